@@ -1,0 +1,127 @@
+"""The rules that a design has to meet before any estimator may answer it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from svmodel import periods
+from svmodel.errors import DataError, Problem, Problems, did_you_mean, shorten
+
+if TYPE_CHECKING:
+    from svmodel.design import Design
+    from svmodel.panel import Panel
+
+
+def find_problems(design: Design) -> tuple[Problem, ...]:
+    """Return every defect of `design`."""
+    found = Problems()
+    _columns(design, found)
+    view = _view(design, found)
+    _intervention(design, view, found)
+    if view is not None and design.outcome in view.outcomes:
+        _outcome(design, view, found)
+    if design.anticipation < 0 or int(design.anticipation) != design.anticipation:
+        found.add(f"{design.anticipation!r} is not a number of periods", where="anticipation", rule="anticipation")
+    return tuple(found)
+
+
+def _columns(design: Design, found: Problems) -> None:
+    panel = design.panel
+    if design.outcome not in panel.outcomes:
+        fix = did_you_mean(design.outcome, panel.outcomes)
+        found.add(f"{design.outcome!r} is no count or measure of the panel", fix=fix, rule="unknown_outcome")
+    if design.exposure is not None and design.exposure not in panel.exposures:
+        fix = did_you_mean(design.exposure, panel.exposures)
+        found.add(f"{design.exposure!r} is no exposure of the panel", fix=fix, rule="unknown_exposure")
+    for covariate in design.covariates:
+        if covariate not in (*panel.covariates, *panel.exposures):
+            fix = did_you_mean(covariate, panel.covariates)
+            found.add(f"{covariate!r} is no covariate of the panel", fix=fix, rule="unknown_covariate")
+
+
+def _view(design: Design, found: Problems) -> Panel | None:
+    try:
+        return design.view
+    except DataError as error:
+        if error.problems:
+            found.extend(Problem(p.what, "window", p.fix, rule="window") for p in error.problems)
+        else:
+            found.add(error.title, where="window", rule="window")
+        return None
+
+
+def _intervention(design: Design, view: Panel | None, found: Problems) -> None:
+    panel, starts = design.panel, design.intervention.starts
+    known = set(panel.areas)
+    for area in starts:
+        if area not in known:
+            found.add(
+                f"area {area!r} is not in the panel",
+                where="starts",
+                fix=did_you_mean(area, panel.areas, limit=3),
+                rule="unknown_area",
+            )
+    for where, given in (("starts", starts), ("ends", design.intervention.ends or {})):
+        wrong = [a for a, p in given.items() if p.freqstr != panel.periods.freqstr]
+        if wrong:
+            word = periods.describe_frequency(panel.periods)
+            found.add(
+                f"{shorten(wrong, limit=3)} are not given as a {word}, which is the panel's period",
+                where=where,
+                rule="frequency",
+            )
+    if view is None:
+        return
+    inside = {a: p for a, p in starts.items() if a in known and p.freqstr == panel.periods.freqstr}
+    if not inside:
+        found.add("no area of the panel is treated", where="starts", rule="nobody_treated")
+        return
+    if all(p > view.periods[-1] for p in inside.values()):
+        found.add(
+            f"every start is after the last period, {periods.label(view.periods[-1])}",
+            where="starts",
+            fix="Wait for later data, or widen the window.",
+            rule="no_post_period",
+        )
+    lead = max(int(design.anticipation), 0)
+    early = sorted(a for a, p in inside.items() if p - lead <= view.periods[0])
+    if early:
+        found.add(
+            f"{shorten(early, limit=3)} have no period before their start (the data begin "
+            f"{periods.label(view.periods[0])})",
+            where="starts",
+            fix="Without a before there is no effect to measure: widen the window, or leave these areas out.",
+            rule="no_pre_period",
+        )
+
+
+def _outcome(design: Design, view: Panel, found: Problems) -> None:
+    y = view.matrix(design.outcome)
+    known = ~np.isnan(y)
+    if not known.any():
+        found.add(f"{design.outcome!r} is missing everywhere", rule="outcome_missing")
+        return
+    values = y[known]
+    if float(np.ptp(values)) == 0:
+        found.add(
+            f"{design.outcome!r} is {values[0]:g} in every area and period",
+            fix="A constant outcome holds no information on an effect.",
+            rule="constant_outcome",
+        )
+    if design.exposure is not None and design.exposure in view.exposures:
+        lacking = known & np.isnan(view.matrix(design.exposure))
+        if lacking.any():
+            areas = [view.areas[i] for i in np.flatnonzero(lacking.any(axis=1))]
+            found.add(
+                f"{design.exposure!r} is missing in {int(lacking.sum()):,} area-periods where the outcome is known",
+                where=f"areas {shorten(areas, limit=3)}",
+                rule="exposure_missing",
+            )
+    for covariate in (c for c in design.covariates if c in view.columns):
+        lacking = known & np.isnan(view.matrix(covariate))
+        if lacking.any():
+            found.add(
+                f"covariate {covariate!r} is missing in {int(lacking.sum()):,} area-periods", rule="covariate_missing"
+            )

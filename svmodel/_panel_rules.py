@@ -1,0 +1,362 @@
+"""The rules that a frame has to meet before it becomes a Panel, and the grid it is laid out on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from svmodel import periods
+from svmodel.areas import is_code, is_known, is_lsoa, lsoa_2021_only
+from svmodel.errors import DataError, Problem, Problems, did_you_mean, shorten
+from svmodel.ledger import LedgerEntry
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Which column plays which part."""
+
+    area: str
+    period: str
+    counts: tuple[str, ...] = ()
+    measures: tuple[str, ...] = ()
+    exposures: tuple[str, ...] = ()
+    covariates: tuple[str, ...] = ()
+    parent: str | None = None
+    name: str | None = None
+    parent_name: str | None = None
+
+    @property
+    def data(self) -> tuple[str, ...]:
+        return (*self.counts, *self.measures, *self.exposures, *self.covariates)
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        extra = (self.parent, self.name, self.parent_name)
+        return (self.area, self.period, *self.data, *(e for e in extra if e is not None))
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """A checked frame with one row for every area and period."""
+
+    frame: pd.DataFrame
+    areas: tuple[str, ...]
+    periods: pd.PeriodIndex
+    parents: dict[str, str]
+    names: dict[str, str]
+    ledger: tuple[LedgerEntry, ...]
+
+
+class _Rows:
+    """Names rows the way the user sees them: lines of a file, or labels of a frame."""
+
+    def __init__(self, index: pd.Index, first_line: int | None) -> None:
+        self._index = index
+        self._first_line = first_line
+
+    def __call__(self, mask: NDArray[np.bool_] | pd.Series) -> str:
+        positions = np.flatnonzero(np.asarray(mask))
+        if self._first_line is None:
+            names = [str(self._index[i]) for i in positions[:5]]
+            word = "row" if len(positions) == 1 else "rows"
+        else:
+            names = [str(i + self._first_line) for i in positions[:5]]
+            word = "line" if len(positions) == 1 else "lines"
+        more = f" and {len(positions) - 5:,} more" if len(positions) > 5 else ""
+        return f"{word} {', '.join(names)}{more}"
+
+
+def check_and_grid(
+    frame: pd.DataFrame,
+    roles: Roles,
+    *,
+    known_areas: Iterable[str] | None,
+    title: str,
+    first_line: int | None,
+) -> Grid:
+    """Check `frame` against every rule; return the full grid, or raise with all problems at once."""
+    problems = Problems()
+    _check_columns(frame, roles, problems)
+    problems.raise_if_any(DataError, title)
+    if frame.empty:
+        raise DataError(f"{title}: it has no rows")
+    rows = _Rows(frame.index, first_line)
+    area = _area_column(frame[roles.area], rows, problems)
+    period = _period_column(frame[roles.period], rows, problems)
+    values = {c: _numbers(frame[c], c, _role(c, roles), rows, problems) for c in roles.data}
+    usable = area.notna().to_numpy() & period.notna()
+    _check_duplicates(area, period, usable, rows, problems)
+    _check_areas(area, known_areas, rows, problems)
+    _check_vintages(area, period, usable, problems)
+    parents = _constant_by_area(frame, roles.parent, area, problems)
+    names = _constant_by_area(frame, roles.name, area, problems)
+    if roles.parent is not None and roles.parent_name is not None:
+        parent = frame[roles.parent].astype("string").str.strip()
+        names |= _constant_by_area(frame, roles.parent_name, parent, problems)
+    gaps = _gaps(area, period, usable)
+    if problems:
+        problems.extend(Problem(e.reason, where=e.where, rule=e.rule) for e in gaps)
+    problems.raise_if_any(DataError, title)
+    return _lay_out(area, period, values, roles, parents, names, gaps)
+
+
+def _check_columns(frame: pd.DataFrame, roles: Roles, problems: Problems) -> None:
+    doubled = frame.columns[frame.columns.duplicated()]
+    for column in doubled:
+        problems.add(f"column {column!r} stands twice", rule="column_twice")
+    for column in dict.fromkeys(roles.all):
+        if column not in frame.columns:
+            problems.add(
+                f"there is no column {column!r}", fix=did_you_mean(column, frame.columns), rule="unknown_column"
+            )
+    twice = [c for c in dict.fromkeys(roles.data) if roles.data.count(c) > 1]
+    for column in twice:
+        problems.add(f"column {column!r} was given two roles", fix="Give it one.", rule="two_roles")
+
+
+def _role(column: str, roles: Roles) -> str:
+    if column in roles.counts:
+        return "count"
+    return "exposure" if column in roles.exposures else "number"
+
+
+def _area_column(column: pd.Series, rows: _Rows, problems: Problems) -> pd.Series:
+    area = column.astype("string").str.strip().replace("", pd.NA)
+    blank = area.isna().to_numpy()
+    if blank.any():
+        problems.add(
+            f"the area is blank in {int(blank.sum()):,} rows",
+            where=rows(blank),
+            fix="Drop them on purpose, or read them with a source that puts them in the ledger.",
+            rule="area_blank",
+        )
+    return area
+
+
+def _period_column(column: pd.Series, rows: _Rows, problems: Problems) -> pd.PeriodIndex:
+    if isinstance(column.dtype, pd.PeriodDtype) and column.dtype.freq.freqstr in periods.FREQUENCIES:
+        index = pd.PeriodIndex(column)
+        blank = index.isna()
+        if blank.any():
+            problems.add(f"the period is blank in {int(blank.sum()):,} rows", where=rows(blank), rule="period_blank")
+        return index
+    codes, distinct = pd.factorize(column)
+    parsed: list[pd.Period | None] = []
+    for i, value in enumerate(distinct):
+        try:
+            parsed.append(periods.parse(value))
+        except DataError as error:
+            problems.add(error.title, where=f"column {column.name!r}, {rows(codes == i)}", rule="period_unreadable")
+            parsed.append(None)
+    if (codes == -1).any():
+        where = rows(codes == -1)
+        problems.add(f"the period is blank in {int((codes == -1).sum()):,} rows", where=where, rule="period_blank")
+    kinds = sorted({p.freqstr for p in parsed if p is not None})
+    if len(kinds) > 1:
+        words = " and ".join(periods.FREQUENCIES[k] + "s" for k in kinds)
+        problems.add(f"{words} are mixed", where=f"column {column.name!r}", rule="period_mixed")
+    freq = kinds[0] if kinds else "M"
+    lookup = pd.PeriodIndex([p if p is not None and p.freqstr == freq else pd.NaT for p in [*parsed, None]], freq=freq)
+    return lookup[codes]
+
+
+def _numbers(column: pd.Series, name: str, role: str, rows: _Rows, problems: Problems) -> NDArray[np.float64]:
+    """Return the column as numbers; text, negative and fractional values become problems."""
+    numbers = pd.to_numeric(column, errors="coerce").astype("float64").to_numpy()
+    blank = column.isna().to_numpy()
+    if column.dtype == object or isinstance(column.dtype, pd.StringDtype):
+        blank = blank | (column.astype("string").str.strip() == "").fillna(False).to_numpy(dtype=bool)
+    text = np.isnan(numbers) & ~blank
+    where = f"column {name!r}"
+    if text.any():
+        shown = shorten(column[text].unique(), limit=3)
+        problems.add(
+            f"{int(text.sum()):,} values are text, not numbers: {shown}",
+            where=f"{where}, {rows(text)}",
+            fix="Leave a suppressed or missing value empty; it is then kept as missing, never as zero.",
+            rule="text_count" if role == "count" else "text_value",
+        )
+    infinite = np.isinf(numbers)
+    if infinite.any():
+        problems.add("a value is infinite", where=f"{where}, {rows(infinite)}", rule="infinite_value")
+    if role == "count":
+        negative = numbers < 0
+        if negative.any():
+            shown = shorten(column[negative].unique(), limit=3)
+            problems.add(
+                f"{int(negative.sum()):,} counts are negative ({shown})",
+                where=f"{where}, {rows(negative)}",
+                fix="A count of events is 0 or more; leave it empty where it is not known.",
+                rule="negative_count",
+            )
+        part = np.isfinite(numbers) & (numbers != np.floor(numbers))
+        if part.any():
+            problems.add(
+                f"{int(part.sum()):,} counts are not whole numbers",
+                where=f"{where}, {rows(part)}",
+                fix=f"Name {name!r} under measures if it is not a count.",
+                rule="fractional_count",
+            )
+    if role == "exposure":
+        low = numbers <= 0
+        if low.any():
+            problems.add(
+                f"{int(low.sum()):,} exposures are zero or negative",
+                where=f"{where}, {rows(low)}",
+                fix="An exposure is a population at risk and is above zero.",
+                rule="exposure_not_positive",
+            )
+    return numbers
+
+
+def _check_duplicates(
+    area: pd.Series, period: pd.PeriodIndex, usable: NDArray[np.bool_], rows: _Rows, problems: Problems
+) -> None:
+    keys = pd.DataFrame({"area": area.to_numpy(), "period": period.asi8})
+    again = keys.duplicated(keep="first").to_numpy() & usable
+    if again.any():
+        pairs = [f"{area.iloc[i]} {period[i]}" for i in np.flatnonzero(again)[:3]]
+        problems.add(
+            f"{int(again.sum()):,} area-periods stand more than once: {shorten(pairs, limit=3)}",
+            where=rows(again),
+            fix="Sum or drop the repeats; the panel does not choose between them.",
+            rule="duplicate_area_period",
+        )
+
+
+def _check_areas(area: pd.Series, known_areas: Iterable[str] | None, rows: _Rows, problems: Problems) -> None:
+    present = [str(a) for a in area.dropna().unique()]
+    if known_areas is not None:
+        known = {str(k) for k in known_areas}
+        unknown = [a for a in present if a not in known]
+        choices: list[str] = sorted(known)
+    else:
+        codes = [a for a in present if is_code(a)]
+        if len(codes) * 2 <= len(present):
+            return
+        unknown = [a for a in present if not is_known(a)]
+        choices = [a for a in present if is_known(a)]
+    for name in unknown[:10]:
+        problems.add(
+            f"{name!r} is not a known area",
+            where=rows((area == name).fillna(False)),
+            fix=did_you_mean(name, choices, limit=3),
+            rule="unknown_area",
+        )
+    if len(unknown) > 10:
+        problems.add(f"{len(unknown) - 10} more areas are not known", rule="unknown_area")
+
+
+def _check_vintages(area: pd.Series, period: pd.PeriodIndex, usable: NDArray[np.bool_], problems: Problems) -> None:
+    """Find codes of 2021 that enter when codes of 2011 are already running: two vintages in one file."""
+    lsoas = [a for a in area.dropna().unique() if is_lsoa(a)]
+    new = set(lsoa_2021_only(lsoas))
+    if not new or len(new) == len(lsoas):
+        return
+    first = pd.Series(period.asi8[usable]).groupby(area[usable].to_numpy()).min()
+    start = min(first[a] for a in lsoas if a not in new and a in first.index)
+    late = sorted(a for a in new if first.get(a, start) > start)
+    if late:
+        problems.add(
+            f"LSOA codes of 2011 and of 2021 are mixed: {shorten(late, limit=3)} exist only since 2021 and enter "
+            "after the other areas",
+            where=f"column {area.name!r}",
+            fix="Map every row to one vintage with the ONS 2011-2021 lookup before making the panel.",
+            rule="mixed_lsoa_vintages",
+        )
+
+
+def _constant_by_area(frame: pd.DataFrame, column: str | None, area: pd.Series, problems: Problems) -> dict[str, str]:
+    if column is None:
+        return {}
+    values = frame[column].astype("string").str.strip()
+    pairs = pd.DataFrame({"area": area.to_numpy(), "value": values.to_numpy()}).dropna().drop_duplicates()
+    several = pairs["area"][pairs["area"].duplicated()].unique()
+    if len(several):
+        problems.add(
+            f"{shorten(several, limit=3)} have more than one value in column {column!r}",
+            fix="Give each area one value.",
+            rule="not_constant_by_area",
+        )
+    lacking = sorted(set(area.dropna()) - set(pairs["area"]))
+    if lacking:
+        problems.add(f"{shorten(lacking, limit=3)} have no value in column {column!r}", rule="blank_by_area")
+    return dict(zip(pairs["area"].astype(str), pairs["value"].astype(str), strict=True))
+
+
+def _gaps(area: pd.Series, period: pd.PeriodIndex, usable: NDArray[np.bool_]) -> tuple[LedgerEntry, ...]:
+    """Name the area-periods that the frame lacks between its first and its last period."""
+    present = period[usable]
+    if len(present) == 0:
+        return ()
+    grid = pd.period_range(present.min(), present.max(), freq=present.freqstr)
+    areas = area[usable]
+    word = periods.describe_frequency(grid)
+    seen = present.unique()
+    empty = [p for p in grid if p not in set(seen)]
+    entries = []
+    if empty:
+        entries.append(
+            LedgerEntry(
+                "missing",
+                len(empty) * areas.nunique(),
+                f"no area has a row for {shorten([periods.label(p) for p in empty])}; kept as missing, not as zero",
+                where=f"{len(empty)} whole {word}{'s' if len(empty) > 1 else ''}",
+                rule="missing_period",
+            )
+        )
+    per_area = pd.DataFrame({"area": areas.to_numpy(), "period": present.asi8}).drop_duplicates()
+    short = len(seen) - per_area.groupby("area").size()
+    short = short[short > 0]
+    if len(short):
+        some = short.index[:3]
+        held = {a: set(per_area.loc[per_area["area"] == a, "period"]) for a in some}
+        which = [f"{a} {p}" for a in some for p in seen.sort_values() if p.ordinal not in held[a]]
+        entries.append(
+            LedgerEntry(
+                "missing",
+                int(short.sum()),
+                f"{len(short)} area{'s lack' if len(short) > 1 else ' lacks'} {int(short.sum()):,} area-{word}s "
+                f"({shorten(which, limit=3)}); kept as missing, not as zero",
+                where=f"{len(short)} area{'s' if len(short) > 1 else ''}",
+                rule="missing_period",
+            )
+        )
+    return tuple(entries)
+
+
+def _lay_out(
+    area: pd.Series,
+    period: pd.PeriodIndex,
+    values: dict[str, NDArray[np.float64]],
+    roles: Roles,
+    parents: dict[str, str],
+    names: dict[str, str],
+    gaps: tuple[LedgerEntry, ...],
+) -> Grid:
+    codes, areas = pd.factorize(area.astype(str), sort=True)
+    grid = pd.period_range(period.min(), period.max(), freq=period.freqstr)
+    cell = codes * len(grid) + (period.asi8 - grid[0].ordinal)
+    size = len(areas) * len(grid)
+    columns: dict[str, object] = {
+        "area": np.repeat(np.asarray(areas, dtype=object), len(grid)),
+        "period": pd.PeriodIndex.from_ordinals(np.tile(grid.asi8, len(areas)), freq=grid.freqstr),
+    }
+    ledger = list(gaps)
+    for name in roles.data:
+        full = np.full(size, np.nan)
+        full[cell] = values[name]
+        columns[name] = full
+        blank = int(np.isnan(values[name]).sum())
+        if blank:
+            reason = f"{blank:,} values are empty; kept as missing, not as zero"
+            ledger.append(LedgerEntry("missing", blank, reason, where=f"column {name!r}", rule="missing_value"))
+    frame = pd.DataFrame(columns)
+    return Grid(frame, tuple(str(a) for a in areas), grid, parents, names, tuple(ledger))

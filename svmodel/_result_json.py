@@ -1,0 +1,130 @@
+"""Result to JSON and back: every number comes back with the same bits."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from svmodel import periods
+from svmodel.errors import DataError
+
+if TYPE_CHECKING:
+    from svmodel.result import Result
+
+FORMAT = "svmodel-result-1"
+_PERIOD_COLUMNS = ("period", "cohort")
+
+
+def plain(value: Any) -> Any:
+    """Return `value` as something JSON can hold; not-a-number becomes null."""
+    if value is None or value is pd.NA or value is pd.NaT:
+        return None
+    if isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, np.bool_):
+        return bool(value)
+    if isinstance(value, np.integer):
+        return int(value)
+    if isinstance(value, float | np.floating):
+        number = float(value)
+        if math.isnan(number):
+            return None
+        return number if math.isfinite(number) else ("Infinity" if number > 0 else "-Infinity")
+    if isinstance(value, pd.Period):
+        return periods.code(value)
+    if isinstance(value, np.ndarray):
+        return [plain(v) for v in value.tolist()]
+    if isinstance(value, pd.DataFrame):
+        return {"columns": {str(c): [plain(v) for v in value[c].tolist()] for c in value.columns}}
+    if isinstance(value, dict) or hasattr(value, "items"):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    if dataclasses.is_dataclass(value):
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    raise DataError(f"a {type(value).__name__} cannot be written to JSON")
+
+
+def _numbers(values: list[Any]) -> np.ndarray:
+    lookup = {None: math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+    return np.array([lookup[v] if v is None or isinstance(v, str) else v for v in values], dtype=float)
+
+
+def frame_from_plain(held: dict[str, Any] | None, text_columns: tuple[str, ...] = ("term", "scale", "area")) -> Any:
+    """Return the frame that :func:`plain` wrote."""
+    if held is None:
+        return None
+    columns: dict[str, Any] = {}
+    for name, values in held["columns"].items():
+        if name in _PERIOD_COLUMNS:
+            columns[name] = pd.Series([None if v is None else periods.parse(v) for v in values], dtype=object)
+        elif name in text_columns or any(isinstance(v, str) and v not in ("Infinity", "-Infinity") for v in values):
+            columns[name] = pd.Series(values, dtype=object)
+        else:
+            columns[name] = _numbers(values)
+    return pd.DataFrame(columns)
+
+
+def dump(result: Result) -> str:
+    """Write a result; keys are sorted, so that equal results give equal bytes."""
+    estimator = type(result.estimator)
+    held = {
+        "format": FORMAT,
+        "estimator": {"type": f"{estimator.__module__}.{estimator.__qualname__}", "choices": plain(result.estimator)},
+        "question": None if result.design is None else result.design.describe(),
+        "estimates": plain(result.estimates),
+        "counterfactual": plain(result.counterfactual),
+        "weights": plain(result.weights),
+        "joint": None if result.joint is None else plain(result.joint),
+        "diagnostics": plain(result.diagnostics),
+        "draws": plain(result.draws),
+        "notes": list(result.notes),
+        "provenance": plain(result.provenance),
+        "seed": result.seed,
+    }
+    return json.dumps(held, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def load(text: str, cls: type[Result]) -> Result:
+    """Read what :func:`dump` wrote."""
+    from svmodel.result import JointEstimate
+
+    try:
+        held = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise DataError(f"this is no JSON: {error}") from None
+    if not isinstance(held, dict) or held.get("format") != FORMAT:
+        raise DataError(f"this is no result of svmodel (the format is not {FORMAT!r})")
+    joint = None
+    if held["joint"] is not None:
+        estimate = _numbers(held["joint"]["estimate"])
+        covariance = np.array([_numbers(row) for row in held["joint"]["covariance"]]).reshape(len(estimate), -1)
+        joint = JointEstimate(held["joint"]["scale"], frame_from_plain(held["joint"]["index"]), estimate, covariance)
+    return cls(
+        estimates=frame_from_plain(held["estimates"]),
+        design=None,
+        estimator=_estimator(held["estimator"]),
+        counterfactual=frame_from_plain(held["counterfactual"]),
+        weights=frame_from_plain(held["weights"]),
+        joint=joint,
+        diagnostics=held["diagnostics"],
+        draws=None if held["draws"] is None else _numbers(held["draws"]),
+        notes=tuple(held["notes"]),
+        provenance=held["provenance"],
+        seed=held["seed"],
+    )
+
+
+def _estimator(held: dict[str, Any]) -> Any:
+    module, _, name = held["type"].rpartition(".")
+    if not module.startswith("svmodel."):
+        raise DataError(f"{held['type']!r} is no estimator of svmodel")
+    cls = getattr(importlib.import_module(module), name)
+    choices = {f.name: held["choices"][f.name] for f in dataclasses.fields(cls) if f.name in held["choices"]}
+    return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in choices.items()})

@@ -1,0 +1,244 @@
+"""Intervention and Design: what is asked of a Panel, and nothing about how it is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from svmodel import periods
+from svmodel.costs import CostLine
+from svmodel.errors import DataError, DesignError, Problem, Problems, shorten
+from svmodel.panel import Panel
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from svmodel.periods import PeriodLike
+
+__all__ = ["EXCLUDED", "NEVER", "TREATED", "UNTREATED", "Design", "DesignArrays", "Intervention"]
+
+#: Start index of an area that is never treated.
+NEVER = 10**6
+#: Status of a cell: may serve as control, is treated, or serves as neither (anticipation, or after the end).
+UNTREATED, TREATED, EXCLUDED = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Intervention:
+    """Where and when something was done.
+
+    Parameters
+    ----------
+    name : str
+        As the report shall call it.
+    starts : mapping of str to period
+        First period in which an area had the intervention. An area without a start is never treated.
+    ends : mapping of str to period, optional
+        Last period in which an area had it. Cells after the end serve neither as treated nor as control.
+    cost : float or iterable of CostLine, optional
+        Pounds spent over the whole study; lines with a price base are better than a bare sum.
+
+    Raises
+    ------
+    DesignError
+        If a start or an end names no period, an end is before its start, or an end has no start.
+
+    Examples
+    --------
+    >>> Intervention("Focused deterrence", starts={"E08000012": "2023-04"}).starts["E08000012"]
+    Period('2023-04', 'M')
+    """
+
+    name: str
+    starts: Mapping[str, Any]  # any PeriodLike on the way in, always pandas.Period afterwards
+    ends: Mapping[str, Any] | None = None
+    cost: float | tuple[CostLine, ...] | None = None
+
+    def __post_init__(self) -> None:
+        problems = Problems()
+        starts = self._parsed(self.starts, "starts", problems)
+        ends = self._parsed(self.ends or {}, "ends", problems)
+        for area, end in ends.items():
+            start = starts.get(area)
+            if start is None:
+                problems.add(f"area {area!r} has an end but no start", where="ends", rule="end_without_start")
+            elif start.freqstr == end.freqstr and end < start:
+                problems.add(f"area {area!r} ends {end}, before it starts {start}", where="ends", rule="end_first")
+        if isinstance(self.cost, Iterable):
+            object.__setattr__(self, "cost", tuple(self.cost))
+        problems.raise_if_any(DesignError, f"intervention {self.name!r} cannot be used")
+        object.__setattr__(self, "starts", MappingProxyType(starts))
+        object.__setattr__(self, "ends", MappingProxyType(ends))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Intervention, (self.name, dict(self.starts), dict(self.ends or {}), self.cost)
+
+    @staticmethod
+    def _parsed(given: Mapping[str, Any], where: str, problems: Problems) -> dict[str, pd.Period]:
+        parsed = {}
+        for area, value in given.items():
+            try:
+                parsed[str(area)] = periods.parse(value)
+            except DataError as error:
+                problems.add(error.title, where=f"{where}, area {area!r}", rule="period_unreadable")
+        return parsed
+
+    @property
+    def areas(self) -> tuple[str, ...]:
+        """Treated areas, sorted."""
+        return tuple(sorted(self.starts))
+
+
+@dataclass(frozen=True, eq=False)
+class DesignArrays:
+    """The design as arrays, for the numeric kernels. ``N`` areas by ``T`` periods.
+
+    Attributes
+    ----------
+    y : ndarray, shape (N, T)
+        Outcome in its own units; NaN where missing.
+    exposure : ndarray, shape (N, T) or None
+        Population at risk, in persons.
+    start : ndarray of int, shape (N,)
+        Index of the first treated period; may lie beyond ``T``; :data:`NEVER` where never treated.
+    status : ndarray of int8, shape (N, T)
+        :data:`UNTREATED`, :data:`TREATED` or :data:`EXCLUDED`.
+    covariates : ndarray, shape (N, T, K)
+        In the order of ``design.covariates``.
+    areas : tuple of str
+    periods : pandas.PeriodIndex
+    """
+
+    y: NDArray[np.float64]
+    exposure: NDArray[np.float64] | None
+    start: NDArray[np.int64]
+    status: NDArray[np.int8]
+    covariates: NDArray[np.float64]
+    areas: tuple[str, ...]
+    periods: pd.PeriodIndex
+
+    @property
+    def treated(self) -> NDArray[np.bool_]:
+        """Treated cells whose outcome is known, shape (N, T)."""
+        return (self.status == TREATED) & ~np.isnan(self.y)
+
+    @property
+    def untreated(self) -> NDArray[np.bool_]:
+        """Cells that may serve as controls and whose outcome is known, shape (N, T)."""
+        return (self.status == UNTREATED) & ~np.isnan(self.y)
+
+    @property
+    def horizon(self) -> NDArray[np.int64]:
+        """Periods since the start (0 in the first treated period), shape (N, T); meaningless where never treated."""
+        return np.arange(len(self.periods))[None, :] - self.start[:, None]
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """A question put to a panel: what this intervention did to this outcome.
+
+    Parameters
+    ----------
+    panel : Panel
+    outcome : str
+        A count or a measure of the panel.
+    intervention : Intervention
+    exposure : str, optional
+        An exposure of the panel, in persons. Needed for rates per 100,000.
+    covariates : tuple of str
+    window : (first, last), optional
+        Periods to use, both included; None for the panel's own end.
+    anticipation : int
+        Periods before a start in which the effect may already show; they serve neither as treated nor as control.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"area": ["A", "A", "B", "B"], "month": ["2024-01", "2024-02"] * 2, "n": [3, 4, 1, 2]})
+    >>> panel = Panel.from_frame(frame, area="area", period="month", counts=["n"])
+    >>> design = Design(panel, outcome="m", intervention=Intervention("patrols", starts={"A": "2024-02"}))
+    >>> [problem.rule for problem in design.problems()]
+    ['unknown_outcome']
+    """
+
+    panel: Panel
+    outcome: str = field(kw_only=True)
+    intervention: Intervention = field(kw_only=True)
+    exposure: str | None = field(default=None, kw_only=True)
+    covariates: tuple[str, ...] = field(default=(), kw_only=True)
+    window: tuple[PeriodLike | None, PeriodLike | None] | None = field(default=None, kw_only=True)
+    anticipation: int = field(default=0, kw_only=True)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "covariates", tuple(self.covariates))
+        if self.window is not None:
+            object.__setattr__(self, "window", tuple(self.window))
+
+    @property
+    def is_count(self) -> bool:
+        """Whether the outcome is a count; a Poisson family needs one."""
+        return self.outcome in self.panel.counts
+
+    @cached_property
+    def view(self) -> Panel:
+        """The panel inside the window."""
+        return self.panel if self.window is None else self.panel.select(window=self.window)
+
+    def problems(self) -> tuple[Problem, ...]:
+        """Return every defect of the design; empty when estimators may answer it."""
+        from svmodel._design_rules import find_problems
+
+        return find_problems(self)
+
+    def require(self) -> None:
+        """Raise DesignError with every defect; do nothing for a sound design."""
+        found = Problems(list(self.problems()))
+        found.raise_if_any(DesignError, f"the design for {self.outcome!r} cannot be estimated")
+
+    @cached_property
+    def arrays(self) -> DesignArrays:
+        """The design as arrays.
+
+        Raises
+        ------
+        DesignError
+            If the design has problems.
+        """
+        self.require()
+        view = self.view
+        first = view.periods[0].ordinal
+        starts = {a: p.ordinal - first for a, p in self.intervention.starts.items()}
+        ends = {a: p.ordinal - first for a, p in (self.intervention.ends or {}).items()}
+        start = np.array([starts.get(a, NEVER) for a in view.areas], dtype=np.int64)
+        end = np.array([ends.get(a, NEVER) for a in view.areas], dtype=np.int64)
+        time = np.arange(view.n_periods)[None, :]
+        status = np.where(time >= start[:, None], TREATED, UNTREATED).astype(np.int8)
+        status[(time >= start[:, None] - self.anticipation) & (time < start[:, None])] = EXCLUDED
+        status[time > end[:, None]] = EXCLUDED
+        covariates = [view.matrix(c) for c in self.covariates]
+        return DesignArrays(
+            y=view.matrix(self.outcome),
+            exposure=None if self.exposure is None else view.matrix(self.exposure),
+            start=start,
+            status=status,
+            covariates=np.stack(covariates, axis=-1) if covariates else np.empty((*status.shape, 0)),
+            areas=view.areas,
+            periods=view.periods,
+        )
+
+    def describe(self) -> str:
+        """Return the question in one sentence."""
+        starts = self.intervention.starts
+        treated = [a for a in self.view.areas if a in starts]
+        dates = [periods.label(p) for p in sorted({starts[a] for a in treated})]
+        when = shorten(dates, limit=3).replace("'", "")
+        return (
+            f"Effect of {self.intervention.name} on {self.outcome} in {len(treated)} of {self.view.n_areas} areas, "
+            f"starting {when}, over {periods.label(self.view.periods[0])} to {periods.label(self.view.periods[-1])}"
+        )

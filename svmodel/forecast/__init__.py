@@ -1,0 +1,1 @@
+"""Demand ahead, with its uncertainty and its past scores."""

@@ -1,0 +1,1 @@
+"""Arrays in, arrays out: the kernels that more than one room needs."""

@@ -1,0 +1,1 @@
+"""The problem profile: rates with intervals, rolling years, comparators."""

@@ -1,0 +1,1 @@
+"""Study file -> plan -> run -> pages -> manifest -> verify."""

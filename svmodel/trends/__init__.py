@@ -1,0 +1,1 @@
+"""Long-run level, season and change per year of a count."""
