@@ -19,6 +19,7 @@ def _compile(python: str, extras: tuple[str, ...], output: Path) -> None:
     """Resolve for one minor version only, so that no other version's branch is locked beside it."""
     text = (HERE.parent / "pyproject.toml").read_text(encoding="utf-8")
     text = re.sub(r'requires-python = ".*"', f'requires-python = "=={python}.*"', text)
+    text += f"\n[tool.uv]\nenvironments = [\"python_version == '{python}'\"]\n"
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "pyproject.toml"
         source.write_text(text, encoding="utf-8")
@@ -27,7 +28,7 @@ def _compile(python: str, extras: tuple[str, ...], output: Path) -> None:
         command += ["--no-emit-index-url", "--no-emit-find-links", "--output-file", str(output)]
         for extra in extras:
             command += ["--extra", extra]
-        subprocess.run(command, check=True)
+        subprocess.run(command, check=True, cwd=folder)
 
 
 def main() -> int:

@@ -1,0 +1,66 @@
+# Two commands do everything on a fresh machine: `make report` and `make test`.
+# The environment is made once, from the lock of the Python at hand, and again when the lock changes.
+
+PYTHON ?= python3
+VENV   := .venv
+PY     := $(VENV)/bin/python
+TAG    := $(shell $(PYTHON) -c 'import sys; print("py%d%d" % sys.version_info[:2])')
+LOCK   := locks/$(TAG).txt
+READY  := $(VENV)/.installed-$(TAG)
+OUT    ?= output
+JOBS   ?= 2
+
+# Numeric libraries must not each take every core: the work is spread over processes instead.
+export OMP_NUM_THREADS ?= 1
+export OPENBLAS_NUM_THREADS ?= 1
+
+.PHONY: report test lab bench calibrate lint lock environment install clean help
+
+help:
+	@echo "make report     reports for every area of the synthetic data, into $(OUT)/"
+	@echo "make test       the tests (real data too, where SVMODEL_REAL_DATA says where they are)"
+	@echo "make lab        JupyterLab on the notebooks"
+	@echo "make bench      timings beside the peers; make calibrate: coverage by simulation (both take long)"
+	@echo "make lint       ruff and mypy; make lock: renew the locks; make environment: renew environment.yml"
+
+install: $(READY)
+
+$(LOCK):
+	@echo "There is no lock for $(TAG). svmodel needs Python 3.11, 3.12 or 3.13: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2
+	@exit 2
+
+$(READY): $(LOCK) pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --no-deps --require-hashes --requirement $(LOCK)
+	$(PY) -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+report: $(READY)
+	$(PY) -m svmodel run pipelines/demo.yaml --out $(OUT) --jobs $(JOBS)
+
+test: $(READY)
+	$(PY) -m pytest -n $(JOBS)
+
+lab: $(READY)
+	$(VENV)/bin/jupyter lab --notebook-dir=notebooks
+
+lint: $(READY)
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+
+bench: $(READY)
+	$(PY) -m pip install --quiet --no-deps --require-hashes --requirement locks/bench-py311.txt
+	$(PY) benchmarks/run_all.py
+
+calibrate: $(READY)
+	$(PY) benchmarks/calibrate.py
+
+lock:
+	$(PYTHON) locks/make_locks.py
+
+environment: $(READY)
+	$(PY) locks/make_environment.py
+
+clean:
+	rm -rf $(VENV) $(OUT)
