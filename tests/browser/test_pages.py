@@ -1,0 +1,77 @@
+"""The report as a reader meets it: opened in a real browser, asking nothing of any outside address."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium browser is installed")
+QUIET = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-default-apps",
+]
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory):
+    """One area of the demo study, made by the real command with a real kernel."""
+    out = tmp_path_factory.mktemp("browser")
+    command = [sys.executable, "-m", "svmodel", "run", str(ROOT / "pipelines" / "demo.yaml"), "--out", str(out)]
+    done = subprocess.run([*command, "--areas", "E08000012", "--jobs", "1"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return next(p for p in out.iterdir() if p.is_dir())
+
+
+def open_page(page: Path, profile: Path, *extra: str) -> subprocess.CompletedProcess:
+    command = [CHROMIUM, *QUIET, f"--user-data-dir={profile}", *extra, page.as_uri()]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
+def requested_urls(log: Path) -> set[str]:
+    """Every address that the page's own loads asked for, from the browser's network log."""
+    text = log.read_text(encoding="utf-8").rstrip().rstrip(",")
+    try:
+        held = json.loads(text)
+    except json.JSONDecodeError:
+        held = json.loads(text + "]}")
+    kinds = {code: name for name, code in held["constants"]["logEventTypes"].items()}
+    started = [e for e in held["events"] if kinds[e["type"]] == "URL_REQUEST_START_JOB"]
+    return {e["params"]["url"] for e in started if "url" in e.get("params", {})}
+
+
+@pytest.mark.parametrize("name", ["index.html", "areas/E08000012/report.html"])
+def test_page_opens_and_asks_for_nothing(run_folder, tmp_path, name):
+    log = tmp_path / "net.json"
+    done = open_page(run_folder / name, tmp_path / "profile", f"--log-net-log={log}", "--dump-dom")
+    assert done.returncode == 0
+    assert "</html>" in done.stdout
+    assert len(re.findall(r"<h1\b", done.stdout)) == 1
+    outside = {u for u in requested_urls(log) if u.startswith(("http:", "https:", "ws:", "ftp:"))}
+    assert not outside
+
+
+def test_synthetic_mark_is_seen(run_folder, tmp_path):
+    done = open_page(run_folder / "areas/E08000012/report.html", tmp_path / "profile", "--dump-dom")
+    assert "synthetic data" in re.sub(r"<[^>]+>", " ", done.stdout).casefold()
+
+
+def test_the_network_log_would_show_a_request(tmp_path):
+    """The test above can fail: a page that does ask for something outside is caught."""
+    page = tmp_path / "asks.html"
+    page.write_text('<html><body><img src="http://127.0.0.1:9/x.png"></body></html>', encoding="utf-8")
+    log = tmp_path / "net.json"
+    open_page(page, tmp_path / "profile", f"--log-net-log={log}", "--dump-dom")
+    assert any(u.startswith("http://127.0.0.1:9/") for u in requested_urls(log))
