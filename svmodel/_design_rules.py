@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,9 +23,13 @@ def find_problems(design: Design) -> tuple[Problem, ...]:
     _intervention(design, view, found)
     if view is not None and design.outcome in view.outcomes:
         _outcome(design, view, found)
-    if design.anticipation < 0 or int(design.anticipation) != design.anticipation:
+    if not _is_number_of_periods(design.anticipation):
         found.add(f"{design.anticipation!r} is not a number of periods", where="anticipation", rule="anticipation")
     return tuple(found)
+
+
+def _is_number_of_periods(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 0
 
 
 def _columns(design: Design, found: Problems) -> None:
@@ -85,7 +90,7 @@ def _intervention(design: Design, view: Panel | None, found: Problems) -> None:
             fix="Wait for later data, or widen the window.",
             rule="no_post_period",
         )
-    lead = max(int(design.anticipation), 0)
+    lead = int(design.anticipation) if _is_number_of_periods(design.anticipation) else 0
     early = sorted(a for a, p in inside.items() if p - lead <= view.periods[0])
     if early:
         found.add(

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from svmodel.periods import FREQUENCIES, per_year
+from svmodel.errors import DataError
+from svmodel.periods import FREQUENCIES, describe_frequency, label, per_year
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,15 +43,20 @@ def over_areas(panel: Panel, group: Mapping[str, str]) -> Panel:
 
 def over_time(panel: Panel, frequency: str) -> Panel:
     """Sum counts over the periods of each longer period; average exposures, measures and covariates."""
+    word, own = FREQUENCIES[frequency], describe_frequency(panel.periods)
+    if frequency != panel.periods.freqstr and per_year(panel.periods) <= per_year(pd.PeriodIndex([], freq=frequency)):
+        raise DataError(f"a {word} is not made up of {own}s, which is what the panel holds")
     frame = panel.to_frame()
     longer = pd.PeriodIndex(frame["period"]).asfreq(frequency)
     wanted = per_year(panel.periods) // per_year(pd.PeriodIndex([], freq=frequency))
     parts = pd.Series(panel.periods.asfreq(frequency)).value_counts()
     whole = parts.index[parts == wanted]
+    if whole.empty:
+        span = f"{label(panel.periods[0])} to {label(panel.periods[-1])}"
+        raise DataError(f"no {word} is covered in full: the panel runs from {span}")
     ledger = panel.ledger
     dropped = int((~longer.isin(whole)).sum())
     if dropped:
-        word = FREQUENCIES[frequency]
         ledger = ledger.add("dropped", dropped, f"the {word} is covered only in part", rule="partial_period")
     frame = frame.assign(period=longer)[longer.isin(whole)]
     grouped = frame.groupby(["area", "period"], sort=True, observed=True)

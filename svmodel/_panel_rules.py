@@ -116,6 +116,13 @@ def _check_columns(frame: pd.DataFrame, roles: Roles, problems: Problems) -> Non
             problems.add(
                 f"there is no column {column!r}", fix=did_you_mean(column, frame.columns), rule="unknown_column"
             )
+    reserved = {"area": roles.area, "period": roles.period}
+    for column in (c for c in reserved if c in roles.data):
+        problems.add(
+            f"column {column!r} was given as data, but that name is the panel's own",
+            fix=f"Rename it; {column!r} is what the panel calls column {reserved[column]!r}.",
+            rule="reserved_name",
+        )
     twice = [c for c in dict.fromkeys(roles.data) if roles.data.count(c) > 1]
     for column in twice:
         problems.add(f"column {column!r} was given two roles", fix="Give it one.", rule="two_roles")

@@ -41,7 +41,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return [plain(v) for v in value.tolist()]
     if isinstance(value, pd.DataFrame):
-        return {"columns": {str(c): [plain(v) for v in value[c].tolist()] for c in value.columns}}
+        names = [str(c) for c in value.columns]
+        return {"columns": names, "values": {str(c): [plain(v) for v in value[c].tolist()] for c in value.columns}}
     if isinstance(value, dict) or hasattr(value, "items"):
         return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
@@ -61,11 +62,16 @@ def frame_from_plain(held: dict[str, Any] | None, text_columns: tuple[str, ...] 
     if held is None:
         return None
     columns: dict[str, Any] = {}
-    for name, values in held["columns"].items():
+    for name in held["columns"]:
+        values = held["values"][name]
+        known = [v for v in values if v is not None]
         if name in _PERIOD_COLUMNS:
             columns[name] = pd.Series([None if v is None else periods.parse(v) for v in values], dtype=object)
         elif name in text_columns or any(isinstance(v, str) and v not in ("Infinity", "-Infinity") for v in values):
             columns[name] = pd.Series(values, dtype=object)
+        elif known and all(isinstance(v, int) for v in known):  # JSON writes a float with its point, so these are not
+            whole = "boolean" if isinstance(known[0], bool) else "Int64"
+            columns[name] = values if len(known) == len(values) else pd.array(values, dtype=whole)
         else:
             columns[name] = _numbers(values)
     return pd.DataFrame(columns)
@@ -91,25 +97,34 @@ def dump(result: Result) -> str:
     return json.dumps(held, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def load(text: str, cls: type[Result]) -> Result:
+def load(text: str, cls: type[Result], estimator: Any = None) -> Result:
     """Read what :func:`dump` wrote."""
-    from svmodel.result import JointEstimate
-
     try:
         held = json.loads(text)
     except json.JSONDecodeError as error:
         raise DataError(f"this is no JSON: {error}") from None
     if not isinstance(held, dict) or held.get("format") != FORMAT:
         raise DataError(f"this is no result of svmodel (the format is not {FORMAT!r})")
+    try:
+        return _load(held, cls, estimator)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DataError(f"this result is damaged: {type(error).__name__}: {error}") from error
+
+
+def _load(held: dict[str, Any], cls: type[Result], estimator: Any) -> Result:
+    from svmodel.result import JointEstimate
+
     joint = None
     if held["joint"] is not None:
         estimate = _numbers(held["joint"]["estimate"])
-        covariance = np.array([_numbers(row) for row in held["joint"]["covariance"]]).reshape(len(estimate), -1)
+        covariance = np.array([_numbers(row) for row in held["joint"]["covariance"]]).reshape(
+            len(estimate), len(estimate)
+        )
         joint = JointEstimate(held["joint"]["scale"], frame_from_plain(held["joint"]["index"]), estimate, covariance)
     return cls(
         estimates=frame_from_plain(held["estimates"]),
         design=None,
-        estimator=_estimator(held["estimator"]),
+        estimator=_estimator(held["estimator"]) if estimator is None else estimator,
         counterfactual=frame_from_plain(held["counterfactual"]),
         weights=frame_from_plain(held["weights"]),
         joint=joint,
@@ -124,7 +139,10 @@ def load(text: str, cls: type[Result]) -> Result:
 def _estimator(held: dict[str, Any]) -> Any:
     module, _, name = held["type"].rpartition(".")
     if not module.startswith("svmodel."):
-        raise DataError(f"{held['type']!r} is no estimator of svmodel")
-    cls = getattr(importlib.import_module(module), name)
+        raise DataError(f"{held['type']!r} is no estimator of svmodel; give `estimator=` to read its result")
+    try:
+        cls = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError):
+        raise DataError(f"this version of svmodel has no estimator {held['type']!r}") from None
     choices = {f.name: held["choices"][f.name] for f in dataclasses.fields(cls) if f.name in held["choices"]}
     return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in choices.items()})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from svmodel._result_json import plain
 from svmodel.errors import DataError
 
 if TYPE_CHECKING:
@@ -45,11 +46,6 @@ class CheckResult:
             raise DataError(f"a check cannot be {self.status!r}; it is one of {', '.join(_STATUSES)}")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return name, status, text and the table's records."""
-        records = None if self.table is None else self.table.astype(object).where(self.table.notna(), None)
-        return {
-            "name": self.name,
-            "status": self.status,
-            "text": self.text,
-            "table": None if records is None else records.to_dict(orient="records"),
-        }
+        """Return name, status, text and the table's records, all fit for JSON; a missing value is None."""
+        records = None if self.table is None else plain(self.table.to_dict(orient="records"))
+        return {"name": self.name, "status": self.status, "text": self.text, "table": records}

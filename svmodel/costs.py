@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Integral, Real
 
 from svmodel.errors import DesignError, Problems
 
@@ -43,9 +44,9 @@ class CostLine:
         problems = Problems()
         for name in ("quantity", "unit_cost"):
             value = getattr(self, name)
-            if not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+            if not isinstance(value, Real) or not math.isfinite(value) or value < 0:
                 problems.add(f"{value!r} is not an amount of 0 or more", where=name)
-        if not isinstance(self.price_year, int) or not 1950 <= self.price_year <= 2100:
+        if not isinstance(self.price_year, Integral) or not 1950 <= self.price_year <= 2100:
             problems.add(f"{self.price_year!r} is not a year", where="price_year")
         problems.raise_if_any(DesignError, f"cost line {self.item!r} cannot be used")
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from numbers import Real
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +49,8 @@ class Intervention:
     Raises
     ------
     DesignError
-        If a start or an end names no period, an end is before its start, or an end has no start.
+        If a start or an end names no period, an end is before its start, an end has no start, or the cost is
+        neither an amount of 0 or more nor cost lines.
 
     Examples
     --------
@@ -70,8 +73,7 @@ class Intervention:
                 problems.add(f"area {area!r} has an end but no start", where="ends", rule="end_without_start")
             elif start.freqstr == end.freqstr and end < start:
                 problems.add(f"area {area!r} ends {end}, before it starts {start}", where="ends", rule="end_first")
-        if isinstance(self.cost, Iterable):
-            object.__setattr__(self, "cost", tuple(self.cost))
+        object.__setattr__(self, "cost", _checked_cost(self.cost, problems))
         problems.raise_if_any(DesignError, f"intervention {self.name!r} cannot be used")
         object.__setattr__(self, "starts", MappingProxyType(starts))
         object.__setattr__(self, "ends", MappingProxyType(ends))
@@ -93,6 +95,21 @@ class Intervention:
     def areas(self) -> tuple[str, ...]:
         """Treated areas, sorted."""
         return tuple(sorted(self.starts))
+
+
+def _checked_cost(cost: Any, problems: Problems) -> float | tuple[CostLine, ...] | None:
+    if cost is None:
+        return None
+    if isinstance(cost, CostLine):
+        return (cost,)
+    if isinstance(cost, Iterable) and not isinstance(cost, str):
+        lines = tuple(cost)
+        if all(isinstance(line, CostLine) for line in lines):
+            return lines
+    elif isinstance(cost, Real) and math.isfinite(cost) and float(cost) >= 0:
+        return float(cost)
+    problems.add(f"{cost!r} is neither an amount of 0 or more nor cost lines", where="cost", rule="cost")
+    return None
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,7 +193,8 @@ class Design:
     anticipation: int = field(default=0, kw_only=True)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "covariates", tuple(self.covariates))
+        given = self.covariates
+        object.__setattr__(self, "covariates", (given,) if isinstance(given, str) else tuple(given))
         if self.window is not None:
             object.__setattr__(self, "window", tuple(self.window))
 

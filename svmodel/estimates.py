@@ -108,8 +108,9 @@ def log_row(
     (1.0, 0.822, 1.2165, 1.0)
     """
     row = linear_row(term, "rate_ratio", log_estimate, log_std_error, level=level, df=df, critical=critical, **which)
-    ratio = math.exp(log_estimate)
-    low, high = math.exp(row["conf_low"]), math.exp(row["conf_high"])
+    # A limit beyond the largest float is infinite, as it is with a nearly empty cell; it is no error.
+    with np.errstate(over="ignore"):
+        ratio, low, high = (float(v) for v in np.exp([log_estimate, row["conf_low"], row["conf_high"]]))
     return {**row, "estimate": ratio, "std_error": ratio * log_std_error, "conf_low": low, "conf_high": high}
 
 

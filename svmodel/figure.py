@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,4 +78,4 @@ class Figure:
         return paths
 
     def _repr_html_(self) -> str:
-        return f"<figure>{self.svg()}<figcaption>{self.alt}</figcaption></figure>"
+        return f"<figure>{self.svg()}<figcaption>{escape(self.alt)}</figcaption></figure>"

@@ -154,9 +154,8 @@ class Panel:
         >>> panel.ledger.entries[0].rule
         'missing_period'
         """
-        roles = Roles(
-            area, period, tuple(counts), tuple(measures), tuple(exposures), tuple(covariates), parent, name, parent_name
-        )
+        counts, measures, exposures, covariates = map(_columns, (counts, measures, exposures, covariates))
+        roles = Roles(area, period, counts, measures, exposures, covariates, parent, name, parent_name)
         grid = check_and_grid(frame, roles, known_areas=known_areas, title=title, first_line=first_line)
         given = ledger.entries if isinstance(ledger, Ledger) else tuple(ledger)
         marked = "synthetic" in frame.columns and bool(
@@ -295,6 +294,12 @@ class Panel:
             Counts are summed, and a sum with a missing part is missing. Exposures are summed over
             areas and averaged over time; measures and covariates are averaged. A longer period that
             the panel covers only in part is dropped, and the ledger says so.
+
+        Raises
+        ------
+        DataError
+            If there is no such level, the panel's periods do not make up the longer one, or no longer
+            period is covered in full.
         """
         from svmodel._panel_aggregate import over_areas, over_time
 
@@ -311,7 +316,8 @@ class Panel:
     def fingerprint(self) -> str:
         """SHA-256 of areas, periods and values: two panels with one fingerprint hold the same data."""
         digest = hashlib.sha256()
-        head = [self.areas, [str(p) for p in self.periods], self.columns, sorted(self.parents.items())]
+        span = (self.periods.freqstr, [str(p) for p in self.periods])
+        head = [self.areas, span, self.columns, sorted(self.parents.items())]
         digest.update(repr(head).encode())
         for column in self.columns:
             digest.update(np.ascontiguousarray(self._frame[column].to_numpy(dtype=np.float64)).tobytes())
@@ -321,6 +327,11 @@ class Panel:
         span = f"{periods.label(self.periods[0])} to {periods.label(self.periods[-1])}"
         mark = ", SYNTHETIC" if self.synthetic else ""
         return f"<Panel: {self.n_areas:,} areas x {self.n_periods} periods ({span}); {', '.join(self.columns)}{mark}>"
+
+
+def _columns(given: Iterable[str]) -> tuple[str, ...]:
+    """Return the column names; one bare name is one column, not its letters."""
+    return (given,) if isinstance(given, str) else tuple(given)
 
 
 def _rebuild(parts: dict[str, object]) -> Panel:

@@ -43,7 +43,11 @@ _MONTH_NAMES = {
     )
     for name in names
 }
-_MONTH = re.compile(r"^(\d{4})[-/ ]?(0[1-9]|1[0-2])(?:[-/]?([0-2]\d|3[01]))?(?:[T ]00:00(?::00(?:\.0+)?)?)?$")
+# A slash needs a day behind it: without one, 2011/12 is a financial year and would pass as December 2011.
+_MONTH = re.compile(
+    r"^(\d{4})(?:[- ]?(0[1-9]|1[0-2])(?:-?(?:[0-2]\d|3[01]))?|/(0[1-9]|1[0-2])/(?:[0-2]\d|3[01]))"
+    r"(?:[T ]00:00(?::00(?:\.0+)?)?)?$"
+)
 _NAMED_MONTH = re.compile(r"^([A-Za-z]{3,9})[-/ ]?(\d{4})$")
 _QUARTER = re.compile(r"^(\d{4})[- ]?Q([1-4])$", re.IGNORECASE)
 _FINANCIAL_QUARTER = re.compile(r"^(\d{4})[/_-](\d{2}|\d{4})\s*,?\s*Q([1-4])$", re.IGNORECASE)
@@ -88,7 +92,7 @@ def parse(value: PeriodLike) -> pd.Period:
     if m := _YEAR.match(text):
         return pd.Period(year=int(m[1]), freq="Y-DEC")
     if m := _MONTH.match(text):
-        return pd.Period(year=int(m[1]), month=int(m[2]), freq="M")
+        return pd.Period(year=int(m[1]), month=int(m[2] or m[3]), freq="M")
     if m := _QUARTER.match(text):
         return pd.Period(year=int(m[1]), quarter=int(m[2]), freq="Q-DEC")
     if (m := _NAMED_MONTH.match(text)) and m[1].casefold() in _MONTH_NAMES:
@@ -105,7 +109,9 @@ def parse(value: PeriodLike) -> pd.Period:
 def _financial_start(first: str, second: str, text: str) -> int:
     start = int(first)
     if int(second) % 100 != (start + 1) % 100:
-        raise DataError(f"{text!r} is no financial year: {first} is followed by {(start + 1) % 100:02d}")
+        raise DataError(
+            f"{text!r} is no financial year: {first} is followed by {(start + 1) % 100:02d}; write a month as 2019-04"
+        )
     return start
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field, replace
+from html import escape
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -244,7 +245,8 @@ class Result:
     def headline(self) -> Headline:
         """Return the average effect over treated area-periods on every scale the method gives."""
         effects = {s: self.effect("att", s) if self.has("att", s) else None for s in SCALES}
-        question = self.design.describe() if self.design is not None else "Average effect"
+        held = self.provenance.get("question") or "Average effect"
+        question = self.design.describe() if self.design is not None else str(held)
         return Headline(question=question, **effects)
 
     def refit(self, *, design: Design | None = None, estimator: Estimator | None = None) -> Result:
@@ -265,20 +267,27 @@ class Result:
         return _result_json.dump(self)
 
     @classmethod
-    def from_json(cls, text: str, *, design: Design | None = None) -> Result:
+    def from_json(cls, text: str, *, design: Design | None = None, estimator: Estimator | None = None) -> Result:
         """Read a result from :meth:`to_json`; give the design to be able to refit it.
+
+        Parameters
+        ----------
+        text : str
+        design : Design, optional
+        estimator : Estimator, optional
+            The one that made the result; needed only where it is none of svmodel's own.
 
         Raises
         ------
         DataError
             If the text is no result of svmodel.
         """
-        return replace(_result_json.load(text, cls), design=design)
+        return replace(_result_json.load(text, cls, estimator), design=design)
 
     def __repr__(self) -> str:
         return f"<Result of {type(self.estimator).__name__}: {self.headline()}>"
 
     def _repr_html_(self) -> str:
         shown = self.estimates[self.estimates["term"].isin(["att", "event_average", "cohort_average"])]
-        notes = "".join(f"<li>{n}</li>" for n in self.notes)
-        return f"<p>{self.headline()}</p>{shown.to_html(index=False)}<ul>{notes}</ul>"
+        notes = "".join(f"<li>{escape(n)}</li>" for n in self.notes)
+        return f"<p>{escape(str(self.headline()))}</p>{shown.to_html(index=False)}<ul>{notes}</ul>"
