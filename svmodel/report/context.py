@@ -1,0 +1,235 @@
+"""StudyContext: everything that is fitted once for a whole study, before any area's page is made."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from svmodel.errors import DataError, UserError
+from svmodel.seeds import derive_seed
+
+if TYPE_CHECKING:
+    from svmodel.checkresult import CheckResult
+    from svmodel.design import Design
+    from svmodel.panel import Panel
+    from svmodel.report.study import Study
+    from svmodel.result import Result
+
+__all__ = ["StudyContext", "load", "prepare"]
+
+_FORMAT = "svmodel-context-1"
+
+
+@dataclass(frozen=True, eq=False)
+class StudyContext:
+    """A study with its data and all its study-wide fits.
+
+    Attributes
+    ----------
+    study : Study
+    panel : Panel
+        The data at the level at which effects are estimated, over every period.
+    reporting : Panel
+        The same, summed to reporting areas; ``panel`` itself where areas have no parents.
+    areas : tuple of str
+        Reporting areas to make reports for.
+    designs : mapping of str to Design
+        By outcome; empty without an intervention.
+    results : mapping of str to mapping of str to Result
+        By outcome, then by estimator label, in the order of the study file.
+    failures : mapping of str to mapping of str to str
+        What could not be answered: by outcome, then by estimator label (or ``"design"``, ``"forecast"``),
+        the message. Reports show them.
+    checks : mapping of str to tuple of CheckResult
+        Checks of the headline estimator's result, by outcome.
+    forecasts : mapping of str to Forecast
+        Of the reporting areas, by outcome.
+    disclosure : Disclosure
+    synthetic : bool
+        True when the data were simulated; every page says so.
+    data_sources : tuple of str
+        Publishers and files.
+    """
+
+    study: Study
+    panel: Panel
+    reporting: Panel
+    areas: tuple[str, ...]
+    disclosure: Any
+    designs: Mapping[str, Design] = field(default_factory=dict)
+    results: Mapping[str, Mapping[str, Result]] = field(default_factory=dict)
+    failures: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    checks: Mapping[str, tuple[CheckResult, ...]] = field(default_factory=dict)
+    forecasts: Mapping[str, Any] = field(default_factory=dict)
+    synthetic: bool = False
+    data_sources: tuple[str, ...] = ()
+
+    def headline_result(self, outcome: str | None = None) -> Result | None:
+        """Return the result of the first estimator for an outcome (the headline's own by default), if it answered."""
+        outcome = outcome or self.study.headline_outcome.column
+        if not self.study.estimators:
+            return None
+        return self.results.get(outcome, {}).get(self.study.estimators[0].label)
+
+    def seed(self, *parts: object) -> int:
+        """Return the seed of one random stream: of the study's seed, an area and a method, say."""
+        return derive_seed(self.study.seed, *parts)
+
+    def save(self, path: Path | str) -> Path:
+        """Write the context as a pickle, to one side and then into place.
+
+        The file is private to one run: it holds the data before disclosure control, so it stands in the
+        run's work folder and is removed when the run is complete. Only the svmodel that wrote it reads it.
+        """
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        with partial.open("wb") as out:
+            pickle.dump((_FORMAT, self), out, protocol=pickle.HIGHEST_PROTOCOL)
+        partial.replace(path)
+        return path
+
+
+def load(path: Path | str) -> StudyContext:
+    """Read what :meth:`StudyContext.save` wrote.
+
+    Raises
+    ------
+    DataError
+        If the file is not there or is no context.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"there is no study context at {str(path)!r}; `svmodel run` makes it")
+    try:
+        with path.open("rb") as held:
+            mark, context = pickle.load(held)  # noqa: S301 - written by this run into its own folder
+    except (pickle.UnpicklingError, EOFError, ValueError, TypeError) as error:
+        raise DataError(f"{str(path)!r} is no study context: {error}") from None
+    if mark != _FORMAT or not isinstance(context, StudyContext):
+        raise DataError(f"{str(path)!r} is no study context of this svmodel")
+    return context
+
+
+def prepare(
+    study: Study,
+    data: Path | str | None = None,
+    *,
+    areas: tuple[str, ...] | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> StudyContext:
+    """Read the data and fit everything that is study-wide, once.
+
+    Parameters
+    ----------
+    study : Study
+    data : path, optional
+        Folder of the data; see :meth:`Study.data_root`.
+    areas : tuple of str, optional
+        Reporting areas to report on, instead of the study's own list. They change no fit.
+    progress : callable, optional
+        Is told what is being fitted.
+
+    Returns
+    -------
+    StudyContext
+        An estimator that refuses is in ``failures`` and stops no other.
+
+    Raises
+    ------
+    UserError
+        If the data cannot be used.
+    """
+    from svmodel.report.study_data import load_panel, resolve_areas, resolve_intervention
+
+    say = progress or (lambda _: None)
+    say("reading the data")
+    panel = load_panel(study, data)
+    chosen = resolve_areas(study, panel, areas)
+    reporting = panel.aggregate("parent") if panel.parents else panel
+    intervention = resolve_intervention(study, panel, data)
+    designs: dict[str, Design] = {}
+    results: dict[str, dict[str, Result]] = {}
+    failures: dict[str, dict[str, str]] = {}
+    checks: dict[str, tuple[CheckResult, ...]] = {}
+    forecasts: dict[str, Any] = {}
+    for outcome in (o.column for o in study.outcomes):
+        failed = failures.setdefault(outcome, {})
+        if intervention is not None:
+            say(f"estimating the effect on {outcome}")
+            designs[outcome] = _design(study, panel, outcome, intervention)
+            results[outcome] = _fit_all(study, designs[outcome], failed)
+            checks[outcome] = _check(study, results[outcome])
+        if study.horizon:
+            say(f"forecasting {outcome}")
+            made = _forecast(study, reporting, outcome, failed)
+            if made is not None:
+                forecasts[outcome] = made
+    return StudyContext(
+        study=study,
+        panel=panel,
+        reporting=reporting,
+        areas=chosen,
+        disclosure=study.disclosure.build(),
+        designs=designs,
+        results=results,
+        failures={o: f for o, f in failures.items() if f},
+        checks=checks,
+        forecasts=forecasts,
+        synthetic=panel.synthetic,
+        data_sources=tuple(s for s in panel.source.split("; ") if s),
+    )
+
+
+def _design(study: Study, panel: Panel, outcome: str, intervention: Any) -> Design:
+    from svmodel.design import Design
+
+    return Design(
+        panel,
+        outcome=outcome,
+        intervention=intervention,
+        exposure=study.exposure,
+        covariates=study.covariates,
+        window=study.window,
+        anticipation=study.anticipation,
+    )
+
+
+def _fit_all(study: Study, design: Design, failed: dict[str, str]) -> dict[str, Result]:
+    """Fit every estimator; what refuses, or breaks, is written down and stops no other."""
+    fitted: dict[str, Result] = {}
+    for spec in study.estimators:
+        seed = derive_seed(study.seed, "all areas", design.outcome, spec.label)
+        try:
+            fitted[spec.label] = spec.build().fit(design, seed=seed)
+        except UserError as error:
+            failed[spec.label] = str(error)
+        except Exception as error:  # noqa: BLE001 - a bug in one method is shown, and the others still answer
+            failed[spec.label] = f"{type(error).__name__}: {error}"
+    return fitted
+
+
+def _check(study: Study, fitted: dict[str, Result]) -> tuple[CheckResult, ...]:
+    from svmodel import checks
+
+    head = fitted.get(study.estimators[0].label) if study.estimators else None
+    if head is None:
+        return ()
+    seed = derive_seed(study.seed, "all areas", head.design.outcome if head.design else "", "checks")
+    return tuple(checks.run(head, seed=seed, names=study.checks))
+
+
+def _forecast(study: Study, reporting: Panel, outcome: str, failed: dict[str, str]) -> Any:
+    from svmodel.forecast import forecast
+
+    seed = derive_seed(study.seed, "all areas", outcome, "forecast")
+    try:
+        return forecast(reporting, outcome, horizon=study.horizon, seed=seed)
+    except UserError as error:
+        failed["forecast"] = str(error)
+    except Exception as error:  # noqa: BLE001 - shown in the report, which has more to say than its forecast
+        failed["forecast"] = f"{type(error).__name__}: {error}"
+    return None
