@@ -1,0 +1,296 @@
+"""Tidy files: one row for each area and period, as CSV or Parquet.
+
+A Parquet file that :func:`write_panel` made carries the roles of its columns, its ledger, its names
+and its synthetic mark, so that :func:`read_panel` gives back the same panel without being told.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from svmodel import periods
+from svmodel.errors import DataError, Problem, Problems, shorten
+from svmodel.files import atomic_file
+from svmodel.ledger import Ledger, LedgerEntry
+from svmodel.panel import Panel
+from svmodel.sources.joins import Join, apply_joins
+from svmodel.sources.opening import read_table, require_kind
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["read_panel", "write_panel"]
+
+_KEY = b"svmodel"
+_FORMAT = 1
+
+
+def read_panel(
+    path: str | Path,
+    *,
+    area: str | None = None,
+    period: str | None = None,
+    counts: Iterable[str] = (),
+    measures: Iterable[str] = (),
+    exposures: Iterable[str] = (),
+    covariates: Iterable[str] = (),
+    parent: str | None = None,
+    name: str | None = None,
+    parent_name: str | None = None,
+    known_areas: Iterable[str] | None = None,
+    joins: Iterable[Join] = (),
+) -> Panel:
+    r"""Read a tidy file into a :class:`~svmodel.Panel`.
+
+    Parameters
+    ----------
+    path : str or Path
+        ``.csv``, ``.csv.gz`` or ``.parquet``, with one row for each area and period.
+    area, period : str, optional
+        Columns that name the area and the period. Not needed for a file of :func:`write_panel`;
+        elsewhere ``area`` and ``period`` where the file has columns of these names.
+    counts, measures, exposures, covariates : iterable of str
+        Columns by role, as in :meth:`svmodel.Panel.from_frame`.
+    parent, name, parent_name : str, optional
+        Columns with the reporting area, the area's name and the reporting area's name.
+    known_areas : iterable of str, optional
+        The areas that may occur.
+    joins : iterable of Join
+        Columns of other files to join by key first.
+
+    Returns
+    -------
+    Panel
+        With the file as its source.
+
+    Raises
+    ------
+    DataError
+        One line for a file that is missing, empty or not what its name says. For everything that is
+        wrong with the rows, one message with all of it: duplicate area-months, negative or text
+        counts, missing months, unknown areas, mixed LSOA vintages, with line numbers of a CSV file.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder) / "counts.csv"
+    ...     _ = path.write_text("area,month,robbery\nA,2024-01,3\nA,2024-02,0\n")
+    ...     read_panel(path, area="area", period="month", counts=["robbery"])
+    <Panel: 1 areas x 2 periods (Jan 2024 to Feb 2024); robbery>
+    """
+    path = Path(path)
+    kind = require_kind(path, "csv", "gzip", "parquet")
+    roles: dict[str, Any] = {
+        "area": area,
+        "period": period,
+        "counts": tuple(counts),
+        "measures": tuple(measures),
+        "exposures": tuple(exposures),
+        "covariates": tuple(covariates),
+        "parent": parent,
+        "name": name,
+        "parent_name": parent_name,
+    }
+    joins = tuple(joins)
+    saved: dict[str, Any] | None = None
+    if kind == "parquet":
+        table = _read_parquet(path)
+        saved = _saved(path, table)
+    else:
+        keys = [c for c in (area or "area", period or "period", parent, name, parent_name, "synthetic") if c]
+        table = read_table(path, text=[*keys, *(c for j in joins for c in j.on)])
+    if saved is not None:
+        roles = {r: value or saved["roles"].get(r) for r, value in roles.items()}
+        roles = {r: tuple(v) if isinstance(v, list) else v for r, v in roles.items()}
+    _settle_keys(path, table.column_names, roles)
+    panel = _make(
+        path,
+        table.to_pandas(),
+        roles,
+        first_line=None if kind == "parquet" else 2,
+        known_areas=known_areas,
+        joins=joins,
+    )
+    return panel if saved is None else _restore(panel, saved)
+
+
+def _settle_keys(path: Path, columns: list[str], roles: dict[str, Any]) -> None:
+    for key in ("area", "period"):
+        if roles[key] is None:
+            if key not in columns:
+                raise DataError(
+                    f"{path} does not say which column is the {key}. Give {key}= one of {shorten(columns, limit=12)}."
+                )
+            roles[key] = key
+    if not any(roles[r] for r in ("counts", "measures", "exposures", "covariates")):
+        raise DataError(
+            f"{path} does not say which columns are counts. Give counts= some of {shorten(columns, limit=12)}."
+        )
+
+
+def _make(
+    path: Path,
+    frame: pd.DataFrame,
+    roles: dict[str, Any],
+    *,
+    first_line: int | None,
+    known_areas: Iterable[str] | None,
+    joins: tuple[Join, ...],
+) -> Panel:
+    problems = Problems()
+    title = f"{path} cannot be used"
+    joined, entries = apply_joins(frame, joins, period=roles["period"], problems=problems)
+    absent = {new for j in joins for new in j.columns.values()} - set(joined.columns)
+    try:
+        panel = Panel.from_frame(
+            joined,
+            **_without(roles, absent),
+            known_areas=known_areas,
+            ledger=entries,
+            source=path.name,
+            title=title,
+            first_line=first_line,
+        )
+    except DataError as error:
+        raise DataError(title, [*(error.problems or [Problem(error.title)]), *problems]) from None
+    problems.raise_if_any(DataError, title)
+    return panel
+
+
+def _without(roles: dict[str, Any], absent: set[str]) -> dict[str, Any]:
+    """Leave out the columns that a failed join did not bring: the join's own problem says why."""
+    if not absent:
+        return roles
+    left = {k: tuple(c for c in v if c not in absent) if isinstance(v, tuple) else v for k, v in roles.items()}
+    return {k: None if k not in ("area", "period") and v in absent else v for k, v in left.items()}
+
+
+def _read_parquet(path: Path) -> pa.Table:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        table = parquet.ParquetFile(path).read()
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path} is a broken Parquet file; copy or make it again") from error
+    if not len(table):
+        raise DataError(f"{path} has no rows")
+    return table
+
+
+def _saved(path: Path, table: pa.Table) -> dict[str, Any] | None:
+    raw = (table.schema.metadata or {}).get(_KEY)
+    if raw is None:
+        return None
+    try:
+        saved = json.loads(raw)
+        version = saved["format"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path} carries svmodel's mark, but it cannot be read; write the panel again") from error
+    if version != _FORMAT:
+        raise DataError(f"{path} was written in panel format {version}; this svmodel reads format {_FORMAT}")
+    return dict(saved)
+
+
+def _restore(panel: Panel, saved: dict[str, Any]) -> Panel:
+    """Give the panel back the names, the ledger and the mark with which it was written."""
+    ledger = tuple(LedgerEntry(**e) for e in saved["ledger"])
+    return replace(
+        panel,
+        parents=panel.parents or {a: p for a, p in saved["parents"].items() if a in set(panel.areas)},
+        names={**saved["names"], **panel.names},
+        ledger=Ledger((*ledger, *(e for e in panel.ledger if e not in ledger))),
+        synthetic=bool(saved["synthetic"]) or panel.synthetic,
+        source=saved["source"] or panel.source,
+    )
+
+
+def write_panel(panel: Panel, path: str | Path) -> Path:
+    """Write a panel to a tidy file, whole or not at all.
+
+    Parameters
+    ----------
+    panel : Panel
+    path : str or Path
+        ``.parquet`` keeps everything (roles, ledger, names, synthetic mark); ``.csv`` and ``.csv.gz``
+        keep the columns, with ``synthetic`` = ``yes`` in every row of a simulated panel.
+
+    Returns
+    -------
+    Path
+        Where it was written.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be written to or the disk is full; nothing is left behind.
+    DataError
+        If the ending is none of these.
+    """
+    path = Path(path)
+    lower = path.name.casefold()
+    frame = _long(panel)
+    if lower.endswith((".parquet", ".pq")):
+        _write_parquet(panel, frame, path)
+    elif lower.endswith((".csv", ".csv.gz")):
+        text = frame.to_csv(index=False, lineterminator="\n").encode()
+        if lower.endswith(".gz"):
+            import gzip
+
+            text = gzip.compress(text, mtime=0)
+        with atomic_file(path) as file:
+            file.write(text)
+    else:
+        raise DataError(f"a panel cannot be written to {path}: its name must end in .parquet, .csv or .csv.gz")
+    return path
+
+
+def _long(panel: Panel) -> pd.DataFrame:
+    frame = panel.to_frame()
+    labels = np.array([periods.code(p) for p in panel.periods], dtype=object)
+    frame["period"] = np.tile(labels, panel.n_areas)
+    for column in panel.counts:
+        frame[column] = frame[column].astype("Int64")
+    extra = {
+        "parent": panel.parents,
+        "name": {a: panel.names[a] for a in panel.areas if a in panel.names},
+        "parent_name": {a: panel.names[p] for a, p in panel.parents.items() if p in panel.names},
+    }
+    for column, values in extra.items():
+        if values and column not in frame.columns:
+            frame[column] = frame["area"].map(dict(values))
+    if panel.synthetic and "synthetic" not in frame.columns:
+        frame["synthetic"] = "yes"
+    return frame
+
+
+def _write_parquet(panel: Panel, frame: pd.DataFrame, path: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    roles = {r: list(getattr(panel, r)) for r in ("counts", "measures", "exposures", "covariates")}
+    saved = {
+        "format": _FORMAT,
+        "roles": {"area": "area", "period": "period", **roles},
+        "parents": dict(sorted(panel.parents.items())),
+        "names": dict(sorted(panel.names.items())),
+        "ledger": [asdict(e) for e in panel.ledger],
+        "synthetic": panel.synthetic,
+        "source": panel.source,
+    }
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    mark = json.dumps(saved, ensure_ascii=False, sort_keys=True).encode()
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), _KEY: mark})
+    buffer = io.BytesIO()
+    parquet.write_table(table, buffer, compression="zstd")
+    with atomic_file(path) as file:
+        file.write(buffer.getbuffer())
