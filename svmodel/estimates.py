@@ -117,7 +117,7 @@ def log_row(
 def estimates_frame(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
     """Return the rows as the table of a Result, with every column in its place."""
     frame = pd.DataFrame(list(rows)).reindex(columns=list(COLUMNS))
-    for column in ("area", "cohort", "period"):
+    for column in ("term", "scale", "area", "cohort", "period"):
         frame[column] = frame[column].astype(object).where(frame[column].notna(), None)
     numeric = ["horizon", "estimate", "std_error", "conf_low", "conf_high", "level", "p_value", "prob_reduction"]
     frame[numeric] = frame[numeric].astype(np.float64)

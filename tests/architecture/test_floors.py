@@ -30,6 +30,8 @@ def room_of(path: Path) -> str:
         "_panel_aggregate": "panel",
         "_design_rules": "design",
         "_result_json": "result",
+        "_testing_contract": "testing",
+        "_testing_strategies": "testing",
     }
     return private.get(first, first)
 
