@@ -1,0 +1,13 @@
+"""The recipes that `svmodel simulate` knows by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from svmodel.simulate.merseyside import merseyside
+from svmodel.simulate.truth import Simulation
+
+__all__ = ["RECIPES"]
+
+#: Name -> function of the seed.
+RECIPES: dict[str, Callable[..., Simulation]] = {"merseyside": merseyside}
