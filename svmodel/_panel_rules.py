@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from svmodel import periods
-from svmodel.areas import is_code, is_known, is_lsoa, lsoa_2021_only
+from svmodel._vintage_rule import vintage_problems
+from svmodel.areas import is_code, is_known
 from svmodel.errors import DataError, Problem, Problems, did_you_mean, shorten
 from svmodel.ledger import LedgerEntry
 
@@ -94,7 +95,8 @@ def check_and_grid(
     usable = area.notna().to_numpy() & period.notna()
     _check_duplicates(area, period, usable, rows, problems)
     _check_areas(area, known_areas, rows, problems)
-    _check_vintages(area, period, usable, problems)
+    total = np.nansum([np.zeros(len(frame)), *(values[c] for c in roles.counts)], axis=0)
+    problems.extend(vintage_problems(area, period, usable, total, column=roles.area))
     parents = _constant_by_area(frame, roles.parent, area, problems)
     names = _constant_by_area(frame, roles.name, area, problems)
     if roles.parent is not None and roles.parent_name is not None:
@@ -259,25 +261,6 @@ def _check_areas(area: pd.Series, known_areas: Iterable[str] | None, rows: _Rows
         )
     if len(unknown) > 10:
         problems.add(f"{len(unknown) - 10} more areas are not known", rule="unknown_area")
-
-
-def _check_vintages(area: pd.Series, period: pd.PeriodIndex, usable: NDArray[np.bool_], problems: Problems) -> None:
-    """Find codes of 2021 that enter when codes of 2011 are already running: two vintages in one file."""
-    lsoas = [a for a in area.dropna().unique() if is_lsoa(a)]
-    new = set(lsoa_2021_only(lsoas))
-    if not new or len(new) == len(lsoas):
-        return
-    first = pd.Series(period.asi8[usable]).groupby(area[usable].to_numpy()).min()
-    start = min(first[a] for a in lsoas if a not in new and a in first.index)
-    late = sorted(a for a in new if first.get(a, start) > start)
-    if late:
-        problems.add(
-            f"LSOA codes of 2011 and of 2021 are mixed: {shorten(late, limit=3)} exist only since 2021 and enter "
-            "after the other areas",
-            where=f"column {area.name!r}",
-            fix="Map every row to one vintage with the ONS 2011-2021 lookup before making the panel.",
-            rule="mixed_lsoa_vintages",
-        )
 
 
 def _constant_by_area(frame: pd.DataFrame, column: str | None, area: pd.Series, problems: Problems) -> dict[str, str]:

@@ -111,9 +111,11 @@ def is_lsoa(code: str) -> bool:
 def lsoa_2021_only(codes: Iterable[str]) -> list[str]:
     """Return the LSOA codes among `codes` that came into being in 2021.
 
+    A code whose number is above every code of 2021 too is a typing error, not a code of 2021.
+
     Examples
     --------
     >>> lsoa_2021_only(["E01006412", "E01033793", "W01001990"])
     ['E01033793', 'W01001990']
     """
-    return [c for c in codes if is_lsoa(c) and int(c[3:]) > _LAST_2011_LSOA[c[:3]]]
+    return [c for c in codes if is_lsoa(c) and is_known(c) and int(c[3:]) > _LAST_2011_LSOA[c[:3]]]

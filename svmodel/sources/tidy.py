@@ -22,6 +22,7 @@ from svmodel.files import atomic_file
 from svmodel.ledger import Ledger, LedgerEntry
 from svmodel.panel import Panel
 from svmodel.sources.joins import Join, apply_joins
+from svmodel.sources.lsoa import LsoaLookup, claim_problems
 from svmodel.sources.opening import read_table, require_kind
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ def read_panel(
     parent_name: str | None = None,
     known_areas: Iterable[str] | None = None,
     joins: Iterable[Join] = (),
+    vintage: str | None = None,
+    lsoa_lookup: str | Path | None = None,
 ) -> Panel:
     r"""Read a tidy file into a :class:`~svmodel.Panel`.
 
@@ -65,6 +68,10 @@ def read_panel(
         The areas that may occur.
     joins : iterable of Join
         Columns of other files to join by key first.
+    vintage : {"2011", "2021"}, optional
+        Claim that every LSOA code is of that census; a code that cannot be is an error.
+    lsoa_lookup : str or Path, optional
+        The ONS file of LSOAs 2011 to 2021, which makes the check of the claim complete.
 
     Returns
     -------
@@ -119,8 +126,9 @@ def read_panel(
         first_line=None if kind == "parquet" else 2,
         known_areas=known_areas,
         joins=joins,
+        claim=None if vintage is None else (vintage, None if lsoa_lookup is None else LsoaLookup.read(lsoa_lookup)),
     )
-    return panel if saved is None else _restore(panel, saved)
+    return panel if saved is None else _restore(panel, saved, joins)
 
 
 def _settle_keys(path: Path, columns: list[str], roles: dict[str, Any]) -> None:
@@ -145,10 +153,13 @@ def _make(
     first_line: int | None,
     known_areas: Iterable[str] | None,
     joins: tuple[Join, ...],
+    claim: tuple[str, LsoaLookup | None] | None,
 ) -> Panel:
     problems = Problems()
     title = f"{path} cannot be used"
     joined, entries = apply_joins(frame, joins, period=roles["period"], problems=problems)
+    if claim is not None and roles["area"] in frame.columns:
+        problems.extend(claim_problems(frame[roles["area"]].dropna().astype(str).unique(), *claim))
     absent = {new for j in joins for new in j.columns.values()} - set(joined.columns)
     try:
         panel = Panel.from_frame(
@@ -201,14 +212,17 @@ def _saved(path: Path, table: pa.Table) -> dict[str, Any] | None:
     return dict(saved)
 
 
-def _restore(panel: Panel, saved: dict[str, Any]) -> Panel:
+def _restore(panel: Panel, saved: dict[str, Any], joins: tuple[Join, ...]) -> Panel:
     """Give the panel back the names, the ledger and the mark with which it was written."""
     ledger = tuple(LedgerEntry(**e) for e in saved["ledger"])
+    # The saved ledger names the gaps of the file already; only what a join brought is new.
+    brought = {f"column {new!r}" for j in joins for new in j.columns.values()}
+    added = [e for e in panel.ledger if e.where.startswith("join of ") or e.where in brought]
     return replace(
         panel,
         parents=panel.parents or {a: p for a, p in saved["parents"].items() if a in set(panel.areas)},
         names={**saved["names"], **panel.names},
-        ledger=Ledger((*ledger, *(e for e in panel.ledger if e not in ledger))),
+        ledger=Ledger((*ledger, *added)),
         synthetic=bool(saved["synthetic"]) or panel.synthetic,
         source=saved["source"] or panel.source,
     )
