@@ -1,0 +1,171 @@
+"""What a Callaway-Sant'Anna result says beside its estimates: counterfactual, weights and notes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from svmodel import periods as period_words
+from svmodel.design import EXCLUDED, NEVER, UNTREATED
+from svmodel.did._cs_aggregate import average
+from svmodel.errors import shorten
+from svmodel.estimates import critical_value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from svmodel.design import Design, DesignArrays
+    from svmodel.did._cs_cells import Cells
+
+#: A cohort with fewer areas than this gets a warning in the notes.
+SMALL_COHORT = 5
+
+
+def counterfactual(cells: Cells, arrays: DesignArrays, *, level: float) -> pd.DataFrame:
+    """Observed and expected outcomes of the treated area-periods; "all treated" sums them period by period.
+
+    An area's expected outcome is what it had less its cohort's average effect, so it has no interval of its
+    own. The sums have one, from the contributions of all areas to the error.
+    """
+    names = np.array(list(arrays.periods), dtype=object)
+    post = np.flatnonzero(cells.horizon >= 0)
+    cell_rank, who = np.nonzero(cells.members[:, post].T)
+    cell = post[cell_rank]
+    order = np.lexsort((cells.time[cell], who))
+    who, cell = who[order], cell[order]
+    observed = arrays.y[who, cells.time[cell]]
+
+    when = np.unique(cells.time[post])
+    chosen = (cells.time[:, None] == when[None, :]) & (cells.horizon >= 0)[:, None]
+    n = cells.n_treated @ chosen
+    mean = average(cells, chosen)
+    total = np.where(cells.members, arrays.y[:, cells.time], 0.0).sum(axis=0) @ chosen
+    expected = total - mean.estimate * n
+    half = critical_value(level) * mean.std_error * n
+    blank = np.full(len(who), np.nan)
+    area = np.array(arrays.areas, dtype=object)
+    return pd.DataFrame(
+        {
+            "area": pd.Series([*area[who], *["all treated"] * len(when)], dtype=object),
+            "period": pd.Series(np.concatenate([names[cells.time[cell]], names[when]]), dtype=object),
+            "observed": np.concatenate([observed, total]),
+            "expected": np.concatenate([observed - cells.att[cell], expected]),
+            "low": np.concatenate([blank, expected - half]),
+            "high": np.concatenate([blank, expected + half]),
+        }
+    )
+
+
+def weights(cells: Cells, arrays: DesignArrays) -> pd.DataFrame:
+    """Weight of each treated cell in the average effect, with the areas that it rests on."""
+    names = np.array(list(arrays.periods), dtype=object)
+    post = cells.horizon >= 0
+    n = cells.n_treated[post]
+    return pd.DataFrame(
+        {
+            "cohort": pd.Series(names[cells.cohort[post]], dtype=object),
+            "period": pd.Series(names[cells.time[post]], dtype=object),
+            "weight": n / n.sum(),
+            "treated_areas": n,
+            "control_areas": cells.n_controls[post].astype(np.float64),
+        }
+    )
+
+
+def design_notes(design: Design, arrays: DesignArrays, times: NDArray[np.int64]) -> list[str]:
+    """Say what of the data takes no part, and what is assumed."""
+    notes = []
+    word = period_words.describe_frequency(arrays.periods)
+    if design.is_count:
+        notes.append(
+            f"Without the intervention, the number of {design.outcome} per area and {word} is assumed to have "
+            "changed alike in treated and control areas: in numbers, not in per cent. Where areas differ much in "
+            "size or level, compare with a Poisson method."
+        )
+    silent = sorted(set(range(len(arrays.periods))) - set(times.tolist()))
+    if silent:
+        which = _plainly(period_words.label(arrays.periods[t]) for t in silent)
+        notes.append(f"No area has an outcome in {which}: left out, and changes are taken across the gap.")
+    missing = np.isnan(arrays.y[:, times])
+    partly = np.flatnonzero(missing.any(axis=1))
+    if len(partly):
+        which = _plainly(design.panel.label(arrays.areas[i]) for i in partly)
+        one = len(partly) == 1
+        notes.append(
+            f"{len(partly):,} area{' lacks' if one else 's lack'} the outcome in {int(missing.sum()):,} area-{word}s "
+            f"({which}). {'It is' if one else 'They are'} left out of the comparisons that need those {word}s and kept "
+            "in the others; a missing outcome is never taken as zero."
+        )
+    ended = ((arrays.status == EXCLUDED) & (arrays.horizon >= 0)).any(axis=1)
+    if ended.any():
+        which = _plainly(design.panel.label(arrays.areas[i]) for i in np.flatnonzero(ended))
+        notes.append(f"The intervention ended in {which}: the {word}s after the end are left out.")
+    never = (arrays.status == UNTREATED).all(axis=1)
+    later = (arrays.start >= len(arrays.periods)) & (arrays.start < NEVER)
+    if (later & never).any():
+        which = _plainly(design.panel.label(arrays.areas[i]) for i in np.flatnonzero(later & never))
+        notes.append(f"{which} start after the last {word} and serve as never treated.")
+    if (later & ~never).any():
+        which = _plainly(design.panel.label(arrays.areas[i]) for i in np.flatnonzero(later & ~never))
+        notes.append(
+            f"{which} start so soon after the last {word} that anticipation may already show: never taken as "
+            "never treated."
+        )
+    return notes
+
+
+def cell_notes(every: Cells, kept: Cells, arrays: DesignArrays) -> list[str]:
+    """Say which effects are not identified and why, and which rest on few areas."""
+    notes = []
+    word = period_words.describe_frequency(arrays.periods)
+    wanted = set(np.unique(every.cohort).tolist())
+    for g in sorted(wanted - set(np.unique(kept.cohort).tolist())):
+        reasons = _reasons(every, (every.cohort == g) & (every.horizon >= 0)) or f"no {word} after the start"
+        size = int((arrays.start == g).sum())
+        notes.append(
+            f"The effect in the {size} area{'s' if size > 1 else ''} that started in "
+            f"{period_words.label(arrays.periods[g])} is not identified: {reasons}."
+        )
+    there = np.isin(every.cohort, kept.cohort)
+    for rows, kind in (
+        (every.horizon >= 0, "effects after a start"),
+        (every.horizon < 0, "comparisons before a start"),
+    ):
+        lost = there & rows & ~every.identified
+        if lost.any():
+            where = sorted({period_words.label(arrays.periods[g]) for g in every.cohort[lost]})
+            notes.append(
+                f"{int(lost.sum()):,} {kind} are not identified (starts {_plainly(where)}): {_reasons(every, lost)}. "
+                "Averages leave them out."
+            )
+    sizes = {g: int(kept.members[:, kept.cohort == g].any(axis=1).sum()) for g in np.unique(kept.cohort).tolist()}
+    small = [f"{period_words.label(arrays.periods[g])} ({n})" for g, n in sizes.items() if n < SMALL_COHORT]
+    if small:
+        notes.append(
+            f"{len(small)} cohort{'s have' if len(small) > 1 else ' has'} fewer than {SMALL_COHORT} areas: "
+            f"{_plainly(small)}. Standard errors rest on how areas of a cohort differ, so these are too small; for a "
+            "cohort of one area the area's own noise is not in them at all."
+        )
+    if kept.trimmed:
+        notes.append(
+            f"Up to {kept.trimmed} control areas in a comparison get no weight, because their covariates make them "
+            "all but sure to be treated."
+        )
+    return notes
+
+
+def _reasons(cells: Cells, rows: NDArray[np.bool_]) -> str:
+    found: dict[str, int] = {}
+    for k in np.flatnonzero(rows & ~cells.identified):
+        found[cells.reason[k]] = found.get(cells.reason[k], 0) + 1
+    if len(found) == 1:
+        return next(iter(found))
+    return "; ".join(f"{reason} ({count:,})" for reason, count in found.items())
+
+
+def _plainly(values: Iterable[object]) -> str:
+    return shorten(values).replace("'", "")
