@@ -53,7 +53,7 @@ class Break:
             if value is None and name == "until":
                 continue
             try:
-                read[name] = periods.parse(value)  # type: ignore[arg-type]
+                read[name] = periods.parse(value)
             except DataError as error:
                 problems.add(error.title, where=name, rule="period_unreadable")
         first, last = read["period"], read["until"]
