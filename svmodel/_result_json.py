@@ -80,10 +80,11 @@ def frame_from_plain(held: dict[str, Any] | None, text_columns: tuple[str, ...] 
 def dump(result: Result) -> str:
     """Write a result; keys are sorted, so that equal results give equal bytes."""
     estimator = type(result.estimator)
+    question = result.provenance.get("question") if result.design is None else result.design.describe()
     held = {
         "format": FORMAT,
         "estimator": {"type": f"{estimator.__module__}.{estimator.__qualname__}", "choices": plain(result.estimator)},
-        "question": None if result.design is None else result.design.describe(),
+        "question": question,
         "estimates": plain(result.estimates),
         "counterfactual": plain(result.counterfactual),
         "weights": plain(result.weights),

@@ -173,6 +173,7 @@ def test_a_result_read_back_keeps_its_question():
     fitted = Mean().fit(design())
     again = Result.from_json(fitted.to_json(), estimator=Mean())
     assert str(again.headline()) == str(fitted.headline())
+    assert again.to_json() == fitted.to_json()
     assert Result.from_json(fitted.to_json(), estimator=Mean(), design=design()).refit().to_json() == fitted.to_json()
 
 

@@ -32,6 +32,7 @@ def room_of(path: Path) -> str:
         "_result_json": "result",
         "_testing_contract": "testing",
         "_testing_strategies": "testing",
+        "_testing_tools": "testing",
     }
     return private.get(first, first)
 
