@@ -8,14 +8,15 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "svmodel"
 FLOORS = {
-    1: ["errors", "periods", "areas", "ledger", "files", "seeds", "numerics"],
+    1: ["errors", "periods", "areas", "breaks", "ledger", "files", "seeds", "numerics"],
     2: ["panel", "design", "result", "estimates", "figure", "checkresult", "costs"],
     3: ["sources", "simulate"],
     4: ["profile", "trends", "forecast", "did", "counterfactual", "bayes", "courses", "economics"],
     5: ["checks", "compare", "testing"],
     6: ["present"],
     7: ["report"],
-    8: ["cli", "__main__"],
+    8: ["cli"],
+    9: ["__main__"],
 }
 FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 #: Floors whose rooms are one family: the shared types and the ground may lean on each other.
@@ -29,6 +30,8 @@ def room_of(path: Path) -> str:
         "_panel_rules": "panel",
         "_panel_aggregate": "panel",
         "_design_rules": "design",
+        "_vintage_rule": "panel",
+        "_testing_strategies": "testing",
         "_result_json": "result",
         "_testing_contract": "testing",
         "_testing_strategies": "testing",
