@@ -63,7 +63,7 @@ def test_the_pandemic_is_there(simulation):
     monthly = simulation.panel.matrix("violence_with_injury").sum(axis=0)
     months = simulation.panel.periods
     spring = [monthly[(months >= f"{y}-04") & (months <= f"{y}-06")].sum() for y in (2019, 2020, 2021)]
-    # 0.7 of the years around; a quarter of a year holds about 3,500 events, so chance and shocks move a ratio by some 3%.
+    # 0.7 of the years around; a quarter of a year holds some 3,500 events, so chance and shocks move a ratio by 3%.
     assert spring[1] / spring[0] == pytest.approx(0.7, abs=0.1)
     assert spring[1] / spring[2] == pytest.approx(0.7, abs=0.1)
 
