@@ -1,0 +1,96 @@
+"""Breaks in recording that are known beforehand: facts about publishers, noted wherever data span them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import pandas as pd
+
+from svmodel import periods
+from svmodel.ledger import LedgerEntry
+
+__all__ = ["METROPOLITAN", "POLICE_UK", "KnownBreak", "breaks_within"]
+
+
+class KnownBreak(NamedTuple):
+    """A time in which a force's figures are missing, or from which they are not comparable.
+
+    Attributes
+    ----------
+    force : str
+        In the words of the publisher's file names.
+    first, last : str
+        Months from and to which it holds, both included.
+    kind : {"missing", "near_zero", "level"}
+        ``missing``: no file is to be had. ``near_zero``: what is there comes from other forces and is
+        no count of this one's. ``level``: figures before and after are not comparable.
+    reason : str
+        In words that a report can print.
+    districts : tuple of str
+        Local authorities concerned, where the force's own files do not say.
+    """
+
+    force: str
+    first: str
+    last: str
+    kind: str
+    reason: str
+    districts: tuple[str, ...] = ()
+
+
+METROPOLITAN = (
+    KnownBreak(
+        "metropolitan",
+        "2024-02",
+        "2024-03",
+        "level",
+        "the Metropolitan Police changed its recording system in February and March 2024; levels before and after "
+        "are not comparable without a declared break",
+    ),
+)
+
+_GMP = (
+    "Greater Manchester Police has given no crimes since July 2019; the few that stand there come from other forces "
+    "and are no count"
+)
+_GM = (
+    *("Bolton", "Bury", "Manchester", "Oldham", "Rochdale"),
+    *("Salford", "Stockport", "Tameside", "Trafford", "Wigan"),
+)
+POLICE_UK = (
+    KnownBreak("greater-manchester", "2019-07", "2025-11", "near_zero", _GMP, _GM),
+    KnownBreak("devon-and-cornwall", "2022-11", "2022-12", "missing", "Devon and Cornwall gave no crimes"),
+    KnownBreak("city-of-london", "2022-06", "2022-06", "missing", "City of London gave no crimes"),
+    KnownBreak("gwent", "2025-09", "2025-12", "missing", "Gwent gave no crimes"),
+    KnownBreak("btp", "2016-02", "2016-12", "missing", "British Transport Police gave no crimes"),
+    KnownBreak("btp", "2025-02", "2025-12", "missing", "British Transport Police gave no crimes"),
+)
+
+
+def breaks_within(known: Iterable[KnownBreak], months: pd.PeriodIndex, *, rows: int = 0) -> list[LedgerEntry]:
+    """Return a note for each break that begins after the first month and not after the last.
+
+    Parameters
+    ----------
+    known : iterable of KnownBreak
+    months : pandas.PeriodIndex
+        Months of the data.
+    rows : int
+        Rows concerned, for the ledger.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> months = pd.period_range("2023-12", "2024-06", freq="M")
+    >>> [e.rule for e in breaks_within(METROPOLITAN, months)]
+    ['recording_break']
+    """
+    entries = []
+    for item in known:
+        first, last = periods.parse(item.first), periods.parse(item.last)
+        before_end = months.min() <= last if item.kind != "level" else months.min() < first
+        if len(months) and before_end and months.max() >= first:
+            span = periods.label(first) if first == last else f"{periods.label(first)} to {periods.label(last)}"
+            entries.append(LedgerEntry("noted", rows, item.reason, f"{item.force}, {span}", "recording_break"))
+    return entries

@@ -1,0 +1,419 @@
+"""The Metropolitan Police's monthly counts, as London Datastore and the force's dashboard give them.
+
+Four plain layouts (boroughs long, wards wide, knife crime for boroughs and for wards, both wide) and
+the dashboard's own CSV. The force's recording system changed in February and March 2024; every
+extract that spans it says so in its ledger.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+
+from svmodel import periods
+from svmodel.errors import DataError, Problems, shorten
+from svmodel.ledger import Extract, Ledger, LedgerEntry
+from svmodel.sources.breaks import METROPOLITAN, breaks_within
+from svmodel.sources.contract import choose, counts_of, finish, match_columns, name_lines, slug
+from svmodel.sources.opening import read_header, read_table, require_kind
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["mps_borough", "mps_dashboard", "mps_knife_borough", "mps_knife_ward", "mps_ward"]
+
+_SOURCE = "Metropolitan Police via London Datastore"
+_WARD = {
+    "area": ["wardcode", "Ward Code", "WardCode"],
+    "name": ["wardname", "ward", "Ward Name", "WardName"],
+    "parent": ["borough", "Borough", "LookUp_BoroughName", "Borough_SNT"],
+}
+_BOROUGH = {
+    "area": ["borough", "BoroughName", "LookUp_BoroughName", "Borough_SNT"],
+    "month": ["month", "Month_Year", "period"],
+    "offence": ["offence", "Offence Subgroup", "MinorText", "Crime Subtype"],
+    "count": ["count", "Offence Count"],
+}
+_KNIFE = {"measure": ["crime_subtype", "Crime Subtype", "Offence Subgroup", "measure"]}
+_KNIFE_BOROUGH = {
+    "area": ["area_code", "Area code"],
+    "name": ["area_name", "Area name", "borough"],
+    **_KNIFE,
+}
+_DASHBOARD = {
+    "month": ["Month_Year"],
+    "area_type": ["Area Type"],
+    "parent": ["Borough_SNT"],
+    "name": ["Area name"],
+    "area": ["Area code"],
+    "group": ["Offence Group", "Crime Type"],
+    "subgroup": ["Offence Subgroup", "Crime Subtype"],
+    "measure": ["Measure"],
+    "count": ["Count"],
+}
+#: Columns that these layouts carry beside keys and months; they are passed over.
+_PASSED_OVER = {"boroughsnt", "areatype", "objectid", "majortext", "minortext", "offencegroup", "refreshdate"}
+
+
+def mps_borough(path: str | Path, *, offences: str | Sequence[str] | None = None) -> Extract:
+    """Read the long borough file: ``offence,borough,month,count``.
+
+    Parameters
+    ----------
+    path : str or Path
+        CSV.
+    offences : str or sequence of str, optional
+        Offences to read, e.g. ``"violence with injury"``; case does not count. All by default.
+
+    Returns
+    -------
+    Extract
+        Frame ``area`` (borough name), ``period`` (month), one column of counts for each offence
+        (``violence_with_injury``). A borough-month without a row is missing.
+
+    Raises
+    ------
+    DataError
+        With all problems at once.
+    """
+    path = Path(path)
+    frame, columns = _open(path, _BOROUGH, keep=["area", "month", "offence"])
+    return _from_long(path, frame, columns, "offence", offences)
+
+
+def mps_ward(
+    path: str | Path, *, outcome: str | None = None, others: Mapping[str, str | Path] | None = None
+) -> Extract:
+    """Read the wide ward files: ``wardcode,wardname,borough,2010-04,2010-05,...``, one offence a file.
+
+    Parameters
+    ----------
+    path : str or Path
+        CSV.
+    outcome : str, optional
+        Column name for the counts; by default the offence in a file name of the form
+        ``london_ward_<offence>_monthly.csv``, else ``count``.
+    others : mapping of str to path, optional
+        Further offences: column name -> file of the same layout; a relative path is beside `path`.
+
+    Returns
+    -------
+    Extract
+        Frame ``area`` (ward code), ``period``, the outcomes, ``name``, ``parent`` (borough).
+
+    Raises
+    ------
+    DataError
+        With all problems of a file at once, and for wards that one of several files lacks.
+    """
+    path = Path(path)
+    files = {outcome or _outcome_of(path): path}
+    for name, other in (others or {}).items():
+        if name in files:
+            raise DataError(f"two ward files would both give the column {name!r}. Give one of them another name.")
+        files[name] = path.parent / other
+    parts = {name: _melt(file, _WARD).rename(columns={"count": name}) for name, file in files.items()}
+    whole = next(iter(parts.values()))
+    for name, part in list(parts.items())[1:]:
+        _same_areas(whole, part, files[name])
+        whole = whole.merge(part[["area", "period", name]], on=["area", "period"], how="outer", validate="1:1")
+        for column in ("name", "parent"):
+            whole[column] = whole.groupby("area")[column].transform("first")
+    source = f"{_SOURCE}: {', '.join(f.name for f in files.values())}"
+    ledger = Ledger().extend(_notes(whole))
+    return finish(whole, ledger, outcomes=list(files), source=source, texts=["name", "parent"])
+
+
+def mps_knife_borough(path: str | Path, *, measures: str | Sequence[str] | None = None) -> Extract:
+    """Read the wide file of knife crime by borough: ``crime_subtype,borough_snt,area_name,area_code,2022-03,...``.
+
+    Parameters
+    ----------
+    path : str or Path
+        CSV.
+    measures : str or sequence of str, optional
+        ``"Knife Crime"``, ``"Knife Crime with Injury"``, ``"Knife Injury Victims (non DA 1-24)"``;
+        all three by default. Victims are people and the others offences: they are not added up.
+
+    Returns
+    -------
+    Extract
+        Frame ``area`` (borough code), ``period``, one column for each measure, ``name``.
+    """
+    path = Path(path)
+    return _from_measures(path, _melt(path, _KNIFE_BOROUGH), measures, texts=["name"])
+
+
+def mps_knife_ward(path: str | Path, *, measures: str | Sequence[str] | None = None) -> Extract:
+    """Read the wide file of knife crime by ward: ``wardcode,crime_subtype,ward,borough,2022-03,...``.
+
+    Parameters
+    ----------
+    path : str or Path
+        CSV.
+    measures : str or sequence of str, optional
+        As :func:`mps_knife_borough`.
+
+    Returns
+    -------
+    Extract
+        Frame ``area`` (ward code), ``period``, one column for each measure, ``name``, ``parent``.
+    """
+    path = Path(path)
+    return _from_measures(path, _melt(path, {**_WARD, **_KNIFE}), measures, texts=["name", "parent"])
+
+
+def mps_dashboard(
+    path: str | Path,
+    *,
+    area_type: str = "Borough",
+    level: Literal["group", "subgroup"] = "subgroup",
+    offences: str | Sequence[str] | None = None,
+    measure: str = "Offences",
+    absent: Literal["missing", "zero"] = "missing",
+) -> Extract:
+    """Read the CSV of the force's crime dashboard: ``Month_Year,Area Type,Borough_SNT,...,Count,Refresh Date``.
+
+    Earlier files say ``Crime Type`` and ``Crime Subtype`` for ``Offence Group`` and ``Offence Subgroup``.
+
+    Parameters
+    ----------
+    path : str or Path
+        CSV.
+    area_type : str
+        Which kind of area, in the words of column ``Area Type``.
+    level : {"subgroup", "group"}
+        Which column names the outcomes; groups are the sums of their subgroups.
+    offences : str or sequence of str, optional
+        Which of them to read; all by default.
+    measure : str
+        Which rows of column ``Measure``.
+    absent : {"missing", "zero"}
+        What an area-month-offence without a row means. ``zero`` is a claim about the publisher, for
+        months in which the file has the offence somewhere; the ledger keeps it.
+
+    Returns
+    -------
+    Extract
+        Frame ``area`` (code), ``period``, one column for each offence, ``name``, ``parent``.
+
+    Raises
+    ------
+    DataError
+        With all problems at once.
+    """
+    path = Path(path)
+    frame, columns = _open(path, _DASHBOARD, keep=["month", "area_type", "parent", "name", "area", "group", "subgroup"])
+    lines = np.arange(2, len(frame) + 2)
+    kinds = choose(area_type, frame["area_type"].dropna().unique(), word="area type", where=f"{path} cannot be used")
+    measures = choose(measure, frame["measure"].dropna().unique(), word="measure", where=f"{path} cannot be used")
+    wanted = frame["area_type"].isin(kinds) & frame["measure"].isin(measures)
+    frame = frame[wanted].assign(
+        line=lines[wanted.to_numpy()], offence=frame[level], month=_dashboard_months(path, frame)
+    )
+    extract = _from_long(path, frame, columns, level, offences, texts=["name", "parent"], add_up=level == "group")
+    return extract if absent == "missing" else _absent_is_zero(extract)
+
+
+def _open(
+    path: Path, aliases: Mapping[str, Sequence[str]], *, keep: Sequence[str]
+) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Read a long file with our column names; `keep` stay text."""
+    require_kind(path, "csv", "gzip")
+    columns, lacking = match_columns(read_header(path), aliases)
+    if lacking:
+        raise DataError(f"{path} is not in this layout of the Metropolitan Police", lacking)
+    table = read_table(path, text=[columns[k] for k in keep], columns=list(columns.values()))
+    return table.to_pandas().rename(columns={theirs: ours for ours, theirs in columns.items()}), columns
+
+
+def _from_long(
+    path: Path,
+    frame: pd.DataFrame,
+    columns: Mapping[str, str],
+    offence: str,
+    asked: str | Sequence[str] | None,
+    *,
+    texts: Sequence[str] = (),
+    add_up: bool = False,
+) -> Extract:
+    """Turn one row for each area, month and offence into one column for each offence."""
+    title = f"{path} cannot be used"
+    if "line" not in frame:
+        frame = frame.assign(line=np.arange(2, len(frame) + 2))
+    problems = Problems()
+    for column in ("area", "month", offence):
+        blank = frame[column].isna().to_numpy()
+        if blank.any():
+            lines = name_lines(frame["line"].to_numpy()[blank])
+            problems.add(f"column {columns.get(column, column)!r} is blank", where=lines, rule="key_blank")
+    frame = frame.dropna(subset=["area", "month", offence])
+    picked = choose(asked, sorted(frame[offence].unique()), word="offence", where=title)
+    frame = frame[frame[offence].isin(picked)]
+    lines = frame["line"].to_numpy()
+    values = counts_of(frame["count"], lines, name=columns["count"], problems=problems)
+    keys = ["area", "month", offence]
+    again = frame.duplicated(keys).to_numpy()
+    if again.any() and not add_up:
+        row = " ".join(map(str, frame.loc[again, keys].iloc[0]))
+        what = f"{int(again.sum()):,} rows repeat an area, month and offence ({row})"
+        problems.add(what, where=name_lines(lines[again]), rule="duplicate_area_period")
+    period = _months(frame["month"], lines, columns["month"], problems)
+    problems.raise_if_any(DataError, title)
+    tidy = frame.assign(period=period, count=values, column=frame[offence].map(slug))
+    cells = tidy.groupby(["area", "period", "column"])["count"]
+    # A sum with a missing part is missing.
+    wide = cells.sum().where(cells.count() == cells.size()).unstack()  # noqa: PD010
+    wide = wide.rename_axis(columns=None).reset_index()
+    for text in texts:
+        wide[text] = wide["area"].map(tidy.drop_duplicates("area").set_index("area")[text])
+    outcomes = [slug(p) for p in picked]
+    return finish(wide, Ledger().extend(_notes(wide)), outcomes=outcomes, source=f"{_SOURCE}: {path.name}", texts=texts)
+
+
+def _months(column: pd.Series, lines: NDArray[np.int64], name: str, problems: Problems) -> pd.PeriodIndex:
+    codes, distinct = pd.factorize(column)
+    parsed = []
+    for i, value in enumerate(distinct):
+        try:
+            month = periods.parse(value)
+        except DataError as error:
+            problems.add(
+                error.title, where=f"column {name!r}, {name_lines(lines[codes == i])}", rule="period_unreadable"
+            )
+            month = pd.NaT
+        if month is not pd.NaT and month.freqstr != "M":
+            where = f"column {name!r}, {name_lines(lines[codes == i])}"
+            problems.add(f"{value!r} is no month", where=where, rule="period_unreadable")
+            month = pd.NaT
+        parsed.append(month)
+    return pd.PeriodIndex(parsed, freq="M")[codes]
+
+
+_SLASHED = re.compile(r"^(\d{1,2})/(\d{1,2})/(\d{4})")
+
+
+def _dashboard_months(path: Path, frame: pd.DataFrame) -> pd.Series:
+    """Read 01/04/2023 as April where the first number is always 1, and as 4 January where the second is."""
+    parts = frame["month"].astype("string").str.extract(_SLASHED)
+    slashed = parts[0].notna().to_numpy(dtype=bool)
+    if not slashed.any():
+        return frame["month"]
+    first, second = (parts.loc[slashed, i].astype(int) for i in (0, 1))
+    if first.eq(1).all():
+        month = second
+    elif second.eq(1).all():
+        month = first
+    else:
+        line = int(np.flatnonzero(slashed)[first.ne(1).to_numpy().argmax()]) + 2
+        raise DataError(f"{path}, line {line}: {frame['month'].iloc[line - 2]!r} is not the first day of a month")
+    out = frame["month"].astype("object").copy()
+    out[slashed] = parts.loc[slashed, 2] + "-" + month.astype(str).str.zfill(2)
+    return out
+
+
+def _melt(path: Path, aliases: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    """Turn a wide file, one column a month, into rows with our key columns, ``period`` and ``count``."""
+    require_kind(path, "csv", "gzip")
+    header = read_header(path)
+    columns, lacking = match_columns(header, aliases)
+    if lacking:
+        raise DataError(f"{path} is not in this layout of the Metropolitan Police", lacking)
+    problems = Problems()
+    months = _month_columns(header, set(columns.values()), problems)
+    if not months:
+        problems.add("no column names a month, such as 2022-03", rule="no_months")
+    problems.raise_if_any(DataError, f"{path} cannot be used")
+    frame = read_table(path, text=list(columns.values())).to_pandas()
+    lines = np.arange(2, len(frame) + 2)
+    keys = {ours: frame[theirs].astype("str").str.strip() for ours, theirs in columns.items()}
+    twice = pd.DataFrame(keys).duplicated([k for k in ("area", "measure") if k in keys]).to_numpy()
+    if twice.any():
+        what = f"{int(twice.sum())} rows repeat an area: {shorten(keys['area'][twice], limit=3)}"
+        problems.add(what, where=name_lines(lines[twice]), rule="duplicate_area_period")
+    values = np.column_stack([counts_of(frame[c], lines, name=c, problems=problems) for c in months])
+    problems.raise_if_any(DataError, f"{path} cannot be used")
+    index = pd.PeriodIndex(list(months.values()), freq="M")
+    long = {ours: np.repeat(column.to_numpy(), len(index)) for ours, column in keys.items()}
+    return pd.DataFrame({**long, "period": index[np.tile(np.arange(len(index)), len(frame))], "count": values.ravel()})
+
+
+def _month_columns(header: Sequence[str], keys: set[str], problems: Problems) -> dict[str, pd.Period]:
+    months: dict[str, pd.Period] = {}
+    for column in (h for h in header if h not in keys):
+        try:
+            month = periods.parse(column)
+        except DataError:
+            month = None
+        if month is None or month.freqstr != "M":
+            if re.sub(r"[^a-z]", "", column.casefold()) not in _PASSED_OVER:
+                problems.add(f"column {column!r} is neither a key nor a month", rule="unknown_column")
+        elif month in months.values():
+            problems.add(f"the month {month} has two columns", rule="column_twice")
+        else:
+            months[column] = month
+    return months
+
+
+def _from_measures(
+    path: Path, long: pd.DataFrame, asked: str | Sequence[str] | None, *, texts: Sequence[str]
+) -> Extract:
+    picked = choose(asked, long["measure"].unique(), word="measure", where=f"{path} cannot be used")
+    # Every area has a row for every measure, or its cells stay missing.
+    wide = long.assign(measure=long["measure"].map(slug)).set_index(["area", "period", "measure"])["count"].unstack()  # noqa: PD010
+    wide = wide.rename_axis(columns=None).reset_index()
+    for text in texts:
+        wide[text] = wide["area"].map(long.drop_duplicates("area").set_index("area")[text])
+    outcomes = [slug(p) for p in picked]
+    return finish(wide, Ledger().extend(_notes(wide)), outcomes=outcomes, source=f"{_SOURCE}: {path.name}", texts=texts)
+
+
+def _outcome_of(path: Path) -> str:
+    named = re.match(r"^london_ward_(\w+?)_monthly$", path.name.split(".")[0])
+    return named[1] if named else "count"
+
+
+def _same_areas(one: pd.DataFrame, other: pd.DataFrame, path: Path) -> None:
+    here, there = set(one["area"]), set(other["area"])
+    problems = Problems()
+    for lacking, text in ((here - there, "it lacks wards"), (there - here, "it alone has wards")):
+        if lacking:
+            problems.add(f"{text}: {shorten(sorted(lacking))}", rule="areas_differ")
+    problems.raise_if_any(DataError, f"{path} does not hold the wards of the first file")
+
+
+def _notes(frame: pd.DataFrame) -> list[LedgerEntry]:
+    """Note the change of recording system, and wards that the force puts under no borough."""
+    months = pd.PeriodIndex(frame["period"])
+    after = int((months >= periods.parse(METROPOLITAN[0].first)).sum())
+    entries = breaks_within(METROPOLITAN, months, rows=after)
+    if "parent" in frame:
+        odd = frame["parent"].str.contains("Aviation Security", na=False)
+        if odd.any():
+            names = shorten(sorted(frame.loc[odd, "name"].unique()))
+            reason = f"{names} is policed by Aviation Security (SO18) and stands under it, not under its borough"
+            entries.append(LedgerEntry("noted", int(odd.sum()), reason, "column 'parent'", "aviation_security"))
+    return entries
+
+
+def _absent_is_zero(extract: Extract) -> Extract:
+    frame = extract.frame
+    outcomes = [c for c in frame.columns if c not in ("area", "period", "name", "parent")]
+    grid = pd.MultiIndex.from_product([frame["area"].unique(), frame["period"].unique()], names=["area", "period"])
+    full = frame.set_index(["area", "period"]).reindex(grid).reset_index()
+    for text in ("name", "parent"):
+        full[text] = full.groupby("area")[text].transform("first")
+    filled = 0
+    for column in outcomes:
+        there = full.groupby("period")[column].transform("count") > 0
+        empty = full[column].isna() & there
+        filled += int(empty.sum())
+        full[column] = full[column].where(~empty, 0.0)
+    reason = "the study claims that an area-month without a row had no such offence"
+    ledger = extract.ledger.add("altered", filled, reason, rule="absent_is_zero")
+    return finish(full, ledger, outcomes=outcomes, source=extract.source, texts=["name", "parent"])
