@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from svmodel.errors import DataError, UserError
+from svmodel.files import atomic_file
 from svmodel.seeds import derive_seed
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from svmodel.report.study import Study
     from svmodel.result import Result
 
-__all__ = ["StudyContext", "load", "prepare"]
+__all__ = ["StudyContext", "designs", "load", "prepare"]
 
 _FORMAT = "svmodel-context-1"
 
@@ -85,11 +86,8 @@ class StudyContext:
         run's work folder and is removed when the run is complete. Only the svmodel that wrote it reads it.
         """
         path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        with partial.open("wb") as out:
+        with atomic_file(path) as out:
             pickle.dump((_FORMAT, self), out, protocol=pickle.HIGHEST_PROTOCOL)
-        partial.replace(path)
         return path
 
 
@@ -118,7 +116,7 @@ def prepare(
     study: Study,
     data: Path | str | None = None,
     *,
-    areas: tuple[str, ...] | None = None,
+    panel: Panel | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> StudyContext:
     """Read the data and fit everything that is study-wide, once.
@@ -128,8 +126,8 @@ def prepare(
     study : Study
     data : path, optional
         Folder of the data; see :meth:`Study.data_root`.
-    areas : tuple of str, optional
-        Reporting areas to report on, instead of the study's own list. They change no fit.
+    panel : Panel, optional
+        What :func:`svmodel.report.study_data.load_panel` gave, where it has been read already.
     progress : callable, optional
         Is told what is being fitted.
 
@@ -143,25 +141,23 @@ def prepare(
     UserError
         If the data cannot be used.
     """
-    from svmodel.report.study_data import load_panel, resolve_areas, resolve_intervention
+    from svmodel.report.study_data import load_panel, resolve_areas
 
     say = progress or (lambda _: None)
-    say("reading the data")
-    panel = load_panel(study, data)
-    chosen = resolve_areas(study, panel, areas)
+    if panel is None:
+        say("reading the data")
+        panel = load_panel(study, data)
     reporting = panel.aggregate("parent") if panel.parents else panel
-    intervention = resolve_intervention(study, panel, data)
-    designs: dict[str, Design] = {}
+    asked = designs(study, panel, data)
     results: dict[str, dict[str, Result]] = {}
     failures: dict[str, dict[str, str]] = {}
     checks: dict[str, tuple[CheckResult, ...]] = {}
     forecasts: dict[str, Any] = {}
     for outcome in (o.column for o in study.outcomes):
         failed = failures.setdefault(outcome, {})
-        if intervention is not None:
+        if outcome in asked:
             say(f"estimating the effect on {outcome}")
-            designs[outcome] = _design(study, panel, outcome, intervention)
-            results[outcome] = _fit_all(study, designs[outcome], failed)
+            results[outcome] = _fit_all(study, asked[outcome], failed)
             checks[outcome] = _check(study, results[outcome])
         if study.horizon:
             say(f"forecasting {outcome}")
@@ -172,9 +168,9 @@ def prepare(
         study=study,
         panel=panel,
         reporting=reporting,
-        areas=chosen,
+        areas=resolve_areas(study, panel),
         disclosure=study.disclosure.build(),
-        designs=designs,
+        designs=asked,
         results=results,
         failures={o: f for o, f in failures.items() if f},
         checks=checks,
@@ -184,18 +180,32 @@ def prepare(
     )
 
 
-def _design(study: Study, panel: Panel, outcome: str, intervention: Any) -> Design:
-    from svmodel.design import Design
+def designs(study: Study, panel: Panel, data: Path | str | None = None) -> dict[str, Design]:
+    """Return the design for each outcome; none where the study has no intervention.
 
-    return Design(
-        panel,
-        outcome=outcome,
-        intervention=intervention,
-        exposure=study.exposure,
-        covariates=study.covariates,
-        window=study.window,
-        anticipation=study.anticipation,
-    )
+    Raises
+    ------
+    StudyError
+        If the starts cannot be found.
+    """
+    from svmodel.design import Design
+    from svmodel.report.study_data import resolve_intervention
+
+    intervention = resolve_intervention(study, panel, data)
+    if intervention is None:
+        return {}
+    return {
+        o.column: Design(
+            panel,
+            outcome=o.column,
+            intervention=intervention,
+            exposure=study.exposure,
+            covariates=study.covariates,
+            window=study.window,
+            anticipation=study.anticipation,
+        )
+        for o in study.outcomes
+    }
 
 
 def _fit_all(study: Study, design: Design, failed: dict[str, str]) -> dict[str, Result]:

@@ -42,19 +42,14 @@ REAL_DATA_VARIABLE = "SVMODEL_REAL_DATA"
 class JoinSpec:
     """Columns that another file gives to the rows of the data: key ``data.joins``.
 
-    Parameters
-    ----------
-    path : str
-        Relative to the data root.
-    on : tuple of (str, str)
-        Pairs of (column of the data, column of the other file).
-    columns : tuple of str
-        Columns to take over; the other file has to hold each key once.
+    The fields are those of :class:`svmodel.sources.Join`; ``path`` is relative to the data root.
     """
 
     path: str
-    on: tuple[tuple[str, str], ...]
-    columns: tuple[str, ...]
+    on: Mapping[str, str]
+    columns: Mapping[str, str]
+    mid_year: str | None = None
+    missing_ok: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,7 +59,7 @@ class PopulationSpec:
     Parameters
     ----------
     path : str
-        A table of the Office for National Statistics, relative to the data root.
+        A table with columns ``area_code, area_name, year, population``, relative to the data root.
     by : {"code", "name"}
         Whether the areas of the data are ONS codes or names.
     column : str
@@ -75,6 +70,10 @@ class PopulationSpec:
     by: Literal["code", "name"] = "code"
     column: str = "population"
 
+    def as_join(self, area: str) -> JoinSpec:
+        """Return the join that brings it, carried from mid-year to mid-year."""
+        return JoinSpec(self.path, {area: f"area_{self.by}"}, {"population": self.column}, mid_year="year")
+
 
 @dataclass(frozen=True)
 class DataSpec:
@@ -82,14 +81,15 @@ class DataSpec:
 
     ``root`` is ``"real"`` (found by ``--data`` or SVMODEL_REAL_DATA), a folder relative to the study
     file, or None for the study file's own folder. The other fields are those of
-    :meth:`svmodel.Panel.from_frame`, or of the layout's reader (``options``).
+    :meth:`svmodel.Panel.from_frame`, or of the layout's reader (``options``); ``names`` are readable
+    names of areas and reporting areas, ``sources`` lines on publisher and licence that reports print.
     """
 
     path: str
     root: str | None = None
     layout: str = "tidy"
-    area: str = "area"
-    period: str = "period"
+    area: str | None = None
+    period: str | None = None
     counts: tuple[str, ...] = ()
     measures: tuple[str, ...] = ()
     exposures: tuple[str, ...] = ()
@@ -100,6 +100,15 @@ class DataSpec:
     options: Mapping[str, Any] = field(default_factory=dict)
     joins: tuple[JoinSpec, ...] = ()
     population: PopulationSpec | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
+    sources: tuple[str, ...] = ()
+
+    @property
+    def all_joins(self) -> tuple[JoinSpec, ...]:
+        """The joins, and the populations as the last of them."""
+        if self.population is None:
+            return self.joins
+        return (*self.joins, self.population.as_join(self.area or "area"))
 
 
 @dataclass(frozen=True)
@@ -339,7 +348,7 @@ def read_study(path: str | Path, *, data: str | Path | None = None, look_at_data
     StudyError
         With every problem at once, each naming its line and the nearest valid name.
     """
-    from svmodel.report.study_data import problems_with_data
+    from svmodel.report._study_rules import problems_with_data
     from svmodel.report.study_schema import parse_study
 
     path = Path(path)
@@ -348,5 +357,5 @@ def read_study(path: str | Path, *, data: str | Path | None = None, look_at_data
         problems.extend(problems_with_data(study, data))
     problems.items.sort(key=lambda p: (p.line is None, p.line or 0))
     problems.raise_if_any(StudyError, f"{path} cannot be used")
-    assert study is not None, "a file without problems gives a study"  # noqa: S101 - tells the type checker
+    assert study is not None, "a file without problems gives a study"
     return study

@@ -1,0 +1,88 @@
+"""What a study or a data file holds, in words: for ``svmodel check``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from svmodel import periods
+from svmodel.errors import Problems, StudyError, shorten
+
+if TYPE_CHECKING:
+    from svmodel.panel import Panel
+
+__all__ = ["describe_data", "describe_panel", "describe_study"]
+
+
+def describe_study(path: Path, data: Path | None = None) -> str:
+    """Check a study to the point where fitting would start, and say what it would do.
+
+    Raises
+    ------
+    UserError
+        With everything that is wrong with the study file, its data, or its designs.
+    """
+    from svmodel.report.context import designs
+    from svmodel.report.study import read_study
+    from svmodel.report.study_data import load_panel, resolve_areas
+
+    study = read_study(path, data=data)
+    panel = load_panel(study, data)
+    asked = designs(study, panel, data)
+    problems = Problems()
+    for outcome, design in asked.items():
+        for problem in design.problems():
+            where = f"{outcome}, {problem.where}" if problem.where else outcome
+            problems.add(problem.what, where=where, fix=problem.fix, line=study.line(f"outcomes.{outcome}"))
+    problems.raise_if_any(StudyError, f"{path} cannot be run")
+    areas = resolve_areas(study, panel)
+    lines = [
+        f"{path}: no problem found",
+        f"  {study.title}",
+        f"  {len(areas)} reports: {', '.join(panel.label(a) for a in areas[:6])}{' ...' if len(areas) > 6 else ''}",
+        f"  outcomes: {', '.join(o.column for o in study.outcomes)}; exposure: {study.exposure or 'none'}",
+        f"  estimators: {', '.join(e.label for e in study.estimators) or 'none; no effect is estimated'}",
+        *[f"  {design.describe()}" for design in list(asked.values())[:1]],
+        describe_panel(panel),
+    ]
+    return "\n".join(lines)
+
+
+def describe_data(
+    path: Path, *, area: str | None = None, period: str | None = None, counts: tuple[str, ...] = ()
+) -> str:
+    """Read a tidy data file and say what it holds.
+
+    Raises
+    ------
+    DataError
+        With everything that is wrong with it.
+    """
+    from svmodel.sources.tidy import read_panel
+
+    panel = read_panel(path, area=area, period=period, counts=counts)
+    return f"{path}: no problem found\n{describe_panel(panel)}"
+
+
+def describe_panel(panel: Panel) -> str:
+    """Return areas, periods, columns, gaps and the ledger of a panel."""
+    first, last = periods.label(panel.periods[0]), periods.label(panel.periods[-1])
+    word = periods.describe_frequency(panel.periods)
+    lines = [
+        f"  {panel.n_areas:,} areas, {panel.n_periods} {word}s from {first} to {last}"
+        + (", SYNTHETIC" if panel.synthetic else ""),
+    ]
+    if panel.parents:
+        named = [panel.label(a) for a in panel.reporting_areas]
+        lines.append(f"  {len(named)} reporting areas: {shorten(named, limit=8)}")
+    for column in panel.columns:
+        values = panel.matrix(column)
+        gaps = int(np.isnan(values).sum())
+        role = next(r for r in ("counts", "measures", "exposures", "covariates") if column in getattr(panel, r))
+        told = f"{np.nanmin(values):g} to {np.nanmax(values):g}" if gaps < values.size else "nothing but gaps"
+        lines.append(f"  {role[:-1]} {column}: {told}; {gaps:,} of {values.size:,} missing")
+    lines.append("  ledger:" + ("" if len(panel.ledger) else " nothing dropped, altered or missing"))
+    lines.extend(f"    {entry}" for entry in panel.ledger)
+    return "\n".join(lines)

@@ -1,0 +1,102 @@
+"""What a study file may name: estimators, checks, layouts and notebooks that this svmodel has."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import inspect
+from collections.abc import Callable
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from svmodel.errors import DataError, OutputError, did_you_mean
+
+if TYPE_CHECKING:
+    from svmodel.ledger import Extract
+    from svmodel.report.study import DataSpec
+
+__all__ = ["checks", "default_notebook", "estimators", "layouts", "read_layout"]
+
+#: Rooms whose public frozen dataclasses with a ``fit`` are estimators.
+_ROOMS = ("svmodel.did",)
+#: Publisher's layout -> module and function that reads it to an Extract. ``tidy`` is read by ``read_panel``.
+_LAYOUTS: dict[str, str] = {
+    "mps_borough": "svmodel.sources.metropolitan_police:mps_borough",
+    "mps_dashboard": "svmodel.sources.metropolitan_police:mps_dashboard",
+    "mps_knife_borough": "svmodel.sources.metropolitan_police:mps_knife_borough",
+    "mps_knife_ward": "svmodel.sources.metropolitan_police:mps_knife_ward",
+    "mps_ward": "svmodel.sources.metropolitan_police:mps_ward",
+}
+_NOTEBOOK = "area_evaluation.ipynb"
+
+
+@cache
+def estimators() -> dict[str, type[Any]]:
+    """Return every estimator by name."""
+    found = {}
+    for room in _ROOMS:
+        module = importlib.import_module(room)
+        for name in getattr(module, "__all__", ()):
+            thing = getattr(module, name)
+            if inspect.isclass(thing) and dataclasses.is_dataclass(thing) and hasattr(thing, "fit"):
+                found[name] = thing
+    return found
+
+
+@cache
+def checks() -> tuple[str, ...]:
+    """Return the name of every check."""
+    module = importlib.import_module("svmodel.checks")
+    return tuple(sorted(module.CHECKS))
+
+
+def layouts() -> tuple[str, ...]:
+    """Return the name of every layout."""
+    return ("tidy", *_LAYOUTS)
+
+
+def read_layout(spec: DataSpec, root: Path) -> Extract:
+    """Read a publisher's file.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be used, or the layout has no such option.
+    """
+    module, _, function = _LAYOUTS[spec.layout].partition(":")
+    reader = getattr(importlib.import_module(module), function)
+    valid = list(inspect.signature(reader).parameters)[1:]
+    for name in spec.options:
+        if name not in valid:
+            raise DataError(f"the layout {spec.layout!r} has no option {name!r}. {did_you_mean(name, valid)}")
+    path = root / spec.path
+    stamps = tuple(sorted((str(p), p.stat().st_mtime_ns) for p in path.rglob("*"))) if path.is_dir() else ()
+    return _read(reader, path, path.stat().st_mtime_ns if path.exists() else 0, stamps, _Options(spec.options))
+
+
+class _Options(dict[str, Any]):
+    """Options of a reader, to be told apart by what they say."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(repr(sorted(self.items())))
+
+
+@lru_cache(maxsize=1)
+def _read(
+    reader: Callable[..., Extract], path: Path, _stamp: int, _stamps: tuple[Any, ...], options: _Options
+) -> Extract:
+    """Read once what the rules look at first and the panel is made of afterwards."""
+    return reader(path, **options)
+
+
+def default_notebook() -> Path:
+    """Return the notebook that every study without its own runs.
+
+    It stands in ``notebooks/`` of a checkout, and beside this file in an installed package.
+    """
+    here = Path(__file__).resolve()
+    for path in (here.parent / "notebooks" / _NOTEBOOK, here.parents[2] / "notebooks" / _NOTEBOOK):
+        if path.is_file():
+            return path
+    raise OutputError(f"svmodel is not whole: its notebook {_NOTEBOOK!r} is neither installed nor in a checkout")

@@ -1,0 +1,165 @@
+"""One area's report in a process of its own: papermill runs the notebook on a kernel of this very interpreter."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import site
+import sys
+import sysconfig
+import threading
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from svmodel.errors import OutputError
+from svmodel.files import atomic_folder
+from svmodel.report.manifest import mark
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+__all__ = ["AreaTask", "Verdict", "install_kernel", "work"]
+
+KERNEL = "svmodel"
+_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+_USER_ERRORS = ("DataError", "DesignError", "EstimationError", "StudyError")
+_DISK = ("OutputError", "No space left on device", "Disk quota exceeded")
+
+
+@dataclass(frozen=True)
+class AreaTask:
+    """What a worker is told; paths are absolute."""
+
+    code: str
+    hash: str
+    notebook: str
+    context: str
+    folder: str
+    kernels: str
+    log: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a worker answers: ``made``, ``failed`` (with why), or ``output`` (the output cannot be written)."""
+
+    status: str
+    message: str = ""
+
+
+def install_kernel(folder: Path) -> Path:
+    """Write a kernelspec that starts this interpreter, and return the folder for JUPYTER_PATH.
+
+    A kernel called ``python3`` that the user has registered may belong to another environment; this one
+    is private to the run and cannot.
+    """
+    place = folder / "jupyter" / "kernels" / KERNEL
+    place.mkdir(parents=True, exist_ok=True)
+    # One thread each: the workers share the cores, and sums then do not depend on how many cores there are.
+    environment = {"MPLBACKEND": "agg", "PYTHONHASHSEED": "0"} | dict.fromkeys(_ONE_THREAD, "1")
+    package = str(Path(__file__).resolve().parents[2])
+    installed = {sysconfig.get_paths()["purelib"], *site.getsitepackages(), site.getusersitepackages()}
+    if package not in installed:
+        environment["PYTHONPATH"] = os.pathsep.join(p for p in (package, os.environ.get("PYTHONPATH")) if p)
+    spec = {
+        "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+        "display_name": "svmodel",
+        "language": "python",
+        "interrupt_mode": "signal",
+        "env": environment,
+    }
+    (place / "kernel.json").write_text(json.dumps(spec), encoding="utf-8")
+    return folder / "jupyter"
+
+
+def work(task: AreaTask, answer: Connection) -> None:
+    """Make one area's folder, whole or not at all, and send the verdict."""
+    os.setsid()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _leave)
+    _die_with_parent()
+    log = Path(task.log)
+    try:
+        _redirect(log)
+        with atomic_folder(task.folder) as folder:
+            run_notebook(task, folder)
+            (folder / "run.log").write_bytes(log.read_bytes())
+            mark(folder, task.hash)
+        verdict = Verdict("made")
+    except OutputError as error:
+        verdict = Verdict("output", str(error))
+    except Exception as error:  # noqa: BLE001 - an area that fails is counted and shown; its traceback goes to the log
+        verdict = _failed(error)
+        traceback.print_exc()
+    answer.send(verdict)
+    answer.close()
+
+
+def run_notebook(task: AreaTask, folder: Path) -> None:
+    """Execute the notebook with its parameters; it has to leave ``report.html``.
+
+    Raises
+    ------
+    Exception
+        Whatever papermill raises; its ``ename`` and ``evalue`` are those of the notebook's error.
+    """
+    kernels = Path(task.kernels)
+    os.environ["JUPYTER_PATH"] = str(kernels)
+    os.environ["JUPYTER_RUNTIME_DIR"] = str(kernels / "runtime")
+    os.environ["IPYTHONDIR"] = str(kernels / "ipython")  # a user's start-up files must not change a report
+    import papermill
+
+    papermill.execute_notebook(
+        task.notebook,
+        str(folder / "evaluation.ipynb"),
+        parameters={"context": task.context, "area_code": task.code, "output": str(folder)},
+        kernel_name=KERNEL,
+        language="python",
+        progress_bar=False,
+        request_save_on_cell_execute=False,
+        start_timeout=120,
+        cwd=str(folder),
+    )
+    if not (folder / "report.html").is_file():
+        raise RuntimeError("the notebook ran to its end and wrote no report.html")
+
+
+def _failed(error: Exception) -> Verdict:
+    name, value = getattr(error, "ename", None), getattr(error, "evalue", None)
+    if name is None:
+        return Verdict("failed", f"{type(error).__name__}: {error}")
+    if any(sign in f"{name}: {value}" for sign in _DISK):
+        return Verdict("output", str(value))
+    return Verdict("failed", str(value) if name in _USER_ERRORS else f"{name}: {value}")
+
+
+def _redirect(log: Path) -> None:
+    """Send whatever this process prints to its log."""
+    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    os.dup2(handle, 1)
+    os.dup2(handle, 2)
+    os.close(handle)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", force=True)
+
+
+def _leave(*_: Any) -> None:
+    raise SystemExit(143)
+
+
+def _die_with_parent() -> None:
+    """Stop when the run that started this process is no more, however it went."""
+    from multiprocessing import connection, parent_process
+
+    parent = parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        connection.wait([parent.sentinel])
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
