@@ -1,0 +1,175 @@
+"""Figures of the effect: by time since the start, and by method."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from svmodel.errors import EstimationError
+from svmodel.figure import Figure
+from svmodel.present import prose, protected
+from svmodel.present.style import BLUE, GREY, INK, WHISKER, canvas, mark_period, number_axis
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+
+    from svmodel.present.disclosure import Disclosure
+    from svmodel.result import Result
+
+__all__ = ["estimators_compared", "event_study"]
+
+
+def event_study(result: Result, *, label: str = "", per: str = "", disclosure: Disclosure | None = None) -> Figure:
+    """Draw the effect by periods since the start; before the start it should be about nothing.
+
+    Parameters
+    ----------
+    result : Result
+        With terms ``event``.
+    label : str
+        The outcome's name for readers.
+    per : str
+        The word for one period.
+    disclosure : Disclosure, optional
+
+    Raises
+    ------
+    EstimationError
+        If the method gives no effects by horizon.
+    """
+    estimates = protected.estimates(result, disclosure=disclosure)
+    scale = "rate_ratio" if result.has("event", "rate_ratio") else "difference"
+    rows = estimates[(estimates["term"] == "event") & (estimates["scale"] == scale)].sort_values("horizon")
+    if rows.empty:
+        raise EstimationError(f"{type(result.estimator).__name__} gives no effects by time since the start")
+    label = label or (result.design.outcome if result.design is not None else "outcome")
+    per = per or _period_word(result)
+    data = _changes(rows, scale)
+    before, after = data["horizon"] < 0, data["horizon"] >= 0
+    figure, axes = canvas(3.8)
+    axes.axhline(0, color=INK, linewidth=1.0)
+    for mask, fill in ((before, "white"), (after, BLUE)):
+        part = data[mask]
+        spread = np.vstack([part["change"] - part["change_low"], part["change_high"] - part["change"]])
+        error = np.where(np.isfinite(spread), np.maximum(spread, 0), np.nan)
+        look: Any = {"fmt": "o", "color": BLUE, "ecolor": WHISKER, "elinewidth": 1.4, "markersize": 4.6}
+        axes.errorbar(part["horizon"], part["change"], yerr=error, markerfacecolor=fill, linestyle="none", **look)
+    unit = "%" if scale == "rate_ratio" else ""
+    _clip(axes, data)
+    number_axis(axes, lambda v: f"{v:+,.6g}{unit}".replace("-", "−") if v else f"0{unit}", from_zero=False)
+    axes.set_xlabel(f"{per.capitalize()}s since the start (0 is the first {per} of the intervention)")
+    axes.set_ylabel("Change" if unit else "Difference")
+    mark_period(axes, -0.5, "Before", side="left")
+    mark_period(axes, -0.5, "After", side="right")
+    level = float(rows["level"].iloc[0])
+    title, alt = _event_words(data, label, per, unit, level)
+    return Figure(figure, alt, data, title, "event_study")
+
+
+def _changes(rows: pd.DataFrame, scale: str) -> pd.DataFrame:
+    """Return horizon and effect with limits, in per cent for a rate ratio."""
+    data = rows[["horizon"]].astype(int).reset_index(drop=True)
+    for name, column in (("change", "estimate"), ("change_low", "conf_low"), ("change_high", "conf_high")):
+        values = rows[column].to_numpy(dtype=np.float64)
+        data[name] = 100 * (values - 1) if scale == "rate_ratio" else values
+        data[f"{name}_flag"] = np.where(
+            rows["estimate_flag"] != "", rows["estimate_flag"], np.where(np.isnan(values), "x", "")
+        )
+    return data
+
+
+def _clip(axes: object, data: pd.DataFrame) -> None:
+    """Keep one very wide interval from flattening all the others; what leaves the frame is said in the data."""
+    limits = data[["change_low", "change_high"]].to_numpy(dtype=np.float64)
+    points = data["change"].to_numpy(dtype=np.float64)
+    if not np.isfinite(points).any():
+        return
+    low = min(np.nanpercentile(limits[:, 0], 5) if np.isfinite(limits[:, 0]).any() else 0, np.nanmin(points), 0)
+    high = max(np.nanpercentile(limits[:, 1], 95) if np.isfinite(limits[:, 1]).any() else 0, np.nanmax(points), 0)
+    pad = 0.08 * ((high - low) or 1.0)
+    axes.set_ylim(low - pad, high + pad)  # type: ignore[attr-defined]
+
+
+def _event_words(data: pd.DataFrame, label: str, per: str, unit: str, level: float) -> tuple[str, str]:
+    after = data[(data["horizon"] >= 0) & data["change"].notna()]
+    before = data[(data["horizon"] < 0) & data["change"].notna()]
+    words = (
+        f"Points with {prose.level_words(level)}s: the change in {prose.outcome_name(label)} by {per}s since the start."
+    )
+    if after.empty:
+        return f"{label}: change by time since the start", f"{words} Every change is suppressed or not available."
+    down = int((after["change"] < 0).sum())
+    clear = int(((after["change_high"] < 0) | (after["change_low"] > 0)).sum())
+    words += f" After the start {down} of {len(after)} points are below zero and {clear} intervals leave out zero."
+    if len(before):
+        off = int(((before["change_high"] < 0) | (before["change_low"] > 0)).sum())
+        words += f" Before the start {off} of {len(before)} intervals leave out zero."
+    middle = float(after["change"].median())
+    side = "mostly lower" if middle < 0 else "mostly higher" if middle > 0 else "no change"
+    del unit
+    return f"{label} was {side} after the start", words
+
+
+def estimators_compared(
+    results: Mapping[str, Result],
+    *,
+    label: str = "",
+    names: Mapping[str, str] | None = None,
+    disclosure: Disclosure | None = None,
+) -> Figure:
+    """Draw the average effect of each method, one under the other.
+
+    Parameters
+    ----------
+    results : mapping of str to Result
+        By estimator label; those without a rate ratio (or, where none has one, a difference) are left out.
+    label : str
+        The outcome's name for readers.
+    names : mapping of str to str, optional
+        Readable names of the methods.
+    disclosure : Disclosure, optional
+
+    Raises
+    ------
+    EstimationError
+        If no method gives an average effect.
+    """
+    import pandas as pd
+
+    scale = "rate_ratio" if any(r.has("att", "rate_ratio") for r in results.values()) else "difference"
+    rows = []
+    for key, result in results.items():
+        frame = protected.estimates(result, disclosure=disclosure)
+        one = frame[(frame["term"] == "att") & (frame["scale"] == scale)]
+        if len(one) == 1:
+            rows.append(one.assign(horizon=0, method=(names or {}).get(key, key)))
+    if not rows:
+        raise EstimationError("no method gives an average effect")
+    table = pd.concat(rows, ignore_index=True)
+    data = pd.concat([table[["method"]], _changes(table, scale).drop(columns="horizon")], axis=1)
+    figure, axes = canvas(1.2 + 0.55 * len(data))
+    y = np.arange(len(data))[::-1]
+    axes.axvline(0, color=INK, linewidth=1.0)
+    spread = np.vstack([data["change"] - data["change_low"], data["change_high"] - data["change"]])
+    axes.errorbar(data["change"], y, xerr=spread, fmt="o", color=BLUE, ecolor=WHISKER, elinewidth=2.0, markersize=7)
+    axes.set_yticks(y, data["method"])
+    axes.set_ylim(-0.6, len(data) - 0.4)
+    axes.grid(visible=False, axis="y")
+    axes.grid(visible=True, axis="x")
+    axes.xaxis.set_major_formatter(lambda v, _: f"{v:+,.6g}{'%' if scale == 'rate_ratio' else ''}".replace("-", "−"))
+    axes.set_xlabel("Change (left of zero: fewer)", color=GREY)
+    low = int((data["change"] < 0).sum())
+    alt = f"Average change in {prose.outcome_name(label or 'the outcome')} by {len(data)} methods with intervals: "
+    ends = f"{prose.number(data['change'].min())} to {prose.number(data['change'].max())}"
+    alt += f"{low} of {len(data)} are below zero; they run from {ends}."
+    agree = "Methods agree on the direction" if low in (0, len(data)) else "Methods disagree on the direction"
+    return Figure(figure, alt, data, agree if len(data) > 1 else "One method gives an average effect", "methods")
+
+
+def _period_word(result: Result) -> str:
+    from svmodel import periods
+
+    return "period" if result.design is None else periods.describe_frequency(result.design.panel.periods)

@@ -1,0 +1,172 @@
+"""Figures of what is coming: the forecast with its spread, and how well such forecasts did before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from svmodel import periods
+from svmodel.errors import DataError
+from svmodel.figure import Figure
+from svmodel.present import prose, protected
+from svmodel.present.plots.series import _headroom
+from svmodel.present.style import BLUE, GREY, MAGENTA, TEAL, canvas, end_labels, mark_period, number_axis, time_axis
+
+if TYPE_CHECKING:
+    from svmodel.panel import Panel
+    from svmodel.present.disclosure import Disclosure
+
+__all__ = ["forecast_fan", "forecast_scores"]
+
+
+def forecast_fan(
+    forecast: Any,
+    panel: Panel,
+    outcome: str,
+    area: str,
+    *,
+    label: str = "",
+    history: int | None = None,
+    disclosure: Disclosure | None = None,
+) -> Figure:
+    """Draw an area's last counts and the forecast after them: the middle, and its inner and outer spread.
+
+    Parameters
+    ----------
+    forecast : Forecast
+        With ``quantiles``: area, period, horizon, quantile, value (events).
+    panel : Panel
+        Of reporting areas.
+    outcome, area : str
+    label : str
+        The outcome's name for readers.
+    history : int, optional
+        Periods shown before the forecast; three years where not given.
+    disclosure : Disclosure, optional
+
+    Raises
+    ------
+    DataError
+        If the forecast has no such area.
+    """
+    label = label or outcome
+    rows = forecast.quantiles[forecast.quantiles["area"] == area]
+    if rows.empty:
+        raise DataError(f"the forecast has no area {area!r}")
+    wide = rows.pivot_table(index="period", columns="quantile", values="value").sort_index()
+    levels = [float(q) for q in wide.columns]
+    middle = min(levels, key=lambda q: abs(q - 0.5))
+    outer, inner = _bands(levels)
+    past = protected.monthly(panel, outcome, area, disclosure=disclosure)
+    past = past.tail(history or 3 * periods.per_year(panel.periods)).reset_index(drop=True)
+    future = pd.DataFrame({"period": list(wide.index), "median": wide[middle].to_numpy()})
+    for name, band in (("outer", outer), ("inner", inner)):
+        if band is not None:
+            future[f"{name}_low"], future[f"{name}_high"] = wide[band[0]].to_numpy(), wide[band[1]].to_numpy()
+    data = pd.concat([past, future], ignore_index=True)
+    data["count_flag"] = data["count_flag"].fillna("")
+    index = pd.PeriodIndex(data["period"])
+    x, ahead = np.arange(len(data)), np.arange(len(past), len(data))
+    figure, axes = canvas(3.8)
+    for name, shade in (("outer", 0.18), ("inner", 0.32)):
+        if f"{name}_low" in data:
+            axes.fill_between(
+                ahead, future[f"{name}_low"], future[f"{name}_high"], color=TEAL, alpha=shade, linewidth=0
+            )
+    axes.plot(x[: len(past)], past["count"], color=BLUE, marker="o", markersize=2.8, linewidth=1.5)
+    axes.plot(ahead, future["median"], color="#17695F", linestyle=(0, (5, 2)))
+    time_axis(axes, index)
+    number_axis(axes)
+    _headroom(axes)
+    axes.set_ylabel(f"Events a {periods.describe_frequency(index)}")
+    mark_period(axes, len(past) - 0.5, "Forecast", side="right")
+    ends = [(x[-1], float(future["median"].iloc[-1]), "Middle", "#17695F")]
+    if outer is not None:
+        ends.append(
+            (x[-1], float(future["outer_high"].iloc[-1]), f"{100 * (outer[1] - outer[0]):.0f}% range", "#17695F")
+        )
+    end_labels(axes, ends)
+    return Figure(
+        figure, _fan_words(data, outer, label, panel.label(area)), data, _fan_title(past, future, label), "forecast"
+    )
+
+
+def _bands(levels: list[float]) -> tuple[tuple[float, float] | None, tuple[float, float] | None]:
+    """Return the outer pair nearest to 90% and the inner pair nearest to 50% of matching quantiles."""
+    pairs = [(low, high) for low in levels for high in levels if low < 0.5 < high and abs(low + high - 1) < 1e-9]
+    if not pairs:
+        return None, None
+    outer = min(pairs, key=lambda p: abs(p[1] - p[0] - 0.9))
+    inner = min(pairs, key=lambda p: abs(p[1] - p[0] - 0.5))
+    return outer, inner if inner != outer else None
+
+
+def _fan_title(past: pd.DataFrame, future: pd.DataFrame, label: str) -> str:
+    recent = past["count"].tail(len(future))
+    if len(recent) < len(future) or recent.isna().any():
+        return f"{label}: the year ahead"
+    change = 100 * (future["median"].sum() / recent.sum() - 1) if recent.sum() > 0 else 0.0
+    side = "about the same" if abs(change) < 2 else "lower" if change < 0 else "higher"
+    return (
+        f"{label}: {side} in the {len(future)} periods ahead"
+        if side != "about the same"
+        else f"{label}: about the same ahead"
+    )
+
+
+def _fan_words(data: pd.DataFrame, outer: tuple[float, float] | None, label: str, place: str) -> str:
+    ahead = data[data["median"].notna()]
+    low, high = ahead["median"].min(), ahead["median"].max()
+    words = (
+        f"Line of {prose.outcome_name(label)} in {place} with a forecast for {len(ahead)} periods, "
+        f"{periods.label(ahead['period'].iloc[0])} to {periods.label(ahead['period'].iloc[-1])}. "
+        f"The middle runs between {prose.count(low)} and {prose.count(high)} a period"
+    )
+    if outer is None:
+        return f"{words}."
+    last = ahead.iloc[-1]
+    return (
+        f"{words}; in the last one {100 * (outer[1] - outer[0]):.0f}% of outcomes should fall between "
+        f"{prose.count(last['outer_low'])} and {prose.count(last['outer_high'])}."
+    )
+
+
+def forecast_scores(scores: pd.DataFrame, *, label: str, names: dict[str, str] | None = None) -> Figure:
+    """Draw how large the errors of past forecasts were, by method and how far ahead.
+
+    Parameters
+    ----------
+    scores : pandas.DataFrame
+        Columns method, horizon, wis (mean weighted interval score in events; smaller is better); several rows of one
+        method and horizon are averaged.
+    label : str
+        The outcome's name for readers.
+    names : dict, optional
+        Readable names of the methods.
+    """
+    data = scores.groupby(["method", "horizon"], as_index=False, sort=True)["wis"].mean()
+    data["method"] = [(names or {}).get(m, m.replace("_", " ")) for m in data["method"]]
+    data["horizon"] = data["horizon"].astype(int)
+    order = data.groupby("method")["wis"].mean().sort_values().index
+    figure, axes = canvas(3.2)
+    looks = [(BLUE, "-", "o"), (GREY, (0, (5, 2)), "s"), (MAGENTA, (0, (1, 1.5)), "^"), (TEAL, "-.", "D")]
+    ends = []
+    for method, (colour, dash, marker) in zip(order, looks, strict=False):
+        part = data[data["method"] == method]
+        axes.plot(part["horizon"], part["wis"], color=colour, linestyle=dash, marker=marker, markersize=4)
+        ends.append(
+            (float(part["horizon"].iloc[-1]), float(part["wis"].iloc[-1]), method.replace(" ", "\n", 1), colour)
+        )
+    number_axis(axes)
+    axes.set_xticks(sorted(data["horizon"].unique()))
+    axes.set_xlabel("Periods ahead")
+    axes.set_ylabel("Average error (events)")
+    end_labels(axes, ends)
+    means = data.groupby("method")["wis"].mean()
+    alt = f"Lines of the average error of past forecasts of {prose.outcome_name(label)} by how far ahead. Averages: "
+    alt += prose.join([f"{m} {prose.number(means[m])}" for m in order]) + ". Lower is better."
+    best = str(order[0])
+    data = data.rename(columns={"horizon": "periods_ahead"})
+    return Figure(figure, alt, data, f"{best[:1].upper()}{best[1:]} had the smallest past error", "forecast_scores")

@@ -1,0 +1,102 @@
+"""The figure of what happened beside what was expected without the intervention."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from svmodel import periods
+from svmodel.figure import Figure
+from svmodel.present import prose, protected
+from svmodel.present.plots.series import _headroom
+from svmodel.present.style import BLUE, ORANGE, canvas, end_labels, mark_period, number_axis, time_axis
+
+if TYPE_CHECKING:
+    from svmodel.present.disclosure import Disclosure
+    from svmodel.result import Result
+
+__all__ = ["observed_expected"]
+
+
+def observed_expected(
+    result: Result,
+    area: str = protected.ALL_TREATED,
+    *,
+    label: str = "",
+    place: str = "",
+    disclosure: Disclosure | None = None,
+) -> Figure:
+    """Draw observed counts and those expected without the intervention, with their interval.
+
+    Parameters
+    ----------
+    result : Result
+        With a counterfactual.
+    area : str
+        A treated area, a reporting area that holds some, or ``"all treated"``.
+    label, place : str
+        Names of outcome and place for readers.
+    disclosure : Disclosure, optional
+
+    Raises
+    ------
+    EstimationError
+        If the method gives no counterfactual for the area.
+    """
+    frame = protected.counterfactual(result, area, disclosure=disclosure)
+    label = label or (result.design.outcome if result.design is not None else "outcome")
+    place = place or ("all treated areas" if area == protected.ALL_TREATED else area)
+    index = pd.PeriodIndex(frame["period"])
+    x = np.arange(len(frame))
+    figure, axes = canvas(4.0)
+    starts = _starts(result, area, index)
+    after = x >= (starts[0] if starts else len(x))
+    axes.fill_between(x[after], frame["low"][after], frame["high"][after], color=ORANGE, alpha=0.25, linewidth=0)
+    axes.plot(x, frame["expected"], color=ORANGE, linestyle=(0, (5, 2)))
+    axes.plot(x, frame["observed"], color=BLUE, marker="o", markersize=2.8, linewidth=1.5)
+    time_axis(axes, index)
+    number_axis(axes)
+    _headroom(axes)
+    per = periods.describe_frequency(index)
+    axes.set_ylabel(f"Events a {per}" if result.design is None or result.design.is_count else "Outcome")
+    if starts:
+        name = "First start" if len(starts) > 1 else "Start"
+        mark_period(axes, starts[0] - 0.5, f"{name}\n{periods.label(index[starts[0]])}")
+        if len(starts) > 1 and starts[-1] - starts[0] > 5:
+            mark_period(axes, starts[-1] - 0.5, f"Last start\n{periods.label(index[starts[-1]])}", side="right")
+    last = frame.dropna(subset=["observed", "expected"]).tail(1)
+    if len(last):
+        at = float(last.index[0])
+        ends = ((last["observed"], "Observed", BLUE), (last["expected"], "Expected", ORANGE))
+        end_labels(axes, [(at, float(value.iloc[0]), text, colour) for value, text, colour in ends])
+    name = "observed_expected_all" if area == protected.ALL_TREATED else "observed_expected"
+    title, alt = _words(result, area, label, place, disclosure)
+    return Figure(figure, alt, frame, title, name)
+
+
+def _starts(result: Result, area: str, index: pd.PeriodIndex) -> list[int]:
+    """Return the positions at which treated areas in `area` start, in order and once each."""
+    if result.design is None:
+        return []
+    panel = result.design.panel
+    inside = [
+        start
+        for code, start in result.design.intervention.starts.items()
+        if area in (protected.ALL_TREATED, code, panel.parents.get(code)) and code in panel.areas
+    ]
+    return sorted({p.ordinal - index[0].ordinal for p in inside if index[0] <= p <= index[-1]})
+
+
+def _words(result: Result, area: str, label: str, place: str, disclosure: Disclosure | None) -> tuple[str, str]:
+    totals = protected.post_totals(result, area, disclosure=disclosure)
+    observed, expected = totals["observed"], totals["expected"]
+    begin = f"Lines of {prose.outcome_name(label)} in {place}: observed, and expected without the intervention."
+    if np.isnan(observed) or np.isnan(expected):
+        return f"{label}: observed and expected", f"{begin} The totals after the start are suppressed or not available."
+    side = "fewer" if observed < expected else "more" if observed > expected else "no change"
+    title = {"fewer": "fewer than expected", "more": "more than expected", "no change": "as expected"}[side]
+    difference = "no change" if side == "no change" else f"{prose.count(abs(observed - expected))} {side} than expected"
+    words = f"After the start {prose.count(observed)} were observed and {prose.count(expected)} expected: {difference}."
+    return f"{label}: {title}", f"{begin} {words}"

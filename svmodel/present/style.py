@@ -1,0 +1,159 @@
+"""The look of every figure: one palette, one size, one way to draw time.
+
+The colours are the Government Analysis Function's categorical palette, in its order. Colour never
+carries a meaning alone: lines also differ in dash and weight, and carry their labels directly.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from svmodel import periods
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
+
+__all__ = [
+    "BLUE",
+    "GREY",
+    "INK",
+    "MAGENTA",
+    "ORANGE",
+    "PALE",
+    "TEAL",
+    "canvas",
+    "end_labels",
+    "mark_period",
+    "time_axis",
+]
+
+BLUE, TEAL, MAGENTA, ORANGE, INK = "#12436D", "#28A197", "#801650", "#F46A25", "#3D3D3D"
+GREY, PALE, WHISKER = "#6F6F6F", "#B8BEC4", "#7C93AD"
+
+_STYLE: Any = {
+    "font.family": "DejaVu Sans",
+    "font.size": 10,
+    "axes.edgecolor": GREY,
+    "axes.labelcolor": INK,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.spines.left": False,
+    "grid.color": "#E3E6E8",
+    "grid.linewidth": 0.8,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.labelsize": 10,
+    "ytick.labelsize": 10,
+    "ytick.left": False,
+    "lines.linewidth": 2.0,
+    "lines.solid_capstyle": "round",
+    "text.color": INK,
+}
+
+
+def canvas(height: float = 3.8, width: float = 7.5) -> tuple[Canvas, Axes]:
+    """Return an empty drawing of one panel, in inches, in the house style; no pyplot state is touched."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        axes = figure.add_subplot()
+        axes.grid(visible=False, axis="x")
+        axes.tick_params(axis="y", length=0)
+    return figure, axes
+
+
+def time_axis(axes: Axes, index: pd.PeriodIndex) -> None:
+    """Label an x axis whose positions are 0, 1, 2, ... for the periods of the index.
+
+    Years are named at their first period; a span of two years or less has labels within the year.
+    """
+    count = len(index)
+    if index.freqstr == "M" and count <= 27:
+        ticks = [i for i, p in enumerate(index) if p.month in (1, 4, 7, 10)]
+        labels = [periods.label(index[i]) for i in ticks]
+    elif index.freqstr in ("M", "Q-DEC"):
+        first = [i for i, p in enumerate(index) if (p.month if index.freqstr == "M" else p.quarter) == 1]
+        step = max(1, math.ceil(len(first) / 11))
+        ticks = first[::step]
+        labels = [str(index[i].year) for i in ticks]
+    else:
+        step = max(1, math.ceil(count / 10))
+        ticks = list(range(0, count, step))
+        labels = [periods.label(index[i]) for i in ticks]
+    axes.set_xticks(ticks, labels)
+    axes.set_xlim(-0.5, count - 0.5)
+
+
+def mark_period(axes: Axes, position: float, text: str, *, side: str = "left") -> None:
+    """Draw a thin upright line at a position in time with words beside its top."""
+    axes.axvline(position, color=INK, linewidth=1.0, linestyle=(0, (2, 2)))
+    axes.annotate(
+        text,
+        (position, 1.0),
+        xycoords=("data", "axes fraction"),
+        xytext=(-4 if side == "left" else 4, -2),
+        textcoords="offset points",
+        ha="right" if side == "left" else "left",
+        va="top",
+        fontsize=9,
+        color=INK,
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.0},
+    )
+
+
+def end_labels(axes: Axes, labels: Sequence[tuple[float, float, str, str]], *, gap: float = 0.075) -> None:
+    """Write each line's name at its end, moved apart where they would overlap.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+        With its y limits already set.
+    labels : sequence of (x, y, text, colour)
+        In data coordinates.
+    gap : float
+        Least distance between two labels as a share of the height, for one line of text.
+    """
+    low, high = axes.get_ylim()
+    spread = (high - low) or 1.0
+    wanted = sorted(((y - low) / spread, x, text, colour) for x, y, text, colour in labels if math.isfinite(y))
+    placed: list[float] = []
+    below = -math.inf
+    for share, _, text, _ in wanted:
+        lines = text.count("\n") + 1
+        at = max(share, below + gap * (lines + 1) / 2) if placed else max(share, 0.02)
+        placed.append(at)
+        below = at + gap * (lines - 1) / 2
+    overflow = max(0.0, placed[-1] - 0.98) if placed else 0.0
+    for (share, x, text, colour), at in zip(wanted, placed, strict=True):
+        axes.annotate(
+            text,
+            (x, low + share * spread),
+            xytext=(1.015, max(0.02, at - overflow)),
+            textcoords="axes fraction",
+            color=colour,
+            fontsize=9.5,
+            fontweight="bold",
+            va="center",
+            ha="left",
+            annotation_clip=False,
+        )
+
+
+def number_axis(axes: Axes, write: Callable[[float], str] | None = None, *, from_zero: bool = True) -> None:
+    """Format the y axis with thousands separators, or with `write`; begin at zero unless told otherwise."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    if from_zero:
+        top = axes.get_ylim()[1]
+        axes.set_ylim(0, top if top > 0 else 1.0)
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: write(v) if write else f"{v:,.10g}"))

@@ -1,0 +1,242 @@
+"""Tables for readers: a caption, named columns, row headings, and the sign that stands for a hidden number.
+
+A :class:`Table` holds text only; it is made from frames that disclosure control has already been through.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from svmodel import periods
+from svmodel.errors import DataError
+from svmodel.present import prose
+from svmodel.present.disclosure import CONFIDENTIAL
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from svmodel.result import Effect
+
+__all__ = ["Table", "data_table", "effects_table", "frame_table"]
+
+HIDDEN, ABSENT = "[c]", "[x]"
+SHORTHAND = "[c] hidden to protect small numbers; [x] not available."
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as a page prints it.
+
+    Parameters
+    ----------
+    caption : str
+        What the table shows.
+    header : tuple of str
+        One heading a column; the first is that of the row headings.
+    rows : tuple of tuple of str
+        Cells as text, as many in each row as there are headings. The first cell heads its row.
+    note : str
+        A line under the table.
+    words : tuple of str
+        Headings of columns that hold words; all the others are numbers and stand to the right.
+
+    Raises
+    ------
+    DataError
+        If the caption is empty or a row has another number of cells than the header.
+
+    Examples
+    --------
+    >>> table = Table("Offences by area", ("Area", "Offences"), (("Sefton", "1,204"),))
+    >>> '<th scope="row">Sefton</th>' in table.html()
+    True
+    """
+
+    caption: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+    words: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.caption.strip():
+            raise DataError("a table needs a caption")
+        wrong = [row for row in self.rows if len(row) != len(self.header)]
+        if wrong:
+            raise DataError(f"table {self.caption!r}: a row has {len(wrong[0])} cells, not {len(self.header)}")
+
+    def html(self) -> str:
+        """Return the table as HTML with a caption, column headings and row headings."""
+        heads = "".join(f'<th scope="col"{self._side(i)}>{escape(h)}</th>' for i, h in enumerate(self.header))
+        body = []
+        for first, *rest in self.rows:
+            cells = "".join(f"<td{self._side(i)}>{escape(c)}</td>" for i, c in enumerate(rest, start=1))
+            body.append(f'<tr><th scope="row">{escape(first)}</th>{cells}</tr>')
+        note = self.note
+        if any(mark in cell for row in self.rows for cell in row for mark in (HIDDEN, ABSENT)):
+            note = f"{note} {SHORTHAND}".strip()
+        foot = f'<p class="note">{escape(note)}</p>' if note else ""
+        return (
+            f'<div class="table" tabindex="0" role="group" aria-label="{escape(self.caption)}">'
+            f"<table><caption>{escape(self.caption)}</caption>"
+            f"<thead><tr>{heads}</tr></thead><tbody>{''.join(body)}</tbody></table></div>{foot}"
+        )
+
+    def _side(self, column: int) -> str:
+        return "" if column == 0 or self.header[column] in self.words else ' class="num"'
+
+    def _repr_html_(self) -> str:
+        return self.html()
+
+
+def cell(value: Any, flag: str = "", write: Callable[[float], str] = prose.number) -> str:
+    """Return one number as a cell: its text, ``[c]`` where hidden, ``[x]`` where it is not known."""
+    if flag == CONFIDENTIAL:
+        return HIDDEN
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return ABSENT
+    return write(float(value))
+
+
+def frame_table(
+    frame: pd.DataFrame,
+    caption: str,
+    columns: Mapping[str, tuple[str, Callable[[float], str] | None]],
+    *,
+    note: str = "",
+) -> Table:
+    """Return a table of some columns of a protected frame.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        After disclosure control; a column's ``<column>_flag`` is heeded where there is one.
+    caption : str
+    columns : mapping of str to (heading, writer)
+        In the order of the table. A writer of None marks a column of words or periods.
+    note : str
+    """
+    rows = []
+    for record in frame.to_dict(orient="records"):
+        row = []
+        for column, (_, write) in columns.items():
+            value = record[column]
+            row.append(_words(value) if write is None else cell(value, record.get(f"{column}_flag", ""), write))
+        rows.append(tuple(row))
+    words = tuple(heading for heading, write in columns.values() if write is None)
+    return Table(caption, tuple(h for h, _ in columns.values()), tuple(rows), note, words)
+
+
+def _words(value: Any) -> str:
+    if hasattr(value, "freqstr"):
+        return periods.label(value)
+    return ABSENT if value is None or value != value else str(value)  # noqa: PLR0124 - NaN alone differs from itself
+
+
+#: Heading and writer of the columns that figures carry.
+DATA_COLUMNS: dict[str, tuple[str, Callable[[float], str] | None]] = {
+    "area": ("Area", None),
+    "label": ("Area", None),
+    "period": ("Period", None),
+    "series": ("Series", None),
+    "method": ("Method", None),
+    "horizon": ("Periods since the start", prose.count),
+    "count": ("Count", prose.count),
+    "rolling": ("Rolling 12-month count", prose.count),
+    "exposure": ("Population", prose.count),
+    "rate": ("Rate per 100,000", prose.rate),
+    "observed": ("Observed", prose.count),
+    "expected": ("Expected", prose.rate),
+    "low": ("Lower limit", prose.rate),
+    "high": ("Upper limit", prose.rate),
+    "change": ("Change, %", prose.number),
+    "change_low": ("Lower limit, %", prose.number),
+    "change_high": ("Upper limit, %", prose.number),
+    "estimate": ("Estimate", lambda v: prose.number(v, 3)),
+    "conf_low": ("Lower limit", lambda v: prose.number(v, 3)),
+    "conf_high": ("Upper limit", lambda v: prose.number(v, 3)),
+    "median": ("Middle forecast", prose.count),
+    "wis": ("Average error score", prose.number),
+}
+
+
+def data_table(frame: pd.DataFrame, caption: str) -> Table:
+    """Return the table of a figure's data, with headings for the columns that figures carry."""
+    columns = {
+        c: DATA_COLUMNS.get(c, (c.replace("_", " ").capitalize(), _writer(frame, c)))
+        for c in frame.columns
+        if not str(c).endswith("_flag")
+    }
+    return frame_table(frame, caption, columns)
+
+
+def _writer(frame: pd.DataFrame, column: str) -> Callable[[float], str] | None:
+    import pandas as pd
+
+    return prose.number if pd.api.types.is_numeric_dtype(frame[column]) else None
+
+
+def effects_table(
+    effects: Iterable[tuple[str, Effect | None, Effect | None, Effect | None]],
+    caption: str,
+    *,
+    first: str = "Method",
+    per: str = "month",
+    note: str = "",
+) -> Table:
+    """Return effects on the three scales, one row each.
+
+    Parameters
+    ----------
+    effects : iterable of (name, rate ratio, per 100,000, events)
+        None where the method does not give a scale, or where it is hidden (``EstimateHidden`` is not needed:
+        the page says so in words).
+    caption : str
+    first : str
+        Heading of the row headings.
+    per : str
+        The word for one period.
+    note : str
+    """
+    rows = []
+    for name, ratio, per_100k, events in effects:
+        change = ABSENT
+        if ratio is not None:
+            middle, low, high = ratio.percent
+            change = _with_interval(middle, low, high, 1, "%")
+        rows.append((name, change, _scaled(per_100k, 2), _scaled(events, 0), _p(ratio or events or per_100k)))
+    header = (first, "Change", f"Per 100,000 a {per}", "Events over the period", "p-value")
+    return Table(caption, header, tuple(rows), note or "Below zero means fewer harms. Brackets hold the interval.")
+
+
+def _with_interval(value: float, low: float, high: float, digits: int, unit: str = "") -> str:
+    text = f"{_signed(value, digits)}{unit}"
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return f"{text} (no interval)"
+    return f"{text} ({_signed(low, digits)}{unit} to {_signed(high, digits)}{unit})"
+
+
+def _scaled(effect: Effect | None, digits: int) -> str:
+    if effect is None:
+        return ABSENT
+    return _with_interval(effect.estimate, effect.conf_low, effect.conf_high, digits)
+
+
+def _signed(value: float, digits: int) -> str:
+    text = prose.number(value, digits)
+    return text if text[0] in "−n" or not text.strip("0.,") else f"+{text}"
+
+
+def _p(effect: Effect | None) -> str:
+    if effect is None or not math.isfinite(effect.p_value):
+        return ABSENT
+    return "< 0.001" if effect.p_value < 0.001 else f"{effect.p_value:.3f}"
+
+
+def key_value_table(pairs: Sequence[tuple[str, str]], caption: str, header: tuple[str, str]) -> Table:
+    """Return a table of names and what they are, all in words."""
+    return Table(caption, header, tuple(pairs), words=(header[1],))

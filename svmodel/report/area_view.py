@@ -1,0 +1,204 @@
+"""One area's view of a study: what its page's sections look up, after disclosure control."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from svmodel import periods
+from svmodel.errors import DataError, did_you_mean
+from svmodel.present import protected
+from svmodel.present.disclosure import CONFIDENTIAL
+
+if TYPE_CHECKING:
+    from svmodel.design import Intervention
+    from svmodel.panel import Panel
+    from svmodel.present.disclosure import Disclosure
+    from svmodel.report.context import StudyContext
+    from svmodel.report.study import OutcomeSpec, Study
+    from svmodel.result import Effect, Result
+
+__all__ = ["METHOD_NAMES", "AreaView", "Effects"]
+
+METHOD_NAMES = {
+    "TwoWayFixedEffects": "Two-way fixed effects",
+    "ExtendedTwoWayFixedEffects": "Extended two-way fixed effects",
+    "CallawaySantAnna": "Callaway and Sant'Anna",
+}
+
+
+@dataclass(frozen=True)
+class Effects:
+    """An effect on the scales that readers ask for; None where not given or hidden.
+
+    Attributes
+    ----------
+    method : str
+        Label of the estimator.
+    hidden : bool
+        Whether it exists but rests on too few events to be shown.
+    """
+
+    method: str
+    rate_ratio: Effect | None
+    per_100k: Effect | None
+    events: Effect | None
+    difference: Effect | None = None
+    hidden: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class AreaView:
+    """A study seen from one reporting area.
+
+    Parameters
+    ----------
+    context : StudyContext
+    area : str
+        A reporting area of the study.
+
+    Raises
+    ------
+    DataError
+        If the study has no such area.
+    """
+
+    context: StudyContext
+    area: str
+    _frames: dict[tuple[str, str], pd.DataFrame] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        known = {*self.context.reporting.areas, *self.context.panel.areas}
+        if self.area not in known:
+            names = self.context.reporting.areas
+            raise DataError(f"the study has no area {self.area!r}. {did_you_mean(self.area, names)}")
+
+    @property
+    def study(self) -> Study:
+        """The study."""
+        return self.context.study
+
+    @property
+    def disclosure(self) -> Disclosure:
+        """The rule that every number of the page has been through."""
+        return self.context.disclosure
+
+    @cached_property
+    def panel(self) -> Panel:
+        """The panel of areas among which this one is shown."""
+        return self.context.reporting if self.area in self.context.reporting.areas else self.context.panel
+
+    @cached_property
+    def place(self) -> str:
+        """The area's readable name."""
+        return self.panel.label(self.area)
+
+    @property
+    def outcomes(self) -> tuple[OutcomeSpec, ...]:
+        """Outcomes, the headline first."""
+        return self.study.outcomes
+
+    @property
+    def headline(self) -> OutcomeSpec:
+        """The headline outcome."""
+        return self.study.headline_outcome
+
+    @property
+    def per(self) -> str:
+        """The word for one period."""
+        return periods.describe_frequency(self.panel.periods)
+
+    @property
+    def year(self) -> int:
+        """Periods in a year."""
+        return periods.per_year(self.panel.periods)
+
+    @property
+    def breaks(self) -> tuple[tuple[pd.Period, str], ...]:
+        """Declared breaks as figures mark them: period and a few words."""
+        return tuple((b.period, _short(b.reason)) for b in self.study.breaks)
+
+    @cached_property
+    def intervention(self) -> Intervention | None:
+        """The intervention, or None where the study has none."""
+        return next((d.intervention for d in self.context.designs.values()), None)
+
+    @cached_property
+    def starts(self) -> dict[str, pd.Period]:
+        """Starts of the treated areas that are this area or lie in it, up to the end of the data."""
+        if self.intervention is None:
+            return {}
+        inside = {self.area, *self.context.panel.children(self.area)}
+        last = self.context.panel.periods[-1]
+        return {a: p for a, p in self.intervention.starts.items() if a in inside and p <= last}
+
+    @property
+    def headline_method(self) -> str:
+        """Label of the headline estimator; empty where the study has none."""
+        return self.study.estimators[0].label if self.study.estimators else ""
+
+    def method_name(self, label: str) -> str:
+        """Return an estimator's readable name."""
+        spec = next((s for s in self.study.estimators if s.label == label), None)
+        if spec is None:
+            return label
+        name = METHOD_NAMES.get(spec.name, spec.name)
+        choices = ", ".join(str(v).replace("_", " ") for v in spec.choices.values())
+        return f"{name} ({choices})" if choices else name
+
+    def results(self, outcome: str) -> dict[str, Result]:
+        """Return results by estimator label, in the order of the study."""
+        return dict(self.context.results.get(outcome, {}))
+
+    def estimates(self, outcome: str, label: str) -> pd.DataFrame:
+        """Return one result's table as it may be published."""
+        key = (outcome, label)
+        if key not in self._frames:
+            result = self.context.results[outcome][label]
+            self._frames[key] = protected.estimates(result, disclosure=self.disclosure)
+        return self._frames[key]
+
+    def overall(self, outcome: str, label: str | None = None) -> Effects | None:
+        """Return the study's average effect by one method, the headline's where none is named; None if it failed."""
+        label = label or self.headline_method
+        return self._effects(outcome, label, "att") if label in self.context.results.get(outcome, {}) else None
+
+    def own(self, outcome: str) -> Effects | None:
+        """Return this area's own effect by the first method that gives one; None where none does."""
+        for label in self._headline_first(outcome):
+            found = self._effects(outcome, label, "area", area=self.area)
+            if found is not None:
+                return found
+        return None
+
+    def _headline_first(self, outcome: str) -> list[str]:
+        return list(self.context.results.get(outcome, {}))
+
+    def _effects(self, outcome: str, label: str, term: str, **which: Any) -> Effects | None:
+        frame = self.estimates(outcome, label)
+        rows = frame[frame["term"] == term]
+        for column, value in which.items():
+            rows = rows[rows[column] == value]
+        if rows.empty:
+            return None
+        scales = {
+            scale: protected.effect(frame, term, scale, **which)
+            for scale in ("rate_ratio", "per_100k", "events", "difference")
+        }
+        return Effects(label, **scales, hidden=bool((rows["estimate_flag"] == CONFIDENTIAL).any()))
+
+    def counterfactual_method(self, outcome: str, area: str) -> str | None:
+        """Return the first method that gives expected counts for an area."""
+        for label, result in self.context.results.get(outcome, {}).items():
+            frame = result.counterfactual
+            if frame is not None and (frame["area"] == area).any():
+                return label
+        return None
+
+
+def _short(text: str, words: int = 4) -> str:
+    parts = text.split()
+    return " ".join(parts[:words]) + ("…" if len(parts) > words else "")

@@ -1,0 +1,116 @@
+"""Pages as HTML: our own template, with everything inside the one file and nothing asked of any other address."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from svmodel.present.tables import data_table
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+    from svmodel.figure import Figure
+    from svmodel.report.content import Section
+
+__all__ = ["Page", "inline_svg", "render", "render_template", "section_html"]
+
+
+@dataclass(frozen=True, eq=False)
+class Page:
+    """One area's page.
+
+    Parameters
+    ----------
+    title : str
+        The page's one main heading.
+    study : str
+        The study's title.
+    summary : str
+        What the study is about, in a sentence.
+    synthetic : bool
+        Whether the page carries the mark of synthetic data.
+    sections : tuple of Section
+        In the order of the page; those with an answer are gathered at its head.
+    footnotes : tuple of str
+        Lines at the foot.
+    home : str
+        Relative address of the index; empty for none.
+    """
+
+    title: str
+    study: str
+    summary: str
+    synthetic: bool
+    sections: tuple[Section, ...]
+    footnotes: tuple[str, ...] = ()
+    home: str = ""
+
+
+def render(page: Page) -> str:
+    """Return the page as one HTML document; the same page gives the same bytes."""
+    return render_template("page.html.j2", page=page, answers=[s for s in page.sections if s.answer])
+
+
+def section_html(section: Section) -> str:
+    """Return one section as a piece of HTML, as notebooks show it."""
+    return render_template("section.html.j2", section=section)
+
+
+def render_template(name: str, **values: Any) -> str:
+    """Return a template of ours filled in; every text is escaped, and an unknown name is an error."""
+    text = _environment().get_template(name).render(**values)
+    return re.sub(r"\n\s*\n+", "\n", text).strip() + "\n"
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=PackageLoader("svmodel.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["kind"] = lambda block: type(block).__name__
+    environment.filters["svg"] = lambda figure: Markup(inline_svg(figure))  # noqa: S704 - our own drawing
+    environment.filters["table"] = lambda table: Markup(table.html())  # noqa: S704 - escapes its cells
+    environment.filters["data_table"] = lambda figure: Markup(  # noqa: S704 - escapes its cells
+        data_table(figure.data, f"Data of the figure: {figure.title}").html()
+    )
+    return environment
+
+
+def inline_svg(figure: Figure) -> str:
+    """Return a figure's drawing for use inside a page.
+
+    It is named and described for readers who cannot see it, scales with the page, brings no metadata (whose
+    addresses a reader might take for requests), and has identifiers that are its own among all the
+    figures of the page.
+    """
+    own = f"fig-{re.sub(r'[^A-Za-z0-9_-]', '-', figure.name)}"
+    text = figure.svg()
+    text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
+    text = re.sub(r"<!--.*?-->\s*", "", text, flags=re.DOTALL)
+    text = re.sub(r'\bid="([^"]+)"', rf'id="{own}-\1"', text)
+    text = re.sub(r'href="#([^"]+)"', rf'href="#{own}-\1"', text)
+    text = re.sub(r"url\(#([^)]+)\)", rf"url(#{own}-\1)", text)
+    text = text.replace('<style type="text/css">*{', f'<style type="text/css">#{own} *{{')
+    text = re.sub(r' d="[^"]*"', lambda m: re.sub(r"(\.\d\d)\d+", r"\1", m[0]), text)
+    head = re.match(r"<svg\b[^>]*>", text)
+    box = re.search(r'viewBox="[^"]+"', head[0]) if head else None
+    if head is None or box is None:
+        return text
+    opening = (
+        f'<svg id="{own}" role="img" aria-labelledby="{own}-title {own}-desc" {box[0]} '
+        'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" version="1.1">'
+        f'<title id="{own}-title">{escape(figure.title or figure.name)}</title>'
+        f'<desc id="{own}-desc">{escape(figure.alt)}</desc>'
+    )
+    return opening + text[head.end() :]

@@ -1,0 +1,107 @@
+"""What is coming? The forecast with its spread, beside how well such forecasts did in the past."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from svmodel import periods
+from svmodel.present import plots, prose
+from svmodel.present.tables import Table
+from svmodel.report.content import Block, Callout, Heading, Section, Words
+
+if TYPE_CHECKING:
+    from svmodel.report.area_view import AreaView
+    from svmodel.report.study import OutcomeSpec
+
+__all__ = ["SCORE_NAMES", "build", "next_periods"]
+
+SCORE_NAMES = {
+    "exponential_smoothing": "our forecast",
+    "pooled_exponential_smoothing": "our forecast",
+    "negative_binomial_smoothing": "our forecast",
+    "last_value": "last value",
+    "seasonal_naive": "same season last year",
+}
+
+
+def build(view: AreaView) -> Section:
+    """Return the section on forecasts."""
+    title = "What is coming?"
+    if not view.study.horizon:
+        return Section("coming", title, "This study asks for no forecast.")
+    blocks: list[Block] = []
+    answer = ""
+    for outcome in view.outcomes:
+        forecast = view.context.forecasts.get(outcome.column)
+        blocks.append(Heading(outcome.label))
+        if forecast is None or not (forecast.quantiles["area"] == view.area).any():
+            why = view.context.failures.get(outcome.column, {}).get("forecast", "the forecast covers other areas")
+            blocks.append(Callout(prose.sentence(view.disclosure.free_text(" ".join(why.split()))), "No forecast"))
+            if outcome is view.headline:
+                answer = f"No forecast could be made of {prose.outcome_name(outcome.label)}; see below."
+            continue
+        if outcome is view.headline:
+            answer = _answer(view, forecast, outcome)
+        blocks += _blocks(view, forecast, outcome)
+    return Section("coming", title, answer, tuple(blocks))
+
+
+def next_periods(forecast: Any, area: str) -> pd.DataFrame:
+    """Return an area's forecast with one row a period: period, then a column for each quantile."""
+    rows = forecast.quantiles[forecast.quantiles["area"] == area]
+    return rows.pivot_table(index="period", columns="quantile", values="value").sort_index()
+
+
+def _answer(view: AreaView, forecast: Any, outcome: OutcomeSpec) -> str:
+    wide = next_periods(forecast, view.area)
+    middle = min(wide.columns, key=lambda q: abs(q - 0.5))
+    low, high = min(wide.columns), max(wide.columns)
+    span = f"{periods.label(wide.index[0])} to {periods.label(wide.index[-1])}"
+    average = float(wide[middle].mean())
+    words = (
+        f"From {span} we expect about {prose.count(average)} events of {prose.outcome_name(outcome.label)} a "
+        f"{view.per} in {view.place}, if what drives them stays as it was."
+    )
+    if low < 0.5 < high:
+        last = wide.iloc[-1]
+        words += (
+            f" In {periods.label(wide.index[-1])}, {100 * (high - low):.0f}% of outcomes should fall between "
+            f"{prose.count(last[low])} and {prose.count(last[high])}."
+        )
+    return words
+
+
+def _blocks(view: AreaView, forecast: Any, outcome: OutcomeSpec) -> list[Block]:
+    column, label = outcome.column, outcome.label
+    fan = plots.forecast_fan(forecast, view.panel, column, view.area, label=label, disclosure=view.disclosure)
+    blocks: list[Block] = [replace(fan, name=f"{column}_{fan.name}")]
+    scores = forecast.scores[forecast.scores["area"] == view.area] if "area" in forecast.scores else forecast.scores
+    if len(scores):
+        if outcome is view.headline:
+            figure = plots.forecast_scores(scores, label=label, names=SCORE_NAMES)
+            blocks.append(replace(figure, name=f"{column}_{figure.name}"))
+        blocks.append(_scores_table(scores, label))
+    blocks += [Words(prose.sentence(view.disclosure.free_text(note))) for note in forecast.notes]
+    return blocks
+
+
+def _scores_table(scores: pd.DataFrame, label: str) -> Table:
+    covers = [c for c in scores.columns if str(c).startswith("coverage")]
+    rows = []
+    for method, part in scores.groupby("method", sort=False):
+        cells = [prose.number(float(part["wis"].mean()))]
+        cells += [prose.percent(100 * float(np.nanmean(part[c]))) if part[c].notna().any() else "[x]" for c in covers]
+        rows.append((SCORE_NAMES.get(str(method), str(method).replace("_", " ")), *cells))
+    rows.sort(key=lambda r: float(r[1].replace(",", "")) if r[1][0].isdigit() else np.inf)
+    header = ("Method", "Average error score", *(_cover_words(str(c)) for c in covers))
+    note = "The score is the mean weighted interval score in events over past forecasts: lower is better."
+    return Table(f"How past forecasts of {prose.outcome_name(label)} did", header, tuple(rows), note)
+
+
+def _cover_words(column: str) -> str:
+    digits = "".join(c for c in column if c.isdigit())
+    return f"Inside the {digits}% range" if digits else "Inside the range"

@@ -1,0 +1,249 @@
+"""What did it do? The area's own effect where it was treated, the study's overall effect, and what the checks say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from svmodel import periods
+from svmodel.present import plots, prose, protected
+from svmodel.present.tables import Table, effects_table
+from svmodel.report.content import Block, Callout, Heading, Points, Section, Words
+
+if TYPE_CHECKING:
+    from svmodel.checkresult import CheckResult
+    from svmodel.report.area_view import AreaView, Effects
+    from svmodel.report.study import OutcomeSpec
+
+__all__ = ["build", "effect_words"]
+
+STATUS = {
+    "passed": "✓ Passed",
+    "failed": "▲ Warning",
+    "informative": "ⓘ For information",
+    "not_applicable": "– Does not apply",
+    "errored": "✗ The check broke",
+}
+CHECK_NAMES = {
+    "pretrends": "Were the areas alike before the start?",
+    "pre_trends": "Were the areas alike before the start?",
+    "placebo_in_time": "Does a made-up earlier start show an effect?",
+    "placebo_time": "Does a made-up earlier start show an effect?",
+    "leave_one_out": "Does one area carry the result?",
+    "leave_one_area_out": "Does one area carry the result?",
+    "overdispersion": "Do the counts vary more than chance alone?",
+    "regression_to_the_mean": "Would high areas have fallen anyway?",
+    "regression_to_mean": "Would high areas have fallen anyway?",
+}
+
+
+def build(view: AreaView) -> Section:
+    """Return the section; a study without an intervention says so and shows nothing."""
+    title = "What did it do?"
+    if view.intervention is None:
+        answer = "This study declares no intervention, so there is no effect to estimate."
+        return Section("effect", title, answer)
+    blocks: list[Block] = [Words(_where(view))]
+    blocks += _headline_blocks(view, view.headline)
+    if len(view.outcomes) > 1:
+        blocks += [Heading("All outcomes"), *_all_outcomes(view)]
+    for outcome in view.outcomes[1:]:
+        blocks += _own_figure(view, outcome)
+    blocks += _checks(view)
+    return Section("effect", title, _answer(view), tuple(blocks))
+
+
+def _where(view: AreaView) -> str:
+    name = view.intervention.name if view.intervention else ""
+    treated = len(view.intervention.areas) if view.intervention else 0
+    everywhere = f"{name} was carried out in {treated:,} of the {view.context.panel.n_areas:,} areas of the study"
+    if not view.starts:
+        return f"{everywhere}. No part of {view.place} received it, so the study's overall effect is shown."
+    first, last = min(view.starts.values()), max(view.starts.values())
+    when = f"from {periods.label(first)}" + (f" to {periods.label(last)}" if last != first else "")
+    children = view.context.panel.children(view.area)
+    if view.area in view.starts:
+        return f"{everywhere}. {view.place} received it {when}."
+    return (
+        f"{everywhere}. In {view.place}, {len(view.starts):,} of {len(children):,} areas received it, starting {when}."
+    )
+
+
+def effect_words(effects: Effects, outcome: str, place: str) -> str:
+    """Return an effect in plain words: its size, its interval, and whether no effect can be ruled out.
+
+    Parameters
+    ----------
+    effects : Effects
+    outcome : str
+        Readable name of the outcome.
+    place : str
+        Where, as it stands after a preposition ("in Sefton").
+    """
+    name = prose.outcome_name(outcome)
+    if effects.hidden:
+        return f"The effect on {name} {place} rests on too few events to be shown."
+    ratio, events = effects.rate_ratio, effects.events
+    if ratio is not None:
+        middle, low, high = ratio.percent
+        words = f"{name} {place}: {prose.change(middle)} than expected without it"
+        words = words.replace("no change than", "no change from what was")
+        words += f" ({prose.level_words(ratio.level)}: {prose.change_interval(low, high)})"
+        if events is not None:
+            words += (
+                f". That is {prose.events_change(events.estimate)} over the whole period "
+                f"({prose.events_interval(events.conf_low, events.conf_high)})"
+            )
+        return f"{prose.sentence(words)} {prose.certainty(ratio)}"
+    one = effects.difference or effects.per_100k
+    if one is None:
+        return f"The method gives no average effect on {name} {place}."
+    unit = "" if one is effects.difference else " per 100,000"
+    size = f"{prose.number(abs(one.estimate), 2)}{unit} {'lower' if one.estimate < 0 else 'higher'} than expected"
+    span = f"{prose.number(one.conf_low, 2)} to {prose.number(one.conf_high, 2)}"
+    return (
+        f"{prose.sentence(f'{name} {place}: {size} ({prose.level_words(one.level)}: {span})')} {prose.certainty(one)}"
+    )
+
+
+def _answer(view: AreaView) -> str:
+    outcome = view.headline
+    own, overall = view.own(outcome.column), view.overall(outcome.column)
+    parts = []
+    if not view.starts:
+        parts.append(f"No part of {view.place} received it.")
+    elif own is not None:
+        parts.append(effect_words(own, outcome.label, f"in {view.place}'s treated areas"))
+    if overall is None:
+        why = view.context.failures.get(outcome.column, {}).get(view.headline_method, "")
+        parts.append(f"The study's overall effect could not be estimated{_because(view.disclosure.free_text(why))}")
+    elif own is None:
+        parts.append(f"Over the whole study: {effect_words(overall, outcome.label, 'in all treated areas')}")
+    warned = [c for c in view.context.checks.get(outcome.column, ()) if c.status in ("failed", "errored")]
+    total = len(view.context.checks.get(outcome.column, ()))
+    if warned:
+        some = "1 check warns" if len(warned) == 1 else f"{len(warned)} checks warn"
+        parts.append(f"Read with care: of {total} checks, {some} (see below).")
+    return " ".join(parts)
+
+
+def _because(why: str) -> str:
+    return f": {' '.join(why.split())}" if why else "."
+
+
+def _headline_blocks(view: AreaView, outcome: OutcomeSpec) -> list[Block]:
+    blocks: list[Block] = [Heading(f"{outcome.label}: the headline outcome")]
+    results = view.results(outcome.column)
+    blocks += _own_figure(view, outcome)
+    blocks += _all_treated_figure(view, outcome)
+    head = results.get(view.headline_method)
+    candidates = (r for r in (head, *results.values()) if r is not None)
+    with_events = next((r for r in candidates if (r.estimates["term"] == "event").any()), None)
+    if with_events is not None:
+        figure = plots.event_study(with_events, label=outcome.label, per=view.per, disclosure=view.disclosure)
+        blocks.append(replace(figure, name=f"{outcome.column}_{figure.name}"))
+    if results:
+        blocks.append(_methods_table(view, outcome))
+    comparable = [r for r in results.values() if r.has("att", "rate_ratio") or r.has("att", "difference")]
+    if len(comparable) > 1:
+        names = {label: view.method_name(label) for label in results}
+        figure = plots.estimators_compared(results, label=outcome.label, names=names, disclosure=view.disclosure)
+        blocks.append(replace(figure, name=f"{outcome.column}_{figure.name}"))
+    for label, message in view.context.failures.get(outcome.column, {}).items():
+        if label != "forecast":
+            name = "The design" if label == "design" else view.method_name(label)
+            blocks.append(
+                Callout(
+                    f"{name} gave no answer. {view.disclosure.free_text(' '.join(message.split()))}", "Not estimated"
+                )
+            )
+    return blocks
+
+
+def _own_figure(view: AreaView, outcome: OutcomeSpec) -> list[Block]:
+    label = view.counterfactual_method(outcome.column, view.area) if view.starts else None
+    if label is None:
+        return []
+    figure = plots.observed_expected(
+        view.context.results[outcome.column][label],
+        view.area,
+        label=outcome.label,
+        place=f"the treated areas of {view.place}" if view.area not in view.starts else view.place,
+        disclosure=view.disclosure,
+    )
+    title = f"{view.place}, {prose.outcome_name(figure.title)}"
+    return [replace(figure, name=f"{outcome.column}_{figure.name}", title=title)]
+
+
+def _all_treated_figure(view: AreaView, outcome: OutcomeSpec) -> list[Block]:
+    label = view.counterfactual_method(outcome.column, protected.ALL_TREATED)
+    if label is None:
+        return []
+    result = view.context.results[outcome.column][label]
+    figure = plots.observed_expected(result, label=outcome.label, disclosure=view.disclosure)
+    title = f"All treated areas, {prose.outcome_name(figure.title)}"
+    return [replace(figure, name=f"{outcome.column}_{figure.name}", title=title)]
+
+
+def _methods_table(view: AreaView, outcome: OutcomeSpec) -> Table:
+    rows = []
+    own = view.own(outcome.column)
+    if own is not None:
+        rows.append((f"{view.place} alone: {view.method_name(own.method)}", own.rate_ratio, own.per_100k, own.events))
+    for label in view.results(outcome.column):
+        effects = view.overall(outcome.column, label)
+        if effects is not None:
+            rows.append((view.method_name(label), effects.rate_ratio, effects.per_100k, effects.events))
+    caption = f"Average effect on {prose.outcome_name(outcome.label)}, by method, all treated areas unless named"
+    return effects_table(rows, caption, per=view.per)
+
+
+def _all_outcomes(view: AreaView) -> list[Block]:
+    overall, own = [], []
+    for outcome in view.outcomes:
+        whole = view.overall(outcome.column)
+        if whole is not None:
+            overall.append((outcome.label, whole.rate_ratio, whole.per_100k, whole.events))
+        mine = view.own(outcome.column)
+        if mine is not None:
+            own.append((outcome.label, mine.rate_ratio, mine.per_100k, mine.events))
+    blocks: list[Block] = []
+    if own:
+        blocks.append(effects_table(own, f"Effect in the treated areas of {view.place}", first="Outcome", per=view.per))
+    if overall:
+        name = view.method_name(view.headline_method)
+        blocks.append(effects_table(overall, f"Effect in all treated areas ({name})", first="Outcome", per=view.per))
+        clear = sum(1 for _, ratio, *_ in overall if ratio is not None and not ratio.conf_low <= 1 <= ratio.conf_high)
+        blocks.append(
+            Words(
+                f"Over all treated areas, {clear} of {len(overall)} outcomes have an interval that leaves out no "
+                "effect. The more outcomes are looked at, the likelier it is that one of them does so by chance."
+            )
+        )
+    return blocks
+
+
+def _checks(view: AreaView) -> list[Block]:
+    checks = view.context.checks.get(view.headline.column, ())
+    if not checks:
+        return []
+    rows = tuple((_check_name(c), STATUS[c.status], view.disclosure.free_text(c.text)) for c in checks)
+    table = Table(
+        f"Checks of the headline result ({prose.outcome_name(view.headline.label)})",
+        ("Check", "Result", "What it says"),
+        rows,
+        words=("Result", "What it says"),
+    )
+    blocks: list[Block] = [Heading("Can the result be trusted?"), table]
+    others = []
+    for outcome in view.outcomes[1:]:
+        warned = [_check_name(c) for c in view.context.checks.get(outcome.column, ()) if c.status == "failed"]
+        if warned:
+            others.append(f"{outcome.label}: a warning from {prose.join([repr(w) for w in warned])}.".replace('"', "'"))
+    if others:
+        blocks += [Words("Warnings for the other outcomes:"), Points(tuple(others))]
+    return blocks
+
+
+def _check_name(check: CheckResult) -> str:
+    return CHECK_NAMES.get(check.name, check.name.replace("_", " ").capitalize())
