@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from svmodel.errors import EstimationError, Problem, Problems, did_you_mean
 from svmodel.estimates import provenance
 from svmodel.numerics.multiplier_bootstrap import multipliers, sup_t_test
 from svmodel.result import JointEstimate, Result
+from svmodel.seeds import derive_seed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -265,7 +265,7 @@ class CallawaySantAnna:
 
     def _draws(self, arrays: DesignArrays, seed: int) -> NDArray[np.float32]:
         """Multipliers, dealt out by what an area's data are and not by what it is called."""
-        rng = np.random.default_rng([seed, zlib.crc32(b"CallawaySantAnna")])
+        rng = np.random.default_rng(derive_seed(seed, "CallawaySantAnna"))
         draws = multipliers(self.n_boot, len(arrays.areas), rng, kind=self.multiplier)
         keys = [arrays.covariates.sum(axis=(1, 2)), *arrays.y.T[::-1], arrays.start]
         rank = np.empty(len(arrays.areas), dtype=np.int64)

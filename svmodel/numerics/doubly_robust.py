@@ -114,10 +114,9 @@ def doubly_robust(
 
     # Residual change: less what the controls' regression on the covariates leads one to expect.
     if method == "ipw":
-        residual: NDArray[np.float64] = change
-        leverage: NDArray[np.float64] = np.zeros_like(X)
+        residual, leverage = change, np.zeros_like(X)
     else:
-        leverage = np.linalg.solve(gram_control, (X * control[:, None]).T).T
+        leverage = np.asarray(np.linalg.solve(gram_control, (X * control[:, None]).T).T, dtype=np.float64)
         residual = change - X @ (leverage.T @ change)
 
     n_treated = D.sum()
