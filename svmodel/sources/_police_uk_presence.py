@@ -27,7 +27,6 @@ _RESIDUE = 0.05
 def presence(
     cells: pd.DataFrame,
     area: NDArray[np.intp],
-    at: NDArray[np.int64],
     districts: Sequence[str | None],
     files: Sequence[tuple[str, str, int]],
     grid: pd.PeriodIndex,
@@ -38,8 +37,8 @@ def presence(
     ----------
     cells : pandas.DataFrame, n rows
         Columns ``force`` and ``n``: crimes of one area, month, type and force.
-    area, at : ndarray of int, shape (n,)
-        Position of each row's area and month.
+    area : ndarray of int, shape (n,)
+        Position of each row's area.
     districts : sequence of str or None, shape (n_areas,)
         Local authority of each area.
     files : sequence of (force, month, rows)
@@ -60,7 +59,7 @@ def presence(
     there = (table.notna() & ~low).to_numpy()
     home = _home(cells, area, districts, list(table.index))
     known = np.zeros((n_areas, len(grid)), dtype=bool)
-    for i, force in enumerate(table.index):
+    for i in range(len(table)):
         known[home == i] = there[i]
     entries: list[LedgerEntry] = []
     for i, force in enumerate(table.index):
@@ -73,7 +72,7 @@ def presence(
         if few:
             reason = f"next to no crimes in {len(few)} {word} ({shorten(few)}); taken as missing, not as a count"
             entries.append(LedgerEntry("missing", n_home * len(few), reason, str(force), "force_month_near_zero"))
-    entries += _leave_out_residues(cells, area, at, districts, known, list(table.index), low, grid)
+    entries += _leave_out_residues(cells, area, districts, known, table, grid)
     forces = set(table.index)
     told = [b for b in POLICE_UK if b.force in forces or set(b.districts) & set(districts)]
     entries += breaks_within(told, grid)
@@ -99,11 +98,9 @@ def _home(
 def _leave_out_residues(
     cells: pd.DataFrame,
     area: NDArray[np.intp],
-    at: NDArray[np.int64],
     districts: Sequence[str | None],
     known: NDArray[np.bool_],
-    forces: list[str],
-    low: pd.DataFrame,
+    table: pd.DataFrame,
     grid: pd.PeriodIndex,
 ) -> list[LedgerEntry]:
     """Mark as missing what is seen only through other forces' files; `known` is changed in place."""
@@ -113,10 +110,9 @@ def _leave_out_residues(
         its = np.isin(place, item.districts)
         first, last = periods.parse(item.first), periods.parse(item.last)
         span = np.asarray((grid >= first) & (grid <= last))
-        if item.force in forces:
-            # A month in which the force did give its crimes stays.
-            files = low.loc[item.force].to_numpy()
-            span &= files | ~known[its].any(axis=0) if its.any() else files
+        if item.force in table.index:
+            # A month in which the force gave its crimes after all stays.
+            span &= ~(table.loc[item.force] > item.ceiling).to_numpy()
         cut = its[:, None] & span[None, :] & known
         if cut.any():
             known[cut] = False

@@ -295,7 +295,7 @@ def _lay_out(tally: _Tally, types: Sequence[str], *, source: str, title: str) ->
     names = [_name_of(str(a), tally) for a in areas]
     districts = [re.sub(r" \d{3}[A-Z]{1,2}$", "", n) if n is not None else None for n in names]
     at = period.asi8 - grid[0].ordinal
-    known, entries = presence(cells, area, at, districts, tally.files, grid)
+    known, entries = presence(cells, area, districts, tally.files, grid)
     frame = pd.DataFrame(
         {
             "area": np.repeat(np.asarray(areas, dtype=object), len(grid)),
@@ -314,7 +314,7 @@ def _lay_out(tally: _Tally, types: Sequence[str], *, source: str, title: str) ->
 def _dense(
     cells: pd.DataFrame, area: NDArray[np.intp], at: NDArray[np.int64], name: str, known: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """Counts of one crime type, shape (areas x months,): zero where the force has a file, else missing."""
+    """Return the counts of one crime type, shape (areas x months,): zero where the force has a file, else missing."""
     out = np.zeros(known.shape)
     rows = (cells["type"] == name).to_numpy()
     np.add.at(out, (area[rows], at[rows]), cells["n"].to_numpy()[rows])
