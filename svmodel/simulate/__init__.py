@@ -3,7 +3,7 @@
 from svmodel.simulate.merseyside import MERSEYSIDE, Cohort, District, Recipe, merseyside, simulate_recipe
 from svmodel.simulate.panels import panel
 from svmodel.simulate.process import Dip, Process
-from svmodel.simulate.recipes import RECIPES, Written, simulate
+from svmodel.simulate.recipes import RECIPES
 from svmodel.simulate.truth import BeforeAfter, Simulation, TrueEffect, Truth
 from svmodel.simulate.write import truth_record, write
 
@@ -19,10 +19,8 @@ __all__ = [
     "Simulation",
     "TrueEffect",
     "Truth",
-    "Written",
     "merseyside",
     "panel",
-    "simulate",
     "simulate_recipe",
     "truth_record",
     "write",

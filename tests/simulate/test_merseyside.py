@@ -7,7 +7,7 @@ import pytest
 import svmodel as sv
 from svmodel.areas import is_code
 from svmodel.errors import DesignError
-from svmodel.simulate import MERSEYSIDE, RECIPES, Cohort, merseyside, simulate_recipe
+from svmodel.simulate import MERSEYSIDE, Cohort, merseyside, simulate_recipe
 
 COMMITTED = Path(__file__).resolve().parents[2] / "data_synthetic" / "merseyside"
 
@@ -120,7 +120,3 @@ def test_wrong_changes_are_named_at_once():
     with pytest.raises(DesignError) as caught:
         simulate_recipe(wrong, seed=1)
     assert len(caught.value.problems) == 3
-
-
-def test_recipes_by_name():
-    assert RECIPES["merseyside"](seed=3).seed == 3
