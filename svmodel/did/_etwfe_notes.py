@@ -1,0 +1,122 @@
+"""What a result of extended two-way fixed effects says in words: what is not identified, what its errors rest on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from svmodel import periods as period_words
+from svmodel.design import NEVER
+from svmodel.errors import shorten
+
+if TYPE_CHECKING:
+    from svmodel.design import Design
+    from svmodel.did._etwfe_areas import OwnSums
+    from svmodel.did._etwfe_fit import Imputed
+    from svmodel.did._etwfe_rows import Aggregates
+
+__all__ = ["say"]
+
+#: Below this many treated areas a cluster-robust variance is known to be too small.
+_FEW = 8
+
+
+def say(design: Design, imputed: Imputed, made: list[Aggregates], own: OwnSums, *, has_leads: bool) -> list[str]:
+    """Return the notes of a result."""
+    return [
+        *_identification(design, imputed),
+        *(
+            ["Terms whose expected count is zero have no rate ratio and are not in the table."]
+            if any(m.lost for m in made)
+            else []
+        ),
+        *_uncertainty(design, imputed, own),
+        *(
+            []
+            if has_leads
+            else ["No other untreated area could serve for effects before the start, so there are none."]
+        ),
+    ]
+
+
+def _areas(design: Design, imputed: Imputed, mask: Any) -> str:
+    return shorten([design.panel.label(imputed.arrays.areas[i]) for i in np.flatnonzero(mask)]).replace("'", "")
+
+
+def _times(imputed: Imputed, mask: Any) -> str:
+    return shorten([period_words.label(imputed.arrays.periods[t]) for t in np.flatnonzero(mask)]).replace("'", "")
+
+
+def _identification(design: Design, imputed: Imputed) -> list[str]:
+    arrays = imputed.arrays
+    word = period_words.describe_frequency(arrays.periods)
+    notes = []
+    later = (arrays.start >= len(arrays.periods)) & (arrays.start < NEVER)
+    if later.any():
+        notes.append(f"{_areas(design, imputed, later)} start after the last {word} and serve as untreated until then.")
+    if imputed.no_control.any():
+        notes.append(
+            f"In {_times(imputed, imputed.no_control)} no area is untreated, so nothing tells what would have "
+            f"happened: the treated counts of these {word}s have no expected count and are left out."
+        )
+    if imputed.no_base.any():
+        which = _areas(design, imputed, imputed.no_base)
+        notes.append(f"{which}: no known count before the start, so no expected count; left out of every effect.")
+    if imputed.unlinked.any():
+        which = _areas(design, imputed, imputed.unlinked.any(axis=1))
+        notes.append(
+            f"{int(imputed.unlinked.sum()):,} treated area-{word}s ({which}) are not linked to untreated areas of the "
+            f"same {word}s by any chain of known counts, and are left out."
+        )
+    wanted, kept = int(arrays.treated.sum()), int(imputed.target.sum())
+    if kept < wanted:
+        notes.append(
+            f"The average effect is taken over {kept:,} of {wanted:,} treated area-{word}s ({kept / wanted:.0%})."
+        )
+    if imputed.silent_areas.any():
+        n = int(imputed.silent_areas.sum())
+        which = _areas(design, imputed, imputed.silent_areas)
+        notes.append(
+            f"{n} treated area{'s' if n > 1 else ''} without a single event before the start ({which}): the expected "
+            f"count is zero. {'They stay' if n > 1 else 'It stays'} in the sums over areas and "
+            f"{'have no effects' if n > 1 else 'has no effect'} of {'their' if n > 1 else 'its'} own."
+        )
+    if imputed.silent_periods.any():
+        which = _times(imputed, imputed.silent_periods)
+        notes.append(f"No untreated area had an event in {which}: the expected count there is zero.")
+    quiet = arrays.untreated.any(axis=1) & ~imputed.fit.terms.use.any(axis=1) & ~arrays.treated.any(axis=1)
+    if quiet.any():
+        which, n = _areas(design, imputed, quiet), int(quiet.sum())
+        notes.append(
+            f"{n} untreated area{'s' if n > 1 else ''} without an event ({which}) cannot inform a model of ratios."
+        )
+    return notes
+
+
+def _uncertainty(design: Design, imputed: Imputed, own: OwnSums) -> list[str]:
+    notes = []
+    n, few = len(own.areas), imputed.few
+    if n < max(_FEW, few):
+        text = (
+            f"Only {n} area{'s' if n > 1 else ''} treated: cluster-robust (CR1) standard errors are known to be too "
+            "small with so few (Conley and Taber 2011; MacKinnon and Webb 2017)."
+        )
+        if n < few:
+            text += " Intervals rest on how far untreated areas strayed over the same periods instead."
+        notes.append(text)
+    small = sum(len(b.areas) < few for b in imputed.blocks)
+    if small and n >= few:
+        notes.append(
+            f"{small} of {len(imputed.blocks)} cohorts have fewer than {few} areas. Effects of single cohorts, and of "
+            "other sums over so few areas, take their uncertainty from untreated areas; in averages over more areas "
+            "the noise of small cohorts is measured about the average effect of all."
+        )
+    if np.isnan(own.linear).any():
+        bare = np.zeros(len(imputed.arrays.areas), dtype=bool)
+        bare[own.areas[np.isnan(own.linear)]] = True
+        notes.append(
+            "Fewer than ten untreated areas could be followed over the periods of "
+            f"{_areas(design, imputed, bare)}: no interval is given for their own effects."
+        )
+    return notes

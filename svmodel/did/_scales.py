@@ -1,0 +1,164 @@
+"""One effect as rows on every scale, from observed and expected sums."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from svmodel.estimates import critical_value
+from svmodel.numerics.placebo_noise import ratio_interval
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["PerCell", "from_influence", "from_noise"]
+
+
+@dataclass(frozen=True)
+class PerCell:
+    """What turns events into the other scales.
+
+    Parameters
+    ----------
+    cells : float
+        Treated area-periods; the difference is events by this.
+    exposure : float or None
+        Person-periods; the rate per 100,000 is events by this, times 100,000.
+    events : bool
+        Whether the sums are events (they are not in an average of averages).
+    """
+
+    cells: float
+    exposure: float | None
+    events: bool = True
+
+    def factors(self) -> Iterator[tuple[str, float]]:
+        """Give each additive scale with its factor on events."""
+        yield "difference", 1 / self.cells
+        if self.exposure is not None and self.exposure > 0:
+            yield "per_100k", 1e5 / self.exposure
+        if self.events:
+            yield "events", 1.0
+
+
+@dataclass(frozen=True)
+class _Interval:
+    ratio: tuple[float, float, float, float]  # estimate, std_error, low, high
+    events: tuple[float, float, float, float]
+    p_value: float
+    which: dict[str, Any] = field(default_factory=dict)
+
+    def rows(self, term: str, per: PerCell, level: float) -> list[dict[str, Any]]:
+        keys = ("estimate", "std_error", "conf_low", "conf_high")
+        shared = {"term": term, "level": level, "p_value": self.p_value, **self.which}
+        out = [{"scale": "rate_ratio", **dict(zip(keys, self.ratio, strict=True)), **shared}]
+        for scale, factor in per.factors():
+            out.append({"scale": scale, **{k: v * factor for k, v in zip(keys, self.events, strict=True)}, **shared})
+        return out
+
+
+def from_influence(
+    term: str,
+    observed: float,
+    expected: float,
+    covariance: np.ndarray,
+    per: PerCell,
+    *,
+    level: float,
+    df: float,
+    **which: Any,
+) -> list[dict[str, Any]]:
+    """Return the rows of one effect whose uncertainty comes from influences.
+
+    Parameters
+    ----------
+    term : str
+    observed, expected : float
+        Both positive.
+    covariance : ndarray, shape (2, 2)
+        Of the observed and the expected sum.
+    per : PerCell
+    level, df : float
+        Coverage, and degrees of freedom of Student's t.
+    **which
+        area, cohort, period, horizon.
+
+    Notes
+    -----
+    The interval of the rate ratio is formed on the log scale. Those of the additive scales follow it: as the log ratio
+    moves to its limit, observed and expected move with it along their regressions on it. So every scale tells the same
+    story of significance, with the p-value of the log rate ratio. ``std_error`` is the delta method's on each scale.
+    """
+    to_log = np.array([1 / observed, -1 / expected])
+    variance = float(to_log @ covariance @ to_log)
+    se = math.sqrt(max(variance, 0.0))
+    ratio = observed / expected
+    critical = critical_value(level, df)
+    along = covariance @ to_log / se if se > 0 else np.zeros(2)  # d(observed, expected) for one s.e. of the log ratio
+    moves = [
+        observed * math.exp(k * along[0] / observed) - expected * math.exp(k * along[1] / expected)
+        for k in (-critical, critical)
+    ]
+    one = np.array([1.0, -1.0])
+    events_se = math.sqrt(max(float(one @ covariance @ one), 0.0))
+    return _Interval(
+        (ratio, ratio * se, ratio * math.exp(-critical * se), ratio * math.exp(critical * se)),
+        (observed - expected, events_se, moves[0], moves[1]),
+        _two_sided(math.log(ratio) / se, df) if se > 0 else math.nan,
+        which,
+    ).rows(term, per, level)
+
+
+def from_noise(
+    term: str,
+    observed: float,
+    expected: float,
+    noise: tuple[float, float, float],
+    per: PerCell,
+    *,
+    level: float,
+    df: float,
+    **which: Any,
+) -> list[dict[str, Any]]:
+    """Return the rows of one effect whose uncertainty was learnt from untreated areas.
+
+    Parameters
+    ----------
+    term : str
+    observed, expected : float
+        `expected` positive.
+    noise : (linear, square, square_observed)
+        ``Var(observed - R expected) = linear R + square R^2``; the last is the part of `square` that belongs to the
+        observed sum. NaN where no noise could be learnt: then estimates stand without an interval.
+    per, level, df, **which
+        As in :func:`from_influence`.
+
+    Notes
+    -----
+    The interval is that of a score test (see :func:`svmodel.numerics.placebo_noise.ratio_interval`); the additive
+    scales take its limits times the expected count, so that all scales agree on significance.
+    """
+    linear, square, square_observed = noise
+    ratio, events = observed / expected, observed - expected
+    if math.isnan(linear) or math.isnan(square):
+        nan = math.nan
+        return _Interval((ratio, nan, nan, nan), (events, nan, nan, nan), nan, which).rows(term, per, level)
+    low, high = ratio_interval(observed, expected, linear, square, critical_value(level, df))
+    ratio_se = math.sqrt(linear * ratio + square * ratio**2) / expected
+    events_se = math.sqrt(linear * ratio + square_observed * ratio**2 + square - square_observed)
+    at_one = math.sqrt(linear + square)
+    return _Interval(
+        (ratio, ratio_se, low, high),
+        (events, events_se, expected * (low - 1), expected * (high - 1)),
+        _two_sided(events / at_one, df) if at_one > 0 else math.nan,
+        which,
+    ).rows(term, per, level)
+
+
+def _two_sided(ratio: float, df: float) -> float:
+    from scipy import special
+
+    return float(2 * special.stdtr(df, -abs(ratio)))

@@ -1,0 +1,181 @@
+"""Extended two-way fixed effects for counts: Poisson imputation, with the saturated regression's standard errors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from svmodel.errors import EstimationError
+from svmodel.estimates import estimates_frame, provenance
+from svmodel.result import Result
+
+if TYPE_CHECKING:
+    from svmodel.design import Design
+
+__all__ = ["ExtendedTwoWayFixedEffects"]
+
+#: Fewer treated areas than this make a cluster-robust variance too small to be used.
+FEW_TREATED = 8
+
+
+@dataclass(frozen=True)
+class ExtendedTwoWayFixedEffects:
+    """Observed against expected counts, the expected imputed from untreated area-periods by Poisson regression.
+
+    Area effects, period effects and covariates are fitted to the untreated area-periods alone, with the log of the
+    exposure as offset; each treated area-period is then held against the count that they predict for it.
+
+    Parameters
+    ----------
+    family : {"poisson"}
+        The mean is a product of an area's level, a period's level and exposure. The outcome need not be a count as
+        long as it is never negative (quasi-likelihood).
+    level : float
+        Coverage of intervals.
+    few_treated : int
+        A sum over fewer treated areas than this takes its uncertainty from untreated areas (see Notes), because a
+        cluster-robust variance from so few is far too small. 0 for the cluster-robust variance throughout, as the
+        saturated regression gives it.
+
+    Notes
+    -----
+    *Effects.* ``rate_ratio`` is the sum of observed over the sum of expected counts, ``events`` their difference,
+    ``per_100k`` the events per 100,000 of exposure and period, ``difference`` the events per treated area-period.
+    ``event_average`` weights horizons equally, ``cohort_average`` cohorts by their areas, ``calendar_average`` periods
+    equally.
+
+    *Equality.* Where the exposures of a cohort's areas move in proportion, estimates and standard errors are those of
+    the saturated Poisson regression on cohort x period dummies with area and period effects and CRV1 by area, with the
+    delta method over all its coefficients (Wooldridge 2023). Where they do not, the expected counts still come from
+    untreated cells only. Intervals use Student's t with one degree less than there are areas that carry information.
+
+    *Small cohorts.* In the saturated regression a cohort of one area fits that area's treated counts exactly, so its
+    noise vanishes from the variance. A cohort of fewer than `few_treated` areas is held against the pooled ratio
+    instead (Borusyak, Jaravel and Spiess 2024, section 4.3), which errs on the safe side.
+
+    *Few treated areas, and each area's own effect* (term ``area``): the cluster-robust variance of the fit, plus the
+    noise of observed less expected, ``phi E + omega E^2``, learnt from untreated areas imputed over the same
+    periods as if they had been treated (after Conley and Taber 2011; Ferman and Pinto 2019). It takes the noise of
+    untreated areas, at their size, for that of treated ones. The interval is that of a score test.
+
+    *Before the start.* ``event`` rows with negative horizons impute the cells before a cohort's start from the other
+    cohorts' untreated cells, with the level of the area's own cells before the start: all effects, before and after,
+    are relative to the average before the start, and a departure that grows steadily shows as a line without a
+    break at the start. This is not so for leads that are estimated on the earliest periods only (Roth 2024).
+    Within an area the misses before the start sum to zero, so ``joint`` holds all horizons but the last one before it.
+
+    *Covariates* that stand still over time get a coefficient in every period; others get one.
+
+    *Counterfactual.* ``low`` and ``high`` bound the expected count (shape over time and level of the area), not the
+    count that would have been observed.
+
+    *Zeros.* A treated area without an event before its start has an expected count of zero. It stays in every
+    sum over areas, because leaving it out would select areas on their past and make effects look better; it has no
+    effect of its own.
+
+    References
+    ----------
+    Wooldridge, J.M. (2023). Simple approaches to nonlinear difference-in-differences with panel data. *Econometrics
+    Journal* 26(3), C31-C66, eqs. 3.5-3.7.
+    Borusyak, Jaravel and Spiess (2024). *Review of Economic Studies* 91(6), 3253-3285.
+    Ferman and Pinto (2019). *Review of Economics and Statistics* 101(3), 452-467. Conley and Taber (2011), same 93(1).
+    Roth (2024). Interpreting event-studies from recent difference-in-differences methods. arXiv:2401.12309.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from svmodel import Design, Intervention, Panel
+    >>> rng = np.random.default_rng(1)
+    >>> frame = pd.DataFrame([(f"A{i:02d}", f"2024-{m:02d}") for i in range(40) for m in range(1, 13)],
+    ...     columns=["area", "month"])
+    >>> treated = (frame["area"] < "A10") & (frame["month"] >= "2024-07")
+    >>> frame["harms"] = rng.poisson(np.where(treated, 16, 20))
+    >>> panel = Panel.from_frame(frame, area="area", period="month", counts=["harms"])
+    >>> patrols = Intervention("patrols", {f"A{i:02d}": "2024-07" for i in range(10)})
+    >>> result = ExtendedTwoWayFixedEffects().fit(Design(panel, outcome="harms", intervention=patrols))
+    >>> effect = result.effect("att", "rate_ratio")
+    >>> effect.conf_low < 0.8 < effect.conf_high
+    True
+    """
+
+    family: Literal["poisson"] = "poisson"
+    level: float = 0.95
+    few_treated: int = FEW_TREATED
+
+    def __post_init__(self) -> None:
+        if self.family != "poisson":
+            raise EstimationError(
+                f"ExtendedTwoWayFixedEffects has no family {self.family!r}; it has 'poisson'. For a linear model use "
+                "TwoWayFixedEffects(family='linear')"
+            )
+        if not 0 < self.level < 1:
+            raise EstimationError(f"the level must lie between 0 and 1, not at {self.level!r}")
+
+    def fit(self, design: Design, *, seed: int = 0) -> Result:
+        """Answer the design.
+
+        Parameters
+        ----------
+        design : Design
+        seed : int
+            Kept in the provenance; nothing here is random.
+
+        Returns
+        -------
+        Result
+
+        Raises
+        ------
+        DesignError
+            If the design has problems.
+        EstimationError
+            If the outcome is negative somewhere, no treated area-period can be given an expected count, or covariates
+            cannot be told apart from area and period effects.
+        """
+        from svmodel.did._etwfe_areas import ALL_TREATED, area_rows, counterfactual, own_sums
+        from svmodel.did._etwfe_fit import impute
+        from svmodel.did._etwfe_notes import say
+        from svmodel.did._etwfe_terms import average_rows, cell_rows, event_rows, overall_rows
+
+        arrays = design.arrays
+        imputed = impute(arrays, self.few_treated)
+        counts = design.is_count
+        overall, first = overall_rows(imputed, self.level, counts=counts)
+        cells, second = cell_rows(imputed, self.level, counts=counts)
+        events, joint, third, has_leads = event_rows(imputed, self.level, counts=counts)
+        averages, fourth = average_rows(imputed, self.level, counts=counts)
+
+        own = own_sums(imputed, counts=counts)
+        singles = {arrays.areas[i]: np.array([k]) for k, i in enumerate(own.areas)}
+        parents: dict[str, list[int]] = {}
+        for k, i in enumerate(own.areas):
+            parent = design.panel.parents.get(arrays.areas[i])
+            if parent is not None and parent not in singles:
+                parents.setdefault(parent, []).append(k)
+        groups = {**singles, **{p: np.array(m) for p, m in sorted(parents.items())}}
+        areas = area_rows(imputed, own, groups, self.level)
+        everyone = {**groups, ALL_TREATED: np.arange(len(own.areas))}
+        att = first[0]
+        return Result(
+            estimates=estimates_frame([*overall, *averages, *events, *cells, *areas]),
+            design=design,
+            estimator=self,
+            counterfactual=counterfactual(imputed, own, everyone, self.level),
+            joint=joint,
+            diagnostics={
+                "observed": float(att.sums.observed[0]),
+                "expected": float(att.sums.expected[0]),
+                "treated_areas": len(own.areas),
+                "treated_cells": int(arrays.treated.sum()),
+                "treated_cells_used": int(imputed.target.sum()),
+                "untreated_cells": int(imputed.fit.terms.use.sum()),
+                "clusters": imputed.n_clusters,
+                "crv1_factor": imputed.factor,
+                "variance": "placebo areas" if att.uses_noise(0) else "cluster-robust",
+            },
+            notes=tuple(say(design, imputed, [*first, *second, *third, *fourth], own, has_leads=has_leads)),
+            provenance=provenance(design, seed),
+            seed=seed,
+        )

@@ -1,0 +1,86 @@
+"""Least squares with area effects and whatever stands beside them in a :class:`TwoWay`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from svmodel.numerics.two_way import Normal, TwoWay
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["LinearFit", "fit_linear"]
+
+
+@dataclass(frozen=True, eq=False)
+class LinearFit:
+    """A linear two-way fit.
+
+    Attributes
+    ----------
+    terms : TwoWay
+    theta : ndarray, shape (P,)
+    level : ndarray, shape (N,)
+        Area effects; NaN for an area without a used cell.
+    residual : ndarray, shape (N, T)
+        Observed less fitted on the used cells, 0 elsewhere.
+    normal : Normal
+    """
+
+    terms: TwoWay
+    theta: Floats
+    level: Floats
+    residual: Floats
+    normal: Normal
+
+    @cached_property
+    def influence(self) -> Floats:
+        """Influence of each area on ``theta``, shape (N, P); its cross product is CR0."""
+        return self.normal.solve(self.terms.area_sums(self.residual).T).T
+
+
+def fit_linear(y: Floats, terms: TwoWay) -> LinearFit:
+    """Fit ``E[y_it] = a_i + z_it' theta`` by least squares.
+
+    Parameters
+    ----------
+    y : ndarray, shape (N, T)
+        Finite where ``terms.use``; anything elsewhere.
+    terms : TwoWay
+
+    Returns
+    -------
+    LinearFit
+
+    Raises
+    ------
+    EstimationError
+        If columns depend on each other.
+
+    Examples
+    --------
+    >>> from svmodel.numerics.two_way import TwoWay
+    >>> y = np.array([[1.0, 2.0], [1.0, 5.0]])
+    >>> group = np.array([[-1, -1], [-1, 0]])
+    >>> fit = fit_linear(y, TwoWay(np.ones((2, 2), dtype=bool), group=group))
+    >>> float(np.round(fit.theta[-1], 6))
+    3.0
+    """
+    use = terms.use
+    ones = use.astype(np.float64)
+    count = ones.sum(axis=1)
+    filled = np.where(use, y, 0.0)
+    mean = np.divide(filled.sum(axis=1), count, out=np.zeros_like(count), where=count > 0)
+    within = np.where(use, y - mean[:, None], 0.0)
+    normal = terms.normal(ones)
+    theta = normal.solve(terms.area_sums(within).sum(axis=0))
+    index = np.where(use, terms.index(theta), 0.0)
+    shift = np.divide(index.sum(axis=1), count, out=np.zeros_like(count), where=count > 0)
+    residual = np.where(use, within - index + shift[:, None], 0.0)
+    return LinearFit(terms, theta, np.where(count > 0, mean - shift, np.nan), residual, normal)

@@ -1,0 +1,241 @@
+"""Poisson quasi-maximum likelihood with area effects and whatever stands beside them in a :class:`TwoWay`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from svmodel.errors import EstimationError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from svmodel.numerics.two_way import Normal, TwoWay
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["PoissonFit", "fit_poisson", "informative_cells"]
+
+_MAX_STEPS = 100
+
+
+def informative_cells(y: Floats, use: NDArray[np.bool_], group: NDArray[np.int64] | None = None) -> NDArray[np.bool_]:
+    """Return the cells on which a Poisson model with area and period effects has finite estimates.
+
+    A cell is left out when the likelihood keeps rising as its expected count goes to zero: every cell of an area or
+    period (or group) without an event, and, rarely, a block of zeros between areas and periods that are linked to each
+    other by zeros only. The estimates on the other cells are those of the whole.
+
+    Parameters
+    ----------
+    y : ndarray, shape (N, T)
+        Finite and non-negative where `use`.
+    use : ndarray of bool, shape (N, T)
+    group : ndarray of int, shape (N, T), optional
+        Index of the group that a cell belongs to, -1 for none.
+
+    Returns
+    -------
+    ndarray of bool, shape (N, T)
+
+    Notes
+    -----
+    A direction of recession has ``a_i + b_t <= 0`` on the used cells, with equality where events were seen. With an
+    arc from area to period for each used cell and one back for each cell with events, such a direction exists for
+    just those cells whose two ends lie in different strongly connected components.
+
+    References
+    ----------
+    Correia, Guimaraes and Zylkin (2019), arXiv:1903.01633, proposition 2: which cells may be left out.
+
+    Examples
+    --------
+    >>> y = np.array([[0.0, 0.0, 0.0], [1.0, 0.0, 2.0], [3.0, 0.0, 1.0]])
+    >>> informative_cells(y, np.ones((3, 3), dtype=bool)).astype(int).tolist()
+    [[0, 0, 0], [1, 0, 1], [1, 0, 1]]
+    """
+    from scipy.sparse import coo_array, csgraph
+
+    N, T = use.shape
+    positive = use & (np.where(use, y, 0.0) > 0)
+    keep = use
+    while True:
+        before = int(keep.sum())
+        if group is not None:
+            seen = np.bincount(group[keep & positive] + 1, minlength=int(group.max(initial=-1)) + 2) > 0
+            seen[0] = True
+            keep = keep & seen[group + 1]
+        heard = keep & positive
+        keep = keep & heard.any(axis=1, keepdims=True) & heard.any(axis=0, keepdims=True)
+        if _all_linked(keep, positive):
+            strong = keep
+        else:
+            i, t = np.nonzero(keep)
+            back_i, back_t = np.nonzero(keep & positive)
+            tail, head = np.concatenate([i, back_t + N]), np.concatenate([t + N, back_i])
+            arcs = coo_array((np.ones(len(tail), dtype=np.int8), (tail, head)), shape=(N + T, N + T)).tocsr()
+            label = csgraph.connected_components(arcs, directed=True, connection="strong")[1]
+            strong = keep & (label[:N, None] == label[None, N:])
+        keep = strong
+        if int(keep.sum()) == before:
+            return keep
+
+
+def _all_linked(keep: NDArray[np.bool_], positive: NDArray[np.bool_]) -> bool:
+    """Return whether the cells with events alone link every kept area and period: then nothing is separated."""
+    from svmodel.numerics.two_way import components
+
+    label = components(keep & positive)
+    return int(label.max(initial=-1)) <= 0
+
+
+@dataclass(frozen=True, eq=False)
+class PoissonFit:
+    """A Poisson two-way fit; areas without an event in the used cells have an expected count of zero.
+
+    Attributes
+    ----------
+    terms : TwoWay
+    theta : ndarray, shape (P,)
+    shape : ndarray, shape (N, T)
+        ``exposure * exp(z_it' theta)`` up to a factor per area, for every cell whose exposure is known (else NaN).
+    level : ndarray, shape (N,)
+        ``exp(a_i)`` on the same footing, so that ``level * shape`` is the expected count; NaN without a used cell.
+    mu : ndarray, shape (N, T)
+        Expected count on the used cells, 0 elsewhere.
+    residual : ndarray, shape (N, T)
+        Observed less expected on the used cells, 0 elsewhere.
+    """
+
+    terms: TwoWay
+    theta: Floats
+    shape: Floats
+    level: Floats
+    mu: Floats
+    residual: Floats
+
+    @cached_property
+    def area_sums(self) -> Floats:
+        """``sum_t mu_it z_it`` over the used cells, shape (N, P)."""
+        return self.terms.area_sums(self.mu)
+
+    @cached_property
+    def normal(self) -> Normal:
+        """Negative Hessian of the profile likelihood."""
+        return self.terms.normal(self.mu, self.area_sums)
+
+    @cached_property
+    def area_means(self) -> Floats:
+        """``zbar_i``, the mu-weighted mean of ``z_it``, shape (N, P); zero for an area without events."""
+        total = self.mu.sum(axis=1)[:, None]
+        return np.divide(self.area_sums, total, out=np.zeros_like(self.area_sums), where=total > 0)
+
+    @cached_property
+    def influence(self) -> Floats:
+        """Influence of each area on ``theta``, shape (N, P): the rows sum to zero, and their cross product is CR0."""
+        return self.normal.solve(self.terms.area_sums(self.residual).T).T
+
+    @cached_property
+    def informative(self) -> NDArray[np.bool_]:
+        """Areas with an event in the used cells, shape (N,)."""
+        return self.mu.sum(axis=1) > 0
+
+
+def fit_poisson(
+    y: Floats, terms: TwoWay, exposure: Floats | None = None, *, start: Floats | None = None, tolerance: float = 1e-10
+) -> PoissonFit:
+    """Fit ``E[y_it] = exposure_it exp(a_i + z_it' theta)`` by Poisson quasi-maximum likelihood.
+
+    Area effects are profiled out, ``exp(a_i) = y_i. / sum_t exposure_it exp(z_it' theta)``, which leaves the concave
+    conditional (multinomial) likelihood of ``theta``; Newton steps are halved until it rises.
+
+    Parameters
+    ----------
+    y : ndarray, shape (N, T)
+        Non-negative where ``terms.use``; anything elsewhere.
+    terms : TwoWay
+    exposure : ndarray, shape (N, T), optional
+        Positive where ``terms.use``.
+    start : ndarray, shape (P,), optional
+        Where to start, e.g. a fit to nearly the same data.
+    tolerance : float
+        Newton stops when no index moves by more than this.
+
+    Returns
+    -------
+    PoissonFit
+
+    Raises
+    ------
+    EstimationError
+        If an outcome is negative, no cell has an event, columns depend on each other, or a coefficient runs away
+        because the outcome is zero wherever its column is (separation).
+
+    References
+    ----------
+    Hausman, Hall and Griliches (1984), *Econometrica* 52, eq. 2.5: the conditional likelihood.
+    Wooldridge (1999), *Journal of Econometrics* 90: it is right whenever the mean is, counts or not.
+
+    Examples
+    --------
+    >>> from svmodel.numerics.two_way import TwoWay
+    >>> y = np.array([[2.0, 4.0], [10.0, 20.0]])
+    >>> fit = fit_poisson(y, TwoWay(np.ones((2, 2), dtype=bool)))
+    >>> np.round(fit.mu, 6).tolist()
+    [[2.0, 4.0], [10.0, 20.0]]
+    """
+    use = terms.use
+    events = np.where(use, y, 0.0)
+    if (events < 0).any():
+        raise EstimationError("a Poisson model needs an outcome that is never negative")
+    total = events.sum(axis=1)
+    if not total.any():
+        raise EstimationError("no event was observed in the cells that the model is fitted on")
+    offset = np.zeros(terms.shape) if exposure is None else np.log(exposure)
+    theta = np.zeros(terms.size) if start is None else start.copy()
+
+    def expected(theta: Floats) -> tuple[Floats, Floats, Floats, float]:
+        eta = terms.index(theta) + offset
+        used = np.where(use, eta, -np.inf)
+        top = used.max(axis=1, keepdims=True)
+        top[~np.isfinite(top)] = 0.0
+        shape = np.exp(used - top)
+        base = shape.sum(axis=1)
+        level = np.divide(total, base, out=np.zeros_like(base), where=base > 0)
+        with np.errstate(divide="ignore"):
+            loss = -float((events * np.where(use, eta - top, 0.0)).sum() - total @ np.where(total > 0, np.log(base), 0))
+        return shape * level[:, None], level, top, loss
+
+    mu, level, top, loss = expected(theta)
+    for _ in range(_MAX_STEPS):
+        score = terms.area_sums(events - mu).sum(axis=0)
+        step = terms.normal(mu).solve(score)
+        for _halving in range(40):
+            new = expected(theta + step)
+            if new[3] <= loss + 1e-12 * abs(loss):
+                break
+            step = step / 2
+        else:
+            break
+        theta = theta + step
+        mu, level, top, loss = new
+        moved = float(np.abs(step).max(initial=0.0)) if terms.covariates is None else _largest_move(terms, step)
+        if moved < tolerance:
+            break
+    else:
+        raise EstimationError(
+            f"the Poisson fit did not settle in {_MAX_STEPS} steps; a coefficient may run away because the outcome is "
+            "zero wherever its column is not"
+        )
+    eta = terms.index(theta) + offset
+    shape = np.exp(np.minimum(eta - top, 700.0))
+    level = np.where(use.any(axis=1), level, np.nan)
+    return PoissonFit(terms, theta, shape, level, mu, np.where(use, events - mu, 0.0))
+
+
+def _largest_move(terms: TwoWay, step: Floats) -> float:
+    """Return the largest change of an index that `step` makes on a used cell."""
+    return float(np.abs(np.where(terms.use, terms.index(step), 0.0)).max())
