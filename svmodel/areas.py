@@ -44,7 +44,7 @@ KINDS = {
     "E12": AreaKind("region", 9),
     "E13": AreaKind("Inner or Outer London", 3),
     "E22": AreaKind("community safety partnership", 499),
-    "W22": AreaKind("community safety partnership", 99),
+    "W14": AreaKind("community safety partnership", 99),
     "E23": AreaKind("police force area", 49),
     "W15": AreaKind("police force area", 9),
     "E26": AreaKind("national park", 19),

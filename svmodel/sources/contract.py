@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["choose", "counts_of", "finish", "match_columns", "slug"]
 
 _MAX_LINES = 5
+_KEY_TYPES: dict[str, type | None] = {"period": None, "year": int}
 
 
 def slug(text: str) -> str:
@@ -155,7 +156,7 @@ def finish(
     Parameters
     ----------
     frame : pandas.DataFrame
-        Columns `keys` (text, and ``period`` as months, quarters or years), `texts` and `outcomes`.
+        Columns `keys` (text, ``year`` a whole number, ``period`` months, quarters or years), `texts` and `outcomes`.
     ledger : Ledger
     outcomes : sequence of str
         Columns of counts: 0 or more, or missing.
@@ -175,12 +176,12 @@ def finish(
 
     columns: dict[str, pa.Column] = {}
     for key in keys:
-        columns[key] = pa.Column(nullable=False) if key == "period" else pa.Column(str, nullable=False)
+        columns[key] = pa.Column(_KEY_TYPES.get(key, str), nullable=False)
     columns |= {t: pa.Column(str, nullable=True) for t in texts}
     columns |= {o: pa.Column(float, pa.Check.ge(0), nullable=True) for o in outcomes}
     ordered = frame[list(columns)].sort_values(list(keys), kind="stable", ignore_index=True)
     schema = pa.DataFrameSchema(columns, unique=list(keys), strict=True)
-    if not isinstance(ordered["period"].dtype, pd.PeriodDtype):
+    if "period" in keys and not isinstance(ordered["period"].dtype, pd.PeriodDtype):
         raise DataError(f"{source}: the column 'period' holds {ordered['period'].dtype}, not periods")
     try:
         schema.validate(ordered, lazy=True)
