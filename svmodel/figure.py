@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,6 +60,10 @@ class Figure:
 
     def svg(self) -> str:
         """Return the drawing as SVG text, the same bytes for the same drawing."""
+        return self._drawn
+
+    @cached_property
+    def _drawn(self) -> str:
         import matplotlib as mpl
 
         buffer = io.StringIO()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -27,10 +27,10 @@ __all__ = ["CONFIDENTIAL", "NOT_AVAILABLE", "RULES", "Disclosure"]
 CONFIDENTIAL, NOT_AVAILABLE = "c", "x"
 RULES = ("none", "threshold", "hes")
 _HES = (8, 5)
+#: What the counts of a series are rounded to: the first that is at least half the threshold.
+_BASES = tuple(m * 10**k for k in range(12) for m in (5, 10))
 #: A whole number that stands alone: no part of a decimal, a percentage, a date, a name or a sum of money.
-_WHOLE = re.compile(
-    r"(?<![\w.,£/'’-])\d{1,3}(?:,\d{3})*(?![\w%/-]|[.,]\d|\s?%)|(?<![\w.,£/'’-])\d+(?![\w%/-]|[.,]\d|\s?%)"
-)
+_WHOLE = r"(?<![\w.,£/'’-])(?:\d{1,3}(?:,\d{3})+|\d+)(?![\w%/-]|[.,]\d|\s?%)"
 
 Derived: TypeAlias = "Iterable[str] | Mapping[str, Callable[[pd.DataFrame], Any]]"
 
@@ -59,8 +59,8 @@ class Disclosure:
 
     Notes
     -----
-    Where counts are rounded, sums need no further control. Where they are not, a sum is hidden when one
-    of its parts is hidden, since the other parts would give that one back.
+    Where counts are rounded, sums need no further control. Where they are not, :meth:`for_series` makes sure that
+    a series with a hidden count, and its sums, are rounded: exact ones would give the hidden one back.
 
     References
     ----------
@@ -149,29 +149,26 @@ class Disclosure:
         """Return one count as it may be shown; NaN where hidden."""
         return float(self.counts([value])[0])
 
-    def hides_sum(self, total: float, parts: ArrayLike) -> bool:
-        """Return whether a sum must be hidden: it is small, or unrounded with a hidden part."""
-        return bool(self.small([total])[0]) or (not self.rounds and bool(self.small(parts).any()))
+    def for_series(self, *series: ArrayLike) -> Disclosure:
+        """Return the rule for counts that are published together with their sums.
 
-    def hides_rolling(self, parts: ArrayLike, width: int) -> NDArray[np.bool_]:
-        """Return which running sums over `width` parts must be hidden; their own size is not looked at.
+        Sums of exact counts would give a hidden one back. So where any of the counts has to be hidden, the
+        rule that comes back rounds as well; elsewhere, and where the rule rounds anyway, it is this one.
 
         Parameters
         ----------
-        parts : array_like of float, shape (n,)
-            The counts that are summed, in order of time.
-        width : int
-            How many of them make one sum.
+        *series : array_like of float
+            Every count that is published, or that follows from published ones by subtraction.
 
-        Returns
-        -------
-        ndarray of bool, shape (n,)
-            True where the sum that ends there has a hidden part and nothing is rounded.
+        Examples
+        --------
+        >>> Disclosure("threshold", threshold=5).for_series([12, 3, 17]).counts([12, 3, 17]).tolist()
+        [10.0, nan, 15.0]
         """
-        small = self.small(parts)
-        if self.rounds:
-            return np.zeros(small.shape, dtype=bool)
-        return pd.Series(small.astype(float)).rolling(width, min_periods=1).max().to_numpy() > 0
+        if not self.active or self.rounds or not any(self.small(s).any() for s in series):
+            return self
+        base = next(b for b in _BASES if 2 * b >= self._threshold)
+        return replace(self, round_to=base)
 
     def model(self, values: ArrayLike) -> NDArray[np.float64]:
         """Return modelled counts as they may stand beside protected ones: coarse enough to give none back.
@@ -259,11 +256,11 @@ class Disclosure:
             return f"between 1 and {self._threshold - 1}"
         return f"{self.count(value):,.0f}"
 
-    def free_text(self, text: str) -> str:
+    def free_text(self, text: str, keep: Iterable[str] = ()) -> str:
         """Return words that a method wrote, with every whole number masked that might be a hidden count.
 
         Nobody can tell a count from another number in free text, so that any that stands alone and is small
-        becomes ``[c]``; decimals, percentages, dates and names with digits stay.
+        becomes ``[c]``; decimals, percentages, dates and the names in `keep` stay.
 
         Examples
         --------
@@ -274,9 +271,13 @@ class Disclosure:
             return text
 
         def mask(found: re.Match[str]) -> str:
-            return "[c]" if self.small([float(found[0].replace(",", ""))])[0] else found[0]
+            if found[1] is None:
+                return found[0]
+            return "[c]" if self.small([float(found[1].replace(",", ""))])[0] else found[0]
 
-        return _WHOLE.sub(mask, text)
+        names = sorted({n for n in keep if n in text and any(c.isdigit() for c in n)}, key=len, reverse=True)
+        pattern = "|".join([*map(re.escape, names), f"({_WHOLE})"])
+        return re.sub(pattern, mask, text)
 
     def describe(self) -> str:
         """Return the rule in one or two sentences, for the page."""
@@ -286,5 +287,8 @@ class Disclosure:
         if self.rounds:
             words += f" Every other count is rounded to the nearest {self._round_to}."
         else:
-            words += " A total with a hidden part is hidden too."
+            base = next(b for b in _BASES if 2 * b >= self._threshold)
+            words += (
+                f" In a series with a hidden count all others are rounded to the nearest {base}, and so are its totals."
+            )
         return f"{words} Rates and differences are worked out from the protected counts."

@@ -18,16 +18,26 @@ from svmodel.present.disclosure import CONFIDENTIAL, Disclosure
 from svmodel.result import Effect
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from svmodel.design import DesignArrays
     from svmodel.panel import Panel
     from svmodel.result import Result
 
-__all__ = ["ALL_TREATED", "counterfactual", "effect", "estimates", "monthly", "post_totals", "rolling_rates"]
+__all__ = [
+    "ALL_TREATED",
+    "counterfactual",
+    "effect",
+    "estimates",
+    "monthly",
+    "mostly_hidden",
+    "post_totals",
+    "rolling_rates",
+]
 
 #: Name under which results hold the sum of every treated area.
 ALL_TREATED = "all treated"
+_COUNTERFACTUAL = ("observed", "expected", "low", "high", "difference")
 _NUMBERS = ("estimate", "std_error", "conf_low", "conf_high", "p_value", "prob_reduction")
 
 
@@ -42,7 +52,9 @@ def monthly(panel: Panel, outcome: str, area: str, *, disclosure: Disclosure | N
     disclosure = disclosure or Disclosure()
     values = panel.matrix(outcome)[_row(panel, area)]
     frame = pd.DataFrame({"period": panel.periods, "count": values})
-    return disclosure.protect(frame, counts=["count"]) if outcome in panel.counts else _unprotected(frame, "count")
+    if outcome not in panel.counts:
+        return _unprotected(frame, "count")
+    return disclosure.for_series(values).protect(frame, counts=["count"])
 
 
 def rolling_rates(
@@ -84,23 +96,15 @@ def rolling_rates(
     whole = panel.aggregate("all")
     total = profile.rolling(whole, outcome, exposure, width=width, per=per).reindex(columns=columns)
     total["area"] = "all areas"
-    frame = pd.concat([frame, total], ignore_index=True)
-    hidden: dict[tuple[str, pd.Period], bool] = {}
     matrix = panel.matrix(outcome)
-    for i, area in enumerate(panel.areas):
-        hidden.update(zip(_keys(area, panel.periods), disclosure.hides_rolling(matrix[i], width), strict=True))
-    # the total over areas would give a hidden area back, unless it is rounded
-    by_area = frame[frame["area"] != "all areas"]
-    small = disclosure.small(by_area["count"]) | np.array(
-        [hidden.get(k, False) for k in _pairs(by_area)], dtype=np.bool_
-    )
-    risky = set(by_area["period"][small]) if not disclosure.rounds else set()
-    hidden.update({("all areas", p): True for p in risky})
-    frame = frame[frame["period"] >= panel.periods[min(width, len(panel.periods)) - 1]].reset_index(drop=True)
-    also = np.array([hidden.get(key, False) for key in _pairs(frame)], dtype=bool)
-    return disclosure.protect(
-        frame, counts=["count"], derived={"rate": lambda f: f["count"] / f["exposure"] * per}, also=also
-    )
+    rules = {area: disclosure.for_series(matrix[i]) for i, area in enumerate(panel.areas)}
+    # exact areas and an exact total would give a rounded area back
+    rules["all areas"] = disclosure.for_series(matrix)
+    parts = {**dict(list(frame.groupby("area", sort=True))), "all areas": total}
+    remade = {"rate": lambda f: f["count"] / f["exposure"] * per}
+    shown = [rules[str(a)].protect(part, counts=["count"], derived=remade) for a, part in parts.items()]
+    out = pd.concat(shown, ignore_index=True)
+    return out[out["period"] >= panel.periods[min(width, len(panel.periods)) - 1]].reset_index(drop=True)
 
 
 def counterfactual(result: Result, area: str = ALL_TREATED, *, disclosure: Disclosure | None = None) -> pd.DataFrame:
@@ -129,75 +133,69 @@ def counterfactual(result: Result, area: str = ALL_TREATED, *, disclosure: Discl
         raise EstimationError(f"{type(result.estimator).__name__} gives no expected counts for {area!r}")
     frame = result.counterfactual[result.counterfactual["area"] == area].sort_values("period", ignore_index=True)
     frame["difference"] = frame["observed"] - frame["expected"]
-    modelled = {c: _coarse(frame[c], disclosure) for c in ("expected", "low", "high")}
-    remade = {**modelled, "difference": lambda f: f["observed"] - f["expected"]}
-    also = _other_part_small(result, area, frame, disclosure)
     if result.design is not None and not result.design.is_count:
-        return _unprotected(frame, "observed", *remade)
-    return disclosure.protect(frame, counts=["observed"], derived=remade, also=also)
+        return _unprotected(frame, *_COUNTERFACTUAL)
+    rule = _rule_for(result, area, frame["observed"], disclosure)
+    modelled = {c: _coarse(frame[c], rule) for c in ("expected", "low", "high")}
+    return rule.protect(
+        frame, counts=["observed"], derived={**modelled, "difference": lambda f: f["observed"] - f["expected"]}
+    )
 
 
 def _coarse(values: pd.Series, disclosure: Disclosure) -> Any:
     return lambda _: disclosure.model(values)
 
 
-def _other_part_small(
-    result: Result, area: str, frame: pd.DataFrame, disclosure: Disclosure
-) -> NDArray[np.bool_] | None:
-    """Mark periods in which a sum over treated areas, taken from a published total, leaves a small count.
+def _rule_for(result: Result, area: str, observed: ArrayLike, disclosure: Disclosure) -> Disclosure:
+    """Return the rule for sums over treated areas.
 
-    The reporting area's total is published too. Where counts are not rounded, the part that was not
-    treated must not be small either; and the sum over all treated areas must have no hidden part.
+    A reporting area's total is published on its own page, and so is the part of it that was treated: the part
+    that was not follows by subtraction. The sum over all treated areas is made of these parts.
     """
     if not disclosure.active or disclosure.rounds or result.design is None:
-        return None
-    panel = result.design.panel
-    if not panel.parents:
-        parts = [a for a in result.design.intervention.areas if a in panel.areas] if area == ALL_TREATED else []
-        masks = [
-            disclosure.small(_at(panel, panel.matrix(result.design.outcome)[_row(panel, a)], frame)) for a in parts
-        ]
-        return np.logical_or.reduce(masks) if masks else None
-    treated = set(result.design.intervention.areas)
+        return disclosure
+    panel, treated = result.design.panel, set(result.design.intervention.areas)
     matrix = panel.matrix(result.design.outcome)
-    parents = sorted({panel.parents[a] for a in treated if a in panel.parents}) if area == ALL_TREATED else [area]
-    masks = []
-    for parent in parents:
-        rows = [i for i, a in enumerate(panel.areas) if panel.parents.get(a) == parent]
+    group = {a: panel.parents.get(a, a) for a in panel.areas}
+    chosen = {group[a] for a in panel.areas if a in treated} if area == ALL_TREATED else {group.get(area, area)}
+    series: list[ArrayLike] = [observed]
+    for parent in sorted(chosen):
         for inside in (True, False):
-            chosen = [i for i in rows if (panel.areas[i] in treated) == inside]
-            if chosen:
-                masks.append(disclosure.small(_at(panel, matrix[chosen].sum(axis=0), frame)))
-    return np.logical_or.reduce(masks) if masks else None
-
-
-def _at(panel: Panel, values: NDArray[np.float64], frame: pd.DataFrame) -> NDArray[np.float64]:
-    return pd.Series(values, index=panel.periods).reindex(pd.PeriodIndex(frame["period"])).to_numpy(dtype=np.float64)
+            rows = [i for i, a in enumerate(panel.areas) if group[a] == parent and (a in treated) == inside]
+            if rows:
+                series.append(matrix[rows].sum(axis=0))
+    return disclosure.for_series(*series)
 
 
 def post_totals(result: Result, area: str = ALL_TREATED, *, disclosure: Disclosure | None = None) -> dict[str, float]:
-    """Return observed and expected counts summed over the treated periods; NaN where hidden or not given."""
+    """Return observed and expected counts summed over the treated cells; NaN where hidden or not given.
+
+    Expected is observed less the effect in events, so that the two always agree with the table of effects.
+    """
     disclosure = disclosure or Disclosure()
     blank = {"observed": np.nan, "expected": np.nan}
-    arrays = _arrays(result)
-    if arrays is None or result.counterfactual is None:
+    term = {"term": "att"} if area == ALL_TREATED else {"term": "area", "area": area}
+    if result.design is None or not result.has(term["term"], "events"):
         return blank
-    rows = result.counterfactual[result.counterfactual["area"] == area]
-    mask = _treated_of(result, arrays, area)
-    if rows.empty or not mask.any():
+    arrays = result.design.arrays
+    observed = float(np.nansum(np.where(_treated_of(result, arrays, area), arrays.y, 0.0)))
+    found = effect(estimates(result, disclosure=disclosure), term.pop("term"), "events", **term)
+    if found is None or disclosure.small([observed])[0]:
         return blank
-    first = arrays.periods[np.flatnonzero(mask.any(axis=0))[0]]
-    last = arrays.periods[np.flatnonzero(mask.any(axis=0))[-1]]
-    rows = rows[(rows["period"] >= first) & (rows["period"] <= last)]
-    observed = rows["observed"].sum(min_count=len(rows))
-    shown = counterfactual(result, area, disclosure=disclosure)
-    parts_hidden = bool((shown.loc[shown["period"].isin(rows["period"]), "observed_flag"] == CONFIDENTIAL).any())
-    if disclosure.small([observed])[0] or (parts_hidden and not disclosure.rounds):
-        return blank
-    return {
-        "observed": disclosure.count(float(observed)),
-        "expected": float(disclosure.model([rows["expected"].sum(min_count=len(rows))])[0]),
-    }
+    rule = _rule_for(result, area, _column(result, area), disclosure)
+    shown = rule.count(observed)
+    return {"observed": shown, "expected": shown - found.estimate}
+
+
+def _column(result: Result, area: str) -> ArrayLike:
+    """Return the observed counts of an area's counterfactual; empty where there are none."""
+    frame = result.counterfactual
+    return () if frame is None else frame.loc[frame["area"] == area, "observed"].to_numpy(dtype=np.float64)
+
+
+def mostly_hidden(frame: pd.DataFrame, column: str) -> bool:
+    """Return whether more than a quarter of a protected column is hidden, so that a line of it would mislead."""
+    return bool((frame[f"{column}_flag"] == CONFIDENTIAL).mean() > 0.25) if len(frame) else False
 
 
 def estimates(result: Result, *, disclosure: Disclosure | None = None) -> pd.DataFrame:
@@ -220,28 +218,29 @@ def estimates(result: Result, *, disclosure: Disclosure | None = None) -> pd.Dat
     is_count = result.design is None or result.design.is_count
     if not disclosure.active or not is_count:
         return frame
-    arrays = _arrays(result)
-    if arrays is None:
+    if result.design is None:
         raise DataError("a result without its design cannot be published under a disclosure rule; give its design")
-    hidden = disclosure.small([_behind(result, arrays, row) for row in frame.to_dict(orient="records")])
-    keys = ["term", "area", "cohort", "period", "horizon"]
-    exact = frame[frame["scale"] == "events"].set_index(keys)["estimate"]
+    hidden = disclosure.small(_events_behind(result, frame))
+    rule = _rule_for(result, ALL_TREATED, (), disclosure)
     limits = ["estimate", "conf_low", "conf_high"]
-    for i, row in frame.iterrows():
-        if row["scale"] == "rate_ratio":
+    numbers = frame[limits].to_numpy(dtype=np.float64)
+    keys = list(zip(*(frame[k].astype(str) for k in ("term", "area", "cohort", "period", "horizon")), strict=True))
+    is_events = (frame["scale"] == "events").to_numpy()
+    events = {key: value for key, value, own in zip(keys, numbers[:, 0], is_events, strict=True) if own}
+    shown = numbers.copy()
+    for i, (scale, key) in enumerate(zip(frame["scale"], keys, strict=True)):
+        if scale == "rate_ratio":
             continue
-        if row["scale"] == "events":
-            frame.loc[i, limits] = disclosure.model(row[limits].to_numpy(dtype=np.float64))
+        in_events = events.get(key, np.nan)
+        if scale == "events":
+            shown[i] = rule.model(numbers[i])
+        elif np.isfinite(in_events) and in_events != 0 and numbers[i, 0] != 0:
+            unit = numbers[i, 0] / in_events
+            shown[i] = rule.model(numbers[i] / unit) * unit
         else:
-            events = exact.get(tuple(row[k] for k in keys), np.nan)
-            events = float(events.iloc[0]) if isinstance(events, pd.Series) else float(events)
-            if events != 0 and not np.isnan(events):
-                unit = row["estimate"] / events
-                values = row[limits].to_numpy(dtype=np.float64) / unit if unit else np.zeros(3)
-                frame.loc[i, limits] = disclosure.model(values) * unit
-            else:
-                frame.loc[i, limits] = [float(f"{v:.2g}") for v in row[limits]]
-        frame.loc[i, "std_error"] = np.nan
+            shown[i] = [float(f"{value:.2g}") for value in numbers[i]]
+    frame[limits] = shown
+    frame.loc[frame["scale"] != "rate_ratio", "std_error"] = np.nan
     frame.loc[hidden, list(_NUMBERS)] = np.nan
     frame.loc[hidden, "estimate_flag"] = CONFIDENTIAL
     return frame
@@ -259,52 +258,57 @@ def effect(frame: pd.DataFrame, term: str = "att", scale: str = "rate_ratio", **
     return Effect(term=term, scale=scale, **{name: float(row[name]) for name in names})
 
 
-def _behind(result: Result, arrays: DesignArrays, row: dict[str, Any]) -> float:
-    """Return the observed events that one estimate rests on."""
-    treated = arrays.treated
-    term = row["term"]
-    if term == "event":
-        ever = arrays.start < len(arrays.periods)
-        mask = ever[:, None] & (arrays.horizon == int(row["horizon"])) & ~np.isnan(arrays.y)
-    elif term == "area":
-        mask = _treated_of(result, arrays, row["area"])
-    else:
-        mask = treated.copy()
-        if term in ("cohort", "cell") and row["cohort"] is not None:
-            mask &= (arrays.start == _index_of(arrays, row["cohort"]))[:, None]
-        if term in ("calendar", "cell") and row["period"] is not None:
-            mask &= (np.arange(len(arrays.periods)) == _index_of(arrays, row["period"]))[None, :]
-    return float(np.nansum(np.where(mask, arrays.y, 0.0)))
+def _events_behind(result: Result, frame: pd.DataFrame) -> NDArray[np.float64]:
+    """Return the observed events that each estimate rests on, shape (len(frame),)."""
+    if result.design is None:
+        raise DataError("the result has no design")
+    arrays = result.design.arrays
+    last = len(arrays.periods)
+    cohorts = [int(g) for g in np.unique(arrays.start) if g < last]
+    y = np.nan_to_num(arrays.y)
+    after = np.where(arrays.treated, y, 0.0)
+    # sums by cohort and period, shape (cohorts, T): everything but single areas is a sum of these
+    every = np.array([y[arrays.start == g].sum(axis=0) for g in cohorts]).reshape(len(cohorts), last)
+    treated = np.array([after[arrays.start == g].sum(axis=0) for g in cohorts]).reshape(len(cohorts), last)
+    by_horizon: dict[int, float] = {}
+    for row, g in enumerate(cohorts):
+        for t in range(last):
+            by_horizon[t - g] = by_horizon.get(t - g, 0.0) + float(every[row, t])
+    behind = []
+    for record in frame[["term", "area", "cohort", "period", "horizon"]].to_dict(orient="records"):
+        if record["term"] == "event":
+            behind.append(by_horizon.get(int(record["horizon"]), 0.0))
+        elif record["term"] == "area":
+            behind.append(float(after[_rows_of(result, arrays, record["area"])].sum()))
+        else:
+            rows = [cohorts.index(_index_of(arrays, record["cohort"]))] if _given(record["cohort"]) else slice(None)
+            columns = [_index_of(arrays, record["period"])] if _given(record["period"]) else slice(None)
+            source = every if record["term"] == "cell" else treated
+            behind.append(float(source[rows][:, columns].sum()))
+    return np.array(behind, dtype=np.float64)
+
+
+def _given(value: Any) -> bool:
+    return value is not None and value == value  # noqa: PLR0124 - NaN alone differs from itself
+
+
+def _rows_of(result: Result, arrays: DesignArrays, area: str) -> NDArray[np.bool_]:
+    parents = result.design.panel.parents if result.design is not None else {}
+    return np.array([a == area or parents.get(a) == area for a in arrays.areas])
 
 
 def _treated_of(result: Result, arrays: DesignArrays, area: str) -> NDArray[np.bool_]:
-    if area == ALL_TREATED:
-        return arrays.treated
-    parents = result.design.panel.parents if result.design is not None else {}
-    rows = np.array([a == area or parents.get(a) == area for a in arrays.areas])
-    return arrays.treated & rows[:, None]
+    return arrays.treated if area == ALL_TREATED else arrays.treated & _rows_of(result, arrays, area)[:, None]
 
 
 def _index_of(arrays: DesignArrays, period: Any) -> int:
     return int(periods.parse(period).ordinal - arrays.periods[0].ordinal)
 
 
-def _arrays(result: Result) -> DesignArrays | None:
-    return None if result.design is None else result.design.arrays
-
-
 def _row(panel: Panel, area: str) -> int:
     if area not in panel.areas:
         raise DataError(f"{area!r} is no area of the panel")
     return panel.areas.index(area)
-
-
-def _keys(area: str, index: pd.PeriodIndex) -> list[tuple[str, pd.Period]]:
-    return [(area, p) for p in index]
-
-
-def _pairs(frame: pd.DataFrame) -> list[tuple[str, pd.Period]]:
-    return list(zip(frame["area"], frame["period"], strict=True))
 
 
 def _unprotected(frame: pd.DataFrame, *columns: str) -> pd.DataFrame:

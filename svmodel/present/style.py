@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from svmodel import periods
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     import pandas as pd
     from matplotlib.axes import Axes
@@ -26,9 +26,12 @@ __all__ = [
     "ORANGE",
     "PALE",
     "TEAL",
+    "WHISKER",
     "canvas",
     "end_labels",
+    "mark_breaks",
     "mark_period",
+    "number_axis",
     "time_axis",
 ]
 
@@ -108,6 +111,18 @@ def mark_period(axes: Axes, position: float, text: str, *, side: str = "left") -
         color=INK,
         bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.0},
     )
+
+
+def mark_breaks(axes: Axes, index: pd.PeriodIndex, breaks: Iterable[tuple[pd.Period, pd.Period | None, str]]) -> None:
+    """Mark declared changes in the data: a line where one lasted, a grey band where it passed."""
+    for first, last, reason in breaks:
+        start = first.ordinal - index[0].ordinal
+        end = start if last is None else last.ordinal - index[0].ordinal
+        if end < 0 or start > len(index) - 1:
+            continue
+        if last is not None:
+            axes.axvspan(max(start, 0) - 0.5, min(end, len(index) - 1) + 0.5, color="#ECEFF1", linewidth=0, zorder=0)
+        mark_period(axes, max(start, 0) - 0.5, reason, side="right" if start < len(index) / 2 else "left")
 
 
 def end_labels(axes: Axes, labels: Sequence[tuple[float, float, str, str]], *, gap: float = 0.075) -> None:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["Table", "data_table", "effects_table", "frame_table"]
 
 HIDDEN, ABSENT = "[c]", "[x]"
+#: No-break space.
+NBSP = "\N{NO-BREAK SPACE}"
 SHORTHAND = "[c] hidden to protect small numbers; [x] not available."
 
 
@@ -193,8 +195,7 @@ def effects_table(
     Parameters
     ----------
     effects : iterable of (name, rate ratio, per 100,000, events)
-        None where the method does not give a scale, or where it is hidden (``EstimateHidden`` is not needed:
-        the page says so in words).
+        None where the method does not give a scale, or where it is hidden.
     caption : str
     first : str
         Heading of the row headings.
@@ -217,7 +218,18 @@ def _with_interval(value: float, low: float, high: float, digits: int, unit: str
     text = f"{_signed(value, digits)}{unit}"
     if not (math.isfinite(low) and math.isfinite(high)):
         return f"{text} (no interval)"
-    return f"{text} ({_signed(low, digits)}{unit} to {_signed(high, digits)}{unit})"
+    return f"{text} {bracket(_signed(low, digits) + unit, _signed(high, digits) + unit)}"
+
+
+def bracket(low: str, high: str) -> str:
+    """Return an interval in brackets that no line break parts.
+
+    Examples
+    --------
+    >>> bracket("1.2", "3.4").replace(NBSP, "_")
+    '(1.2_to_3.4)'
+    """
+    return f"({low}{NBSP}to{NBSP}{high})"
 
 
 def _scaled(effect: Effect | None, digits: int) -> str:
@@ -234,7 +246,7 @@ def _signed(value: float, digits: int) -> str:
 def _p(effect: Effect | None) -> str:
     if effect is None or not math.isfinite(effect.p_value):
         return ABSENT
-    return "< 0.001" if effect.p_value < 0.001 else f"{effect.p_value:.3f}"
+    return f"<{NBSP}0.001" if effect.p_value < 0.001 else f"{effect.p_value:.3f}"
 
 
 def key_value_table(pairs: Sequence[tuple[str, str]], caption: str, header: tuple[str, str]) -> Table:

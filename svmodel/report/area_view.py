@@ -28,6 +28,7 @@ METHOD_NAMES = {
     "ExtendedTwoWayFixedEffects": "Extended two-way fixed effects",
     "CallawaySantAnna": "Callaway and Sant'Anna",
 }
+_CHOICES = {"poisson": "Poisson", "dr": "doubly robust", "ipw": "inverse probability weighting", "reg": "regression"}
 
 
 @dataclass(frozen=True)
@@ -117,9 +118,14 @@ class AreaView:
         return periods.per_year(self.panel.periods)
 
     @property
-    def breaks(self) -> tuple[tuple[pd.Period, str], ...]:
-        """Declared breaks as figures mark them: period and a few words."""
-        return tuple((b.period, _short(b.reason)) for b in self.study.breaks)
+    def breaks(self) -> tuple[tuple[pd.Period, pd.Period | None, str], ...]:
+        """Declared breaks as figures mark them: from, until (None where it lasted), and a few words."""
+        return tuple((b.period, b.until, _short(b.reason)) for b in self.study.breaks)
+
+    def free_text(self, text: str) -> str:
+        """Return what a method or a person wrote, in one line, without what might be a hidden count."""
+        names = (*self.context.panel.areas, *self.context.panel.names.values())
+        return self.disclosure.free_text(" ".join(text.split()), names)
 
     @cached_property
     def intervention(self) -> Intervention | None:
@@ -146,7 +152,7 @@ class AreaView:
         if spec is None:
             return label
         name = METHOD_NAMES.get(spec.name, spec.name)
-        choices = ", ".join(str(v).replace("_", " ") for v in spec.choices.values())
+        choices = ", ".join(_CHOICES.get(str(v), str(v).replace("_", " ")) for v in spec.choices.values())
         return f"{name} ({choices})" if choices else name
 
     def results(self, outcome: str) -> dict[str, Result]:

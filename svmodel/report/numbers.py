@@ -63,7 +63,7 @@ def result_json(view: AreaView) -> str:
         "outcomes": {o.column: _outcome(view, o) for o in view.outcomes},
         "worth": [_worth(w) for w in _worths(view)],
         "failures": {
-            outcome: {label: view.disclosure.free_text(text) for label, text in failed.items()}
+            outcome: {label: view.free_text(text) for label, text in failed.items()}
             for outcome, failed in view.context.failures.items()
         },
         "provenance": provenance(view),
@@ -82,7 +82,7 @@ def _outcome(view: AreaView, outcome: OutcomeSpec) -> dict[str, Any]:
         "study_effects": {label: _effects(view.overall(column, label)) for label in view.results(column)},
         "own_effect": None if own is None else {"estimator": own.method, **(_effects(own) or {})},
         "checks": [
-            {"name": c.name, "status": c.status, "text": view.disclosure.free_text(c.text)}
+            {"name": c.name, "status": c.status, "text": view.free_text(c.text)}
             for c in view.context.checks.get(column, ())
         ],
     }

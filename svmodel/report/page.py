@@ -60,7 +60,7 @@ def section_html(section: Section) -> str:
     return render_template("section.html.j2", section=section)
 
 
-def render_template(name: str, **values: Any) -> str:
+def render_template(name: str, /, **values: Any) -> str:
     """Return a template of ours filled in; every text is escaped, and an unknown name is an error."""
     text = _environment().get_template(name).render(**values)
     return re.sub(r"\n\s*\n+", "\n", text).strip() + "\n"

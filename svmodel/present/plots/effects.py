@@ -59,13 +59,13 @@ def event_study(result: Result, *, label: str = "", per: str = "", disclosure: D
         axes.errorbar(part["horizon"], part["change"], yerr=error, markerfacecolor=fill, linestyle="none", **look)
     unit = "%" if scale == "rate_ratio" else ""
     _clip(axes, data)
-    number_axis(axes, lambda v: f"{v:+,.6g}{unit}".replace("-", "−") if v else f"0{unit}", from_zero=False)
+    number_axis(axes, lambda v: _signed(v, unit), from_zero=False)
     axes.set_xlabel(f"{per.capitalize()}s since the start (0 is the first {per} of the intervention)")
     axes.set_ylabel("Change" if unit else "Difference")
     mark_period(axes, -0.5, "Before", side="left")
     mark_period(axes, -0.5, "After", side="right")
     level = float(rows["level"].iloc[0])
-    title, alt = _event_words(data, label, per, unit, level)
+    title, alt = _event_words(data, label, per, level)
     return Figure(figure, alt, data, title, "event_study")
 
 
@@ -81,6 +81,10 @@ def _changes(rows: pd.DataFrame, scale: str) -> pd.DataFrame:
     return data
 
 
+def _signed(value: float, unit: str) -> str:
+    return f"{value:+,.6g}{unit}".replace("-", "−") if abs(value) > 1e-9 else f"0{unit}"
+
+
 def _clip(axes: object, data: pd.DataFrame) -> None:
     """Keep one very wide interval from flattening all the others; what leaves the frame is said in the data."""
     limits = data[["change_low", "change_high"]].to_numpy(dtype=np.float64)
@@ -90,10 +94,10 @@ def _clip(axes: object, data: pd.DataFrame) -> None:
     low = min(np.nanpercentile(limits[:, 0], 5) if np.isfinite(limits[:, 0]).any() else 0, np.nanmin(points), 0)
     high = max(np.nanpercentile(limits[:, 1], 95) if np.isfinite(limits[:, 1]).any() else 0, np.nanmax(points), 0)
     pad = 0.08 * ((high - low) or 1.0)
-    axes.set_ylim(low - pad, high + pad)  # type: ignore[attr-defined]
+    axes.set_ylim(low - pad, high + 2 * pad)  # type: ignore[attr-defined]
 
 
-def _event_words(data: pd.DataFrame, label: str, per: str, unit: str, level: float) -> tuple[str, str]:
+def _event_words(data: pd.DataFrame, label: str, per: str, level: float) -> tuple[str, str]:
     after = data[(data["horizon"] >= 0) & data["change"].notna()]
     before = data[(data["horizon"] < 0) & data["change"].notna()]
     words = (
@@ -109,7 +113,6 @@ def _event_words(data: pd.DataFrame, label: str, per: str, unit: str, level: flo
         words += f" Before the start {off} of {len(before)} intervals leave out zero."
     middle = float(after["change"].median())
     side = "mostly lower" if middle < 0 else "mostly higher" if middle > 0 else "no change"
-    del unit
     return f"{label} was {side} after the start", words
 
 
@@ -159,7 +162,8 @@ def estimators_compared(
     axes.set_ylim(-0.6, len(data) - 0.4)
     axes.grid(visible=False, axis="y")
     axes.grid(visible=True, axis="x")
-    axes.xaxis.set_major_formatter(lambda v, _: f"{v:+,.6g}{'%' if scale == 'rate_ratio' else ''}".replace("-", "−"))
+    unit = "%" if scale == "rate_ratio" else ""
+    axes.xaxis.set_major_formatter(lambda v, _: _signed(v, unit))
     axes.set_xlabel("Change (left of zero: fewer)", color=GREY)
     low = int((data["change"] < 0).sum())
     alt = f"Average change in {prose.outcome_name(label or 'the outcome')} by {len(data)} methods with intervals: "

@@ -43,7 +43,7 @@ def forecast_fan(
     label : str
         The outcome's name for readers.
     history : int, optional
-        Periods shown before the forecast; three years where not given.
+        Periods shown before the forecast; three years where not given. None are shown where most are hidden.
     disclosure : Disclosure, optional
 
     Raises
@@ -60,7 +60,8 @@ def forecast_fan(
     middle = min(levels, key=lambda q: abs(q - 0.5))
     outer, inner = _bands(levels)
     past = protected.monthly(panel, outcome, area, disclosure=disclosure)
-    past = past.tail(history or 3 * periods.per_year(panel.periods)).reset_index(drop=True)
+    kept = 0 if protected.mostly_hidden(past, "count") else history or 3 * periods.per_year(panel.periods)
+    past = past.tail(kept).reset_index(drop=True)
     future = pd.DataFrame({"period": list(wide.index), "median": wide[middle].to_numpy()})
     for name, band in (("outer", outer), ("inner", inner)):
         if band is not None:
@@ -81,7 +82,8 @@ def forecast_fan(
     number_axis(axes)
     _headroom(axes)
     axes.set_ylabel(f"Events a {periods.describe_frequency(index)}")
-    mark_period(axes, len(past) - 0.5, "Forecast", side="right")
+    if kept:
+        mark_period(axes, len(past) - 0.5, "Forecast", side="right")
     ends = [(x[-1], float(future["median"].iloc[-1]), "Middle", "#17695F")]
     if outer is not None:
         ends.append(
@@ -105,15 +107,11 @@ def _bands(levels: list[float]) -> tuple[tuple[float, float] | None, tuple[float
 
 def _fan_title(past: pd.DataFrame, future: pd.DataFrame, label: str) -> str:
     recent = past["count"].tail(len(future))
-    if len(recent) < len(future) or recent.isna().any():
-        return f"{label}: the year ahead"
-    change = 100 * (future["median"].sum() / recent.sum() - 1) if recent.sum() > 0 else 0.0
+    if len(recent) < len(future) or recent.isna().any() or recent.sum() == 0:
+        return f"{label}: the periods ahead"
+    change = 100 * (future["median"].sum() / recent.sum() - 1)
     side = "about the same" if abs(change) < 2 else "lower" if change < 0 else "higher"
-    return (
-        f"{label}: {side} in the {len(future)} periods ahead"
-        if side != "about the same"
-        else f"{label}: about the same ahead"
-    )
+    return f"{label}: {side} ahead"
 
 
 def _fan_words(data: pd.DataFrame, outer: tuple[float, float] | None, label: str, place: str) -> str:
@@ -139,16 +137,16 @@ def forecast_scores(scores: pd.DataFrame, *, label: str, names: dict[str, str] |
     Parameters
     ----------
     scores : pandas.DataFrame
-        Columns method, horizon, wis (mean weighted interval score in events; smaller is better); several rows of one
-        method and horizon are averaged.
+        Columns method, horizon, wis (mean weighted interval score in events; smaller is better), one row for each
+        method and horizon.
     label : str
         The outcome's name for readers.
     names : dict, optional
         Readable names of the methods.
     """
-    data = scores.groupby(["method", "horizon"], as_index=False, sort=True)["wis"].mean()
+    data = scores[["method", "horizon", "wis"]].assign(horizon=scores["horizon"].astype(int))
     data["method"] = [(names or {}).get(m, m.replace("_", " ")) for m in data["method"]]
-    data["horizon"] = data["horizon"].astype(int)
+    data = data.sort_values(["method", "horizon"], ignore_index=True)
     order = data.groupby("method")["wis"].mean().sort_values().index
     figure, axes = canvas(3.2)
     looks = [(BLUE, "-", "o"), (GREY, (0, (5, 2)), "s"), (MAGENTA, (0, (1, 1.5)), "^"), (TEAL, "-.", "D")]

@@ -12,7 +12,7 @@ from svmodel.errors import DataError
 from svmodel.figure import Figure
 from svmodel.present import prose, protected
 from svmodel.present.disclosure import Disclosure
-from svmodel.present.style import BLUE, INK, ORANGE, PALE, canvas, end_labels, mark_period, number_axis, time_axis
+from svmodel.present.style import BLUE, INK, ORANGE, PALE, canvas, end_labels, mark_breaks, number_axis, time_axis
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,7 +28,7 @@ def rolling(
     area: str,
     *,
     label: str = "",
-    breaks: Iterable[tuple[pd.Period, str]] = (),
+    breaks: Iterable[tuple[pd.Period, pd.Period | None, str]] = (),
     disclosure: Disclosure | None = None,
 ) -> Figure:
     """Draw an area's total over the last year, month after month.
@@ -42,7 +42,7 @@ def rolling(
     area : str
     label : str
         The outcome's name for readers.
-    breaks : iterable of (period, reason)
+    breaks : iterable of (first, last or None, reason)
         Declared changes in the data; each is marked.
     disclosure : Disclosure, optional
 
@@ -64,9 +64,7 @@ def rolling(
     number_axis(axes)
     _headroom(axes)
     axes.set_ylabel("Events in the past year")
-    for period, reason in breaks:
-        if index[0] <= period <= index[-1]:
-            mark_period(axes, period.ordinal - index[0].ordinal, reason)
+    mark_breaks(axes, index, breaks)
     known = frame.dropna(subset=["count"])
     for _, row in known.iloc[[0, -1]].drop_duplicates("period").iterrows() if len(known) else ():
         x = row["period"].ordinal - index[0].ordinal
@@ -117,7 +115,7 @@ def trend(
     place: str,
     change: tuple[float, float, float],
     per: str = "month",
-    breaks: Iterable[tuple[pd.Period, str]] = (),
+    breaks: Iterable[tuple[pd.Period, pd.Period | None, str]] = (),
     disclosure: Disclosure | None = None,
 ) -> Figure:
     """Draw the counts of each period with the fitted trend and season through them.
@@ -132,10 +130,10 @@ def trend(
         Per cent a year, with its limits; negative means falling.
     per : str
         The word for one period.
-    breaks : iterable of (period, reason)
+    breaks : iterable of (first, last or None, reason)
     disclosure : Disclosure, optional
     """
-    disclosure = disclosure or Disclosure()
+    disclosure = (disclosure or Disclosure()).for_series(fitted["observed"])
     frame = fitted[["period", "observed", "fitted", "low", "high"]].reset_index(drop=True)
     modelled = {c: (lambda f, c=c: disclosure.model(f[c])) for c in ("fitted", "low", "high")}
     frame = disclosure.protect(frame, counts=["observed"], derived=modelled)
@@ -149,9 +147,7 @@ def trend(
     number_axis(axes)
     _headroom(axes)
     axes.set_ylabel(f"Events a {per}")
-    for period, reason in breaks:
-        if index[0] <= period <= index[-1]:
-            mark_period(axes, period.ordinal - index[0].ordinal, reason)
+    mark_breaks(axes, index, breaks)
     last = frame.dropna(subset=["observed", "fitted"]).tail(1)
     if len(last):
         at = float(last.index[0])

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from svmodel import periods
 from svmodel.present import plots, prose
-from svmodel.present.tables import Table
+from svmodel.present.tables import Table, frame_table
 from svmodel.report.content import Block, Callout, Heading, Section, Words
 
 if TYPE_CHECKING:
@@ -20,9 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["SCORE_NAMES", "build", "next_periods"]
 
 SCORE_NAMES = {
-    "exponential_smoothing": "our forecast",
-    "pooled_exponential_smoothing": "our forecast",
-    "negative_binomial_smoothing": "our forecast",
+    "pooled_smoothing": "our forecast",
     "last_value": "last value",
     "seasonal_naive": "same season last year",
 }
@@ -40,7 +37,7 @@ def build(view: AreaView) -> Section:
         blocks.append(Heading(outcome.label))
         if forecast is None or not (forecast.quantiles["area"] == view.area).any():
             why = view.context.failures.get(outcome.column, {}).get("forecast", "the forecast covers other areas")
-            blocks.append(Callout(prose.sentence(view.disclosure.free_text(" ".join(why.split()))), "No forecast"))
+            blocks.append(Callout(prose.sentence(view.free_text(why)), "No forecast"))
             if outcome is view.headline:
                 answer = f"No forecast could be made of {prose.outcome_name(outcome.label)}; see below."
             continue
@@ -79,29 +76,26 @@ def _blocks(view: AreaView, forecast: Any, outcome: OutcomeSpec) -> list[Block]:
     column, label = outcome.column, outcome.label
     fan = plots.forecast_fan(forecast, view.panel, column, view.area, label=label, disclosure=view.disclosure)
     blocks: list[Block] = [replace(fan, name=f"{column}_{fan.name}")]
-    scores = forecast.scores[forecast.scores["area"] == view.area] if "area" in forecast.scores else forecast.scores
-    if len(scores):
-        if outcome is view.headline:
-            figure = plots.forecast_scores(scores, label=label, names=SCORE_NAMES)
-            blocks.append(replace(figure, name=f"{column}_{figure.name}"))
-        blocks.append(_scores_table(scores, label))
-    blocks += [Words(prose.sentence(view.disclosure.free_text(note))) for note in forecast.notes]
+    scores = forecast.scores[forecast.scores["area"] == view.area]
+    by_horizon = scores[scores["horizon"] != "all"]
+    if len(by_horizon) and outcome is view.headline:
+        figure = plots.forecast_scores(by_horizon, label=label, names=SCORE_NAMES)
+        blocks.append(replace(figure, name=f"{column}_{figure.name}"))
+    past = forecast.past(view.area)
+    if len(past):
+        blocks.append(_scores_table(past, label))
+    blocks += [Words(prose.sentence(view.free_text(note))) for note in forecast.notes]
     return blocks
 
 
-def _scores_table(scores: pd.DataFrame, label: str) -> Table:
-    covers = [c for c in scores.columns if str(c).startswith("coverage")]
-    rows = []
-    for method, part in scores.groupby("method", sort=False):
-        cells = [prose.number(float(part["wis"].mean()))]
-        cells += [prose.percent(100 * float(np.nanmean(part[c]))) if part[c].notna().any() else "[x]" for c in covers]
-        rows.append((SCORE_NAMES.get(str(method), str(method).replace("_", " ")), *cells))
-    rows.sort(key=lambda r: float(r[1].replace(",", "")) if r[1][0].isdigit() else np.inf)
-    header = ("Method", "Average error score", *(_cover_words(str(c)) for c in covers))
-    note = "The score is the mean weighted interval score in events over past forecasts: lower is better."
-    return Table(f"How past forecasts of {prose.outcome_name(label)} did", header, tuple(rows), note)
+def _scores_table(past: pd.DataFrame, label: str) -> Table:
+    covers = [c for c in past.columns if str(c).startswith("coverage_")]
+    columns: dict[str, tuple[str, Any]] = {"method": ("Method", None), "wis": ("Average error score", prose.number)}
+    columns |= {c: (f"Inside the {c.removeprefix('coverage_')}% range", _share) for c in covers}
+    named = past.assign(method=[SCORE_NAMES.get(m, str(m).replace("_", " ")) for m in past["method"]])
+    note = "The score is the mean weighted interval score, in events, over past forecasts: lower is better."
+    return frame_table(named, f"How past forecasts of {prose.outcome_name(label)} did", columns, note=note)
 
 
-def _cover_words(column: str) -> str:
-    digits = "".join(c for c in column if c.isdigit())
-    return f"Inside the {digits}% range" if digits else "Inside the range"
+def _share(value: float) -> str:
+    return prose.percent(100 * value)

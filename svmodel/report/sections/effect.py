@@ -20,7 +20,7 @@ __all__ = ["build", "effect_words"]
 STATUS = {
     "passed": "✓ Passed",
     "failed": "▲ Warning",
-    "informative": "ⓘ For information",
+    "informative": "● For information",
     "not_applicable": "– Does not apply",
     "errored": "✗ The check broke",
 }
@@ -69,7 +69,7 @@ def _where(view: AreaView) -> str:
     )
 
 
-def effect_words(effects: Effects, outcome: str, place: str) -> str:
+def effect_words(effects: Effects, outcome: str, place: str, intervention: str = "it") -> str:
     """Return an effect in plain words: its size, its interval, and whether no effect can be ruled out.
 
     Parameters
@@ -78,7 +78,9 @@ def effect_words(effects: Effects, outcome: str, place: str) -> str:
     outcome : str
         Readable name of the outcome.
     place : str
-        Where, as it stands after a preposition ("in Sefton").
+        Where, with its preposition ("in Sefton").
+    intervention : str
+        What was done.
     """
     name = prose.outcome_name(outcome)
     if effects.hidden:
@@ -86,7 +88,7 @@ def effect_words(effects: Effects, outcome: str, place: str) -> str:
     ratio, events = effects.rate_ratio, effects.events
     if ratio is not None:
         middle, low, high = ratio.percent
-        words = f"{name} {place}: {prose.change(middle)} than expected without it"
+        words = f"{name} {place}: {prose.change(middle)} than expected without {intervention}"
         words = words.replace("no change than", "no change from what was")
         words += f" ({prose.level_words(ratio.level)}: {prose.change_interval(low, high)})"
         if events is not None:
@@ -109,22 +111,27 @@ def effect_words(effects: Effects, outcome: str, place: str) -> str:
 def _answer(view: AreaView) -> str:
     outcome = view.headline
     own, overall = view.own(outcome.column), view.overall(outcome.column)
+    name = view.intervention.name if view.intervention else "it"
     parts = []
     if not view.starts:
         parts.append(f"No part of {view.place} received it.")
     elif own is not None:
-        parts.append(effect_words(own, outcome.label, f"in {view.place}'s treated areas"))
+        parts.append(effect_words(own, outcome.label, _in_treated(view), name))
     if overall is None:
         why = view.context.failures.get(outcome.column, {}).get(view.headline_method, "")
-        parts.append(f"The study's overall effect could not be estimated{_because(view.disclosure.free_text(why))}")
+        parts.append(f"The study's overall effect could not be estimated{_because(view.free_text(why))}")
     elif own is None:
-        parts.append(f"Over the whole study: {effect_words(overall, outcome.label, 'in all treated areas')}")
+        parts.append(f"Over the whole study: {effect_words(overall, outcome.label, 'in all treated areas', name)}")
     warned = [c for c in view.context.checks.get(outcome.column, ()) if c.status in ("failed", "errored")]
     total = len(view.context.checks.get(outcome.column, ()))
     if warned:
         some = "1 check warns" if len(warned) == 1 else f"{len(warned)} checks warn"
         parts.append(f"Read with care: of {total} checks, {some} (see below).")
     return " ".join(parts)
+
+
+def _in_treated(view: AreaView) -> str:
+    return f"in {view.place}" if view.area in view.starts else f"in {view.place}'s treated areas"
 
 
 def _because(why: str) -> str:
@@ -152,36 +159,31 @@ def _headline_blocks(view: AreaView, outcome: OutcomeSpec) -> list[Block]:
     for label, message in view.context.failures.get(outcome.column, {}).items():
         if label != "forecast":
             name = "The design" if label == "design" else view.method_name(label)
-            blocks.append(
-                Callout(
-                    f"{name} gave no answer. {view.disclosure.free_text(' '.join(message.split()))}", "Not estimated"
-                )
-            )
+            blocks.append(Callout(f"{name} gave no answer. {prose.sentence(view.free_text(message))}", "Not estimated"))
     return blocks
 
 
 def _own_figure(view: AreaView, outcome: OutcomeSpec) -> list[Block]:
-    label = view.counterfactual_method(outcome.column, view.area) if view.starts else None
-    if label is None:
+    if not view.starts:
         return []
-    figure = plots.observed_expected(
-        view.context.results[outcome.column][label],
-        view.area,
-        label=outcome.label,
-        place=f"the treated areas of {view.place}" if view.area not in view.starts else view.place,
-        disclosure=view.disclosure,
-    )
-    title = f"{view.place}, {prose.outcome_name(figure.title)}"
-    return [replace(figure, name=f"{outcome.column}_{figure.name}", title=title)]
+    place = view.place if view.area in view.starts else f"the treated areas of {view.place}"
+    return _observed_figure(view, outcome, view.area, place, view.place)
 
 
 def _all_treated_figure(view: AreaView, outcome: OutcomeSpec) -> list[Block]:
-    label = view.counterfactual_method(outcome.column, protected.ALL_TREATED)
+    return _observed_figure(view, outcome, protected.ALL_TREATED, "all treated areas", "All treated areas")
+
+
+def _observed_figure(view: AreaView, outcome: OutcomeSpec, area: str, place: str, begin: str) -> list[Block]:
+    label = view.counterfactual_method(outcome.column, area)
     if label is None:
         return []
     result = view.context.results[outcome.column][label]
-    figure = plots.observed_expected(result, label=outcome.label, disclosure=view.disclosure)
-    title = f"All treated areas, {prose.outcome_name(figure.title)}"
+    if protected.mostly_hidden(protected.counterfactual(result, area, disclosure=view.disclosure), "observed"):
+        text = f"{outcome.label} in {place}: most counts of a {view.per} are too small to be shown, so none are drawn."
+        return [Words(text)]
+    figure = plots.observed_expected(result, area, label=outcome.label, place=place, disclosure=view.disclosure)
+    title = f"{begin}, {prose.outcome_name(figure.title)}"
     return [replace(figure, name=f"{outcome.column}_{figure.name}", title=title)]
 
 
@@ -227,7 +229,7 @@ def _checks(view: AreaView) -> list[Block]:
     checks = view.context.checks.get(view.headline.column, ())
     if not checks:
         return []
-    rows = tuple((_check_name(c), STATUS[c.status], view.disclosure.free_text(c.text)) for c in checks)
+    rows = tuple((_check_name(c), STATUS[c.status], view.free_text(c.text)) for c in checks)
     table = Table(
         f"Checks of the headline result ({prose.outcome_name(view.headline.label)})",
         ("Check", "Result", "What it says"),

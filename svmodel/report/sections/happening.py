@@ -13,7 +13,7 @@ from svmodel.breaks import Break
 from svmodel.errors import UserError
 from svmodel.figure import Figure
 from svmodel.present import plots, prose, protected
-from svmodel.present.tables import ABSENT, HIDDEN, Table
+from svmodel.present.tables import ABSENT, HIDDEN, NBSP, Table, bracket
 from svmodel.report.content import Block, Callout, Heading, Points, Section, Words
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def trend_of(view: AreaView, outcome: str) -> Trend | str:
         return fit_trend(view.panel, outcome, exposure=view.study.exposure, area=view.area, breaks=breaks)
     except UserError as error:
         reasons = "; ".join(str(p) for p in error.problems)
-        return view.disclosure.free_text(f"{error.title}{': ' + reasons if reasons else ''}")
+        return view.free_text(f"{error.title}{': ' + reasons if reasons else ''}")
 
 
 def build(view: AreaView) -> Section:
@@ -174,12 +174,12 @@ def _table(
         year, trend = years[outcome.column], trends[outcome.column]
         absent = HIDDEN if year.hidden else ABSENT
         rate = absent if np.isnan(year.rate) else (
-            f"{prose.rate(year.rate)} ({prose.rate(year.rate_low)} to {prose.rate(year.rate_high)})"
+            f"{prose.rate(year.rate)} {bracket(prose.rate(year.rate_low), prose.rate(year.rate_high))}"
         )  # fmt: skip
         slope = ABSENT
         if not isinstance(trend, str):
             c = trend.change_per_year
-            slope = f"{prose.percent(c.estimate)} ({prose.percent(c.conf_low)} to {prose.percent(c.conf_high)})"
+            slope = f"{prose.percent(c.estimate)} {bracket(prose.percent(c.conf_low), prose.percent(c.conf_high))}"
         rows.append(
             (
                 outcome.label,
@@ -187,7 +187,7 @@ def _table(
                 ABSENT if np.isnan(year.change) else prose.percent(year.change),
                 rate,
                 ABSENT if np.isnan(year.everyone) else prose.rate(year.everyone),
-                f"{year.rank} of {year.ranked}" if year.rank else ABSENT,
+                f"{year.rank}{NBSP}of{NBSP}{year.ranked}" if year.rank else ABSENT,
                 slope,
             )
         )
@@ -211,7 +211,9 @@ def _figures(view: AreaView, outcome: OutcomeSpec, trend: Trend | str) -> list[B
             )
         )
     blocks: list[Block] = []
-    if not isinstance(trend, str):
+    shown = protected.monthly(view.panel, column, view.area, disclosure=view.disclosure)
+    too_small = protected.mostly_hidden(shown, "count")
+    if not isinstance(trend, str) and not too_small:
         c = trend.change_per_year
         figures.append(
             plots.trend(
@@ -220,10 +222,12 @@ def _figures(view: AreaView, outcome: OutcomeSpec, trend: Trend | str) -> list[B
             )
         )  # fmt: skip
     blocks += [replace(f, name=f"{column}_{f.name}") for f in figures]
+    if too_small:
+        blocks.append(Words(f"Most counts of a {view.per} are too small to be shown, so none are drawn."))
     if isinstance(trend, str):
         blocks.append(Callout(prose.sentence(trend), "No trend"))
     elif trend.notes:
-        blocks.append(Points(tuple(view.disclosure.free_text(n) for n in trend.notes)))
+        blocks.append(Points(tuple(view.free_text(n) for n in trend.notes)))
     return blocks
 
 

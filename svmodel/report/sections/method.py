@@ -94,7 +94,7 @@ def _evaluation(view: AreaView) -> list[Block]:
         blocks.append(key_value_table(rows, f"Starts in {view.place}", ("Area", "First period")))
     notes = list(
         dict.fromkeys(
-            f"{view.method_name(label)}, {prose.outcome_name(outcome.label)}: {view.disclosure.free_text(note)}"
+            f"{view.method_name(label)}, {prose.outcome_name(outcome.label)}: {view.free_text(note)}"
             for outcome in view.outcomes
             for label, result in view.results(outcome.column).items()
             for note in result.notes

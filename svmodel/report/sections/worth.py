@@ -10,7 +10,7 @@ import numpy as np
 from svmodel import economics
 from svmodel.errors import UserError
 from svmodel.present import prose, protected
-from svmodel.present.tables import ABSENT, Table
+from svmodel.present.tables import ABSENT, Table, bracket
 from svmodel.report.content import Block, Callout, Heading, Points, Section, Words
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def worth_of(view: AreaView, given: UnitCost) -> Worth | str:
     try:
         found = economics.value(result, one, cost_lines(view) or None, price_year=price_year(view))
     except UserError as error:
-        return prose.sentence(view.disclosure.free_text(str(error)))
+        return prose.sentence(view.free_text(str(error)))
     return _protected_worth(view, outcome, effects.events, found)
 
 
@@ -208,8 +208,8 @@ def _table(view: AreaView, worths: list[Worth]) -> Table:
         even = ABSENT if np.isnan(w.break_even) else prose.number(w.break_even)
         if np.isfinite(w.break_even_percent):
             even += f" ({prose.number(w.break_even_percent, 2)}% of those expected)"
-        averted = f"{prose.count(w.averted)} ({prose.count(w.averted_low)} to {prose.count(w.averted_high)})"
-        worth = f"{prose.pounds(middle)} ({prose.pounds(low)} to {prose.pounds(high)})"
+        averted = f"{prose.count(w.averted)} {bracket(prose.count(w.averted_low), prose.count(w.averted_high))}"
+        worth = f"{prose.pounds(middle)} {bracket(prose.pounds(low), prose.pounds(high))}"
         rows.append((w.outcome.label, averted, prose.pounds(w.pounds), worth, even))
     header = ("Outcome", "Events prevented", "Worth of one", "Worth of all", "Break-even, events")
     note = (
