@@ -43,6 +43,7 @@ class ExtendedTwoWayFixedEffects:
     -----
     *Effects.* ``rate_ratio`` is the sum of observed over the sum of expected counts, ``events`` their difference,
     ``per_100k`` the events per 100,000 of exposure and period, ``difference`` the events per treated area-period.
+    A measure that is no count has no ``events``.
     ``event_average`` weights horizons equally, ``cohort_average`` cohorts by their areas, ``calendar_average`` periods
     equally.
 
@@ -159,7 +160,9 @@ class ExtendedTwoWayFixedEffects:
         everyone = {**groups, ALL_TREATED: np.arange(len(own.areas))}
         att = first[0]
         return Result(
-            estimates=estimates_frame([*overall, *averages, *events, *cells, *areas]),
+            estimates=estimates_frame(
+                r for r in (*overall, *averages, *events, *cells, *areas) if counts or r["scale"] != "events"
+            ),
             design=design,
             estimator=self,
             counterfactual=counterfactual(imputed, own, everyone, self.level),

@@ -29,7 +29,7 @@ class LinearFit:
     level : ndarray, shape (N,)
         Area effects; NaN for an area without a used cell.
     residual : ndarray, shape (N, T)
-        Observed less fitted on the used cells, 0 elsewhere.
+        Observed less fitted on the used cells (times the weight where there are weights), 0 elsewhere.
     normal : Normal
     """
 
@@ -45,14 +45,16 @@ class LinearFit:
         return self.normal.solve(self.terms.area_sums(self.residual).T).T
 
 
-def fit_linear(y: Floats, terms: TwoWay) -> LinearFit:
-    """Fit ``E[y_it] = a_i + z_it' theta`` by least squares.
+def fit_linear(y: Floats, terms: TwoWay, weights: Floats | None = None) -> LinearFit:
+    """Fit ``E[y_it] = a_i + z_it' theta`` by (weighted) least squares.
 
     Parameters
     ----------
     y : ndarray, shape (N, T)
         Finite where ``terms.use``; anything elsewhere.
     terms : TwoWay
+    weights : ndarray, shape (N, T), optional
+        Positive where ``terms.use``; ones by default.
 
     Returns
     -------
@@ -73,14 +75,18 @@ def fit_linear(y: Floats, terms: TwoWay) -> LinearFit:
     3.0
     """
     use = terms.use
-    ones = use.astype(np.float64)
-    count = ones.sum(axis=1)
+    w = np.where(use, 1.0 if weights is None else weights, 0.0)
+    count = w.sum(axis=1)
+
+    def area_mean(x: Floats) -> Floats:
+        return np.divide((w * x).sum(axis=1), count, out=np.zeros_like(count), where=count > 0)
+
     filled = np.where(use, y, 0.0)
-    mean = np.divide(filled.sum(axis=1), count, out=np.zeros_like(count), where=count > 0)
-    within = np.where(use, y - mean[:, None], 0.0)
-    normal = terms.normal(ones)
-    theta = normal.solve(terms.area_sums(within).sum(axis=0))
+    mean = area_mean(filled)
+    within = np.where(use, filled - mean[:, None], 0.0)
+    normal = terms.normal(w)
+    theta = normal.solve(terms.area_sums(w * within).sum(axis=0))
     index = np.where(use, terms.index(theta), 0.0)
-    shift = np.divide(index.sum(axis=1), count, out=np.zeros_like(count), where=count > 0)
+    shift = area_mean(index)
     residual = np.where(use, within - index + shift[:, None], 0.0)
-    return LinearFit(terms, theta, np.where(count > 0, mean - shift, np.nan), residual, normal)
+    return LinearFit(terms, theta, np.where(count > 0, mean - shift, np.nan), w * residual, normal)

@@ -1,0 +1,180 @@
+"""Two-way fixed effects: one coefficient for being treated, beside area and period effects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from svmodel.errors import EstimationError
+from svmodel.estimates import estimates_frame, linear_row, log_row, provenance
+from svmodel.result import JointEstimate, Result
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from svmodel.design import Design
+    from svmodel.did._twfe_fit import TwoWayFit
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["TwoWayFixedEffects"]
+
+
+@dataclass(frozen=True)
+class TwoWayFixedEffects:
+    """Regression of the outcome on being treated, with area and period effects and errors clustered by area.
+
+    Parameters
+    ----------
+    family : {"poisson", "linear"}
+        ``poisson`` for ratios (quasi-likelihood; the log of the exposure is an offset), ``linear`` for differences.
+    level : float
+        Coverage of intervals, from Student's t with one degree less than there are areas.
+    leads, lags : int, optional
+        Horizons of the event study before and after the start; what lies beyond is binned into the last one. By
+        default the horizons that at least half of the treated areas reach, at most 24.
+
+    Notes
+    -----
+    Poisson: ``rate_ratio`` is ``exp`` of the coefficient; with O the events in treated area-periods, ``events`` are
+    ``O - O / rate_ratio``, and ``per_100k`` and ``difference`` the same per 100,000 of exposure and per treated
+    area-period.
+    Linear: ``difference`` is the coefficient, ``events`` it times the treated area-periods, and there is no rate ratio.
+    Covariates that stand still over time get a coefficient in every period, others one.
+
+    With staggered starts the coefficient averages effects with weights that can be negative; ``weights`` has them by
+    cohort and period, to first order for Poisson.
+
+    References
+    ----------
+    Goodman-Bacon (2021), *Journal of Econometrics* 225. de Chaisemartin and D'Haultfoeuille (2020), *American Economic
+    Review* 110, theorem 1. Cameron and Miller (2015), *Journal of Human Resources* 50: CRV1.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from svmodel import Design, Intervention, Panel
+    >>> counts = {"A": [10, 12, 6, 7], "B": [20, 22, 21, 19], "C": [15, 14, 16, 16]}
+    >>> frame = pd.DataFrame([(a, 2020 + t, n) for a, row in counts.items() for t, n in enumerate(row)],
+    ...     columns=["area", "year", "harms"])
+    >>> panel = Panel.from_frame(frame, area="area", period="year", counts=["harms"])
+    >>> design = Design(panel, outcome="harms", intervention=Intervention("patrols", {"A": 2022}))
+    >>> result = TwoWayFixedEffects(family="linear").fit(design)
+    >>> round(result.effect("att", "difference").estimate, 6)
+    -4.75
+    """
+
+    family: Literal["poisson", "linear"] = "poisson"
+    level: float = 0.95
+    leads: int | None = None
+    lags: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.family not in ("poisson", "linear"):
+            raise EstimationError(f"TwoWayFixedEffects has no family {self.family!r}; it has 'poisson' and 'linear'")
+        if not 0 < self.level < 1:
+            raise EstimationError(f"the level must lie between 0 and 1, not at {self.level!r}")
+        if (self.leads is not None and self.leads < 2) or (self.lags is not None and self.lags < 0):
+            raise EstimationError("an event study needs leads of 2 or more and lags of 0 or more")
+
+    def fit(self, design: Design, *, seed: int = 0) -> Result:
+        """Answer the design.
+
+        Parameters
+        ----------
+        design : Design
+        seed : int
+            Kept in the provenance; nothing here is random.
+
+        Returns
+        -------
+        Result
+
+        Raises
+        ------
+        DesignError
+            If the design has problems.
+        EstimationError
+            If the effect cannot be told apart from area and period effects, a Poisson outcome is negative, or the
+            treated area-periods have no event.
+        """
+        from svmodel.did._twfe_fit import event_groups, fit_groups
+        from svmodel.did._twfe_notes import say
+
+        arrays = design.arrays
+        use = arrays.untreated | arrays.treated
+        static = fit_groups(arrays, use, np.where(arrays.treated, 0, -1), self.family)
+        if not static.kept.any():
+            raise EstimationError(static.why(0))
+        rows = self._rows("att", static, 0, counts=design.is_count)
+        groups = event_groups(arrays, design.anticipation, self.leads, self.lags)
+        event, joint = None, None
+        if groups.horizons:
+            event = fit_groups(arrays, use, groups.group, self.family)
+            horizons = np.array(groups.horizons)
+            for j in np.flatnonzero(event.kept):
+                rows += self._rows("event", event, int(j), counts=design.is_count, horizon=int(horizons[j]))
+            rows += self._average(event, event.kept & (horizons >= 0))
+            joint = self._joint(event, horizons)
+        return Result(
+            estimates=estimates_frame(rows),
+            design=design,
+            estimator=self,
+            weights=static.weights(arrays),
+            joint=joint,
+            diagnostics={
+                "cells": int(static.use.sum()),
+                "treated_cells": int((static.use & arrays.treated).sum()),
+                "clusters": static.n_clusters,
+                "crv1_factor": static.factor,
+                "share_of_weight_negative": static.negative_weight,
+            },
+            notes=tuple(say(design, arrays, self.family, static, event, groups)),
+            provenance=provenance(design, seed),
+            seed=seed,
+        )
+
+    def _rows(self, term: str, fit: TwoWayFit, j: int, *, counts: bool, **which: Any) -> list[dict[str, Any]]:
+        """Return one coefficient on every scale."""
+        from svmodel.did._scales import PerCell, from_influence
+
+        cells, exposure, observed = fit.size(j)
+        estimate, error, df = float(fit.coefficient[j]), float(np.sqrt(fit.covariance[j, j])), fit.n_clusters - 1
+        if self.family == "poisson":
+            expected = observed / float(np.exp(estimate))
+            # the observed sum is held, so all the uncertainty of the ratio is that of the expected sum
+            covariance = np.array([[0.0, 0.0], [0.0, (expected * error) ** 2]])
+            per = PerCell(cells, exposure, events=counts)
+            return from_influence(term, observed, expected, covariance, per, level=self.level, df=df, **which)
+        factors = [("difference", 1.0)]
+        if counts:
+            if exposure:
+                factors.append(("per_100k", cells / exposure * 1e5))
+            factors.append(("events", cells))
+        return [linear_row(term, s, estimate * k, error * k, level=self.level, df=df, **which) for s, k in factors]
+
+    def _average(self, fit: TwoWayFit, after: NDArray[np.bool_]) -> list[dict[str, Any]]:
+        """Return the equally weighted average over horizons from 0; of log ratios for Poisson."""
+        if not after.any():
+            return []
+        w = after / after.sum()
+        estimate, error = float(w @ np.where(after, fit.coefficient, 0.0)), float(np.sqrt(w @ fit.covariance @ w))
+        df = fit.n_clusters - 1
+        if self.family == "poisson":
+            return [log_row("event_average", estimate, error, level=self.level, df=df)]
+        return [linear_row("event_average", "difference", estimate, error, level=self.level, df=df)]
+
+    def _joint(self, fit: TwoWayFit, horizons: NDArray[np.int64]) -> JointEstimate | None:
+        import pandas as pd
+
+        kept = fit.kept
+        if not kept.any():
+            return None
+        nothing: pd.Series = pd.Series([None] * int(kept.sum()), dtype=object)
+        index = pd.DataFrame(
+            {"term": "event", "cohort": nothing, "period": nothing, "horizon": horizons[kept].astype(np.float64)}
+        )
+        scale = "log_rate_ratio" if self.family == "poisson" else "difference"
+        return JointEstimate(scale, index, fit.coefficient[kept], fit.covariance[np.ix_(kept, kept)])
