@@ -1,1 +1,9 @@
 """The problem profile: rates with intervals, rolling years, comparators."""
+
+from __future__ import annotations
+
+from svmodel.profile.change import change
+from svmodel.profile.comparators import REST, comparators
+from svmodel.profile.rates import rates, rolling
+
+__all__ = ["REST", "change", "comparators", "rates", "rolling"]
