@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Peek:
-    """What the keys of the data say: areas, reporting areas (code and name -> code), first and last period."""
+    """What the keys of the data say: areas, codes and names of reporting areas, parents, first and last period."""
 
     areas: tuple[str, ...] = ()
     reporting: tuple[str, ...] = ()
+    parents: tuple[str, ...] = ()
     span: tuple[pd.Period, pd.Period] | None = None
 
 
@@ -157,11 +158,12 @@ def _peek(study: Study, root: Path, roles: _Roles) -> Peek:
     wanted = [roles.area, roles.period, roles.parent, spec.parent_name, spec.name]
     frame = read_columns(study, root, tuple(dict.fromkeys(c for c in wanted if c is not None and c in roles.columns)))
     areas = _distinct(frame, roles.area)
-    by_parent = study.level == "parent" and roles.parent in frame.columns
-    reporting = _distinct(frame, str(roles.parent)) if by_parent else areas
+    parents = _distinct(frame, str(roles.parent))
+    by_parent = study.level == "parent" and bool(parents)
+    reporting = parents if by_parent else areas
     label = spec.parent_name if by_parent else spec.name
     names = [*(_distinct(frame, label) if label is not None else ()), *spec.names.values()]
-    return Peek(areas, tuple(dict.fromkeys((*reporting, *names))), _span(frame, roles.period))
+    return Peek(areas, tuple(dict.fromkeys((*reporting, *names))), parents, _span(frame, roles.period))
 
 
 def _distinct(frame: pd.DataFrame, column: str) -> tuple[str, ...]:
@@ -184,7 +186,7 @@ def _span(frame: pd.DataFrame, column: str) -> tuple[pd.Period, pd.Period] | Non
 
 
 def _check_areas(study: Study, root: Path, peek: Peek, problems: Problems) -> None:
-    named = {*peek.areas, *peek.reporting}
+    named = {*peek.areas, *peek.parents}
     for area in study.data.names if peek.areas else ():
         if area not in named:
             fix, at = did_you_mean(area, peek.reporting, limit=12), study.line(f"data.names.{area}")

@@ -259,6 +259,7 @@ def _start(server: ForkServerContext, plan: Plan, job: AreaJob, kernels: Path) -
         folder=str(plan.area_folder(job.code)),
         kernels=str(kernels),
         log=str(log),
+        environment=dict(os.environ),
     )
     receive, send = server.Pipe(duplex=False)
     process = server.Process(target=work, args=(task, send), name=job.code)

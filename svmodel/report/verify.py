@@ -261,7 +261,8 @@ def _compare(wanted: pd.Series, hits: pd.DataFrame) -> list[dict[str, Any]]:
         if len(values) == 0:
             rows.append(_row(wanted, number, printed, float("nan"), "missing"))
         elif len(values) > 1:
-            which = ", ".join(c for c in WHICH if len(hits[c].drop_duplicates()) > 1)
+            several = [c for c in WHICH[1:] if len(hits[c].drop_duplicates()) > 1] or ["report"]
+            which = ", ".join(several)
             raise DataError(f"{len(values)} numbers of the run fit {_describe(wanted)}; say which by {which}")
         else:
             computed = float(values.iloc[0])

@@ -11,7 +11,8 @@ import sys
 import sysconfig
 import threading
 import traceback
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,7 @@ _DISK = ("OutputError", "No space left on device", "Disk quota exceeded")
 
 @dataclass(frozen=True)
 class AreaTask:
-    """What a worker is told; paths are absolute."""
+    """What a worker is told; paths are absolute. The process that it is forked from may have an older environment."""
 
     code: str
     hash: str
@@ -41,6 +42,7 @@ class AreaTask:
     folder: str
     kernels: str
     log: str
+    environment: Mapping[str, str] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,8 @@ def work(task: AreaTask, answer: Connection) -> None:
     signal.signal(signal.SIGTERM, _leave)
     _die_with_parent()
     log = Path(task.log)
+    os.environ.clear()
+    os.environ.update(task.environment)
     try:
         _redirect(log)
         with atomic_folder(task.folder) as folder:

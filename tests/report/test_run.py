@@ -1,0 +1,162 @@
+import json
+import sys
+
+import pytest
+
+from svmodel.errors import OutputError, StudyError, UserError
+from svmodel.report.manifest import MARKER, AreaOutcome, read_manifest
+from svmodel.report.run import Progress, plan_study, run_study
+
+
+class Heard(Progress):
+    def __init__(self):
+        self.lines = []
+
+    def say(self, text):
+        self.lines.append(text)
+
+    def begin(self, total):
+        self.lines.append(f"begin {total}")
+
+    def started(self, job):
+        self.lines.append(f"started {job.code}")
+
+    def ended(self, outcome):
+        self.lines.append(f"ended {outcome.code} {outcome.status}")
+
+
+@pytest.fixture
+def rule(tmp_path, monkeypatch):
+    """What the test notebook shall do to which area."""
+    path = tmp_path / "rule.json"
+    monkeypatch.setenv("SVMODEL_TEST_RULE", str(path))
+
+    def write(**what):
+        path.write_text(json.dumps(what))
+
+    write()
+    return write
+
+
+def snapshot(folder):
+    skip = ("evaluation.ipynb", "run.log", "manifest.json", MARKER)
+    return {
+        p.relative_to(folder).as_posix(): p.read_bytes()
+        for p in folder.rglob("*")
+        if p.is_file() and p.name not in skip
+    }
+
+
+def test_a_run_makes_resumes_forces_and_shows_failures(runnable, tmp_path, rule):
+    out = tmp_path / "out"
+    rule(fail=["S"])
+    heard = Heard()
+    report = run_study(runnable, out=out, jobs=2, progress=heard)
+    folder = out / "small"
+    assert [(o.code, o.name, o.status) for o in report.outcomes] == [("N", "North", "made"), ("S", "South", "failed")]
+    assert report.outcomes[1].message == "nothing is known of S"
+    assert {"begin 2", "started N", "ended N made", "ended S failed"} <= set(heard.lines)
+    made, failed = folder / "areas" / "N", folder / "areas" / "S"
+    assert {p.name for p in made.iterdir()} == {"report.html", "result.json", "evaluation.ipynb", "run.log", MARKER}
+    assert made.joinpath("report.html").read_text() == "<h1>North</h1>"
+    # the kernel is the interpreter that runs svmodel, whatever "python3" the user has registered
+    assert json.loads(made.joinpath("result.json").read_text())["executable"] == sys.executable
+    assert "working on N" in json.dumps(json.loads(made.joinpath("evaluation.ipynb").read_text())["cells"])
+    # the failed page says why, without a traceback; the log has it
+    page = failed.joinpath("report.html").read_text()
+    assert "nothing is known of S" in page
+    assert "Traceback" not in page
+    assert "Traceback" in failed.joinpath("run.log").read_text()
+    index = report.index.read_text()
+    assert index.index("South") < index.index("North")
+    manifest = read_manifest(folder)
+    assert manifest["failed"] == 1
+    assert manifest["seed"] == 7
+    assert manifest["areas"]["N"]["files"]["report.html"]
+    assert str(tmp_path) not in json.dumps(manifest), "a manifest names no place of this machine"
+
+    # run again: the good one is kept, the failed one is tried again
+    rule()
+    again = run_study(runnable, out=out, jobs=2)
+    assert [o.status for o in again.outcomes] == ["skipped", "made"]
+    assert not (out / ".svmodel" / "small").exists(), "the data before disclosure control do not stay behind"
+    before = snapshot(folder)
+    # nothing to do: nothing is touched but the manifest
+    assert [o.status for o in run_study(runnable, out=out).outcomes] == ["skipped", "skipped"]
+    assert snapshot(folder) == before
+    # made anew by one worker instead of two: the same bytes
+    forced = run_study(runnable, out=out, jobs=1, force=True)
+    assert [o.status for o in forced.outcomes] == ["made", "made"]
+    assert snapshot(folder) == before
+    # a folder that lost a file is not complete
+    (made / "result.json").unlink()
+    assert [o.status for o in run_study(runnable, out=out).outcomes] == ["made", "skipped"]
+    assert snapshot(folder) == before
+
+
+def test_a_process_that_dies_and_an_error_of_ours_fail_one_area_each(runnable, tmp_path, rule):
+    rule(die=["N"], **{"break": ["S"]})
+    report = run_study(runnable, out=tmp_path / "out", jobs=1)
+    assert [o.status for o in report.outcomes] == ["failed", "failed"]
+    assert "ended unexpectedly" in report.outcomes[0].message
+    assert report.outcomes[1].message == "ZeroDivisionError: division by zero"
+    assert not [p for p in (tmp_path / "out" / "small" / "areas").iterdir() if p.name.startswith(".")]
+
+
+def test_some_areas_only_by_name_and_the_index_keeps_the_good_ones(runnable, tmp_path, rule):
+    out = tmp_path / "out"
+    report = run_study(runnable, out=out, areas=("North",))
+    assert [o.code for o in report.outcomes] == ["N"]
+    assert "South" not in report.index.read_text()
+    report = run_study(runnable, out=out, areas=("S",))
+    assert [o.code for o in report.outcomes] == ["S"]
+    assert "North" in report.index.read_text()
+    with pytest.raises(StudyError, match="Did you mean 'North'"):
+        run_study(runnable, out=out, areas=("Nort",))
+
+
+def test_the_dry_plan_changes_with_what_matters_and_only_with_it(runnable, tmp_path):
+    plan, panel = plan_study(runnable, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    assert panel.n_areas == 3
+    assert [(j.code, j.name, j.selected) for j in plan.jobs] == [("N", "North", True), ("S", "South", True)]
+    assert len({j.hash for j in plan.jobs}) == 2
+    same, _ = plan_study(runnable, out=tmp_path / "elsewhere")
+    assert [j.hash for j in same.jobs] == [j.hash for j in plan.jobs]
+    text = runnable.read_text()
+    for change in ("title: A study", "title: Another"), ("seed: 7", "seed: 8"):
+        runnable.write_text(text.replace(*change))
+        other, _ = plan_study(runnable, out=tmp_path / "out")
+        assert not {j.hash for j in other.jobs} & {j.hash for j in plan.jobs}
+    runnable.write_text("# a remark\n" + text)
+    assert plan_study(runnable, out=tmp_path / "out")[0].study_hash == plan.study_hash
+    for name, change in (
+        ("data.csv", ("A1,2024-01,N,Quay,0,1", "A1,2024-01,N,Quay,0,2")),
+        ("tiny.ipynb", ("half", "h")),
+    ):
+        path = runnable.parent / name
+        held = path.read_text()
+        path.write_text(held.replace(*change))
+        assert plan_study(runnable, out=tmp_path / "out")[0].study_hash != plan.study_hash
+        path.write_text(held)
+
+
+def test_two_runs_at_once_do_not_write_into_one_folder(runnable, tmp_path):
+    import fcntl
+
+    out = tmp_path / "out"
+    (out / ".svmodel").mkdir(parents=True)
+    with (out / ".svmodel" / "small.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(OutputError, match="another run is writing"):
+            run_study(runnable, out=out)
+
+
+def test_jobs_below_one_are_refused(runnable, tmp_path):
+    with pytest.raises(UserError, match="--jobs has to be 1 or more"):
+        run_study(runnable, out=tmp_path / "out", jobs=0)
+
+
+def test_an_outcome_knows_whether_it_failed():
+    assert AreaOutcome("N", "North", "failed", "why").failed
+    assert not AreaOutcome("N", "North", "skipped").failed
