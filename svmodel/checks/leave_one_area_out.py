@@ -1,0 +1,135 @@
+"""Leave one area out: whether the finding hangs on a single treated area."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from svmodel.checkresult import CheckResult, Status
+from svmodel.checks._words import (
+    average_effect,
+    change,
+    change_of,
+    is_significant,
+    not_applicable,
+    null_value,
+    treated_indices,
+    why_refused,
+)
+from svmodel.design import Intervention
+from svmodel.errors import UserError, shorten
+
+if TYPE_CHECKING:
+    from svmodel.design import Design
+    from svmodel.result import Effect, Result
+
+__all__ = ["MOST_REFITS", "leave_one_area_out"]
+
+_NAME = "leave_one_area_out"
+#: With more treated areas than this, those with the most events since their start are left out in turn.
+MOST_REFITS = 30
+
+
+def leave_one_area_out(result: Result, *, seed: int = 0) -> CheckResult:
+    """Fit again without each treated area in turn, and see whether sign or significance hangs on one of them.
+
+    With more than 30 treated areas, the 30 with the largest sum of the outcome in their treated periods are
+    taken (ties by area code), since an area of few events moves an average little; the text says so.
+
+    Parameters
+    ----------
+    result : Result
+    seed : int
+        Not used; refits take the seed of `result`.
+
+    Returns
+    -------
+    CheckResult
+        ``failed`` where a significant effect loses its sign or its significance without one area;
+        ``informative`` where an effect that was not significant changes sign, becomes significant, or a refit was
+        refused; ``passed`` otherwise. The table has the average effect without each area:
+        ``area, name, scale, estimate, conf_low, conf_high, p_value, problem``.
+    """
+    del seed
+    if result.design is None:
+        return not_applicable(_NAME, "the result was read without its data")
+    whole = average_effect(result)
+    if whole is None:
+        return not_applicable(_NAME, "the method gives no average effect")
+    treated = treated_indices(result.design)
+    if len(treated) < 2:
+        return not_applicable(_NAME, "only one area is treated, and without it nothing is left")
+    areas = _largest(result.design, treated)
+    rows, effects = [], {}
+    for area in areas:
+        effect, problem = _without(result, result.design, area, whole.scale)
+        row = {"area": area, "name": result.design.panel.label(area), "scale": whole.scale, "problem": problem}
+        if effect is not None:
+            effects[area] = effect
+            numbers = ("estimate", "conf_low", "conf_high", "p_value")
+            row |= {name: getattr(effect, name) for name in numbers}
+        rows.append(row)
+    columns = ["area", "name", "scale", "estimate", "conf_low", "conf_high", "p_value", "problem"]
+    table = pd.DataFrame(rows).reindex(columns=columns)
+    if not effects:
+        return CheckResult(_NAME, "not_applicable", "The method refused every refit without one area.", table)
+    status, words = _judge(whole, effects, result.design)
+    refused = len(areas) - len(effects)
+    if refused:
+        status = "informative" if status == "passed" else status
+        words += f" The method refused {refused} of the {len(areas)} refits; the table says why."
+    if len(areas) < len(treated):
+        words += f" Of {len(treated)} treated areas, the {len(areas)} with most events were left out in turn."
+    return CheckResult(_NAME, status, words, table)
+
+
+def _largest(design: Design, treated: np.ndarray) -> list[str]:
+    arrays = design.arrays
+    events = np.where(arrays.treated, arrays.y, 0.0)[treated].sum(axis=1)
+    order = sorted(range(len(treated)), key=lambda k: (-events[k], arrays.areas[treated[k]]))
+    return sorted(arrays.areas[treated[k]] for k in order[:MOST_REFITS])
+
+
+def _without(result: Result, design: Design, area: str, scale: str) -> tuple[Effect | None, str | None]:
+    """Return the average effect without `area`, or why there is none."""
+    old = design.intervention
+    fewer = Intervention(
+        old.name,
+        {a: p for a, p in old.starts.items() if a != area},
+        {a: p for a, p in (old.ends or {}).items() if a != area},
+    )
+    panel = design.panel.select(areas=[a for a in design.panel.areas if a != area])
+    try:
+        found = result.refit(design=replace(design, panel=panel, intervention=fewer))
+    except UserError as error:
+        return None, why_refused(error)
+    return (found.effect("att", scale), None) if found.has("att", scale) else (None, f"no average effect as {scale}")
+
+
+def _judge(whole: Effect, effects: dict[str, Effect], design: Design) -> tuple[Status, str]:
+    none = null_value(whole.scale)
+    signs = [a for a, e in effects.items() if (e.estimate - none) * (whole.estimate - none) < 0]
+    significant = is_significant(whole)
+    turned = [a for a, e in effects.items() if is_significant(e) != significant]
+    values = {a: e.estimate for a, e in effects.items()}
+    low, high = min(values, key=lambda a: (values[a], a)), max(values, key=lambda a: (values[a], a))
+    name = design.panel.label
+    spread = (
+        f"Leaving out one treated area at a time, the effect runs from {change(values[low], whole.scale)} (without "
+        f"{name(low)}) to {change(values[high], whole.scale)} (without {name(high)}); with all it is "
+        f"{change_of(whole)}."
+    )
+    if significant and (signs or turned):
+        which = shorten(map(name, signs or turned), limit=3).replace("'", "")
+        lost = "change sign" if signs else "lose its significance"
+        return "failed", f"{spread} Without {which} it would {lost}: the finding hangs on a single area."
+    if turned:
+        which = shorten(map(name, turned), limit=3).replace("'", "")
+        return "informative", f"{spread} It is not significant with all areas, but would be without {which}."
+    if signs:
+        return "informative", f"{spread} It is not significant, and even its direction hangs on a single area."
+    kept = "its sign and its significance" if significant else "its sign, and is not significant either way"
+    return "passed", f"{spread} No single area decides: it keeps {kept}."

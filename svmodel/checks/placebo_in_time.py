@@ -1,0 +1,117 @@
+"""Placebo in time: whether the method finds an effect at a time when nothing was done."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from svmodel import periods
+from svmodel.checkresult import CheckResult
+from svmodel.checks._words import (
+    average_effect,
+    change_of,
+    is_significant,
+    not_applicable,
+    span,
+    treated_indices,
+    why_refused,
+)
+from svmodel.design import Intervention
+from svmodel.errors import UserError
+
+if TYPE_CHECKING:
+    from svmodel.design import Design
+    from svmodel.result import Result
+
+__all__ = ["placebo_design", "placebo_in_time"]
+
+_NAME = "placebo_in_time"
+#: Untreated periods before the first start below which half of them tell nothing.
+_SHORTEST = 4
+
+
+def placebo_in_time(result: Result, *, seed: int = 0) -> CheckResult:
+    """Move every start back into the time before it, fit again, and expect no effect.
+
+    All starts move by one number of periods, half the shortest time before a start. Area-periods that were
+    really treated, or in which an effect was declared to be anticipated, take no part.
+
+    Parameters
+    ----------
+    result : Result
+    seed : int
+        Not used; the refit takes the seed of `result`.
+
+    Returns
+    -------
+    CheckResult
+        ``failed`` where the 95% interval (or that of the estimator's own level) of the placebo effect leaves
+        out no effect. The table holds the placebo effect and the real one.
+    """
+    del seed
+    if result.design is None:
+        return not_applicable(_NAME, "the result was read without its data")
+    real = average_effect(result)
+    if real is None:
+        return not_applicable(_NAME, "the method gives no average effect")
+    made = placebo_design(result.design)
+    if isinstance(made, str):
+        return not_applicable(_NAME, made)
+    design, shift = made
+    try:
+        found = average_effect(result.refit(design=design))
+    except UserError as error:
+        return not_applicable(_NAME, f"the method cannot answer the placebo design ({why_refused(error)})")
+    if found is None:
+        return not_applicable(_NAME, "the method gives no average effect for the placebo design")
+    table = pd.DataFrame(
+        [
+            {
+                "start": name,
+                "scale": effect.scale,
+                "estimate": effect.estimate,
+                "conf_low": effect.conf_low,
+                "conf_high": effect.conf_high,
+                "p_value": effect.p_value,
+            }
+            for name, effect in (("placebo", found), ("real", real))
+        ]
+    )
+    head = (
+        f"With every start moved back by {span(result.design, shift)}, to a time when nothing had been done, the "
+        f"method gives {change_of(found)}"
+    )
+    if is_significant(found):
+        text = (
+            f"{head}. It should give none. Treated and control areas were drifting apart, or treated areas were "
+            f"chosen for a passing high or low; the estimate of {change_of(real)} may hold some of that."
+        )
+        return CheckResult(_NAME, "failed", text, table)
+    text = (
+        f"{head}, which is no effect within its uncertainty, as it should be. The real start gives {change_of(real)}."
+    )
+    return CheckResult(_NAME, "passed", text, table)
+
+
+def placebo_design(design: Design) -> tuple[Design, int] | str:
+    """Return the design with starts moved back and by how many periods, or why there is none."""
+    arrays = design.arrays
+    treated = treated_indices(design)
+    clean = arrays.start[treated] - design.anticipation
+    shortest = int(clean.min())
+    if shortest < _SHORTEST:
+        return f"only {span(design, shortest)} lie before the first start, and {_SHORTEST} are needed"
+    shift = shortest // 2
+    first, last = arrays.periods[0], arrays.periods[int(clean.max()) - 1]
+    starts = {arrays.areas[i]: arrays.periods[int(arrays.start[i])] - shift for i in treated}
+    ends = {arrays.areas[i]: arrays.periods[int(arrays.start[i]) - design.anticipation - 1] for i in treated}
+    later = {a: p for a, p in design.intervention.starts.items() if a not in starts and a in arrays.areas and p > last}
+    if all(p < starts[a] for a, p in ends.items()):
+        return "the declared anticipation covers the time to which the starts would be moved"
+    ends = {a: p for a, p in ends.items() if p >= starts[a]}
+    starts = {a: p for a, p in starts.items() if a in ends}
+    name = f"{design.intervention.name}, placebo {shift} {periods.describe_frequency(arrays.periods)}s earlier"
+    placebo = Intervention(name, {**later, **starts}, ends)
+    return replace(design, intervention=placebo, window=(first, last)), shift
