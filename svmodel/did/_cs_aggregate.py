@@ -215,17 +215,19 @@ class PreTest:
     reason: str = ""
 
 
-#: Areas of a cohort for each of its effects before the start, below which the Wald test is not made.
-AREAS_PER_EFFECT = 3
+#: How far W may lie above its law because the covariance is estimated, in standard deviations of that law.
+TOLERATED_EXCESS = 0.25
 
 
 def pre_test(cells: Cells, *, anticipation: int) -> PreTest:
     """Test ATT(g, t) = 0 jointly for all t before g - anticipation, with the covariance of the influence functions.
 
     W = a' V^-1 a has a chi-squared law with one degree of freedom a cell, if trends are parallel. R's did 2.5.1
-    takes all t before g (anticipation 0 here), so that it tests the absence of anticipation as well. With q
-    effects from m areas, W is too large by about (m - 1) / (m - q - 2) (Hotelling), without limit as q nears m; R
-    prints it all the same, here it is not made unless each cohort has three areas an effect.
+    takes all t before g (anticipation 0 here), so that it tests the absence of anticipation as well.
+
+    With q effects of a cohort of m areas, W is too large by a factor of about (m - 1) / (m - q - 2) (Hotelling),
+    without limit as q nears m: trends are then rejected that are parallel. R prints W all the same. Here it is
+    made only where the excess is below a quarter of the standard deviation, sqrt(2 df), of the chi-squared law.
     """
     from scipy import special
 
@@ -235,8 +237,10 @@ def pre_test(cells: Cells, *, anticipation: int) -> PreTest:
         return PreTest(np.nan, 0, np.nan, "no effect before the start is estimated")
     cohorts, effects = np.unique(cells.cohort[rows], return_counts=True)
     areas = np.array([cells.members[:, cells.cohort == g].any(axis=1).sum() for g in cohorts])
-    if (areas < AREAS_PER_EFFECT * effects).any():
-        reason = f"{df:,} effects in cohorts of {areas.min()} to {areas.max()} areas are too many for a Wald test"
+    spare = areas - effects - 2
+    excess = np.where(spare > 0, effects * ((areas - 1) / np.maximum(spare, 1) - 1), np.inf).sum()
+    if excess > TOLERATED_EXCESS * np.sqrt(2 * df):
+        reason = f"{df:,} effects in cohorts of {areas.min()} to {areas.max()} areas are too many for it"
         return PreTest(np.nan, df, np.nan, reason)
     att, influence = cells.att[rows], cells.influence[:, rows]
     covariance = influence.T @ influence

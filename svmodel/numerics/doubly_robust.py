@@ -134,6 +134,8 @@ def doubly_robust(
     eta_control = w @ residual
     deviation = w[:, None] * (residual - eta_control)
     information = X.T @ ((ps * (1 - ps))[:, None] * X)
+    if _singular(information):
+        return _failed(nothing, "no overlap: the propensity score is not identified")
     score = (D - ps)[:, None] * X
     influence -= deviation + score @ np.linalg.solve(information, X.T @ deviation)
     influence += residual * (leverage @ (w @ X))[:, None]
@@ -171,12 +173,10 @@ def logit_probabilities(
     for _ in range(max_iterations):
         ps = 1 / (1 + np.exp(-linear))
         information = X.T @ ((ps * (1 - ps))[:, None] * X)
-        if _singular(information):
+        try:
+            step = X @ np.linalg.solve(information, X.T @ (D - ps))
+        except np.linalg.LinAlgError:
             return None
-        gradient = X.T @ (D - ps)
-        step = X @ np.linalg.solve(information, gradient)
-        if np.abs(step).max() < 1e-11:
-            return np.asarray(ps)
         before = likelihood
         for halving in range(10):
             moved = np.clip(linear + step / 2**halving, -500, 500)
@@ -184,6 +184,8 @@ def logit_probabilities(
             if likelihood >= before - 1e-12 * len(D):
                 break
         linear = moved
+        if np.abs(step).max() < 1e-7:  # Newton's error squares with each step, so that 1e-14 is left after this one
+            return np.asarray(1 / (1 + np.exp(-linear)))
     return None
 
 

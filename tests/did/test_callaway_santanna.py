@@ -315,6 +315,22 @@ def test_too_many_effects_for_a_wald_test_are_left_to_the_largest_t(fitted):
     assert 0.05 < found["pretest_largest_t_p_value"] <= 1  # the simulated trends are parallel
 
 
+def test_the_wald_test_rejects_parallel_trends_at_its_level():
+    """200 panels of 140 areas with 3 and 4 effects before two starts: rejections are Binomial(200, .05)."""
+    from scipy import stats
+
+    rng = np.random.default_rng(8)
+    start = np.repeat([4, 5, -1], [40, 40, 60])
+    rejected = 0
+    for _ in range(200):
+        y = rng.normal(size=(140, 6)).cumsum(axis=1)
+        found = CallawaySantAnna(simultaneous=False, n_boot=1).fit(as_design(y, start, kind="measures")).diagnostics
+        assert found["pretest_df"] == 7
+        rejected += found["pretest_p_value"] <= 0.05
+    low, high = stats.binom.ppf([0.001, 0.999], 200, 0.05)
+    assert low <= rejected <= high
+
+
 def test_the_largest_t_finds_a_broken_past():
     y, start, _ = counts()
     y[start == 9, 7] += 60
