@@ -36,7 +36,7 @@ def crv1_factor(n_cells: int, n_coefficients: int, n_clusters: int) -> float:
     Examples
     --------
     >>> round(crv1_factor(1000, 20, 50), 6)
-    1.040191
+    1.040192
     """
     if n_clusters < 2 or n_cells <= n_coefficients:
         return float("nan")
