@@ -18,7 +18,7 @@ from svmodel.sources.opening import open_text, require_kind
 __all__ = ["rows_of"]
 
 Row = tuple[object, ...]
-_CHUNK = 1 << 20
+_CHUNK = 1 << 17
 _TABLE = "urn:oasis:names:tc:opendocument:xmlns:table:1.0 "
 _OFFICE = "urn:oasis:names:tc:opendocument:xmlns:office:1.0 "
 _TEXT = "urn:oasis:names:tc:opendocument:xmlns:text:1.0 "

@@ -56,10 +56,10 @@ def test_memory_does_not_grow_with_an_ods_file(tmp_path):
         tracemalloc.stop()
         return used
 
-    # 2,000 rows unpack to 1.8 MB of XML, 8,000 to 7 MB; one chunk of 1 MB and its rows are held.
-    small, large = peak(2_000), peak(8_000)
+    # 1,000 rows unpack to 0.9 MB of XML, 5,000 to 4.5 MB; one chunk of 128 kB and its rows are held.
+    small, large = peak(1_000), peak(5_000)
     assert large < 1.2 * small
-    assert large < 6e6
+    assert large < 2e6
 
 
 def test_damaged_files(tmp_path):
