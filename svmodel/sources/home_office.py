@@ -33,6 +33,7 @@ NON_GEOGRAPHIC = (
     "Financial Fraud Action UK",
     "UK Finance",
 )
+_NO_AREA = frozenset(n.casefold() for n in NON_GEOGRAPHIC)
 #: Later or shorter label -> the one that is kept.
 _LABELS = {
     "Miscellaneous crimes": "Miscellaneous crimes against society",
@@ -217,7 +218,7 @@ def _add(tables: _Tables, columns: dict[str, int], sheet: str, number: int, row:
         return row[at] if at < len(row) else None
 
     force = tables.label(cell("force") or "")
-    if slug(force) in {slug(n) for n in NON_GEOGRAPHIC}:
+    if force.casefold() in _NO_AREA:
         tables.non_geographic[force] = tables.non_geographic.get(force, 0) + 1
         return
     if tables.level not in columns or tables.area not in columns:

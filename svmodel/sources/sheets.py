@@ -22,6 +22,8 @@ _CHUNK = 1 << 17
 _TABLE = "urn:oasis:names:tc:opendocument:xmlns:table:1.0 "
 _OFFICE = "urn:oasis:names:tc:opendocument:xmlns:office:1.0 "
 _TEXT = "urn:oasis:names:tc:opendocument:xmlns:text:1.0 "
+_ROW, _PARAGRAPH = _TABLE + "table-row", _TEXT + "p"
+_CELLS = frozenset({_TABLE + "table-cell", _TABLE + "covered-table-cell"})
 
 
 def rows_of(path: str | Path) -> Iterator[tuple[str, int, Row]]:
@@ -106,17 +108,19 @@ class _Ods:
         self._notes = 0
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
-        if name == _TABLE + "table":
-            self._sheet, self._number = attributes.get(_TABLE + "name", ""), 0
-        elif name == _TABLE + "table-row":
+        # The commonest come first: there are millions of cells and paragraphs, and a handful of sheets.
+        if name in _CELLS:
+            self._cell, self._text = attributes, []
+        elif name == _PARAGRAPH:
+            if self._text and not self._notes:
+                self._text.append("\n")
+        elif name == _ROW:
             self._row, self._empty = [], 0
             self._row_repeat = int(attributes.get(_TABLE + "number-rows-repeated", "1"))
-        elif name in (_TABLE + "table-cell", _TABLE + "covered-table-cell"):
-            self._cell, self._text = attributes, []
+        elif name == _TABLE + "table":
+            self._sheet, self._number = attributes.get(_TABLE + "name", ""), 0
         elif name == _OFFICE + "annotation":
             self._notes += 1
-        elif name == _TEXT + "p" and self._text and not self._notes:
-            self._text.append("\n")
         elif name == _TEXT + "s" and not self._notes:
             self._text.append(" " * int(attributes.get(_TEXT + "c", "1")))
         elif name in (_TEXT + "line-break", _TEXT + "tab") and not self._notes:
@@ -127,9 +131,9 @@ class _Ods:
             self._text.append(text)
 
     def end(self, name: str) -> None:
-        if name == _OFFICE + "annotation":
-            self._notes -= 1
-        elif name in (_TABLE + "table-cell", _TABLE + "covered-table-cell") and self._cell is not None:
+        if name == _PARAGRAPH:
+            return
+        if name in _CELLS and self._cell is not None:
             repeat = int(self._cell.get(_TABLE + "number-columns-repeated", "1"))
             value = self._value(self._cell)
             self._cell = None
@@ -139,12 +143,14 @@ class _Ods:
             else:
                 self._row += [None] * self._empty + [value] * repeat
                 self._empty = 0
-        elif name == _TABLE + "table-row":
+        elif name == _ROW:
             if self._row:
                 row = tuple(self._row)
                 for i in range(self._row_repeat):
                     self.ready.append((self._sheet, self._number + i + 1, row))
             self._number += self._row_repeat
+        elif name == _OFFICE + "annotation":
+            self._notes -= 1
 
     def _value(self, cell: dict[str, str]) -> object:
         kind = cell.get(_OFFICE + "value-type")
