@@ -41,8 +41,8 @@ def say(
         treated = int((silent & arrays.treated.any(axis=1)).sum())
         n = int(silent.sum())
         notes.append(
-            f"{n} area{'s' if n > 1 else ''} without a single event ({which}; {treated or 'none'} treated) cannot inform "
-            "a model of ratios: left out."
+            f"{n} area{'s' if n > 1 else ''} without a single event ({which}; {treated or 'none'} treated) cannot "
+            "inform a model of ratios: left out."
         )
     quiet = known.any(axis=0) & ~static.use.any(axis=0)
     if quiet.any():

@@ -172,7 +172,7 @@ def test_a_lead_is_that_of_a_regression_with_the_cohort_held_apart(design, resul
     The regression fixes one lead at zero, here the first; both sides are then set against the cohort's average.
     """
     a = design.arrays
-    N, T = a.y.shape
+    T = a.y.shape[1]
     starts = {k: v for k, v in design.intervention.starts.items() if v == a.periods[5]}
     only = Design(design.panel, outcome="y", intervention=Intervention("x", starts), exposure=design.exposure)
     kept = only.panel.select(areas=[n for i, n in enumerate(a.areas) if a.start[i] != 8])
