@@ -112,6 +112,7 @@ class PooledSmoothing:
         ahead = (h.season_of[:, None] + 1 + np.arange(h.horizon)) % h.per_year
         self._season_ahead = self.season[origins[:, None], ahead]
         self._known = (self.levels.seen >= h.per_year) & (self.levels.stale < h.per_year)
+        self._floored: dict[int, NDArray[np.float64]] = {}
         self._deviance = self._deviances()
 
     def mean(self, alpha: int, h: int) -> NDArray[np.float64]:
@@ -120,9 +121,11 @@ class PooledSmoothing:
         A level of zero is lifted to half an event over the (2 - alpha) / alpha periods that smoothing remembers
         (fewer where fewer are observed): that no event was seen does not make one impossible.
         """
-        memory = np.minimum((2 - ALPHAS[alpha]) / ALPHAS[alpha], np.maximum(self.levels.seen, 1))
-        level = np.where(self._known, np.maximum(self.levels.level[alpha], 0.5 / memory), np.nan)
-        return level * self._season_ahead[:, h]
+        if alpha not in self._floored:
+            memory = np.minimum((2 - ALPHAS[alpha]) / ALPHAS[alpha], np.maximum(self.levels.seen, 1))
+            level = np.maximum(self.levels.level[alpha], 0.5 / memory)
+            self._floored[alpha] = np.where(self._known, level, np.nan)
+        return self._floored[alpha] * self._season_ahead[:, h]
 
     def _deviances(self) -> NDArray[np.float64]:
         """Poisson deviance summed over areas; shape (n_alphas, n_periods, horizon)."""

@@ -20,6 +20,8 @@ __all__ = ["LARGEST_DISPERSION", "nb2_dispersion", "nb2_log_likelihood", "nb2_qu
 
 #: Below this the distribution differs from Poisson by less than floating point can show.
 _POISSON_BELOW = 1e-9
+#: Steps that a quantile is walked before a slower search takes over.
+_STEPS = 20
 #: Above this a mean says next to nothing about a count; estimates stop here.
 LARGEST_DISPERSION = 100.0
 
@@ -51,8 +53,6 @@ def nb2_quantile(probability: ArrayLike, mean: ArrayLike, dispersion: ArrayLike)
     >>> nb2_quantile([0.025, 0.5, 0.975], 20.0, 0.1).tolist()
     [7.0, 19.0, 37.0]
     """
-    from scipy import stats
-
     p, mu, k = np.broadcast_arrays(*(np.asarray(v, dtype=np.float64) for v in (probability, mean, dispersion)))
     problems = Problems()
     if not ((p > 0) & (p < 1)).all():
@@ -63,10 +63,40 @@ def nb2_quantile(probability: ArrayLike, mean: ArrayLike, dispersion: ArrayLike)
     some = mu > 0
     poisson, wider = some & (k < _POISSON_BELOW), some & (k >= _POISSON_BELOW)
     if poisson.any():
+        from scipy import stats
+
         out[poisson] = stats.poisson.ppf(p[poisson], mu[poisson])
     if wider.any():
-        out[wider] = stats.nbinom.ppf(p[wider], 1 / k[wider], 1 / (1 + k[wider] * mu[wider]))
+        out[wider] = _quantile(p[wider], mu[wider], k[wider])
     return out
+
+
+def _quantile(p: NDArray[np.float64], mu: NDArray[np.float64], k: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Walk to the quantile from a Cornish-Fisher guess: several times faster than scipy, and as exact.
+
+    The walk asks the same distribution function as scipy's search does, but starts within a step or two of the
+    answer. What it does not reach in a few steps (means near 0 with a huge dispersion) is left to scipy.
+    """
+    size, success = 1 / k, 1 / (1 + k * mu)
+    z = special.ndtri(p)
+    skewness = (2 - success) / np.sqrt(size * (1 - success))
+    guess = np.floor(mu + np.sqrt(mu / success) * (z + skewness * (z**2 - 1) / 6))
+    x = np.maximum(guess, 0.0)
+    short = special.betainc(size, x + 1, success) < p
+    up, down = np.flatnonzero(short), np.flatnonzero(~short & (x > 0))
+    for _ in range(_STEPS):
+        x[up] += 1
+        up = up[special.betainc(size[up], x[up] + 1, success[up]) < p[up]]
+        down = down[special.betainc(size[down], x[down], success[down]) >= p[down]]
+        x[down] -= 1
+        down = down[x[down] > 0]
+        if len(up) + len(down) == 0:
+            return x
+    from scipy import stats
+
+    far = np.r_[up, down]
+    x[far] = stats.nbinom.ppf(p[far], size[far], success[far])
+    return x
 
 
 def nb2_log_likelihood(count: ArrayLike, mean: ArrayLike, dispersion: ArrayLike) -> NDArray[np.float64]:

@@ -21,6 +21,13 @@ def test_a_quantile_is_the_smallest_count_that_reaches_its_probability(p, mean, 
     assert q == 0 or law.cdf(q - 1) < p + 1e-9
 
 
+def test_quantiles_are_those_of_scipy():
+    rng = np.random.default_rng(0)
+    mean, k = np.exp(rng.uniform(-4, 9, 4000)), np.exp(rng.uniform(-9, 4, 4000))
+    p = rng.choice([0.001, 0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975, 0.999], 4000)
+    np.testing.assert_array_equal(nb2_quantile(p, mean, k), stats.nbinom.ppf(p, 1 / k, 1 / (1 + k * mean)))
+
+
 def test_no_dispersion_is_poisson_and_no_mean_is_zero():
     p = np.array([0.025, 0.5, 0.975])
     np.testing.assert_array_equal(nb2_quantile(p, 12.3, 0.0), stats.poisson.ppf(p, 12.3))

@@ -194,9 +194,9 @@ def test_london_boroughs_each_have_a_trend_quickly():
     frame = frame[frame["offence"] == "VIOLENCE WITH INJURY"].rename(columns={"count": "n"})
     panel = Panel.from_frame(frame, area="borough", period="month", counts=["n"])
     changes = [Break("2020-04", "first lockdown", until="2020-06"), Break("2024-03", "new recording system")]
-    began = time.perf_counter()
+    began = time.process_time()
     table = change_table(panel, "n", breaks=changes)
-    took = (time.perf_counter() - began) / panel.n_areas
+    took = (time.process_time() - began) / panel.n_areas
     assert table["change_per_year"].notna().all()
     # summer has more violence than winter in every large city; Camden's July is about 12% above its average month
     camden = fit_trend(panel, "n", area="Camden", breaks=changes).season.set_index("label")
