@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from svmodel.profile.area_rates import rates, rolling
 from svmodel.profile.change import change
 from svmodel.profile.comparators import REST, comparators
-from svmodel.profile.area_rates import rates, rolling
 
 __all__ = ["REST", "change", "comparators", "rates", "rolling"]
