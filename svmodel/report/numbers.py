@@ -89,8 +89,12 @@ def _outcome(view: AreaView, outcome: OutcomeSpec) -> dict[str, Any]:
 
 
 def _last_year(view: AreaView, column: str) -> dict[str, Any]:
+    if view.panel.n_periods < view.year:
+        return {}
     year = last_year(view, column)
     names = (
+        "rank_low",
+        "rank_high",
         "end",
         "count",
         "before",

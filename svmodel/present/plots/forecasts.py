@@ -143,7 +143,14 @@ def forecast_scores(scores: pd.DataFrame, *, label: str, names: dict[str, str] |
         The outcome's name for readers.
     names : dict, optional
         Readable names of the methods.
+
+    Raises
+    ------
+    DataError
+        If there are no scores.
     """
+    if scores.empty:
+        raise DataError("there are no past scores to draw")
     data = scores[["method", "horizon", "wis"]].assign(horizon=scores["horizon"].astype(int))
     data["method"] = [(names or {}).get(m, m.replace("_", " ")) for m in data["method"]]
     data = data.sort_values(["method", "horizon"], ignore_index=True)
@@ -163,7 +170,7 @@ def forecast_scores(scores: pd.DataFrame, *, label: str, names: dict[str, str] |
     axes.set_ylabel("Average error (events)")
     end_labels(axes, ends)
     means = data.groupby("method")["wis"].mean()
-    alt = f"Lines of the average error of past forecasts of {prose.outcome_name(label)} by how far ahead. Averages: "
+    alt = f"Lines of the average error of past forecasts of {prose.outcome_name(label)}, by how far ahead. Averages: "
     alt += prose.join([f"{m} {prose.number(means[m])}" for m in order]) + ". Lower is better."
     best = str(order[0])
     data = data.rename(columns={"horizon": "periods_ahead"})

@@ -76,25 +76,25 @@ def _blocks(view: AreaView, forecast: Any, outcome: OutcomeSpec) -> list[Block]:
     column, label = outcome.column, outcome.label
     fan = plots.forecast_fan(forecast, view.panel, column, view.area, label=label, disclosure=view.disclosure)
     blocks: list[Block] = [replace(fan, name=f"{column}_{fan.name}")]
-    scores = forecast.scores[forecast.scores["area"] == view.area]
-    by_horizon = scores[scores["horizon"] != "all"]
+    # by horizon, scores are averaged over areas: one area's few origins would be noise
+    by_horizon = forecast.scores[(forecast.scores["area"] == "all") & (forecast.scores["horizon"] != "all")]
     if len(by_horizon) and outcome is view.headline:
         figure = plots.forecast_scores(by_horizon, label=label, names=SCORE_NAMES)
         blocks.append(replace(figure, name=f"{column}_{figure.name}"))
     past = forecast.past(view.area)
     if len(past):
-        blocks.append(_scores_table(past, label))
+        blocks.append(_scores_table(past, label, view.place))
     blocks += [Words(prose.sentence(view.free_text(note))) for note in forecast.notes]
     return blocks
 
 
-def _scores_table(past: pd.DataFrame, label: str) -> Table:
+def _scores_table(past: pd.DataFrame, label: str, place: str) -> Table:
     covers = [c for c in past.columns if str(c).startswith("coverage_")]
     columns: dict[str, tuple[str, Any]] = {"method": ("Method", None), "wis": ("Average error score", prose.number)}
     columns |= {c: (f"Inside the {c.removeprefix('coverage_')}% range", _share) for c in covers}
     named = past.assign(method=[SCORE_NAMES.get(m, str(m).replace("_", " ")) for m in past["method"]])
     note = "The score is the mean weighted interval score, in events, over past forecasts: lower is better."
-    return frame_table(named, f"How past forecasts of {prose.outcome_name(label)} did", columns, note=note)
+    return frame_table(named, f"How past forecasts of {prose.outcome_name(label)} did in {place}", columns, note=note)
 
 
 def _share(value: float) -> str:

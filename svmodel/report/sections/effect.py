@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from svmodel import periods
 from svmodel.present import plots, prose, protected
-from svmodel.present.tables import Table, effects_table
+from svmodel.present.tables import NBSP, Table, effects_table
 from svmodel.report.content import Block, Callout, Heading, Points, Section, Words
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["build", "effect_words"]
 
 STATUS = {
-    "passed": "✓ Passed",
-    "failed": "▲ Warning",
+    "passed": f"✓{NBSP}Passed",
+    "failed": f"▲{NBSP}Warning",
     "informative": "● For information",
     "not_applicable": "– Does not apply",
     "errored": "✗ The check broke",
@@ -125,8 +125,8 @@ def _answer(view: AreaView) -> str:
     warned = [c for c in view.context.checks.get(outcome.column, ()) if c.status in ("failed", "errored")]
     total = len(view.context.checks.get(outcome.column, ()))
     if warned:
-        some = "1 check warns" if len(warned) == 1 else f"{len(warned)} checks warn"
-        parts.append(f"Read with care: of {total} checks, {some} (see below).")
+        verb = "warns" if len(warned) == 1 else "warn"
+        parts.append(f"Read with care: {len(warned)} of {total} checks {verb} (see below).")
     return " ".join(parts)
 
 

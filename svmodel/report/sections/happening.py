@@ -44,6 +44,8 @@ class LastYear:
         The same rate over all areas of the study.
     rank, ranked : int
         Place among the areas by rate, 1 the highest, and how many areas have a rate; 0 where it has none.
+    rank_low, rank_high : int
+        Ranks that chance leaves open, together with all other comparisons; 0 where not known.
     """
 
     end: pd.Period
@@ -56,6 +58,8 @@ class LastYear:
     everyone: float
     rank: int
     ranked: int
+    rank_low: int = 0
+    rank_high: int = 0
 
     @property
     def change(self) -> float:
@@ -77,7 +81,9 @@ def last_year(view: AreaView, outcome: str) -> LastYear:
     latest = frame[frame["period"] == end].set_index("area")["rate"]
     others = latest.drop("all areas").dropna().sort_values(ascending=False)
     low = high = np.nan
+    limits = (0, 0)
     if np.isfinite(now["rate"]):
+        limits = _rank_limits(view, outcome)
         interval = rate_interval([now["count"]], [now["exposure"]], per=_PER)
         low, high = float(interval.low[0]), float(interval.high[0])
     return LastYear(
@@ -91,7 +97,19 @@ def last_year(view: AreaView, outcome: str) -> LastYear:
         everyone=float(latest["all areas"]),
         rank=list(others.index).index(view.area) + 1 if view.area in others.index else 0,
         ranked=len(others),
+        rank_low=limits[0],
+        rank_high=limits[1],
     )
+
+
+def _rank_limits(view: AreaView, outcome: str) -> tuple[int, int]:
+    from svmodel.profile import comparators
+
+    if not view.study.exposure or view.panel.n_areas < 2:
+        return 0, 0
+    first = comparators(view.panel, outcome, view.study.exposure, view.area).iloc[0]
+    low, high = first["rank_low"], first["rank_high"]
+    return (int(low), int(high)) if np.isfinite(low) and np.isfinite(high) else (0, 0)
 
 
 def trend_of(view: AreaView, outcome: str) -> Trend | str:
@@ -111,6 +129,11 @@ def build(view: AreaView) -> Section:
     """Return the section: a table of all outcomes, then figures of each."""
     blocks: list[Block] = []
     counted = [o for o in view.outcomes if o.column in view.panel.counts]
+    if view.panel.n_periods < view.year:
+        why = (
+            f"The data hold {view.panel.n_periods} {view.per}s, which is less than a year, so there is no yearly total."
+        )
+        return Section("happening", "What is happening?", why)
     years = {o.column: last_year(view, o.column) for o in counted}
     trends = {o.column: trend_of(view, o.column) for o in counted}
     if counted:
@@ -187,14 +210,24 @@ def _table(
                 ABSENT if np.isnan(year.change) else prose.percent(year.change),
                 rate,
                 ABSENT if np.isnan(year.everyone) else prose.rate(year.everyone),
-                f"{year.rank}{NBSP}of{NBSP}{year.ranked}" if year.rank else ABSENT,
+                _rank(year),
                 slope,
             )
         )
     end = next(iter(years.values())).end
     header = ("Outcome", "Events", "Change on year before", "Rate per 100,000", "All areas", "Rank", "Trend a year")
-    note = "Brackets hold the 95% interval. Rank 1 is the highest rate. Below zero means fewer."
+    note = (
+        "Brackets hold the 95% interval. Rank 1 is the highest rate; its brackets hold the ranks that chance leaves "
+        "open. Below zero means fewer."
+    )
     return Table(f"{view.place}: the year to {periods.label(end)}", header, tuple(rows), note)
+
+
+def _rank(year: LastYear) -> str:
+    if not year.rank:
+        return ABSENT
+    text = f"{year.rank}{NBSP}of{NBSP}{year.ranked}"
+    return f"{text} {bracket(str(year.rank_low), str(year.rank_high))}" if year.rank_low else text
 
 
 def _figures(view: AreaView, outcome: OutcomeSpec, trend: Trend | str) -> list[Block]:

@@ -174,8 +174,14 @@ def _answer(view: AreaView, worths: list[Worth], lines: tuple[CostLine, ...]) ->
     return (
         f"It cost {prose.pounds(first.cost)}; it had to prevent about {prose.count(needed)} "
         f"{'event' if needed == 1 else 'events'} of {name} to pay for itself. {prose.sentence(value)} {verdict}. "
-        "These are costs to society, most of which no budget gets back."
+        f"{_care(view)}These are costs to society, most of which no budget gets back."
     )
+
+
+def _care(view: AreaView) -> str:
+    checks = view.context.checks.get(view.headline.column, ())
+    warns = any(c.status in ("failed", "errored") for c in checks)
+    return "It rests on the effect above, and shares its warnings. " if warns else ""
 
 
 def _cost_blocks(view: AreaView, lines: tuple[CostLine, ...]) -> list[Block]:
