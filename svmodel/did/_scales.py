@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["PerCell", "from_influence", "from_noise"]
 
+#: Largest exponent whose exponential is finite.
+_LARGEST = 709.0
+
 
 @dataclass(frozen=True)
 class PerCell:
@@ -89,23 +92,23 @@ def from_influence(
     Notes
     -----
     The interval of the rate ratio is formed on the log scale. Those of the additive scales follow it: as the log ratio
-    moves to its limit, observed and expected move with it along their regressions on it. So every scale tells the same
-    story of significance, with the p-value of the log rate ratio. ``std_error`` is the delta method's on each scale.
+    moves to its limit, observed and expected move with it along their regressions on it (neither against it). So every
+    scale tells the same story of significance, with the p-value of the log rate ratio. ``std_error`` is the delta
+    method's on each scale.
     """
     to_log = np.array([1 / observed, -1 / expected])
     variance = float(to_log @ covariance @ to_log)
     se = math.sqrt(max(variance, 0.0))
     ratio = observed / expected
     critical = critical_value(level, df)
-    along = covariance @ to_log / se if se > 0 else np.zeros(2)  # d(observed, expected) for one s.e. of the log ratio
-    moves = [
-        observed * math.exp(k * along[0] / observed) - expected * math.exp(k * along[1] / expected)
-        for k in (-critical, critical)
-    ]
+    # the share of a move of the log ratio that is the observed sum's; the rest is the expected sum's
+    share = float((covariance @ to_log)[0]) / observed / variance if variance > 0 else 0.5
+    share = min(max(share, 0.0), 1.0)
+    moves = [observed * _exp(share * k * se) - expected * _exp((share - 1) * k * se) for k in (-critical, critical)]
     one = np.array([1.0, -1.0])
     events_se = math.sqrt(max(float(one @ covariance @ one), 0.0))
     return _Interval(
-        (ratio, ratio * se, ratio * math.exp(-critical * se), ratio * math.exp(critical * se)),
+        (ratio, ratio * se, ratio * _exp(-critical * se), ratio * _exp(critical * se)),
         (observed - expected, events_se, moves[0], moves[1]),
         _two_sided(math.log(ratio) / se, df) if se > 0 else math.nan,
         which,
@@ -156,6 +159,11 @@ def from_noise(
         _two_sided(events / at_one, df) if at_one > 0 else math.nan,
         which,
     ).rows(term, per, level)
+
+
+def _exp(x: float) -> float:
+    """Return e^x, infinite beyond what a float holds: an error so large bounds nothing."""
+    return math.exp(x) if x < _LARGEST else math.inf
 
 
 def _two_sided(ratio: float, df: float) -> float:

@@ -120,10 +120,11 @@ def _variance_function(squared: Floats, size: Floats, floor: float) -> tuple[flo
     """Fit ``E[squared] = phi size + omega size^2`` with ``phi >= floor`` and ``omega >= 0``."""
     fitted = size * max(float(squared.sum() / size.sum()), floor, 1e-12)
     phi, omega = float("nan"), 0.0
+    powers = np.stack([size, size**2])
     for _ in range(30):
-        weight = 1 / fitted**2
-        a, b, c = (float((weight * size**k).sum()) for k in (2, 3, 4))
-        r, s = (float((weight * size**k * squared).sum()) for k in (1, 2))
+        weighted = powers / fitted**2
+        (a, b), (_, c) = (weighted @ powers.T).tolist()
+        r, s = (weighted @ squared).tolist()
         determinant = a * c - b * b
         old = phi, omega
         if determinant > 1e-12 * a * c:

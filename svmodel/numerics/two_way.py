@@ -210,9 +210,9 @@ class TwoWay:
         T, W, B, Q = self.shape[1], self.by_period.shape[1], self.n_period_terms, self.n_groups
         C = np.zeros((self.size, self.size))
         x = self.by_period
-        per_period = np.einsum("nt,na,nb->tab", v, x, x, optimize=True)
-        for t in range(T):
-            C[t * W : (t + 1) * W, t * W : (t + 1) * W] = per_period[t]
+        for a in range(W):
+            for b in range(a, W):
+                C[np.arange(T) * W + a, np.arange(T) * W + b] = v.T @ (x[:, a] * x[:, b])
         if self.group is not None:
             slot = np.arange(T)[None, :] * (Q + 1) + self.group + 1
             for a in range(W):

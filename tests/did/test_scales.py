@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from svmodel.did._scales import PerCell, from_influence, from_noise
+
+size = st.floats(1, 1000)
+
+
+@settings(deadline=None)  # the first call imports scipy
+@given(size, size, st.floats(0.1, 30), st.floats(0.1, 30), st.floats(-0.9, 0.9))
+def test_scales_agree_on_significance_from_influence(observed, expected, a, b, r):
+    covariance = np.array([[a * a, r * a * b], [r * a * b, b * b]])
+    rows = from_influence("att", observed, expected, covariance, PerCell(10, 5000.0), level=0.95, df=20)
+    agree(rows, 1e-9 * max(observed, expected))
+
+
+@settings(deadline=None)
+@given(st.floats(0, 1000), size, st.floats(0.1, 500), st.floats(0, 500), st.floats(0, 1))
+def test_scales_agree_on_significance_from_noise(observed, expected, linear, square, part):
+    noise = (linear, square, part * square)
+    rows = from_noise("area", observed, expected, noise, PerCell(10, 5000.0), level=0.95, df=40)
+    agree(rows, 1e-9 * max(observed, expected))
+    ratio = rows[0]
+    if np.isfinite(ratio["conf_high"]):
+        significant = ratio["conf_low"] > 1 or ratio["conf_high"] < 1
+        if abs(ratio["p_value"] - 0.05) > 1e-6:
+            assert significant == (ratio["p_value"] < 0.05)
+
+
+def agree(rows, rounding):
+    ratio, others = rows[0], rows[1:]
+    assert [r["scale"] for r in rows] == ["rate_ratio", "difference", "per_100k", "events"]
+    for row in others:
+        for key in ("estimate", "conf_low", "conf_high"):
+            if abs(ratio[key] - 1) > 1e-9 and np.isfinite(ratio[key]):
+                assert np.sign(row[key]) == np.sign(ratio[key] - 1) or abs(row[key]) < rounding
+        assert row["conf_low"] <= row["estimate"] + rounding
+        assert row["estimate"] <= row["conf_high"] + rounding
+        assert row["p_value"] == ratio["p_value"]
+
+
+def test_delta_method_errors():
+    covariance = np.array([[9.0, 2.0], [2.0, 4.0]])
+    ratio, difference, rate, events = from_influence(
+        "att", 80.0, 100.0, covariance, PerCell(20, 1000.0), level=0.95, df=1e9
+    )
+    assert events["std_error"] == pytest.approx(np.sqrt(9 + 4 - 4))
+    assert difference["std_error"] == pytest.approx(3 / 20)
+    assert rate["std_error"] == pytest.approx(3 / 1000 * 1e5)
+    assert ratio["std_error"] / 0.8 == pytest.approx(np.sqrt(9 / 80**2 + 4 / 100**2 - 2 * 2 / 8000))
+    # to first order the limits of events lie as far off as the part of their error that moves with the log ratio
+    assert events["conf_high"] - events["conf_low"] == pytest.approx(2 * 1.96 * 3, rel=0.01)
+
+
+def test_no_noise_known_gives_no_interval():
+    rows = from_noise("area", 5.0, 9.0, (np.nan, 0.0, 0.0), PerCell(3, None), level=0.95, df=5)
+    assert [r["scale"] for r in rows] == ["rate_ratio", "difference", "events"]
+    assert all(np.isnan(r["std_error"]) and np.isnan(r["p_value"]) and np.isfinite(r["estimate"]) for r in rows)
+
+
+def test_an_enormous_error_bounds_nothing():
+    rows = from_influence("cell", 1.0, 1.0, np.diag([1e6, 1e6]), PerCell(1, None), level=0.95, df=3)
+    assert (rows[0]["conf_low"], rows[0]["conf_high"]) == (0.0, np.inf)
