@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -77,6 +78,9 @@ def run(
     formats: Annotated[str, typer.Option("--format", help="html (pdf and docx are not there yet).")] = "html",
 ) -> None:
     """Make a report for every area of a study."""
+    # the work is spread over processes; numeric libraries that each took every core would only wait for one another
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
     from svmodel.report.console import console_progress, describe_plan, describe_report
     from svmodel.report.run import plan_study, run_study
 

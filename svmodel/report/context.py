@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from svmodel.errors import DataError, UserError
+from svmodel.errors import DataError, DesignError, EstimationError, Problems, UserError
 from svmodel.files import atomic_file
+from svmodel.report.processes import Answer, Piece, side_by_side
 from svmodel.seeds import derive_seed
 
 if TYPE_CHECKING:
@@ -117,6 +118,7 @@ def prepare(
     data: Path | str | None = None,
     *,
     panel: Panel | None = None,
+    workers: int | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> StudyContext:
     """Read the data and fit everything that is study-wide, once.
@@ -128,6 +130,8 @@ def prepare(
         Folder of the data; see :meth:`Study.data_root`.
     panel : Panel, optional
         What :func:`svmodel.report.study_data.load_panel` gave, where it has been read already.
+    workers : int, optional
+        Processes in which outcomes are fitted side by side; None fits them here, one after the other.
     progress : callable, optional
         Is told what is being fitted.
 
@@ -139,7 +143,7 @@ def prepare(
     Raises
     ------
     UserError
-        If the data cannot be used.
+        If the data cannot be used, or the headline outcome's design has problems.
     """
     from svmodel.report.study_data import load_panel, resolve_areas
 
@@ -149,21 +153,17 @@ def prepare(
         panel = load_panel(study, data)
     reporting = panel.aggregate("parent") if panel.parents else panel
     asked = designs(study, panel, data)
-    results: dict[str, dict[str, Result]] = {}
-    failures: dict[str, dict[str, str]] = {}
-    checks: dict[str, tuple[CheckResult, ...]] = {}
-    forecasts: dict[str, Any] = {}
-    for outcome in (o.column for o in study.outcomes):
-        failed = failures.setdefault(outcome, {})
-        if outcome in asked:
-            say(f"estimating the effect on {outcome}")
-            results[outcome] = _fit_all(study, asked[outcome], failed)
-            checks[outcome] = _check(study, results[outcome])
-        if study.horizon:
-            say(f"forecasting {outcome}")
-            made = _forecast(study, reporting, outcome, failed)
-            if made is not None:
-                forecasts[outcome] = made
+    _refuse_a_headline_that_cannot_be_asked(study, asked)
+    pieces = [Piece(o.column, fit_outcome, (study, reporting, o.column, asked.get(o.column))) for o in study.outcomes]
+    fits: dict[str, OutcomeFits] = {}
+    if workers is None:
+        for piece in pieces:
+            say(f"fitting {piece.name}")
+            fits[piece.name] = piece.function(*piece.arguments)
+    else:
+        for answer in side_by_side(pieces, workers, started=lambda p: say(f"fitting {p.name}")):
+            fits[answer.name] = _fits_of(answer, asked.get(answer.name))
+    ordered = {o.column: fits[o.column] for o in study.outcomes}
     return StudyContext(
         study=study,
         panel=panel,
@@ -171,13 +171,51 @@ def prepare(
         areas=resolve_areas(study, panel),
         disclosure=study.disclosure.build(),
         designs=asked,
-        results=results,
-        failures={o: f for o, f in failures.items() if f},
-        checks=checks,
-        forecasts=forecasts,
+        results={o: f.results for o, f in ordered.items() if o in asked},
+        failures={o: f.failures for o, f in ordered.items() if f.failures},
+        checks={o: f.checks for o, f in ordered.items() if o in asked},
+        forecasts={o: f.forecast for o, f in ordered.items() if f.forecast is not None},
         synthetic=panel.synthetic,
         data_sources=tuple(s for s in panel.source.split("; ") if s),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class OutcomeFits:
+    """All that is fitted for one outcome."""
+
+    results: Mapping[str, Result]
+    failures: Mapping[str, str]
+    checks: tuple[CheckResult, ...]
+    forecast: Any
+
+
+def fit_outcome(study: Study, reporting: Panel, outcome: str, design: Design | None) -> OutcomeFits:
+    """Fit every estimator, the checks and the forecast of one outcome; what refuses or breaks stops no other."""
+    failed: dict[str, str] = {}
+    results = {} if design is None else _fit_all(study, design, failed)
+    return OutcomeFits(
+        results=results,
+        failures=failed,
+        checks=_check(study, results),
+        forecast=_forecast(study, reporting, outcome, failed) if study.horizon else None,
+    )
+
+
+def _fits_of(answer: Answer, design: Design | None) -> OutcomeFits:
+    """Return what a process fitted, with the design of this process instead of a copy for every result."""
+    if answer.error is not None:
+        raise answer.error
+    if answer.died:
+        raise EstimationError(f"the process that fitted {answer.name} ended unexpectedly ({answer.died})")
+    fits: OutcomeFits = answer.value
+    return replace(fits, results={label: replace(r, design=design) for label, r in fits.results.items()})
+
+
+def _refuse_a_headline_that_cannot_be_asked(study: Study, asked: Mapping[str, Design]) -> None:
+    design = asked.get(study.headline_outcome.column)
+    problems = Problems(list(design.problems()) if design is not None else [])
+    problems.raise_if_any(DesignError, f"{study.path} cannot be run: its headline outcome cannot be estimated")
 
 
 def designs(study: Study, panel: Panel, data: Path | str | None = None) -> dict[str, Design]:
@@ -233,11 +271,15 @@ def _check(study: Study, fitted: dict[str, Result]) -> tuple[CheckResult, ...]:
 
 
 def _forecast(study: Study, reporting: Panel, outcome: str, failed: dict[str, str]) -> Any:
+    from svmodel.breaks import Break
     from svmodel.forecast import forecast
 
     seed = derive_seed(study.seed, "all areas", outcome, "forecast")
+    breaks = tuple(Break(b.period, b.reason, b.until) for b in study.breaks)
+    # a year ahead, in whatever periods the panel has, unless the study says otherwise
+    horizon = study.horizon if study.line("forecast.horizon") else None
     try:
-        return forecast(reporting, outcome, horizon=study.horizon, seed=seed)
+        return forecast(reporting, outcome, horizon=horizon, breaks=breaks, seed=seed)
     except UserError as error:
         failed["forecast"] = str(error)
     except Exception as error:  # noqa: BLE001 - shown in the report, which has more to say than its forecast

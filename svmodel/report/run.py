@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import os
 import shutil
-import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,13 +16,11 @@ from svmodel.files import atomic_folder, atomic_write_text, clear_partial
 from svmodel.report import context as contexts
 from svmodel.report.manifest import AreaOutcome, is_complete, mark, write_manifest
 from svmodel.report.plan import AreaJob, Plan, make_plan
+from svmodel.report.processes import Answer, Piece, default_workers, side_by_side
 from svmodel.report.study import read_study
-from svmodel.report.worker import AreaTask, Verdict, install_kernel, work
+from svmodel.report.worker import AreaTask, Verdict, install_kernel, make_report
 
 if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
-    from multiprocessing.context import ForkServerContext, ForkServerProcess
-
     from svmodel.panel import Panel
 
 __all__ = ["Progress", "RunReport", "plan_study", "run_study"]
@@ -72,14 +68,6 @@ class RunReport:
     def count(self, status: str) -> int:
         """Return how many areas have that status."""
         return sum(o.status == status for o in self.outcomes)
-
-
-@dataclass
-class _Running:
-    job: AreaJob
-    process: ForkServerProcess
-    answer: Connection
-    since: float
 
 
 def plan_study(
@@ -146,7 +134,9 @@ def run_study(
     start = time.monotonic()
     started = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     progress = progress or Progress()
-    workers = _workers(jobs)
+    if jobs is not None and jobs < 1:
+        raise UserError(f"--jobs has to be 1 or more, and is {jobs}")
+    workers = jobs or default_workers()
     progress.say("reading the study and its data")
     plan, panel = plan_study(path, data=data, out=out, areas=areas)
     with _output_folder(plan):
@@ -156,7 +146,7 @@ def run_study(
         for outcome in done.values():
             progress.ended(outcome)
         if todo:
-            _fit_once(plan, panel, data, progress)
+            _fit_once(plan, panel, data, workers, progress)
         # from here on the old index would speak of reports that are being replaced
         for name in ("index.html", "manifest.json") if todo else ():
             (plan.folder / name).unlink(missing_ok=True)
@@ -205,89 +195,53 @@ def _output_folder(plan: Plan) -> Iterator[None]:
             clear_partial(plan.folder / "areas")
 
 
-def _fit_once(plan: Plan, panel: Panel, data: Path | str | None, progress: Progress) -> None:
+def _fit_once(plan: Plan, panel: Panel, data: Path | str | None, workers: int, progress: Progress) -> None:
     """Have the study's fits on disk: those of a run that was broken off, or new ones."""
     if plan.context.is_file():
         with contextlib.suppress(UserError):
             contexts.load(plan.context)
             return
-    contexts.prepare(plan.study, data, panel=panel, progress=progress.say).save(plan.context)
-
-
-def _workers(jobs: int | None) -> int:
-    if jobs is not None and jobs < 1:
-        raise UserError(f"--jobs has to be 1 or more, and is {jobs}")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return jobs or min(cores, 4)
+    contexts.prepare(plan.study, data, panel=panel, workers=workers, progress=progress.say).save(plan.context)
 
 
 def _make(
     plan: Plan, todo: list[AreaJob], workers: int, progress: Progress, *, synthetic: bool
 ) -> Iterator[AreaOutcome]:
-    """Make the reports, `workers` at a time, each in a process that has its imports done."""
-    if not todo:
-        return
-    import multiprocessing as mp
-    from multiprocessing import connection
-
-    server = mp.get_context("forkserver")
-    server.set_forkserver_preload(["svmodel.report.worker", "papermill"])
+    """Make the reports; an area that fails gets its page."""
     kernels = install_kernel(plan.work)
-    waiting, running = list(todo), list[_Running]()
-    try:
-        while waiting or running:
-            while waiting and len(running) < workers:
-                running.append(_start(server, plan, waiting.pop(0), kernels))
-                progress.started(running[-1].job)
-            connection.wait([r.process.sentinel for r in running])
-            for one in [r for r in running if not r.process.is_alive()]:
-                running.remove(one)
-                outcome = _settle(plan, one, synthetic=synthetic)
-                progress.ended(outcome)
-                yield outcome
-    finally:
-        _stop(running)
+    jobs = {j.code: j for j in todo}
+    pieces = [Piece(j.code, make_report, (_task(plan, j, kernels),)) for j in todo]
+    with contextlib.closing(side_by_side(pieces, workers, started=lambda p: progress.started(jobs[p.name]))) as answers:
+        for answer in answers:
+            job, verdict = jobs[answer.name], _verdict(answer)
+            if verdict.status == "output":
+                raise OutputError(verdict.message)
+            outcome = AreaOutcome(job.code, job.name, verdict.status, verdict.message, round(answer.seconds, 1))
+            if outcome.failed:
+                _write_failed(plan, job, verdict.message, synthetic=synthetic)
+            progress.ended(outcome)
+            yield outcome
 
 
-def _start(server: ForkServerContext, plan: Plan, job: AreaJob, kernels: Path) -> _Running:
-    log = plan.work / f"{job.code}.log"
-    task = AreaTask(
+def _task(plan: Plan, job: AreaJob, kernels: Path) -> AreaTask:
+    return AreaTask(
         code=job.code,
         hash=job.hash,
         notebook=str(plan.notebook.resolve()),
         context=str(plan.context),
         folder=str(plan.area_folder(job.code)),
         kernels=str(kernels),
-        log=str(log),
-        environment=dict(os.environ),
+        log=str(plan.work / f"{job.code}.log"),
     )
-    receive, send = server.Pipe(duplex=False)
-    process = server.Process(target=work, args=(task, send), name=job.code)
-    process.start()
-    send.close()
-    return _Running(job, process, receive, time.monotonic())
 
 
-def _settle(plan: Plan, one: _Running, *, synthetic: bool) -> AreaOutcome:
-    """Turn a worker's verdict into the area's outcome; a failed area gets its page."""
-    one.process.join()
-    try:
-        verdict: Verdict = one.answer.recv() if one.answer.poll() else _died(one.process.exitcode)
-    except EOFError:
-        verdict = _died(one.process.exitcode)
-    seconds = time.monotonic() - one.since
-    if verdict.status == "output":
-        raise OutputError(verdict.message)
-    outcome = AreaOutcome(one.job.code, one.job.name, verdict.status, verdict.message, round(seconds, 1))
-    if outcome.failed:
-        _write_failed(plan, one.job, verdict.message, synthetic=synthetic)
-    return outcome
-
-
-def _died(exitcode: int | None) -> Verdict:
-    how = f"killed by signal {-exitcode}" if exitcode is not None and exitcode < 0 else f"exit code {exitcode}"
-    hint = "; the machine may have run out of memory" if exitcode == -signal.SIGKILL else ""
-    return Verdict("failed", f"the process that made this report ended unexpectedly ({how}{hint})")
+def _verdict(answer: Answer) -> Verdict:
+    if answer.died:
+        return Verdict("failed", f"the process that made this report ended unexpectedly ({answer.died})")
+    if answer.error is not None:
+        return Verdict("failed", f"{type(answer.error).__name__}: {answer.error}")
+    verdict: Verdict = answer.value
+    return verdict
 
 
 def _write_failed(plan: Plan, job: AreaJob, message: str, *, synthetic: bool) -> None:
@@ -299,18 +253,6 @@ def _write_failed(plan: Plan, job: AreaJob, message: str, *, synthetic: bool) ->
         (folder / "report.html").write_text(html, encoding="utf-8")
         (folder / "run.log").write_bytes(log.read_bytes() if log.is_file() else b"")
         mark(folder, job.hash, message=message)
-
-
-def _stop(running: list[_Running]) -> None:
-    """Stop workers with their kernels; nothing that they were writing stays."""
-    for one in running:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(one.process.pid or 0, signal.SIGTERM)
-    for one in running:
-        one.process.join(5)
-        if one.process.is_alive():
-            one.process.kill()
-            one.process.join()
 
 
 def _good_ones_of_earlier_runs(plan: Plan) -> tuple[AreaOutcome, ...]:

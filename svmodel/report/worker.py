@@ -1,29 +1,22 @@
-"""One area's report in a process of its own: papermill runs the notebook on a kernel of this very interpreter."""
+"""One area's report: papermill runs the notebook on a kernel of this very interpreter."""
 
 from __future__ import annotations
 
 import json
 import logging
 import os
-import signal
 import site
 import sys
 import sysconfig
-import threading
 import traceback
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from svmodel.errors import OutputError
 from svmodel.files import atomic_folder
 from svmodel.report.manifest import mark
 
-if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
-
-__all__ = ["AreaTask", "Verdict", "install_kernel", "work"]
+__all__ = ["AreaTask", "Verdict", "install_kernel", "make_report"]
 
 KERNEL = "svmodel"
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -33,7 +26,7 @@ _DISK = ("OutputError", "No space left on device", "Disk quota exceeded")
 
 @dataclass(frozen=True)
 class AreaTask:
-    """What a worker is told; paths are absolute. The process that it is forked from may have an older environment."""
+    """What is needed to make one area's report; paths are absolute."""
 
     code: str
     hash: str
@@ -42,12 +35,11 @@ class AreaTask:
     folder: str
     kernels: str
     log: str
-    environment: Mapping[str, str] = field(repr=False)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a worker answers: ``made``, ``failed`` (with why), or ``output`` (the output cannot be written)."""
+    """What came of it: ``made``, ``failed`` (with why), or ``output`` (the output cannot be written)."""
 
     status: str
     message: str = ""
@@ -78,29 +70,21 @@ def install_kernel(folder: Path) -> Path:
     return folder / "jupyter"
 
 
-def work(task: AreaTask, answer: Connection) -> None:
-    """Make one area's folder, whole or not at all, and send the verdict."""
-    os.setsid()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _leave)
-    _die_with_parent()
+def make_report(task: AreaTask) -> Verdict:
+    """Make one area's folder, whole or not at all; called in a process of its own."""
     log = Path(task.log)
-    os.environ.clear()
-    os.environ.update(task.environment)
     try:
         _redirect(log)
         with atomic_folder(task.folder) as folder:
             run_notebook(task, folder)
             (folder / "run.log").write_bytes(log.read_bytes())
             mark(folder, task.hash)
-        verdict = Verdict("made")
     except OutputError as error:
-        verdict = Verdict("output", str(error))
+        return Verdict("output", str(error))
     except Exception as error:  # noqa: BLE001 - an area that fails is counted and shown; its traceback goes to the log
-        verdict = _failed(error)
         traceback.print_exc()
-    answer.send(verdict)
-    answer.close()
+        return _failed(error)
+    return Verdict("made")
 
 
 def run_notebook(task: AreaTask, folder: Path) -> None:
@@ -148,22 +132,3 @@ def _redirect(log: Path) -> None:
     os.dup2(handle, 2)
     os.close(handle)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", force=True)
-
-
-def _leave(*_: Any) -> None:
-    raise SystemExit(143)
-
-
-def _die_with_parent() -> None:
-    """Stop when the run that started this process is no more, however it went."""
-    from multiprocessing import connection, parent_process
-
-    parent = parent_process()
-    if parent is None:
-        return
-
-    def watch() -> None:
-        connection.wait([parent.sentinel])
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=watch, daemon=True).start()
