@@ -38,7 +38,14 @@ class Pattern:
 def patterns(block: CohortBlock) -> list[Pattern]:
     """Return the areas of a cohort by pattern; beyond the twenty most common, each goes to the nearest of these."""
     both = np.hstack([block.level_cells, block.target])
-    kinds, which, count = np.unique(both, axis=0, return_inverse=True, return_counts=True)
+    packed = np.packbits(both, axis=1)
+    keys = packed.view(f"V{packed.shape[1]}").ravel()
+    seen: dict[bytes, int] = {}
+    which = np.array([seen.setdefault(key.tobytes(), len(seen)) for key in keys])
+    kinds = np.unpackbits(
+        np.frombuffer(b"".join(seen), dtype=np.uint8).reshape(len(seen), -1), axis=1, count=both.shape[1]
+    ).astype(bool)
+    count = np.bincount(which)
     if len(kinds) > _MOST_PATTERNS:
         common = np.sort(np.argsort(-count, kind="stable")[:_MOST_PATTERNS])
         far = (kinds[:, None, :] != kinds[None, common, :]).sum(axis=2)

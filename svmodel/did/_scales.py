@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from svmodel.estimates import critical_value
+from svmodel import estimates
 from svmodel.numerics.placebo_noise import ratio_interval
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["PerCell", "from_influence", "from_noise"]
+
+critical_value = functools.cache(estimates.critical_value)
 
 #: Largest exponent whose exponential is finite.
 _LARGEST = 709.0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from svmodel.errors import EstimationError
+from svmodel.numerics.two_way import components
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -86,8 +87,6 @@ def informative_cells(y: Floats, use: NDArray[np.bool_], group: NDArray[np.int64
 
 def _all_linked(keep: NDArray[np.bool_], positive: NDArray[np.bool_]) -> bool:
     """Return whether the cells with events alone link every kept area and period: then nothing is separated."""
-    from svmodel.numerics.two_way import components
-
     label = components(keep & positive)
     return int(label.max(initial=-1)) <= 0
 
@@ -145,7 +144,7 @@ class PoissonFit:
 
 
 def fit_poisson(
-    y: Floats, terms: TwoWay, exposure: Floats | None = None, *, start: Floats | None = None, tolerance: float = 1e-10
+    y: Floats, terms: TwoWay, exposure: Floats | None = None, *, start: Floats | None = None, tolerance: float = 1e-7
 ) -> PoissonFit:
     """Fit ``E[y_it] = exposure_it exp(a_i + z_it' theta)`` by Poisson quasi-maximum likelihood.
 
@@ -162,7 +161,8 @@ def fit_poisson(
     start : ndarray, shape (P,), optional
         Where to start, e.g. a fit to nearly the same data.
     tolerance : float
-        Newton stops when no index moves by more than this.
+        Newton stops after the step in which no index moves by more than this; steps converge quadratically, so what
+        is left is of the order of its square.
 
     Returns
     -------
@@ -195,7 +195,7 @@ def fit_poisson(
     if not total.any():
         raise EstimationError("no event was observed in the cells that the model is fitted on")
     offset = np.zeros(terms.shape) if exposure is None else np.log(exposure)
-    theta = np.zeros(terms.size) if start is None else start.copy()
+    theta = _first_guess(terms, events, total, exposure) if start is None else start.copy()
 
     def expected(theta: Floats) -> tuple[Floats, Floats, Floats, float]:
         eta = terms.index(theta) + offset
@@ -234,6 +234,25 @@ def fit_poisson(
     shape = np.exp(np.minimum(eta - top, 700.0))
     level = np.where(use.any(axis=1), level, np.nan)
     return PoissonFit(terms, theta, shape, level, mu, np.where(use, events - mu, 0.0))
+
+
+def _first_guess(terms: TwoWay, events: Floats, total: Floats, exposure: Floats | None) -> Floats:
+    """Return period effects from observed over expected by period, areas taken at their average over time."""
+    base = terms.use.astype(np.float64) if exposure is None else np.where(terms.use, exposure, 0.0)
+    size = base.sum(axis=1)
+    level = np.divide(total, size, out=np.zeros_like(size), where=size > 0)
+    heard, expected = events.sum(axis=0), level @ base
+    guess = np.log(np.divide(heard, expected, out=np.ones_like(heard), where=(heard > 0) & (expected > 0)))
+    theta = np.zeros(terms.size)
+    theta[: terms.n_period_terms : terms.by_period.shape[1]] = guess
+    held = np.ones(terms.size, dtype=bool)
+    held[terms.free] = False
+    label = components(terms.use)
+    for c in range(int(label.max(initial=-1)) + 1):
+        periods = np.flatnonzero(label == c) * terms.by_period.shape[1]
+        theta[periods] -= theta[periods[-1]]
+    theta[held] = 0.0
+    return theta
 
 
 def _largest_move(terms: TwoWay, step: Floats) -> float:

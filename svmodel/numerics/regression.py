@@ -55,6 +55,7 @@ def regress(
     family: Literal["poisson", "linear"] = "linear",
     offset: str | None = None,
     cluster: str | None = "area",
+    tolerance: float = 1e-12,
 ) -> Regression:
     """Regress with fixed effects and CRV1 covariance, by pyfixest.
 
@@ -72,6 +73,8 @@ def regress(
         Column with the log exposure (Poisson only).
     cluster : str, optional
         Column of clusters; None for independent errors.
+    tolerance : float
+        Relative change of the deviance at which a Poisson fit stops; pyfixest's own default is 1e-8.
 
     Returns
     -------
@@ -98,8 +101,9 @@ def regress(
         formula = f"{outcome} ~ {' + '.join(regressors)} | {' + '.join(effects)}"
         vcov: Any = {"CRV1": cluster} if cluster else ("hetero" if family == "poisson" else "iid")
         if family == "poisson":
-            # the loosest of pyfixest's defaults is the deviance's tolerance; 1e-12 brings its digits up to ours
-            fit: Any = pyfixest.fepois(formula, data=frame, vcov=vcov, offset=offset, iwls_tol=1e-12, iwls_maxiter=200)
+            fit: Any = pyfixest.fepois(
+                formula, data=frame, vcov=vcov, offset=offset, iwls_tol=tolerance, iwls_maxiter=200
+            )
         else:
             fit = pyfixest.feols(formula, data=frame, vcov=vcov)
         coefficients = fit.coef()

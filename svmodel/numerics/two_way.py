@@ -48,6 +48,8 @@ def components(use: Mask) -> NDArray[np.int64]:
     """
     from scipy.sparse import csgraph, csr_array
 
+    if use.all(axis=1).any():  # one area seen throughout links all periods
+        return np.zeros(use.shape[1], dtype=np.int64)
     seen = use.astype(np.float32)
     labels = csgraph.connected_components(csr_array(seen.T @ seen), directed=False)[1].astype(np.int64)
     empty = ~use.any(axis=0)
@@ -261,6 +263,8 @@ class Normal:
     @cached_property
     def dependent(self) -> NDArray[np.int64]:
         """Free coefficients whose columns are combinations of area effects and of the columns before them."""
+        if self._cholesky is not None:
+            return np.empty(0, dtype=np.int64)
         A = self.H[np.ix_(self.free, self.free)]
         alone = np.diag(A) <= _DEPENDENT * self.raw[self.free]
         left = np.flatnonzero(~alone)
@@ -270,16 +274,20 @@ class Normal:
         return self.free[np.sort(lost)]
 
     @cached_property
-    def _factor(self) -> tuple[Floats, tuple[Floats, bool]]:
+    def _cholesky(self) -> tuple[Floats, Floats] | None:
+        """Scale and lower factor of the scaled equations; None where columns depend on each other."""
         from scipy import linalg
 
-        if len(self.dependent):
-            raise EstimationError(
-                f"{len(self.dependent)} coefficients cannot be told apart from the area and period effects"
-            )
         A = self.H[np.ix_(self.free, self.free)]
-        scale = np.sqrt(np.diag(A))
-        return scale, linalg.cho_factor(A / np.outer(scale, scale), lower=True, check_finite=False)
+        diagonal = np.diag(A)
+        if (diagonal <= _DEPENDENT * self.raw[self.free]).any():
+            return None
+        scale = np.sqrt(diagonal)
+        try:
+            L = linalg.cholesky(A / np.outer(scale, scale), lower=True, check_finite=False)
+        except linalg.LinAlgError:
+            return None
+        return (scale, L) if (np.diag(L) ** 2 > _DEPENDENT).all() else None
 
     def solve(self, right: Floats) -> Floats:
         """Return ``H^-1 right`` for the free coefficients and zero for the others; `right` has P rows.
@@ -292,10 +300,15 @@ class Normal:
         from scipy import linalg
 
         solution = np.zeros_like(right)
-        if len(self.free):
-            scale, factor = self._factor
-            scale = scale.reshape(-1, *(1,) * (right.ndim - 1))
-            solution[self.free] = linalg.cho_solve(factor, right[self.free] / scale, check_finite=False) / scale
+        if len(self.free) == 0:
+            return solution
+        if self._cholesky is None:
+            raise EstimationError(
+                f"{len(self.dependent)} coefficients cannot be told apart from the area and period effects"
+            )
+        scale, L = self._cholesky
+        scale = scale.reshape(-1, *(1,) * (right.ndim - 1))
+        solution[self.free] = linalg.cho_solve((L, True), right[self.free] / scale, check_finite=False) / scale
         return solution
 
 
