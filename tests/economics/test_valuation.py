@@ -5,7 +5,7 @@ import pytest
 
 from svmodel.costs import CostLine
 from svmodel.design import Design, Intervention
-from svmodel.did.callaway_santanna import CallawaySantAnna
+from svmodel.did import CallawaySantAnna
 from svmodel.economics import COURSES, STPR, UnitCost, cost_total, unit_cost, valuation_table, value
 from svmodel.errors import DesignError, EstimationError
 from svmodel.result import Result
