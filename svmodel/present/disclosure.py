@@ -282,7 +282,7 @@ class Disclosure:
     def describe(self) -> str:
         """Return the rule in one or two sentences, for the page."""
         if not self.active:
-            return "No count on this page is hidden or rounded: the data are published openly at this level."
+            return "No count on this page is hidden or rounded: the study asks for no disclosure control."
         words = f"Counts from 1 to {self._threshold - 1} are hidden and shown as [c]; zeros are shown."
         if self.rounds:
             words += f" Every other count is rounded to the nearest {self._round_to}."

@@ -26,6 +26,7 @@ __all__ = [
     "percent",
     "pounds",
     "rate",
+    "rough_change",
     "sentence",
 ]
 
@@ -135,6 +136,17 @@ def change(value: float | None) -> str:
     return _change(value, 1, "%", "") if _known(value) else MISSING  # type: ignore[arg-type]
 
 
+def rough_change(value: float | None) -> str:
+    """Return a per cent change that rests on rounded counts, in words.
+
+    Examples
+    --------
+    >>> rough_change(-12.34), rough_change(0.2)
+    ('about 12% fewer', 'no change')
+    """
+    return _change(value, 0, "%", "about ") if _known(value) else MISSING  # type: ignore[arg-type]
+
+
 def change_interval(low: float | None, high: float | None) -> str:
     """Return the interval of a per cent change in words.
 
@@ -194,7 +206,7 @@ def certainty(effect: Effect) -> str:
     """
     neutral = 1.0 if effect.scale == "rate_ratio" else 0.0
     if not (_known(effect.conf_low) and _known(effect.conf_high)):
-        return "The method gives no interval, so how sure we can be is not known."
+        return "No interval could be worked out, so how sure we can be is not known."
     if effect.conf_low <= neutral <= effect.conf_high:
         return "The data cannot rule out no effect."
     side = "a fall" if effect.conf_high < neutral else "a rise"

@@ -168,12 +168,14 @@ def _rule_for(result: Result, area: str, observed: ArrayLike, disclosure: Disclo
 
 
 def post_totals(result: Result, area: str = ALL_TREATED, *, disclosure: Disclosure | None = None) -> dict[str, float]:
-    """Return observed and expected counts summed over the treated cells; NaN where hidden or not given.
+    """Return ``observed`` and ``expected`` counts summed over the treated cells; NaN where hidden or not given.
+
+    ``clear`` is 1 where the interval of their difference leaves out zero, and 0 elsewhere.
 
     Expected is observed less the effect in events, so that the two always agree with the table of effects.
     """
     disclosure = disclosure or Disclosure()
-    blank = {"observed": np.nan, "expected": np.nan}
+    blank = {"observed": np.nan, "expected": np.nan, "clear": 0.0}
     term = {"term": "att"} if area == ALL_TREATED else {"term": "area", "area": area}
     if result.design is None or not result.has(term["term"], "events"):
         return blank
@@ -184,7 +186,8 @@ def post_totals(result: Result, area: str = ALL_TREATED, *, disclosure: Disclosu
         return blank
     rule = _rule_for(result, area, _column(result, area), disclosure)
     shown = rule.count(observed)
-    return {"observed": shown, "expected": shown - found.estimate}
+    clear = float(found.conf_low > 0 or found.conf_high < 0)
+    return {"observed": shown, "expected": shown - found.estimate, "clear": clear}
 
 
 def _column(result: Result, area: str) -> ArrayLike:

@@ -26,7 +26,7 @@ __all__ = ["Table", "data_table", "effects_table", "frame_table"]
 HIDDEN, ABSENT = "[c]", "[x]"
 #: No-break space.
 NBSP = "\N{NO-BREAK SPACE}"
-SHORTHAND = "[c] hidden to protect small numbers; [x] not available."
+SHORTHAND = {HIDDEN: "[c] hidden to protect small numbers.", ABSENT: "[x] not available."}
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,9 @@ class Table:
             cells = "".join(f"<td{self._side(i)}>{escape(c)}</td>" for i, c in enumerate(rest, start=1))
             body.append(f'<tr><th scope="row">{escape(first)}</th>{cells}</tr>')
         note = self.note
-        if any(mark in cell for row in self.rows for cell in row for mark in (HIDDEN, ABSENT)):
-            note = f"{note} {SHORTHAND}".strip()
+        for mark, meaning in SHORTHAND.items():
+            if any(mark in cell for row in self.rows for cell in row):
+                note = f"{note} {meaning}".strip()
         foot = f'<p class="note">{escape(note)}</p>' if note else ""
         return (
             f'<div class="table" tabindex="0" role="group" aria-label="{escape(self.caption)}">'
@@ -229,7 +230,7 @@ def bracket(low: str, high: str) -> str:
     >>> bracket("1.2", "3.4").replace(NBSP, "_")
     '(1.2_to_3.4)'
     """
-    return f"({low}{NBSP}to{NBSP}{high})"
+    return f"({low} to {high})".replace(" ", NBSP)
 
 
 def _scaled(effect: Effect | None, digits: int) -> str:

@@ -10,19 +10,18 @@ from svmodel.figure import Figure
 from svmodel.present.disclosure import Disclosure
 
 RULE = Disclosure("threshold", threshold=20)
+TREATED = "AEFGH"
 
 
 @pytest.fixture(scope="module")
 def panel():
     rng = np.random.default_rng(2)
     months = pd.period_range("2020-01", periods=48, freq="M").astype(str)
-    rows = [
-        (area, month, int(count), 50_000.0)
-        for area, level in (("A", 60), ("B", 40), ("C", 24), ("D", 50))
-        for month, count in zip(
-            months, rng.poisson(level * np.where(np.arange(48) >= 36, 0.8 if area == "A" else 1, 1)), strict=True
-        )
-    ]
+    rows = []
+    for number, area in enumerate("ABCDEFGHIJKLMNOPQRST"):
+        level = 24 if area == "C" else 40 + 3 * number
+        fell = np.where((np.arange(48) >= 36) & (area in TREATED), 0.7, 1.0)
+        rows += [(area, m, int(n), 50_000.0) for m, n in zip(months, rng.poisson(level * fell), strict=True)]
     frame = pd.DataFrame(rows, columns=["area", "month", "n", "people"])
     return Panel.from_frame(frame, area="area", period="month", counts=["n"], exposures=["people"])
 
@@ -31,7 +30,7 @@ def panel():
 def result(panel):
     from svmodel.did import ExtendedTwoWayFixedEffects
 
-    patrols = Intervention("patrols", starts={"A": "2023-01"})
+    patrols = Intervention("patrols", starts=dict.fromkeys(TREATED, "2023-01"))
     return ExtendedTwoWayFixedEffects().fit(Design(panel, outcome="n", exposure="people", intervention=patrols))
 
 
@@ -89,9 +88,22 @@ def test_directions_in_words_are_those_of_the_numbers(figures, panel, result):
     assert ("lower" if now < before else "higher") in figures["rolling"].title
     assert f"{years[-12:].sum():,.0f}" in figures["rolling"].alt
     assert "falling year on year" in figures["trend"].title
-    side = "fewer" if result.effect("att", "events").estimate < 0 else "more"
-    assert f"{side} than expected" in figures["all_treated"].title
-    assert f"{side} than expected" in figures["all_treated"].alt
+    events = result.effect("att", "events")
+    assert events.conf_high < 0
+    assert "fewer than expected" in figures["all_treated"].title
+    assert f"{-events.estimate:,.0f} fewer than expected" in figures["all_treated"].alt
+
+
+def test_titles_claim_no_more_than_the_intervals(panel):
+    from svmodel.did import ExtendedTwoWayFixedEffects
+
+    others = panel.select(areas=[a for a in panel.areas if a not in TREATED])
+    nothing = Intervention("nothing", starts=dict.fromkeys("BIJ", "2023-01"))
+    found = ExtendedTwoWayFixedEffects().fit(Design(others, outcome="n", exposure="people", intervention=nothing))
+    effect = found.effect("att", "events")
+    assert effect.conf_low < 0 < effect.conf_high
+    assert plots.observed_expected(found, label="Robbery").title == "Robbery: no clear difference from expected"
+    assert plots.event_study(found, label="Robbery").title == "Robbery: no clear change after the start"
 
 
 def test_expected_and_observed_are_the_results_own(figures, result):

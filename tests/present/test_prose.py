@@ -44,7 +44,7 @@ def test_pounds_turn_to_millions_at_the_rounding_edge():
         (0.7, 0.9, "side of a fall"),
         (1.1, 1.4, "side of a rise"),
         (0.9, 1.1, "cannot rule out"),
-        (math.nan, 1, "no interval"),
+        (math.nan, 1, "No interval"),
     ],
 )
 def test_certainty_is_honest(low, high, says):

@@ -178,3 +178,16 @@ def test_the_committed_notebook_is_calls_and_prose_without_output():
     names = ("happening", "coming", "effect", "worth", "quality", "method", "write")
     assert calls == [f"area.{name}()" for name in names]
     assert sum(c.cell_type == "markdown" for c in notebook.cells) >= len(code)
+
+
+def test_an_effect_without_an_interval_says_so_and_prints_no_missing_number(tmp_path, small_study):
+    """Six wards: too few that are not treated for any interval."""
+    frame = small_study.make_frame()
+    frame = frame[frame["ward"].isin(["N1", "N2", "N3", "S1", "E1", "W1"])]
+    context = small_study.make_context(tmp_path / "study", frame=frame)
+    words = text_of(small_study.write_area(context, "N", tmp_path / "out"))
+    assert "No interval could be worked out, so how sure we can be is not known." in words
+    assert "nobody can say whether it paid for itself" in words
+    assert "nan" not in words.casefold().split()
+    assert "£not available" not in words
+    assert "not available to" not in words

@@ -111,9 +111,10 @@ def _event_words(data: pd.DataFrame, label: str, per: str, level: float) -> tupl
     if len(before):
         off = int(((before["change_high"] < 0) | (before["change_low"] > 0)).sum())
         words += f" Before the start {off} of {len(before)} intervals leave out zero."
+    # a title must not claim what most intervals leave open
     middle = float(after["change"].median())
-    side = "mostly lower" if middle < 0 else "mostly higher" if middle > 0 else "no change"
-    return f"{label} was {side} after the start", words
+    side = "mostly lower" if middle < 0 else "mostly higher"
+    return f"{label}: {side if 4 * clear >= len(after) else 'no clear change'} after the start", words
 
 
 def estimators_compared(
@@ -141,6 +142,7 @@ def estimators_compared(
         If no method gives an average effect.
     """
     import pandas as pd
+    from matplotlib.ticker import MaxNLocator
 
     scale = "rate_ratio" if any(r.has("att", "rate_ratio") for r in results.values()) else "difference"
     rows = []
@@ -163,6 +165,7 @@ def estimators_compared(
     axes.grid(visible=False, axis="y")
     axes.grid(visible=True, axis="x")
     unit = "%" if scale == "rate_ratio" else ""
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
     axes.xaxis.set_major_formatter(lambda v, _: _signed(v, unit))
     axes.set_xlabel("Change (left of zero: fewer)", color=GREY)
     low = int((data["change"] < 0).sum())

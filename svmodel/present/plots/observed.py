@@ -96,7 +96,7 @@ def _words(result: Result, area: str, label: str, place: str, disclosure: Disclo
     if np.isnan(observed) or np.isnan(expected):
         return f"{label}: observed and expected", f"{begin} The totals after the start are suppressed or not available."
     side = "fewer" if observed < expected else "more" if observed > expected else "no change"
-    title = {"fewer": "fewer than expected", "more": "more than expected", "no change": "as expected"}[side]
+    title = f"{side} than expected" if totals["clear"] and side != "no change" else "no clear difference from expected"
     difference = "no change" if side == "no change" else f"{prose.count(abs(observed - expected))} {side} than expected"
     words = f"After the start {prose.count(observed)} were observed and {prose.count(expected)} expected: {difference}."
     return f"{label}: {title}", f"{begin} {words}"

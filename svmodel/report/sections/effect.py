@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -90,22 +91,22 @@ def effect_words(effects: Effects, outcome: str, place: str, intervention: str =
         middle, low, high = ratio.percent
         words = f"{name} {place}: {prose.change(middle)} than expected without {intervention}"
         words = words.replace("no change than", "no change from what was")
-        words += f" ({prose.level_words(ratio.level)}: {prose.change_interval(low, high)})"
+        if math.isfinite(low):
+            words += f" ({prose.level_words(ratio.level)}: {prose.change_interval(low, high)})"
         if events is not None:
-            words += (
-                f". That is {prose.events_change(events.estimate)} over the whole period "
-                f"({prose.events_interval(events.conf_low, events.conf_high)})"
-            )
+            words += f". That is {prose.events_change(events.estimate)} over the whole period"
+            if math.isfinite(events.conf_low):
+                words += f" ({prose.events_interval(events.conf_low, events.conf_high)})"
         return f"{prose.sentence(words)} {prose.certainty(ratio)}"
     one = effects.difference or effects.per_100k
     if one is None:
         return f"The method gives no average effect on {name} {place}."
     unit = "" if one is effects.difference else " per 100,000"
     size = f"{prose.number(abs(one.estimate), 2)}{unit} {'lower' if one.estimate < 0 else 'higher'} than expected"
-    span = f"{prose.number(one.conf_low, 2)} to {prose.number(one.conf_high, 2)}"
-    return (
-        f"{prose.sentence(f'{name} {place}: {size} ({prose.level_words(one.level)}: {span})')} {prose.certainty(one)}"
-    )
+    if math.isfinite(one.conf_low):
+        span = f"{prose.number(one.conf_low, 2)} to {prose.number(one.conf_high, 2)}"
+        size += f" ({prose.level_words(one.level)}: {span})"
+    return f"{prose.sentence(f'{name} {place}: {size}')} {prose.certainty(one)}"
 
 
 def _answer(view: AreaView) -> str:
@@ -218,8 +219,8 @@ def _all_outcomes(view: AreaView) -> list[Block]:
         clear = sum(1 for _, ratio, *_ in overall if ratio is not None and not ratio.conf_low <= 1 <= ratio.conf_high)
         blocks.append(
             Words(
-                f"Over all treated areas, {clear} of {len(overall)} outcomes have an interval that leaves out no "
-                "effect. The more outcomes are looked at, the likelier it is that one of them does so by chance."
+                f"Over all treated areas, the interval of {clear} of {len(overall)} outcomes lies wholly on one side "
+                "of no effect. The more outcomes are looked at, the likelier it is that one does so by chance."
             )
         )
     return blocks

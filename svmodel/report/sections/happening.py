@@ -46,6 +46,8 @@ class LastYear:
         Place among the areas by rate, 1 the highest, and how many areas have a rate; 0 where it has none.
     rank_low, rank_high : int
         Ranks that chance leaves open, together with all other comparisons; 0 where not known.
+    rounded : bool
+        Whether the counts were rounded, so that a change is only about right.
     """
 
     end: pd.Period
@@ -60,6 +62,7 @@ class LastYear:
     ranked: int
     rank_low: int = 0
     rank_high: int = 0
+    rounded: bool = False
 
     @property
     def change(self) -> float:
@@ -99,6 +102,7 @@ def last_year(view: AreaView, outcome: str) -> LastYear:
         ranked=len(others),
         rank_low=limits[0],
         rank_high=limits[1],
+        rounded=view.disclosure.for_series(view.panel.matrix(outcome)[view.panel.areas.index(view.area)]).rounds,
     )
 
 
@@ -162,11 +166,11 @@ def _answer(view: AreaView, outcome: OutcomeSpec, year: LastYear, trend: Trend |
         why = "too small to be shown" if year.hidden else "not known, because the data have a gap"
         parts = [f"{span} the count of {name} in {view.place} is {why}."]
     else:
-        words = f"{span} {view.place} had {prose.count(year.count)} events of {name}"
+        about = "about " if year.rounded else ""
+        words = f"{span} {view.place} had {about}{prose.count(year.count)} events of {name}"
         if np.isfinite(year.change):
-            words += f", {prose.change(year.change)} than in the year before".replace(
-                "no change than in", "no change on"
-            )
+            changed = prose.rough_change(year.change) if year.rounded else prose.change(year.change)
+            words += f", {changed} {'on' if changed == 'no change' else 'than in'} the year before"
         parts = [f"{words}."]
     if np.isfinite(year.rate):
         span = f"95% interval {prose.rate(year.rate_low)} to {prose.rate(year.rate_high)}"
@@ -207,7 +211,7 @@ def _table(
             (
                 outcome.label,
                 absent if np.isnan(year.count) else prose.count(year.count),
-                ABSENT if np.isnan(year.change) else prose.percent(year.change),
+                _change(year),
                 rate,
                 ABSENT if np.isnan(year.everyone) else prose.rate(year.everyone),
                 _rank(year),
@@ -221,6 +225,12 @@ def _table(
         "open. Below zero means fewer."
     )
     return Table(f"{view.place}: the year to {periods.label(end)}", header, tuple(rows), note)
+
+
+def _change(year: LastYear) -> str:
+    if np.isnan(year.change):
+        return ABSENT
+    return f"about {prose.number(year.change, 0)}%" if year.rounded else prose.percent(year.change)
 
 
 def _rank(year: LastYear) -> str:

@@ -158,13 +158,15 @@ def _answer(view: AreaView, worths: list[Worth], lines: tuple[CostLine, ...]) ->
         )
     name = prose.outcome_name(first.outcome.label)
     middle, low, high = first.benefit
-    value = (
-        f"over the whole study, the change in {name} is worth {prose.pounds(middle)} "
-        f"({prose.level_words(first.level)}: {prose.pounds(low)} to {prose.pounds(high)}, {year} prices)"
+    span = (
+        f"{prose.level_words(first.level)}: {prose.pounds(low)} to {prose.pounds(high)}, " if np.isfinite(low) else ""
     )
+    value = f"over the whole study, the change in {name} is worth {prose.pounds(middle)} ({span}{year} prices)"
     if np.isnan(first.cost):
         return f"{prose.sentence(value)} The study declares no costs to set against it."
-    if low > first.cost:
+    if np.isnan(low):
+        verdict = "How sure this is could not be worked out, so nobody can say whether it paid for itself"
+    elif low > first.cost:
         verdict = "The whole interval is above the cost"
     elif high < first.cost:
         verdict = "The whole interval is below the cost: it did not pay for itself on this outcome"
@@ -214,8 +216,10 @@ def _table(view: AreaView, worths: list[Worth]) -> Table:
         even = ABSENT if np.isnan(w.break_even) else prose.number(w.break_even)
         if np.isfinite(w.break_even_percent):
             even += f" ({prose.number(w.break_even_percent, 2)}% of those expected)"
-        averted = f"{prose.count(w.averted)} {bracket(prose.count(w.averted_low), prose.count(w.averted_high))}"
-        worth = f"{prose.pounds(middle)} {bracket(prose.pounds(low), prose.pounds(high))}"
+        averted, worth = prose.count(w.averted), prose.pounds(middle)
+        if np.isfinite(low):
+            averted += f" {bracket(prose.count(w.averted_low), prose.count(w.averted_high))}"
+            worth += f" {bracket(prose.pounds(low), prose.pounds(high))}"
         rows.append((w.outcome.label, averted, prose.pounds(w.pounds), worth, even))
     header = ("Outcome", "Events prevented", "Worth of one", "Worth of all", "Break-even, events")
     note = (
