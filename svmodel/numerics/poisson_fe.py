@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["PoissonFit", "fit_poisson", "informative_cells"]
 
 _MAX_STEPS = 100
+#: Largest index that a predicted cell may have over its area's largest used one.
+_LARGEST = 700.0
 
 
 def informative_cells(y: Floats, use: NDArray[np.bool_], group: NDArray[np.int64] | None = None) -> NDArray[np.bool_]:
@@ -194,35 +196,41 @@ def fit_poisson(
     total = events.sum(axis=1)
     if not total.any():
         raise EstimationError("no event was observed in the cells that the model is fitted on")
-    offset = np.zeros(terms.shape) if exposure is None else np.log(exposure)
+    offset = np.where(use, 0.0 if exposure is None else np.log(exposure), -np.inf)
+    heard = terms.area_sums(events).sum(axis=0)
     theta = _first_guess(terms, events, total, exposure) if start is None else start.copy()
 
     def expected(theta: Floats) -> tuple[Floats, Floats, Floats, float]:
-        eta = terms.index(theta) + offset
-        used = np.where(use, eta, -np.inf)
-        top = used.max(axis=1, keepdims=True)
+        """Return expected counts, levels, what indices were shifted by, and minus the profile log-likelihood."""
+        mu = terms.index(theta)
+        mu += offset
+        top = mu.max(axis=1, keepdims=True)
         top[~np.isfinite(top)] = 0.0
-        shape = np.exp(used - top)
-        base = shape.sum(axis=1)
+        mu -= top
+        np.exp(mu, out=mu)
+        base = mu.sum(axis=1)
         level = np.divide(total, base, out=np.zeros_like(base), where=base > 0)
-        with np.errstate(divide="ignore"):
-            loss = -float((events * np.where(use, eta - top, 0.0)).sum() - total @ np.where(total > 0, np.log(base), 0))
-        return shape * level[:, None], level, top, loss
+        mu *= level[:, None]
+        log_base = np.log(base, out=np.zeros_like(base), where=base > 0) + top[:, 0]
+        return mu, level, top, float(total @ log_base - heard @ theta)
 
     mu, level, top, loss = expected(theta)
     for _ in range(_MAX_STEPS):
-        score = terms.area_sums(events - mu).sum(axis=0)
-        step = terms.normal(mu).solve(score)
+        sums = terms.area_sums(mu)
+        newton = step = terms.normal(mu, sums).solve(heard - sums.sum(axis=0))
+        moved = float(np.abs(newton).max(initial=0.0)) if terms.covariates is None else _largest_move(terms, newton)
         for _halving in range(40):
             new = expected(theta + step)
             if new[3] <= loss + 1e-12 * abs(loss):
                 break
             step = step / 2
         else:
-            break
+            # nothing below: the loss is flat to its last digit, unless the step was a real one
+            if moved < 1e-4:
+                break
+            raise EstimationError("the Poisson fit found no way to improve; the columns may be too nearly dependent")
         theta = theta + step
         mu, level, top, loss = new
-        moved = float(np.abs(step).max(initial=0.0)) if terms.covariates is None else _largest_move(terms, step)
         if moved < tolerance:
             break
     else:
@@ -230,8 +238,11 @@ def fit_poisson(
             f"the Poisson fit did not settle in {_MAX_STEPS} steps; a coefficient may run away because the outcome is "
             "zero wherever its column is not"
         )
-    eta = terms.index(theta) + offset
-    shape = np.exp(np.minimum(eta - top, 700.0))
+    shape = terms.index(theta)
+    if exposure is not None:
+        shape += np.log(exposure)
+    shape -= top
+    np.exp(np.minimum(shape, _LARGEST, out=shape), out=shape)
     level = np.where(use.any(axis=1), level, np.nan)
     return PoissonFit(terms, theta, shape, level, mu, np.where(use, events - mu, 0.0))
 

@@ -203,9 +203,10 @@ class TwoWay:
         """Return the normal equations ``sum_it v_it (z_it - zbar_i)(z_it - zbar_i)'``, zbar_i the v-weighted mean."""
         sums = self.area_sums(v) if sums is None else sums
         total = v.sum(axis=1)
-        scaled = np.divide(sums, total[:, None], out=np.zeros_like(sums), where=total[:, None] > 0)
+        root = np.divide(1.0, np.sqrt(total), out=np.zeros_like(total), where=total > 0)
+        scaled = sums * root[:, None]
         cross = self._cross(v)
-        return Normal(cross - sums.T @ scaled, np.diag(cross).copy(), self.free)
+        return Normal(cross - scaled.T @ scaled, np.diag(cross).copy(), self.free)
 
     def _cross(self, v: Floats) -> Floats:
         """Return ``sum_it v_it z_it z_it'``."""
