@@ -11,7 +11,7 @@ import pandas as pd
 
 from svmodel import periods
 from svmodel._vintage_rule import vintage_problems
-from svmodel.areas import is_code, is_known
+from svmodel.areas import is_code, is_known, lsoa_2021_only
 from svmodel.errors import DataError, Problem, Problems, did_you_mean, shorten
 from svmodel.ledger import LedgerEntry
 
@@ -92,21 +92,43 @@ def check_and_grid(
     area = _area_column(frame[roles.area], rows, problems)
     period = _period_column(frame[roles.period], rows, problems)
     values = {c: _numbers(frame[c], c, _role(c, roles), rows, problems) for c in roles.data}
-    usable = area.notna().to_numpy() & period.notna()
+    usable = (area.codes >= 0) & period.notna()
     _check_duplicates(area, period, usable, rows, problems)
     _check_areas(area, known_areas, rows, problems)
-    total = np.nansum([np.zeros(len(frame)), *(values[c] for c in roles.counts)], axis=0)
-    problems.extend(vintage_problems(area, period, usable, total, column=roles.area))
+    if lsoa_2021_only(area.names):
+        total = np.nansum([np.zeros(len(frame)), *(values[c] for c in roles.counts)], axis=0)
+        problems.extend(vintage_problems(area.series(), period, usable, total, column=roles.area))
     parents = _constant_by_area(frame, roles.parent, area, problems)
     names = _constant_by_area(frame, roles.name, area, problems)
     if roles.parent is not None and roles.parent_name is not None:
-        parent = frame[roles.parent].astype("string").str.strip()
-        names |= _constant_by_area(frame, roles.parent_name, parent, problems)
+        names |= _constant_by_area(frame, roles.parent_name, _Areas.read(frame[roles.parent]), problems)
     gaps = _gaps(area, period, usable)
     if problems:
         problems.extend(Problem(e.reason, where=e.where, rule=e.rule) for e in gaps)
     problems.raise_if_any(DataError, title)
     return _lay_out(area, period, values, roles, parents, names, gaps)
+
+
+@dataclass(frozen=True, eq=False)
+class _Areas:
+    """A column of areas as codes into sorted names; -1 where blank."""
+
+    codes: NDArray[np.int64]
+    names: NDArray[np.object_]
+
+    @classmethod
+    def read(cls, column: pd.Series) -> _Areas:
+        """Factorise first, so that text is handled once for each distinct value and not for each row."""
+        raw, distinct = pd.factorize(column)
+        text = [str(d).strip() for d in distinct]
+        names = sorted({t for t in text if t})
+        at = {name: i for i, name in enumerate(names)}
+        lookup = np.array([*(at.get(t, -1) for t in text), -1], dtype=np.int64)
+        return cls(lookup[raw], np.array(names, dtype=object))
+
+    def series(self) -> pd.Series:
+        """Return the names row by row; blank ones are missing."""
+        return pd.Series(np.append(self.names, pd.NA)[self.codes], dtype="string")
 
 
 def _check_columns(frame: pd.DataFrame, roles: Roles, problems: Problems) -> None:
@@ -136,9 +158,9 @@ def _role(column: str, roles: Roles) -> str:
     return "exposure" if column in roles.exposures else "number"
 
 
-def _area_column(column: pd.Series, rows: _Rows, problems: Problems) -> pd.Series:
-    area = column.astype("string").str.strip().replace("", pd.NA)
-    blank = area.isna().to_numpy()
+def _area_column(column: pd.Series, rows: _Rows, problems: Problems) -> _Areas:
+    area = _Areas.read(column)
+    blank = area.codes < 0
     if blank.any():
         problems.add(
             f"the area is blank in {int(blank.sum()):,} rows",
@@ -226,12 +248,12 @@ def _numbers(column: pd.Series, name: str, role: str, rows: _Rows, problems: Pro
 
 
 def _check_duplicates(
-    area: pd.Series, period: pd.PeriodIndex, usable: NDArray[np.bool_], rows: _Rows, problems: Problems
+    area: _Areas, period: pd.PeriodIndex, usable: NDArray[np.bool_], rows: _Rows, problems: Problems
 ) -> None:
-    keys = pd.DataFrame({"area": area.to_numpy(), "period": period.asi8})
-    again = keys.duplicated(keep="first").to_numpy() & usable
+    keys = pd.Series(period.asi8 * len(area.names) + area.codes)
+    again = usable & _duplicated(keys, usable)
     if again.any():
-        pairs = [f"{area.iloc[i]} {period[i]}" for i in np.flatnonzero(again)[:3]]
+        pairs = [f"{area.names[area.codes[i]]} {period[i]}" for i in np.flatnonzero(again)[:3]]
         problems.add(
             f"{int(again.sum()):,} area-periods stand more than once: {shorten(pairs, limit=3)}",
             where=rows(again),
@@ -240,8 +262,14 @@ def _check_duplicates(
         )
 
 
-def _check_areas(area: pd.Series, known_areas: Iterable[str] | None, rows: _Rows, problems: Problems) -> None:
-    present = [str(a) for a in area.dropna().unique()]
+def _duplicated(keys: pd.Series, usable: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    again = np.zeros(len(keys), dtype=bool)
+    again[usable] = keys[usable].duplicated(keep="first").to_numpy()
+    return again
+
+
+def _check_areas(area: _Areas, known_areas: Iterable[str] | None, rows: _Rows, problems: Problems) -> None:
+    present = [str(a) for a in area.names]
     if known_areas is not None:
         known = {str(k) for k in known_areas}
         unknown = [a for a in present if a not in known]
@@ -255,7 +283,7 @@ def _check_areas(area: pd.Series, known_areas: Iterable[str] | None, rows: _Rows
     for name in unknown[:10]:
         problems.add(
             f"{name!r} is not a known area",
-            where=rows((area == name).fillna(False)),
+            where=rows(area.codes == present.index(name)),
             fix=did_you_mean(name, choices, limit=3),
             rule="unknown_area",
         )
@@ -263,57 +291,59 @@ def _check_areas(area: pd.Series, known_areas: Iterable[str] | None, rows: _Rows
         problems.add(f"{len(unknown) - 10} more areas are not known", rule="unknown_area")
 
 
-def _constant_by_area(frame: pd.DataFrame, column: str | None, area: pd.Series, problems: Problems) -> dict[str, str]:
+def _constant_by_area(frame: pd.DataFrame, column: str | None, area: _Areas, problems: Problems) -> dict[str, str]:
     if column is None:
         return {}
-    values = frame[column].astype("string").str.strip()
-    pairs = pd.DataFrame({"area": area.to_numpy(), "value": values.to_numpy()}).dropna().drop_duplicates()
-    several = pairs["area"][pairs["area"].duplicated()].unique()
+    values = _Areas.read(frame[column])
+    known = (area.codes >= 0) & (values.codes >= 0)
+    pairs = pd.DataFrame({"area": area.codes[known], "value": values.codes[known]}).drop_duplicates()
+    several = area.names[np.unique(pairs["area"][pairs["area"].duplicated()])]
     if len(several):
         problems.add(
             f"{shorten(several, limit=3)} have more than one value in column {column!r}",
             fix="Give each area one value.",
             rule="not_constant_by_area",
         )
-    lacking = sorted(set(area.dropna()) - set(pairs["area"]))
-    if lacking:
+    lacking = area.names[~np.isin(np.arange(len(area.names)), pairs["area"])]
+    if len(lacking):
         problems.add(f"{shorten(lacking, limit=3)} have no value in column {column!r}", rule="blank_by_area")
-    return dict(zip(pairs["area"].astype(str), pairs["value"].astype(str), strict=True))
+    return {str(area.names[a]): str(values.names[v]) for a, v in pairs.itertuples(index=False)}
 
 
-def _gaps(area: pd.Series, period: pd.PeriodIndex, usable: NDArray[np.bool_]) -> tuple[LedgerEntry, ...]:
+def _gaps(area: _Areas, period: pd.PeriodIndex, usable: NDArray[np.bool_]) -> tuple[LedgerEntry, ...]:
     """Name the area-periods that the frame lacks between its first and its last period."""
-    present = period[usable]
-    if len(present) == 0:
+    if not usable.any():
         return ()
-    grid = pd.period_range(present.min(), present.max(), freq=present.freqstr)
-    areas = area[usable]
+    at = period.asi8[usable]
+    first = int(at.min())
+    grid = pd.PeriodIndex.from_ordinals(np.arange(first, at.max() + 1), freq=period.freqstr)
+    held = np.zeros((len(area.names), len(grid)), dtype=bool)
+    held[area.codes[usable], at - first] = True
+    here = held.any(axis=1)
+    seen = held.any(axis=0)
     word = periods.describe_frequency(grid)
-    seen = present.unique()
-    empty = [p for p in grid if p not in set(seen)]
+    empty = grid[~seen]
     entries = []
-    if empty:
+    if len(empty):
         entries.append(
             LedgerEntry(
                 "missing",
-                len(empty) * areas.nunique(),
+                len(empty) * int(here.sum()),
                 f"no area has a row for {shorten([periods.label(p) for p in empty])}; kept as missing, not as zero",
                 where=f"{len(empty)} whole {word}{'s' if len(empty) > 1 else ''}",
                 rule="missing_period",
             )
         )
-    per_area = pd.DataFrame({"area": areas.to_numpy(), "period": present.asi8}).drop_duplicates()
-    short = len(seen) - per_area.groupby("area").size()
-    short = short[short > 0]
+    lack: NDArray[np.bool_] = np.outer(here, seen) & ~held
+    short = np.flatnonzero(lack.any(axis=1))
     if len(short):
-        some = short.index[:3]
-        held = {a: set(per_area.loc[per_area["area"] == a, "period"]) for a in some}
-        which = [f"{a} {p}" for a in some for p in seen.sort_values() if p.ordinal not in held[a]]
+        number = int(lack.sum())
+        which = [f"{area.names[i]} {grid[t]}" for i in short[:3] for t in np.flatnonzero(lack[i])]
         entries.append(
             LedgerEntry(
                 "missing",
-                int(short.sum()),
-                f"{len(short)} area{'s lack' if len(short) > 1 else ' lacks'} {int(short.sum()):,} area-{word}s "
+                number,
+                f"{len(short)} area{'s lack' if len(short) > 1 else ' lacks'} {number:,} area-{word}s "
                 f"({shorten(which, limit=3)}); kept as missing, not as zero",
                 where=f"{len(short)} area{'s' if len(short) > 1 else ''}",
                 rule="missing_period",
@@ -323,7 +353,7 @@ def _gaps(area: pd.Series, period: pd.PeriodIndex, usable: NDArray[np.bool_]) ->
 
 
 def _lay_out(
-    area: pd.Series,
+    area: _Areas,
     period: pd.PeriodIndex,
     values: dict[str, NDArray[np.float64]],
     roles: Roles,
@@ -331,13 +361,13 @@ def _lay_out(
     names: dict[str, str],
     gaps: tuple[LedgerEntry, ...],
 ) -> Grid:
-    codes, areas = pd.factorize(area.astype(str), sort=True)
-    grid = pd.period_range(period.min(), period.max(), freq=period.freqstr)
-    cell = codes * len(grid) + (period.asi8 - grid[0].ordinal)
-    size = len(areas) * len(grid)
+    at = period.asi8
+    grid = pd.PeriodIndex.from_ordinals(np.arange(at.min(), at.max() + 1), freq=period.freqstr)
+    cell = area.codes * len(grid) + (at - at.min())
+    size = len(area.names) * len(grid)
     columns: dict[str, object] = {
-        "area": np.repeat(np.asarray(areas, dtype=object), len(grid)),
-        "period": pd.PeriodIndex.from_ordinals(np.tile(grid.asi8, len(areas)), freq=grid.freqstr),
+        "area": np.repeat(area.names, len(grid)),
+        "period": pd.PeriodIndex.from_ordinals(np.tile(grid.asi8, len(area.names)), freq=grid.freqstr),
     }
     ledger = list(gaps)
     for name in roles.data:
@@ -349,4 +379,4 @@ def _lay_out(
             reason = f"{blank:,} values are empty; kept as missing, not as zero"
             ledger.append(LedgerEntry("missing", blank, reason, where=f"column {name!r}", rule="missing_value"))
     frame = pd.DataFrame(columns)
-    return Grid(frame, tuple(str(a) for a in areas), grid, parents, names, tuple(ledger))
+    return Grid(frame, tuple(str(a) for a in area.names), grid, parents, names, tuple(ledger))
