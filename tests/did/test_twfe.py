@@ -6,7 +6,6 @@ from svmodel import Design, Intervention, Panel
 from svmodel.did import TwoWayFixedEffects
 from svmodel.errors import EstimationError
 from svmodel.numerics.regression import regress
-from svmodel.testing import check_estimator
 
 
 def make(y, starts, *, exposure=None, x=None, measure=False, anticipation=0):
@@ -85,11 +84,6 @@ def test_coefficient_error_and_event_study_are_those_of_pyfixest(staggered, fami
     K = len(names)
     assert result.joint.index["horizon"].tolist() == [float(h) for h in names]
     np.testing.assert_allclose(result.joint.covariance, peer.covariance[:K, :K], rtol=1e-4, atol=1e-9)
-
-
-@pytest.mark.parametrize("family", ["poisson", "linear"])
-def test_promises_of_an_estimator(family):
-    check_estimator(TwoWayFixedEffects(family=family))
 
 
 @pytest.mark.parametrize("family", ["poisson", "linear"])
