@@ -79,7 +79,7 @@ class ExtendedTwoWayFixedEffects:
     References
     ----------
     Wooldridge, J.M. (2023). Simple approaches to nonlinear difference-in-differences with panel data. *Econometrics
-    Journal* 26(3), C31-C66, eqs. 3.5-3.7.
+    Journal* 26(3), C31-C66.
     Borusyak, Jaravel and Spiess (2024). *Review of Economic Studies* 91(6), 3253-3285.
     Ferman and Pinto (2019). *Review of Economics and Statistics* 101(3), 452-467. Conley and Taber (2011), same 93(1).
     Roth (2024). Interpreting event-studies from recent difference-in-differences methods. arXiv:2401.12309.

@@ -30,7 +30,7 @@ def crv1_factor(n_cells: int, n_coefficients: int, n_clusters: int) -> float:
 
     References
     ----------
-    Cameron and Miller (2015), *Journal of Human Resources* 50, eq. 12. The count of coefficients is that of fixest
+    Cameron and Miller (2015), *Journal of Human Resources* 50. The count of coefficients is that of fixest
     and pyfixest ("nonnested").
 
     Examples

@@ -158,7 +158,7 @@ def impute_cohort(
 
     References
     ----------
-    Wooldridge (2023), *Econometrics Journal* 26, section 3: imputation and the saturated regression agree.
+    Wooldridge (2023), *Econometrics Journal* 26: imputation and the saturated regression agree.
     Borusyak, Jaravel and Spiess (2024), *Review of Economic Studies* 91, section 4.3: effects pooled for the variance.
     """
     terms = fit.terms.rows(areas)

@@ -52,7 +52,7 @@ def informative_cells(y: Floats, use: NDArray[np.bool_], group: NDArray[np.int64
 
     References
     ----------
-    Correia, Guimaraes and Zylkin (2019), arXiv:1903.01633, proposition 2: which cells may be left out.
+    Correia, Guimaraes and Zylkin (2019), arXiv:1903.01633: which cells may be left out.
 
     Examples
     --------
@@ -178,7 +178,7 @@ def fit_poisson(
 
     References
     ----------
-    Hausman, Hall and Griliches (1984), *Econometrica* 52, eq. 2.5: the conditional likelihood.
+    Hausman, Hall and Griliches (1984), *Econometrica* 52: the conditional likelihood.
     Wooldridge (1999), *Journal of Econometrics* 90: it is right whenever the mean is, counts or not.
 
     Examples
