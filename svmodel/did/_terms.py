@@ -20,7 +20,8 @@ def split_covariates(
     """Split covariates into those that stand still over time and those that move.
 
     An area effect already holds the level of a covariate that stands still, so what it can adjust for is the trend: it
-    gets a coefficient in every period (as Wooldridge 2021 interacts covariates with periods). One that moves gets one coefficient.
+    gets a coefficient in every period (as Wooldridge 2021 interacts covariates with periods). One that moves gets one
+    coefficient.
 
     Parameters
     ----------
