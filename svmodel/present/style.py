@@ -96,14 +96,14 @@ def time_axis(axes: Axes, index: pd.PeriodIndex) -> None:
     axes.set_xlim(-0.5, count - 0.5)
 
 
-def mark_period(axes: Axes, position: float, text: str, *, side: str = "left") -> None:
-    """Draw a thin upright line at a position in time with words beside its top."""
+def mark_period(axes: Axes, position: float, text: str, *, side: str = "left", row: int = 0) -> None:
+    """Draw a thin upright line at a position in time with words beside its top, `row` lines down."""
     axes.axvline(position, color=INK, linewidth=1.0, linestyle=(0, (2, 2)))
     axes.annotate(
         text,
         (position, 1.0),
         xycoords=("data", "axes fraction"),
-        xytext=(-4 if side == "left" else 4, -2),
+        xytext=(-4 if side == "left" else 4, -2 - 13 * row),
         textcoords="offset points",
         ha="right" if side == "left" else "left",
         va="top",
@@ -115,6 +115,7 @@ def mark_period(axes: Axes, position: float, text: str, *, side: str = "left") -
 
 def mark_breaks(axes: Axes, index: pd.PeriodIndex, breaks: Iterable[tuple[pd.Period, pd.Period | None, str]]) -> None:
     """Mark declared changes in the data: a line where one lasted, a grey band where it passed."""
+    row = 0
     for first, last, reason in breaks:
         start = first.ordinal - index[0].ordinal
         end = start if last is None else last.ordinal - index[0].ordinal
@@ -122,7 +123,11 @@ def mark_breaks(axes: Axes, index: pd.PeriodIndex, breaks: Iterable[tuple[pd.Per
             continue
         if last is not None:
             axes.axvspan(max(start, 0) - 0.5, min(end, len(index) - 1) + 0.5, color="#ECEFF1", linewidth=0, zorder=0)
-        mark_period(axes, max(start, 0) - 0.5, reason, side="right" if start < len(index) / 2 else "left")
+        mark_period(axes, max(start, 0) - 0.5, reason, side="right" if start < len(index) / 2 else "left", row=row)
+        row += 1
+    if row:
+        low, high = axes.get_ylim()
+        axes.set_ylim(low, high + 0.05 * row * (high - low))
 
 
 def end_labels(axes: Axes, labels: Sequence[tuple[float, float, str, str]], *, gap: float = 0.075) -> None:

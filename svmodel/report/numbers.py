@@ -93,6 +93,8 @@ def _last_year(view: AreaView, column: str) -> dict[str, Any]:
         return {}
     year = last_year(view, column)
     names = (
+        "change_low",
+        "change_high",
         "rank_low",
         "rank_high",
         "end",

@@ -133,6 +133,23 @@ def test_a_path_that_is_hidden_leaves_a_gap_in_the_drawing(panel, result, foreca
     assert not np.isnan(np.asarray(exact.canvas.axes[0].lines[0].get_ydata(), dtype=float)).any()
 
 
+def test_a_forecast_says_lower_or_higher_only_outside_its_inner_spread(panel):
+    from types import SimpleNamespace
+
+    level = panel.matrix("n")[0, -3:].mean()
+    ahead = pd.period_range("2024-01", periods=3, freq="M")
+
+    def title(middle):
+        spread = {0.05: -20, 0.25: -5, 0.5: 0, 0.75: 5, 0.95: 20}
+        rows = [("A", p, q, middle + off) for p in ahead for q, off in spread.items()]
+        made = SimpleNamespace(quantiles=pd.DataFrame(rows, columns=["area", "period", "quantile", "value"]))
+        return plots.forecast_fan(made, panel, "n", "A", label="Robbery").title
+
+    assert title(level + 3) == "Robbery: about the same ahead"
+    assert title(level + 8) == "Robbery: higher ahead"
+    assert title(level - 8) == "Robbery: lower ahead"
+
+
 def test_a_running_year_needs_a_year(panel):
     with pytest.raises(DataError, match="needs 12 periods"):
         plots.rolling(panel.select(window=("2023-06", None)), "n", "A")

@@ -106,12 +106,14 @@ def _bands(levels: list[float]) -> tuple[tuple[float, float] | None, tuple[float
 
 
 def _fan_title(past: pd.DataFrame, future: pd.DataFrame, label: str) -> str:
+    """Say lower or higher only where the past year's average leaves the forecast's inner spread."""
     recent = past["count"].tail(len(future))
-    if len(recent) < len(future) or recent.isna().any() or recent.sum() == 0:
+    if len(recent) < len(future) or recent.isna().any() or "inner_low" not in future:
         return f"{label}: the periods ahead"
-    change = 100 * (future["median"].sum() / recent.sum() - 1)
-    side = "about the same" if abs(change) < 2 else "lower" if change < 0 else "higher"
-    return f"{label}: {side} ahead"
+    level = float(recent.mean())
+    if level < future["inner_low"].mean():
+        return f"{label}: higher ahead"
+    return f"{label}: {'lower' if level > future['inner_high'].mean() else 'about the same'} ahead"
 
 
 def _fan_words(data: pd.DataFrame, outer: tuple[float, float] | None, label: str, place: str) -> str:

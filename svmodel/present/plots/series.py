@@ -10,6 +10,7 @@ import pandas as pd
 from svmodel import periods
 from svmodel.errors import DataError
 from svmodel.figure import Figure
+from svmodel.numerics.rates import rate_interval
 from svmodel.present import prose, protected
 from svmodel.present.disclosure import Disclosure
 from svmodel.present.style import BLUE, INK, ORANGE, PALE, canvas, end_labels, mark_breaks, number_axis, time_axis
@@ -242,7 +243,11 @@ def _place_words(
     words = f"{start} In the year to {periods.label(last)} {place} had {prose.rate(own)}, rank {rank} of {len(ranked)}"
     if np.isnan(everyone):
         return f"{place} ranks {rank} of {len(ranked)} areas", words + "."
-    side = "above" if own > everyone else "below" if own < everyone else "level with"
+    mine = latest[latest["area"] == area]
+    interval = rate_interval(mine["count"], mine["exposure"], per=per)
+    side = "above" if own > everyone else "below"
+    if interval.low[0] <= everyone <= interval.high[0]:
+        side = "close to"
     return (
         f"{place} is {side} the rate of all areas",
         f"{words}, {side} the {prose.rate(everyone)} of all areas together.",

@@ -59,9 +59,15 @@ def _answer(view: AreaView, forecast: Any, outcome: OutcomeSpec) -> str:
     low, high = min(wide.columns), max(wide.columns)
     span = f"{periods.label(wide.index[0])} to {periods.label(wide.index[-1])}"
     average = float(wide[middle].mean())
+    amount = f"about {prose.count(average)}"
+    quarter = min(wide.columns, key=lambda q: abs(q - 0.25))
+    three_quarters = min(wide.columns, key=lambda q: abs(q - 0.75))
+    if average < 5:
+        # the middle of a rare count is often 0, which would read as a promise
+        amount = f"mostly between {prose.count(wide[quarter].min())} and {prose.count(wide[three_quarters].max())}"
     words = (
-        f"From {span} we expect about {prose.count(average)} events of {prose.outcome_name(outcome.label)} a "
-        f"{view.per} in {view.place}, if what drives them stays as it was."
+        f"From {span} we expect {amount} events of {prose.outcome_name(outcome.label)} a {view.per} in {view.place}, "
+        "if what drives them stays as it was."
     )
     if low < 0.5 < high:
         last = wide.iloc[-1]

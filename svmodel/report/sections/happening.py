@@ -48,6 +48,8 @@ class LastYear:
         Ranks that chance leaves open, together with all other comparisons; 0 where not known.
     rounded : bool
         Whether the counts were rounded, so that a change is only about right.
+    change_low, change_high : float
+        Limits of the change; NaN also where counts were rounded, since exact limits would give them back.
     """
 
     end: pd.Period
@@ -63,6 +65,8 @@ class LastYear:
     rank_low: int = 0
     rank_high: int = 0
     rounded: bool = False
+    change_low: float = np.nan
+    change_high: float = np.nan
 
     @property
     def change(self) -> float:
@@ -89,6 +93,8 @@ def last_year(view: AreaView, outcome: str) -> LastYear:
         limits = _rank_limits(view, outcome)
         interval = rate_interval([now["count"]], [now["exposure"]], per=_PER)
         low, high = float(interval.low[0]), float(interval.high[0])
+    rounded = view.disclosure.for_series(view.panel.matrix(outcome)[view.panel.areas.index(view.area)]).rounds
+    change_low, change_high = (np.nan, np.nan) if rounded else _change_limits(view, outcome)
     return LastYear(
         end=end,
         count=float(now["count"]),
@@ -102,8 +108,19 @@ def last_year(view: AreaView, outcome: str) -> LastYear:
         ranked=len(others),
         rank_low=limits[0],
         rank_high=limits[1],
-        rounded=view.disclosure.for_series(view.panel.matrix(outcome)[view.panel.areas.index(view.area)]).rounds,
+        rounded=rounded,
+        change_low=change_low,
+        change_high=change_high,
     )
+
+
+def _change_limits(view: AreaView, outcome: str) -> tuple[float, float]:
+    from svmodel.profile import change
+
+    if view.panel.n_periods < 2 * view.year:
+        return np.nan, np.nan
+    found = change(view.panel, outcome).set_index("area").loc[view.area]
+    return float(found["percent_low"]), float(found["percent_high"])
 
 
 def _rank_limits(view: AreaView, outcome: str) -> tuple[int, int]:
@@ -171,17 +188,25 @@ def _answer(view: AreaView, outcome: OutcomeSpec, year: LastYear, trend: Trend |
         if np.isfinite(year.change):
             changed = prose.rough_change(year.change) if year.rounded else prose.change(year.change)
             words += f", {changed} {'on' if changed == 'no change' else 'than in'} the year before"
+            if np.isfinite(year.change_low):
+                words += f" (95% interval: {prose.change_interval(year.change_low, year.change_high)})"
         parts = [f"{words}."]
     if np.isfinite(year.rate):
         span = f"95% interval {prose.rate(year.rate_low)} to {prose.rate(year.rate_high)}"
         words = f"That is {prose.rate(year.rate)} per 100,000 people ({span})"
         if np.isfinite(year.everyone) and year.ranked > 1:
-            side = "above" if year.rate > year.everyone else "below"
-            words += f", {side} the {prose.rate(year.everyone)} of all areas together"
+            words += f", {_side(year)} the {prose.rate(year.everyone)} of all areas together"
         parts.append(f"{words}.")
     if not isinstance(trend, str):
         parts.append(_trend_words(trend))
     return " ".join(parts)
+
+
+def _side(year: LastYear) -> str:
+    """Return how a rate stands to that of all areas; what the interval leaves open is not claimed."""
+    if year.rate_low <= year.everyone <= year.rate_high:
+        return "not clearly different from"
+    return "above" if year.rate > year.everyone else "below"
 
 
 def _trend_words(trend: Trend) -> str:
@@ -230,7 +255,12 @@ def _table(
 def _change(year: LastYear) -> str:
     if np.isnan(year.change):
         return ABSENT
-    return f"about {prose.number(year.change, 0)}%" if year.rounded else prose.percent(year.change)
+    if year.rounded:
+        return f"about {prose.number(year.change, 0)}%"
+    text = prose.percent(year.change)
+    if np.isnan(year.change_low):
+        return text
+    return f"{text} {bracket(prose.percent(year.change_low), prose.percent(year.change_high))}"
 
 
 def _rank(year: LastYear) -> str:
