@@ -32,7 +32,7 @@ def run_folder(tmp_path_factory):
     command = [sys.executable, "-m", "svmodel", "run", str(ROOT / "pipelines" / "demo.yaml"), "--out", str(out)]
     done = subprocess.run([*command, "--areas", "E08000012", "--jobs", "1"], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    return next(p for p in out.iterdir() if p.is_dir())
+    return out / "demo"
 
 
 def open_page(page: Path, profile: Path, *extra: str) -> subprocess.CompletedProcess:
