@@ -11,6 +11,8 @@ from svmodel import periods
 from svmodel.errors import DataError, Problem, Problems, did_you_mean, shorten
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from svmodel.design import Design
     from svmodel.panel import Panel
 
@@ -115,6 +117,7 @@ def _outcome(design: Design, view: Panel, found: Problems) -> None:
             fix="A constant outcome holds no information on an effect.",
             rule="constant_outcome",
         )
+    _known_around_start(design, view, known, found)
     if design.exposure is not None and design.exposure in view.exposures:
         lacking = known & np.isnan(view.matrix(design.exposure))
         if lacking.any():
@@ -129,4 +132,27 @@ def _outcome(design: Design, view: Panel, found: Problems) -> None:
         if lacking.any():
             found.add(
                 f"covariate {covariate!r} is missing in {int(lacking.sum()):,} area-periods", rule="covariate_missing"
+            )
+
+
+def _known_around_start(design: Design, view: Panel, known: NDArray[np.bool_], found: Problems) -> None:
+    """Find that the outcome is missing in every treated area-period, or in all before a start."""
+    starts, ends = design.intervention.starts, design.intervention.ends or {}
+    before = after = reached = False
+    for i, area in enumerate(view.areas):
+        start, end = starts.get(area), ends.get(area, view.periods[-1])
+        if start is None or start.freqstr != view.periods.freqstr or end.freqstr != view.periods.freqstr:
+            continue
+        reached = reached or view.periods[0] < start <= view.periods[-1]
+        before = before or bool(known[i, view.periods < start].any())
+        after = after or bool(known[i, (view.periods >= start) & (view.periods <= end)].any())
+    for fine, when, rule in (
+        (after, "from its start on", "no_known_post"),
+        (before, "before its start", "no_known_pre"),
+    ):
+        if reached and not fine:
+            found.add(
+                f"{design.outcome!r} is missing in every treated area {when}",
+                fix="Without it there is no effect to measure: look at the ledger for why it is missing.",
+                rule=rule,
             )

@@ -142,7 +142,7 @@ def designs(
 
     @st.composite
     def build(draw: DrawFn) -> Design:
-        panel = draw(panels(areas=areas, periods=periods, missing=missing).filter(_varies))
+        panel = draw(panels(areas=areas, periods=periods, missing=missing))
         treated = draw(st.integers(1, panel.n_areas - 2))
         chosen = draw(st.permutations(panel.areas))[:treated]
         start = st.integers(3, panel.n_periods - 1)
@@ -151,9 +151,4 @@ def designs(
             panel, outcome="events", exposure="population", intervention=Intervention("drawn at random", starts)
         )
 
-    return build()
-
-
-def _varies(panel: Panel) -> bool:
-    events = panel.to_frame()["events"].dropna()
-    return bool(len(events) > 0 and events.min() < events.max())
+    return build().filter(lambda design: not design.problems())

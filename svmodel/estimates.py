@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from svmodel.design import Design
 
-__all__ = ["critical_value", "estimates_frame", "linear_row", "log_row", "provenance"]
+__all__ = ["critical_value", "estimates_frame", "is_rounding", "linear_row", "log_row", "provenance"]
 
 
 def critical_value(level: float = 0.95, df: float | None = None) -> float:
@@ -45,6 +45,24 @@ def _p_value(ratio: float, df: float | None) -> float:
     return float(2 * tail)
 
 
+def is_rounding(estimate: Any, std_error: Any, *, logarithm: bool = False) -> Any:
+    """Return whether a standard error is nothing but rounding beside its estimate, elementwise.
+
+    A coefficient that one area alone determines is fitted without a residual, and a cluster-robust error of it
+    comes out as zero or as some 1e-16 of it: p-values of 1e-40 from a single area. Such an error is not known. A
+    reference period, whose estimate is zero by construction, keeps its error of zero. A `logarithm` has a unit of
+    its own, so an error of 1e-10 is rounding beside any estimate.
+
+    Examples
+    --------
+    >>> is_rounding(-352.0, 1e-12), is_rounding(-352.0, 0.5), is_rounding(0.0, 0.0)
+    (True, False, False)
+    """
+    size, error = np.abs(estimate), np.asarray(std_error)
+    found = ((size > 0) | (error > 0)) & (error <= 1e-10 * np.maximum(size, 1.0 if logarithm else 0.0))
+    return bool(found) if np.ndim(found) == 0 else found
+
+
 def linear_row(
     term: str,
     scale: str,
@@ -62,7 +80,7 @@ def linear_row(
     ----------
     term, scale : str
     estimate, std_error : float
-        On `scale`; a missing standard error gives a missing interval.
+        On `scale`; a missing standard error gives a missing interval, and one that :func:`is_rounding` is missing.
     level : float
         Coverage of the interval.
     df : float, optional
@@ -72,6 +90,8 @@ def linear_row(
     **which
         area, cohort, period, horizon, prob_reduction.
     """
+    if is_rounding(estimate, std_error, logarithm=scale == "rate_ratio"):
+        std_error = math.nan
     z = critical_value(level, df) if critical is None else critical
     half = z * std_error
     return {
@@ -111,7 +131,7 @@ def log_row(
     # A limit beyond the largest float is infinite, as it is with a nearly empty cell; it is no error.
     with np.errstate(over="ignore"):
         ratio, low, high = (float(v) for v in np.exp([log_estimate, row["conf_low"], row["conf_high"]]))
-    return {**row, "estimate": ratio, "std_error": ratio * log_std_error, "conf_low": low, "conf_high": high}
+    return {**row, "estimate": ratio, "std_error": ratio * row["std_error"], "conf_low": low, "conf_high": high}
 
 
 def estimates_frame(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:

@@ -118,6 +118,18 @@ def test_a_constant_or_absent_outcome_is_refused():
     assert rules(absent) == ["outcome_missing"]
 
 
+@pytest.mark.parametrize(
+    ("months", "rule"), [(slice(3, 6), "no_known_post"), (slice(0, 3), "no_known_pre")], ids=["after", "before"]
+)
+def test_an_outcome_missing_around_every_start_is_refused(months, rule):
+    values = np.arange(18.0).reshape(3, 6)
+    values[0, months] = np.nan
+    gone = Design(panel(values=values.ravel()), outcome="n", intervention=Intervention("x", {"A0": "2024-04"}))
+    assert rules(gone) == [rule]
+    both = Intervention("x", {"A0": "2024-04", "A1": "2024-04"})
+    assert Design(gone.panel, outcome="n", intervention=both).problems() == ()
+
+
 def test_an_exposure_missing_where_the_outcome_is_known_is_refused():
     frame = panel().to_frame()
     frame.loc[3, ["people", "poverty"]] = np.nan

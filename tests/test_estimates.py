@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from svmodel.estimates import critical_value, estimates_frame, linear_row, log_row
+from svmodel.estimates import critical_value, estimates_frame, is_rounding, linear_row, log_row
 from svmodel.result import COLUMNS
 
 
@@ -39,6 +39,17 @@ def test_a_limit_beyond_the_largest_float_is_infinite():
     row = log_row("att", -20.0, 500.0)
     assert row["conf_high"] == math.inf
     assert row["conf_low"] == 0.0
+
+
+def test_an_error_that_is_only_rounding_is_missing():
+    for row in (linear_row("event", "difference", -352.0, 9.9e-13), log_row("event", -0.4, 0.0)):
+        assert math.isnan(row["std_error"])
+        assert math.isnan(row["conf_low"])
+        assert math.isnan(row["p_value"])
+    reference = log_row("event", 0.0, 0.0, horizon=-1)
+    assert (reference["estimate"], reference["conf_low"], reference["std_error"]) == (1.0, 1.0, 0.0)
+    assert is_rounding(1e-16, 1e-15, logarithm=True)
+    assert list(is_rounding(np.array([1.0, 1.0, np.nan]), np.array([1e-15, 0.1, np.nan]))) == [True, False, False]
 
 
 def test_a_missing_error_gives_a_missing_interval():

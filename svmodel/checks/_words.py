@@ -29,6 +29,7 @@ __all__ = [
     "span",
     "treated_indices",
     "why_refused",
+    "with_interval",
 ]
 
 
@@ -38,9 +39,15 @@ def preferred_scale(result: Result) -> str | None:
 
 
 def average_effect(result: Result) -> Effect | None:
-    """Return the average effect on the preferred scale; None where the method gives none."""
+    """Return the average effect on the preferred scale; None where the method gives none, or no interval for it."""
     scale = preferred_scale(result)
-    return None if scale is None else result.effect("att", scale)
+    return None if scale is None else with_interval(result.effect("att", scale))
+
+
+def with_interval(effect: Effect) -> Effect | None:
+    """Return the effect, or None where the estimate or a limit is not known."""
+    known = np.isfinite(effect.estimate) and not np.isnan([effect.conf_low, effect.conf_high]).any()
+    return effect if known else None
 
 
 def null_value(scale: str) -> float:
@@ -55,18 +62,21 @@ def is_significant(effect: Effect) -> bool:
 
 
 def change(value: float, scale: str) -> str:
-    """Return one estimate in words: per cent for ratios and their logarithms.
+    """Return one estimate in words: per cent for ratios and their logarithms, tenfold and more as multiples.
 
     Examples
     --------
     >>> change(0.9, "rate_ratio"), change(-2.5, "difference"), change(0.0, "log_rate_ratio")
     ('-10.0%', '-2.5', '+0.0%')
+    >>> change(25.2, "rate_ratio"), change(900.0, "log_rate_ratio")
+    ('25 times as much', 'over 1,000 times as much')
     """
-    if scale == "rate_ratio":
-        return f"{100 * (value - 1):+.1f}%"
-    if scale == "log_rate_ratio":
-        return f"{100 * math.expm1(value):+.1f}%"
-    return f"{value:+.3g}"
+    if scale == "difference":
+        return f"{value:+.3g}"
+    ratio = value if scale == "rate_ratio" else math.exp(min(value, 700.0))
+    if ratio < 10:
+        return f"{100 * (ratio - 1):+.1f}%"
+    return f"{ratio:.0f} times as much" if ratio <= 1_000 else "over 1,000 times as much"
 
 
 def change_of(effect: Effect) -> str:

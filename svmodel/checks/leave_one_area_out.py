@@ -18,6 +18,7 @@ from svmodel.checks._words import (
     null_value,
     treated_indices,
     why_refused,
+    with_interval,
 )
 from svmodel.design import Intervention
 from svmodel.errors import UserError, shorten
@@ -58,7 +59,7 @@ def leave_one_area_out(result: Result, *, seed: int = 0) -> CheckResult:
         return not_applicable(_NAME, "the result was read without its data")
     whole = average_effect(result)
     if whole is None:
-        return not_applicable(_NAME, "the method gives no average effect")
+        return not_applicable(_NAME, "the method gives no average effect with an interval")
     treated = treated_indices(result.design)
     if len(treated) < 2:
         return not_applicable(_NAME, "only one area is treated, and without it nothing is left")
@@ -75,12 +76,13 @@ def leave_one_area_out(result: Result, *, seed: int = 0) -> CheckResult:
     columns = ["area", "name", "scale", "estimate", "conf_low", "conf_high", "p_value", "problem"]
     table = pd.DataFrame(rows).reindex(columns=columns)
     if not effects:
-        return CheckResult(_NAME, "not_applicable", "The method refused every refit without one area.", table)
+        text = "This check could not be made: the method answers no refit without one area; the table says why."
+        return CheckResult(_NAME, "not_applicable", text, table)
     status, words = _judge(whole, effects, result.design)
     refused = len(areas) - len(effects)
     if refused:
         status = "informative" if status == "passed" else status
-        words += f" The method refused {refused} of the {len(areas)} refits; the table says why."
+        words += f" The method did not answer {refused} of the {len(areas)} refits; the table says why."
     if len(areas) < len(treated):
         words += f" Of {len(treated)} treated areas, the {len(areas)} with most events were left out in turn."
     return CheckResult(_NAME, status, words, table)
@@ -106,7 +108,8 @@ def _without(result: Result, design: Design, area: str, scale: str) -> tuple[Eff
         found = result.refit(design=replace(design, panel=panel, intervention=fewer))
     except UserError as error:
         return None, why_refused(error)
-    return (found.effect("att", scale), None) if found.has("att", scale) else (None, f"no average effect as {scale}")
+    effect = with_interval(found.effect("att", scale)) if found.has("att", scale) else None
+    return (effect, None) if effect is not None else (None, f"no average effect with an interval as {scale}")
 
 
 def _judge(whole: Effect, effects: dict[str, Effect], design: Design) -> tuple[Status, str]:

@@ -29,7 +29,7 @@ def overdispersion(result: Result, *, seed: int = 0) -> CheckResult:
     Parameters
     ----------
     result : Result
-        On a count. ``diagnostics["std_errors"] == "model"`` marks errors that trust the Poisson variance.
+        On a count. ``diagnostics["variance"] == "model"`` marks errors that trust the Poisson variance.
     seed : int
         Not used; nothing is drawn.
 
@@ -67,7 +67,7 @@ def overdispersion(result: Result, *, seed: int = 0) -> CheckResult:
         "once the level of each area and each period is taken out"
     )
     over = phi > 1.1 and p < 0.05
-    if over and result.diagnostics.get("std_errors") == "model":
+    if over and result.diagnostics.get("variance") == "model":
         text = (
             f"{head}. The standard errors of this method trust that chance alone is at work, so its intervals are "
             f"about {factor:.1f} times too narrow."
@@ -76,10 +76,10 @@ def overdispersion(result: Result, *, seed: int = 0) -> CheckResult:
     if over:
         text = (
             f"{head}. Intervals that trusted chance alone would be about {factor:.1f} times too narrow; that is why "
-            "they are taken from the differences between areas (clustered by area), which hold whatever the scatter."
+            "they are taken from how areas differ from one another, which holds whatever the scatter."
         )
     else:
-        text = f"{head}: no more than chance explains. Intervals clustered by area hold in any case."
+        text = f"{head}: no more than chance explains. Intervals taken from how areas differ hold in any case."
     if mean < 1:
         text += f" With {mean:.2f} events in a cell on average, this measure is itself rough."
     return CheckResult(_NAME, "informative", text, table)

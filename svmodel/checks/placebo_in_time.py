@@ -55,7 +55,7 @@ def placebo_in_time(result: Result, *, seed: int = 0) -> CheckResult:
         return not_applicable(_NAME, "the result was read without its data")
     real = average_effect(result)
     if real is None:
-        return not_applicable(_NAME, "the method gives no average effect")
+        return not_applicable(_NAME, "the method gives no average effect with an interval")
     made = placebo_design(result.design)
     if isinstance(made, str):
         return not_applicable(_NAME, made)
@@ -65,7 +65,7 @@ def placebo_in_time(result: Result, *, seed: int = 0) -> CheckResult:
     except UserError as error:
         return not_applicable(_NAME, f"the method cannot answer the placebo design ({why_refused(error)})")
     if found is None:
-        return not_applicable(_NAME, "the method gives no average effect for the placebo design")
+        return not_applicable(_NAME, "the method gives no average effect with an interval for the placebo design")
     table = pd.DataFrame(
         [
             {

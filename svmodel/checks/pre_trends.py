@@ -9,6 +9,7 @@ import pandas as pd
 
 from svmodel.checkresult import CheckResult, Status
 from svmodel.checks._words import change, not_applicable, p_words
+from svmodel.estimates import is_rounding
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -124,7 +125,11 @@ def _leads(joint: JointEstimate, result: Result) -> JointEstimate:
     horizon = joint.index["horizon"].to_numpy(dtype=float)
     variance = np.diag(joint.covariance)
     before = (joint.index["term"] == "event").to_numpy() & (horizon < -anticipation)
-    leads = joint.pick(before & np.isfinite(joint.estimate) & np.isfinite(variance) & (variance > 0))
+    known = np.isfinite(joint.estimate) & np.isfinite(variance) & (variance > 0)
+    error = np.sqrt(np.where(known, variance, np.nan))
+    # A lead that one area alone determines has an error that is rounding, and would pass for certain.
+    known &= ~is_rounding(joint.estimate, error, logarithm=joint.scale == "log_rate_ratio")
+    leads = joint.pick(before & known)
     order = np.argsort(leads.index["horizon"].to_numpy(dtype=float))
     index = leads.index.iloc[order].reset_index(drop=True)
     return type(joint)(joint.scale, index, leads.estimate[order], leads.covariance[np.ix_(order, order)])
@@ -193,6 +198,7 @@ def _text(
 
     largest = int(np.argmax(np.abs(leads.estimate)))
     n = len(horizons)
+    unit = "" if leads.scale == "log_rate_ratio" else " in the outcome's units"
     pooled = f", averaged into {len(table)} group{'s' if len(table) > 1 else ''}" if len(table) < n else ""
     dropped = f" (of which {rank} independent)" if rank < len(table) else ""
     if p < 0.05:
@@ -203,7 +209,7 @@ def _text(
         mean = np.full(n, 1 / n)
         error = float(np.sqrt(mean @ leads.covariance @ mean))
         seen = float(stats.t.ppf(0.975, df) + stats.t.ppf(0.8, df)) * error
-        size = change(seen, leads.scale).lstrip("+")
+        size = change(seen, leads.scale).lstrip("+") + unit
         last = (
             "Passing does not prove that they would have stayed alike: an average gap before the start smaller than "
             f"about {size} would have been overlooked more often than one time in five (Roth 2022)."
@@ -211,6 +217,6 @@ def _text(
     return (
         f"{first} (joint test of {n} lead{'s' if n > 1 else ''}{pooled}{dropped}: "
         f"F({rank}, {df - rank + 1:.0f}) = {statistic:.2f}, {p_words(p)}). The largest single gap was "
-        f"{change(float(leads.estimate[largest]), leads.scale)}, {-int(horizons[largest])} "
+        f"{change(float(leads.estimate[largest]), leads.scale)}{unit}, {-int(horizons[largest])} "
         f"period{'s' if horizons[largest] < -1 else ''} before the start. {last}"
     )

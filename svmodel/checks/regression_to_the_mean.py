@@ -305,4 +305,5 @@ def _say(
         )
     else:
         text += " The record is too short to say how much of it would have faded by itself."
+    text += " A rise that went on through the whole time before looks the same here: see the pre-trends."
     return CheckResult(_NAME, "failed", text + out, table)

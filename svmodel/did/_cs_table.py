@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from svmodel.did._cs_aggregate import FAMILIES, Linear, Term, totals
-from svmodel.estimates import critical_value
+from svmodel.estimates import critical_value, is_rounding
 from svmodel.numerics.multiplier_bootstrap import sup_t_critical_value
 from svmodel.result import COLUMNS
 
@@ -37,6 +37,7 @@ class Table:
 
         rows = np.arange(len(part.estimate)) if keep is None else np.flatnonzero(keep)
         estimate, std_error = part.estimate[rows], part.std_error[rows]
+        std_error = np.where(is_rounding(estimate, std_error, logarithm=scale == "rate_ratio"), np.nan, std_error)
         low, high = estimate - critical * std_error, estimate + critical * std_error
         p_value = 2 * special.ndtr(-np.abs(estimate / std_error))
         if scale == "rate_ratio":

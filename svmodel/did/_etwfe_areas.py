@@ -144,7 +144,8 @@ def counterfactual(
     V = imputed.shape_covariance
     spread = np.nan_to_num(own.level_variance, nan=np.inf)[:, None]
     # an area without an event before its start has an expected count of zero and no spread that could be learnt
-    level_part = np.where(mu > 0, np.square(mu), 0.0) * np.where(levels[:, None] > 0, spread, 0.0)
+    learnt = (mu > 0) & (levels[:, None] > 0)
+    level_part = np.multiply(np.square(mu), spread, out=np.zeros_like(mu), where=learnt)
     single = None
     critical = critical_value(level, imputed.n_clusters - 1)
     names = np.array(list(arrays.periods), dtype=object)

@@ -103,6 +103,9 @@ def from_influence(
     variance = float(to_log @ covariance @ to_log)
     se = math.sqrt(max(variance, 0.0))
     ratio = observed / expected
+    if estimates.is_rounding(math.log(ratio), se, logarithm=True):
+        unknown = (math.nan, math.nan, math.nan)
+        return _Interval((ratio, *unknown), (observed - expected, *unknown), math.nan, which).rows(term, per, level)
     critical = critical_value(level, df)
     # the share of a move of the log ratio that is the observed sum's; the rest is the expected sum's
     share = float((covariance @ to_log)[0]) / observed / variance if variance > 0 else 0.5

@@ -100,7 +100,7 @@ def test_refusals_stand_in_the_table(make_design):
     row = check.table.set_index("area").loc[refused]
     assert row["problem"] == "no answer without that area"
     assert np.isnan(row["estimate"])
-    assert "refused 1 of the 4" in check.text
+    assert "did not answer 1 of the 4" in check.text
 
 
 @pytest.mark.parametrize("scale", ["rate_ratio", "difference"])

@@ -42,7 +42,7 @@ def test_the_fit_is_that_of_statsmodels(make_design):
 def test_it_informs_and_says_why_errors_are_clustered(make_design):
     check = overdispersion(CS.fit(make_design(0, noise=0.2)))
     assert check.status == "informative"
-    assert "clustered by area" in check.text
+    assert "how areas differ" in check.text
     assert value(check, "error_factor") == pytest.approx(np.sqrt(value(check, "dispersion")))
     even = overdispersion(CS.fit(make_design(0, noise=0.0)))
     assert "no more than chance explains" in even.text
@@ -50,8 +50,8 @@ def test_it_informs_and_says_why_errors_are_clustered(make_design):
 
 def test_it_fails_errors_that_trust_the_poisson_law(make_design):
     fitted = CS.fit(make_design(0, noise=0.2))
-    assert overdispersion(replace(fitted, diagnostics={"std_errors": "model"})).status == "failed"
-    assert overdispersion(replace(fitted, diagnostics={"std_errors": "cluster"})).status == "informative"
+    assert overdispersion(replace(fitted, diagnostics={"variance": "model"})).status == "failed"
+    assert overdispersion(replace(fitted, diagnostics={"variance": "cluster-robust"})).status == "informative"
 
 
 def test_what_it_needs(make_design):

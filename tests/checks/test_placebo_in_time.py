@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from svmodel.checks import run
 from svmodel.checks.placebo_in_time import placebo_design, placebo_in_time
 from svmodel.did.callaway_santanna import CallawaySantAnna
 
@@ -59,6 +60,15 @@ def test_what_it_needs(make_design):
     assert placebo_in_time(replace(fitted, design=None)).status == "not_applicable"
     without = fitted.estimates[fitted.estimates["term"] != "att"]
     assert placebo_in_time(replace(fitted, estimates=without)).status == "not_applicable"
+
+
+def test_an_effect_without_an_interval_is_not_spoken_of(make_design):
+    fitted = CS.fit(make_design(0))
+    bare = replace(fitted, estimates=fitted.estimates.assign(std_error=np.nan, conf_low=np.nan, conf_high=np.nan))
+    for name in ("placebo_in_time", "leave_one_area_out"):
+        (check,) = run(bare, names=[name])
+        assert check.status == "not_applicable"
+        assert "with an interval" in check.text
 
 
 def test_a_refusal_is_told_not_swallowed(make_design):

@@ -22,6 +22,16 @@ def result(make_design):
     return CS.fit(make_design(1))
 
 
+@pytest.fixture(name="with_joint")
+def _with_joint(result):
+    """Return the result with other event effects, and another design where given."""
+
+    def change(joint, design=None):
+        return replace(result, joint=joint, design=result.design if design is None else design)
+
+    return change
+
+
 def test_hotelling_holds_its_size_where_a_plain_wald_test_does_not():
     # 15 means from 25 independent rows: exact for Hotelling, hopeless for chi-squared
     rng = np.random.default_rng(0)
@@ -72,29 +82,29 @@ def test_size_and_power(make_design):
     assert drifting.count("failed") >= 8
 
 
-def test_the_largest_gap_and_its_place_are_named():
+def test_the_largest_gap_and_its_place_are_named(with_joint):
     horizons = [-4, -3, -2, 0]
     joint = joint_of([0.01, -0.3, 0.02, 0.9], np.eye(4) * 0.004, horizons)
-    fitted = _with(joint)
+    fitted = with_joint(joint)
     check = pre_trends(fitted)
     assert "-25.9%, 3 periods before" in check.text  # exp(-0.3) - 1
     assert check.status == "failed"
     assert list(check.table["first_horizon"]) == [-4, -3, -2]
 
 
-def test_reference_and_anticipation_are_no_leads(make_design):
+def test_reference_and_anticipation_are_no_leads(make_design, with_joint):
     joint = joint_of([0.0, 5.0, 0.0], np.diag([0.01, 0.01, 0.0]), [-3, -2, -1])
-    check = pre_trends(_with(joint, make_design(1, anticipation=2)))
+    check = pre_trends(with_joint(joint, make_design(1, anticipation=2)))
     assert check.status == "passed"
     assert list(check.table["first_horizon"]) == [-3]
-    assert pre_trends(_with(joint, make_design(1))).status == "failed"
+    assert pre_trends(with_joint(joint)).status == "failed"
 
 
-def _with(joint, design=None):
-    import sys
-
-    make = sys.modules["conftest"].make_design if design is None else None
-    return replace(CS.fit(make(1) if make else replace(design, anticipation=0)), joint=joint, design=design or make(1))
+def test_a_lead_without_an_error_of_its_own_takes_no_part(with_joint):
+    joint = joint_of([0.1, 3.0, 0.05], np.diag([0.01, 1e-30, 0.01]), [-4, -3, -2])
+    check = pre_trends(with_joint(joint))
+    assert check.status == "passed"
+    assert list(check.table["first_horizon"]) == [-4, -2]
 
 
 def test_what_it_needs(result, make_design):

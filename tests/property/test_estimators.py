@@ -1,0 +1,52 @@
+"""Whatever the panel, an estimator answers in order or refuses in words."""
+
+import re
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+
+from svmodel import checks, did
+from svmodel._testing_tools import example_panel
+from svmodel.errors import UserError
+from svmodel.testing import check_estimator, designs
+
+ESTIMATORS = [
+    did.TwoWayFixedEffects(family="poisson"),
+    did.TwoWayFixedEffects(family="linear"),
+    did.ExtendedTwoWayFixedEffects(),
+    did.CallawaySantAnna(),
+]
+#: Promises that hold on any data; the others simulate their own.
+ON_ANY_DATA = [
+    "input_untouched",
+    "same_seed_same_bits",
+    "order_of_areas",
+    "relabelling",
+    "refit",
+    "json_round_trip",
+    "table",
+]
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: f"{type(e).__name__}-{getattr(e, 'family', '')}")
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(design=designs(missing=True))
+@example(design=example_panel(effect=0.5, seed=3))
+def test_it_answers_in_order_or_refuses_in_words(estimator, design):
+    try:
+        estimator.fit(design)
+    except UserError:
+        return
+    check_estimator(estimator, design=design, only=ON_ANY_DATA)
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(design=designs(missing=True))
+def test_no_check_breaks_down_on_any_panel(design):
+    try:
+        result = did.CallawaySantAnna(simultaneous=False).fit(design)
+    except UserError:
+        return
+    for check in checks.run(result):
+        assert check.status != "errored", check.text
+        assert not re.search(r"\bnan\b", check.text), check.text
