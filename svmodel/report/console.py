@@ -181,6 +181,9 @@ def describe_report(report: RunReport) -> str:
     counts = [f"{report.count(s)} {w}" for s, w in (("made", "made"), ("skipped", "unchanged"), ("failed", "FAILED"))]
     shown = [c for c in counts if not c.startswith("0 ")]
     lines.append(f"{len(report.outcomes)} reports: {', '.join(shown)}, in {duration(report.seconds)}")
+    published = report.plan.study.published
+    if published is not None:
+        lines.append(f"Published numbers: svmodel verify {report.plan.folder} {published}")
     lines.append(f"Open {report.index}")
     return "\n".join(lines)
 

@@ -93,14 +93,25 @@ class StudyContext:
 
 
 def load(path: Path | str) -> StudyContext:
-    """Read what :meth:`StudyContext.save` wrote.
+    """Read what :meth:`StudyContext.save` wrote; or read a study file and fit it, for a notebook opened by hand.
+
+    Parameters
+    ----------
+    path : path
+        A saved context, or a study file (``.yaml``), whose fits then take their time.
 
     Raises
     ------
     DataError
         If the file is not there or is no context.
+    StudyError
+        If it is a study file that cannot be used.
     """
     path = Path(path)
+    if path.suffix.casefold() in (".yaml", ".yml"):
+        from svmodel.report.study import read_study
+
+        return prepare(read_study(path))
     if not path.is_file():
         raise DataError(f"there is no study context at {str(path)!r}; `svmodel run` makes it")
     try:

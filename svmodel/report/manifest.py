@@ -15,10 +15,12 @@ from svmodel.report.plan import file_hash
 if TYPE_CHECKING:
     from svmodel.report.plan import Plan
 
-__all__ = ["MARKER", "AreaOutcome", "is_complete", "mark", "read_manifest", "write_manifest"]
+__all__ = ["MARKER", "VOLATILE", "AreaOutcome", "is_complete", "mark", "read_manifest", "write_manifest"]
 
 #: Written last into an area's folder; without it the folder is not complete.
 MARKER = ".complete.json"
+#: Files that hold times or places, so that two runs do not give the same bytes.
+VOLATILE = (MARKER, "evaluation.ipynb", "run.log")
 _FORMAT = "svmodel-manifest-1"
 
 
@@ -75,8 +77,8 @@ def read_mark(folder: Path) -> dict[str, Any] | None:
 
 
 def list_files(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of every file of a folder, but for the marker, by relative path."""
-    paths = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != MARKER)
+    """Return the SHA-256 by relative path of every file of a folder that two runs write alike."""
+    paths = sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in VOLATILE)
     return {p.relative_to(folder).as_posix(): file_hash(p) for p in paths}
 
 

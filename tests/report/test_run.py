@@ -5,7 +5,7 @@ import pytest
 
 from svmodel.errors import OutputError, StudyError, UserError
 from svmodel.report.manifest import MARKER, AreaOutcome, read_manifest
-from svmodel.report.run import Progress, plan_study, run_study
+from svmodel.report.run import Progress, run_study
 
 
 class Heard(Progress):
@@ -39,7 +39,7 @@ def rule(tmp_path, monkeypatch):
 
 
 def snapshot(folder):
-    skip = ("evaluation.ipynb", "run.log", "manifest.json", MARKER)
+    skip = ("evaluation.ipynb", "run.log", "manifest.json")
     return {
         p.relative_to(folder).as_posix(): p.read_bytes()
         for p in folder.rglob("*")
@@ -113,32 +113,6 @@ def test_some_areas_only_by_name_and_the_index_keeps_the_good_ones(runnable, tmp
     assert "North" in report.index.read_text()
     with pytest.raises(StudyError, match="Did you mean 'North'"):
         run_study(runnable, out=out, areas=("Nort",))
-
-
-def test_the_dry_plan_changes_with_what_matters_and_only_with_it(runnable, tmp_path):
-    plan, panel = plan_study(runnable, out=tmp_path / "out")
-    assert not (tmp_path / "out").exists()
-    assert panel.n_areas == 3
-    assert [(j.code, j.name, j.selected) for j in plan.jobs] == [("N", "North", True), ("S", "South", True)]
-    assert len({j.hash for j in plan.jobs}) == 2
-    same, _ = plan_study(runnable, out=tmp_path / "elsewhere")
-    assert [j.hash for j in same.jobs] == [j.hash for j in plan.jobs]
-    text = runnable.read_text()
-    for change in ("title: A study", "title: Another"), ("seed: 7", "seed: 8"):
-        runnable.write_text(text.replace(*change))
-        other, _ = plan_study(runnable, out=tmp_path / "out")
-        assert not {j.hash for j in other.jobs} & {j.hash for j in plan.jobs}
-    runnable.write_text("# a remark\n" + text)
-    assert plan_study(runnable, out=tmp_path / "out")[0].study_hash == plan.study_hash
-    for name, change in (
-        ("data.csv", ("A1,2024-01,N,Quay,0,1", "A1,2024-01,N,Quay,0,2")),
-        ("tiny.ipynb", ("half", "h")),
-    ):
-        path = runnable.parent / name
-        held = path.read_text()
-        path.write_text(held.replace(*change))
-        assert plan_study(runnable, out=tmp_path / "out")[0].study_hash != plan.study_hash
-        path.write_text(held)
 
 
 def test_two_runs_at_once_do_not_write_into_one_folder(runnable, tmp_path):
