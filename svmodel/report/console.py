@@ -28,7 +28,7 @@ def duration(seconds: float) -> str:
     Examples
     --------
     >>> duration(8.24), duration(75), duration(3700)
-    ('8.2 s', '1 min 15 s', '1 h 2 min')
+    ('8.2 s', '1 min 15 s', '1 h 1 min')
     """
     if seconds < 60:
         return f"{seconds:.1f} s"
