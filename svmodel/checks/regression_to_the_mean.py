@@ -286,7 +286,7 @@ def _say(
     )
     if p >= 0.05:
         text = (
-            f"{head}, which areas chosen by lot do as well ({p_words(p)}). There is no sign that they were chosen at a "
+            f"{head}, which areas chosen by lot do as well ({p_words(p)}). There is no clear sign that they were chosen at a "
             "passing high."
         )
         return CheckResult(_NAME, "passed", text + out, table)

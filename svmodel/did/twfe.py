@@ -160,8 +160,9 @@ class TwoWayFixedEffects:
         if not after.any():
             return []
         w = after / after.sum()
-        estimate, error = float(w @ np.where(after, fit.coefficient, 0.0)), float(np.sqrt(w @ fit.covariance @ w))
-        df = fit.n_clusters - 1
+        estimate = float(w @ np.where(after, fit.coefficient, 0.0))
+        # rounding can leave a variance of zero just below it
+        error, df = float(np.sqrt(max(w @ fit.covariance @ w, 0.0))), fit.n_clusters - 1
         if self.family == "poisson":
             return [log_row("event_average", estimate, error, level=self.level, df=df)]
         return [linear_row("event_average", "difference", estimate, error, level=self.level, df=df)]

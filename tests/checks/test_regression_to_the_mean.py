@@ -97,7 +97,7 @@ def test_the_words_give_the_direction(make_design):
     assert "The effect found is -9.5%" in found.text  # exp(-0.1) - 1
     assert value(found, "window") == 12
     fine = check(make_design(0))
-    assert "no sign" in fine.text
+    assert "no clear sign" in fine.text
 
 
 def test_areas_with_gaps_are_left_out_and_counted(make_design):
