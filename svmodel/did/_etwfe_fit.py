@@ -85,6 +85,20 @@ class Imputed:
         return int((self.fit.terms.use.any(axis=1) | events.any(axis=1)).sum())
 
     @cached_property
+    def pools(self) -> NDArray[np.int64]:
+        """Areas held against one ratio, shape (N,): a cohort, all small cohorts together, or the untreated."""
+        out = np.full(len(self.target), -1, dtype=np.int64)
+        for g, block in zip(self.cohorts, self.blocks, strict=True):
+            out[block.areas] = g if len(block.areas) >= self.few else -2
+        return out
+
+    @cached_property
+    def sizes(self) -> Floats:
+        """Events that each area would have had in an average period without the intervention, shape (N,)."""
+        level = np.nan_to_num(self.fit.level)
+        return level * np.nan_to_num(self.fit.shape).mean(axis=1)
+
+    @cached_property
     def factor(self) -> float:
         """CRV1 factor of the saturated regression: untreated cells, and treated ones of cohort-periods with events."""
         cells, dummies = 0, 0

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from svmodel.did._scales import PerCell, from_influence, from_noise
+from svmodel.numerics.cluster import SmallSample, small_sample
 from svmodel.numerics.imputation import CohortBlock, Sums, sum_cells
 from svmodel.numerics.placebo_noise import Noise, learn_noise
 
@@ -140,6 +141,8 @@ class Aggregates:
     learnt : Learnt or None
         Only where some sum needs it.
     imputed : Imputed
+    counts : bool
+        Whether the outcome counts events.
     """
 
     sums: Sums
@@ -148,6 +151,7 @@ class Aggregates:
     exposure: Floats | None
     learnt: Learnt | None
     imputed: Imputed
+    counts: bool
     lost: list[int] = field(default_factory=list)
 
     def uses_noise(self, q: int) -> bool:
@@ -156,7 +160,8 @@ class Aggregates:
 
     def per(self, q: int) -> PerCell:
         """Return what turns the sum into the other scales."""
-        return PerCell(float(self.cells[q]), None if self.exposure is None else float(self.exposure[q]))
+        exposure = None if self.exposure is None else float(self.exposure[q])
+        return PerCell(float(self.cells[q]), exposure, events=self.counts)
 
     def rows(self, term: str, q: int, level: float, per: PerCell | None = None, **which: Any) -> list[dict[str, Any]]:
         """Return the rows of sum `q`; none where nothing was expected, which is then in :attr:`lost`."""
@@ -167,12 +172,19 @@ class Aggregates:
         per = per or self.per(q)
         if not self.uses_noise(q):
             both = np.stack([self.sums.of_observed[:, q], self.sums.of_expected[:, q]], axis=1)
-            df = float(self.imputed.n_clusters - 1)
             covariance = self.imputed.factor * both.T @ both
-            return from_influence(term, observed, expected, covariance, per, level=level, df=df, **which)
+            small = self.small_sample(both @ [1 / observed, -1 / expected])
+            return from_influence(term, observed, expected, covariance, per, level=level, small=small, **which)
         assert self.learnt is not None
         df = max(float(self.learnt.areas[q]) - 2, 1.0)
         return from_noise(term, observed, expected, self.noise(q), per, level=level, df=df, **which)
+
+    def small_sample(self, influence: Floats) -> SmallSample:
+        """Return what an interval needs beside the standard error; nothing but t where `few_treated` is 0."""
+        if not self.imputed.few:
+            return SmallSample(1.0, float(self.imputed.n_clusters - 1))
+        found = small_sample(influence, self.imputed.pools, self.imputed.sizes)
+        return SmallSample(found.inflation, min(found.df, float(self.imputed.n_clusters - 1)))
 
     def log_error(self, q: int) -> float:
         """Return the standard error of the log rate ratio of sum `q`; NaN where it has none."""
@@ -219,7 +231,7 @@ def aggregate(
         cells += inside @ block.target.sum(axis=0)
         if exposure is not None and imputed.arrays.exposure is not None:
             exposure += inside @ np.where(block.target, imputed.arrays.exposure[block.areas], 0.0).sum(axis=0)
-    made = Aggregates(sums, n_areas, cells, exposure, None, imputed)
+    made = Aggregates(sums, n_areas, cells, exposure, None, imputed, counts)
     needed = [q for q in range(Q) if noise or made.uses_noise(q)]
     if not needed:
         return made
@@ -229,4 +241,4 @@ def aggregate(
         wanted[needed] = w[needed]
         for pattern in patterns(block):
             learnt += learn(imputed, block, pattern, wanted, counts=counts)
-    return Aggregates(sums, n_areas, cells, exposure, learnt, imputed)
+    return Aggregates(sums, n_areas, cells, exposure, learnt, imputed, counts)

@@ -113,7 +113,13 @@ def _add(one: Aggregates, other: Aggregates) -> Aggregates:
         learnt = (one.learnt or Learnt.nothing(size)) + (other.learnt or Learnt.nothing(size))
     exposure = None if one.exposure is None or other.exposure is None else one.exposure + other.exposure
     return Aggregates(
-        one.sums + other.sums, one.n_areas + other.n_areas, one.cells + other.cells, exposure, learnt, one.imputed
+        one.sums + other.sums,
+        one.n_areas + other.n_areas,
+        one.cells + other.cells,
+        exposure,
+        learnt,
+        one.imputed,
+        one.counts,
     )
 
 

@@ -15,6 +15,8 @@ from svmodel.numerics.placebo_noise import ratio_interval
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from svmodel.numerics.cluster import SmallSample
+
 __all__ = ["PerCell", "from_influence", "from_noise"]
 
 critical_value = functools.cache(estimates.critical_value)
@@ -74,7 +76,7 @@ def from_influence(
     per: PerCell,
     *,
     level: float,
-    df: float,
+    small: SmallSample,
     **which: Any,
 ) -> list[dict[str, Any]]:
     """Return the rows of one effect whose uncertainty comes from influences.
@@ -87,17 +89,23 @@ def from_influence(
     covariance : ndarray, shape (2, 2)
         Of the observed and the expected sum.
     per : PerCell
-    level, df : float
-        Coverage, and degrees of freedom of Student's t.
+    level : float
+        Coverage.
+    small : SmallSample
+        How much wider than the standard error alone says the interval is, and its degrees of freedom.
     **which
         area, cohort, period, horizon.
 
     Notes
     -----
-    The interval of the rate ratio is formed on the log scale. Those of the additive scales follow it: as the log ratio
-    moves to its limit, observed and expected move with it along their regressions on it (neither against it). So every
-    scale tells the same story of significance, with the p-value of the log rate ratio. ``std_error`` is the delta
-    method's on each scale.
+    ``std_error`` is the delta method's on each scale, from the covariance as given; `small` enters the intervals and
+    the p-value only, so that standard errors stay comparable with those of other software.
+
+    The interval of the rate ratio is formed on the log scale, and those of the additive scales follow it, with one
+    p-value. They are for the events of the area-periods as they were. Let the log ratio move to its limit. As far as
+    its error is shocks that these area-periods really had, with or without the intervention, the observed sum is a
+    fact, and the expected sum moves: ``observed (1 - 1 / limit)``. As far as it is chance in the count, observed and
+    expected move along their regressions on the log ratio. Chance is given the variance of a Poisson count.
     """
     to_log = np.array([1 / observed, -1 / expected])
     variance = float(to_log @ covariance @ to_log)
@@ -106,17 +114,22 @@ def from_influence(
     if estimates.is_rounding(math.log(ratio), se, logarithm=True):
         unknown = (math.nan, math.nan, math.nan)
         return _Interval((ratio, *unknown), (observed - expected, *unknown), math.nan, which).rows(term, per, level)
-    critical = critical_value(level, df)
+    half = critical_value(level, small.df) * small.inflation * se
     # the share of a move of the log ratio that is the observed sum's; the rest is the expected sum's
     share = float((covariance @ to_log)[0]) / observed / variance if variance > 0 else 0.5
     share = min(max(share, 0.0), 1.0)
-    moves = [observed * _exp(share * k * se) - expected * _exp((share - 1) * k * se) for k in (-critical, critical)]
+    chance = min(1.0, 1 / (observed * share * variance)) if per.events and share * variance > 0 else 1.0
+    events = [
+        chance * (observed * _exp(share * k) - expected * _exp((share - 1) * k))
+        + (1 - chance) * (observed - expected * _exp(-k))
+        for k in (-half, half)
+    ]
     one = np.array([1.0, -1.0])
     events_se = math.sqrt(max(float(one @ covariance @ one), 0.0))
     return _Interval(
-        (ratio, ratio * se, ratio * _exp(-critical * se), ratio * _exp(critical * se)),
-        (observed - expected, events_se, moves[0], moves[1]),
-        _two_sided(math.log(ratio) / se, df) if se > 0 else math.nan,
+        (ratio, ratio * se, ratio * _exp(-half), ratio * _exp(half)),
+        (observed - expected, events_se, events[0], events[1]),
+        _two_sided(math.log(ratio) / (small.inflation * se), small.df) if se > 0 else math.nan,
         which,
     ).rows(term, per, level)
 

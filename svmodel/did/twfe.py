@@ -139,6 +139,7 @@ class TwoWayFixedEffects:
     def _rows(self, term: str, fit: TwoWayFit, j: int, *, counts: bool, **which: Any) -> list[dict[str, Any]]:
         """Return one coefficient on every scale."""
         from svmodel.did._scales import PerCell, from_influence
+        from svmodel.numerics.cluster import SmallSample
 
         cells, exposure, observed = fit.size(j)
         estimate, error, df = float(fit.coefficient[j]), float(np.sqrt(fit.covariance[j, j])), fit.n_clusters - 1
@@ -147,7 +148,8 @@ class TwoWayFixedEffects:
             # the observed sum is held, so all the uncertainty of the ratio is that of the expected sum
             covariance = np.array([[0.0, 0.0], [0.0, (expected * error) ** 2]])
             per = PerCell(cells, exposure, events=counts)
-            return from_influence(term, observed, expected, covariance, per, level=self.level, df=df, **which)
+            small = SmallSample(1.0, df)
+            return from_influence(term, observed, expected, covariance, per, level=self.level, small=small, **which)
         factors = [("difference", 1.0)]
         if counts:
             if exposure:

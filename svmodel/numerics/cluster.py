@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["cluster_covariance", "crv1_factor", "shrink_correlation"]
+__all__ = ["SmallSample", "cluster_covariance", "crv1_factor", "shrink_correlation", "small_sample"]
 
 
 def crv1_factor(n_cells: int, n_coefficients: int, n_clusters: int) -> float:
@@ -63,6 +63,75 @@ def cluster_covariance(influence: NDArray[np.float64], factor: float = 1.0) -> N
     [[4.0]]
     """
     return factor * (influence.T @ influence)
+
+
+class SmallSample(NamedTuple):
+    """What an interval needs beside a cluster-robust standard error.
+
+    Attributes
+    ----------
+    inflation : float
+        Factor on the standard error.
+    df : float
+        Degrees of freedom of Student's t.
+    """
+
+    inflation: float
+    df: float
+
+
+def small_sample(
+    influence: NDArray[np.float64], group: NDArray[np.int64], size: NDArray[np.float64] | None = None
+) -> SmallSample:
+    """Return how much wider an interval has to be because each group's mean was taken from few areas.
+
+    Parameters
+    ----------
+    influence : ndarray, shape (G,)
+        What each area adds to the error of the estimate.
+    group : ndarray of int, shape (G,)
+        Areas that share a fitted mean: a treated cohort, or the untreated.
+    size : ndarray, shape (G,), optional
+        Standard deviation of each area's influence, up to a factor (an area's expected count, say). Equal where None.
+
+    Returns
+    -------
+    SmallSample
+
+    Notes
+    -----
+    A residual from a mean of n areas has ``(n - 1) / n`` of its variance, so that the squares of a group are divided by
+    that, as HC2 and CR2 do (Bell and McCaffrey 2002; exactly so for equal areas). The sum of the groups' variances has
+    Satterthwaite's degrees of freedom; a group's own are ``(sum a)^2 / sum a^2 * (n - 1) / n`` with ``a = size^2``,
+    n - 1 for equal areas, fewer where a few areas carry most of the variance (Carter, Schnepel and Steigerwald 2017).
+    A group of one area has no residual and adds nothing: say so elsewhere.
+
+    References
+    ----------
+    Bell and McCaffrey (2002), *Survey Methodology* 28(2). Carter, Schnepel and Steigerwald (2017), *Review of Economics
+    and Statistics* 99(4). Imbens and Kolesar (2016), *Review of Economics and Statistics* 98(4).
+
+    Examples
+    --------
+    >>> influence = np.array([1.0, -1.0, 1.0, -1.0])
+    >>> inflation, df = small_sample(influence, np.array([0, 0, 0, 0]))
+    >>> round(inflation**2, 6), round(df, 6)
+    (1.333333, 3.0)
+    """
+    _, label = np.unique(group, return_inverse=True)
+    live = influence != 0
+    square = np.bincount(label, influence**2)
+    n = np.bincount(label, live)
+    a = np.where(live, 1.0 if size is None else size**2, 0.0)
+    spread = np.divide(np.bincount(label, a) ** 2, np.bincount(label, a**2), out=np.ones_like(square), where=n > 0)
+    several = (n > 1) & (square > 0)
+    if not several.any():
+        return SmallSample(1.0, float("nan"))
+    share = (n[several] - 1) / n[several]
+    variance = square[several] / share
+    own_df = np.maximum(spread[several] * share, 1.0)
+    df = float(variance.sum() ** 2 / (variance**2 / own_df).sum())
+    return SmallSample(float(np.sqrt(variance.sum() / square[several].sum())), df)
 
 
 def shrink_correlation(correlation: NDArray[np.float64], n: float) -> NDArray[np.float64]:

@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from svmodel.did._scales import PerCell, from_influence, from_noise
+from svmodel.numerics.cluster import SmallSample
 
 size = st.floats(1, 1000)
 
@@ -12,7 +14,9 @@ size = st.floats(1, 1000)
 @given(size, size, st.floats(0.1, 30), st.floats(0.1, 30), st.floats(-0.9, 0.9))
 def test_scales_agree_on_significance_from_influence(observed, expected, a, b, r):
     covariance = np.array([[a * a, r * a * b], [r * a * b, b * b]])
-    rows = from_influence("att", observed, expected, covariance, PerCell(10, 5000.0), level=0.95, df=20)
+    rows = from_influence(
+        "att", observed, expected, covariance, PerCell(10, 5000.0), level=0.95, small=SmallSample(1.0, 20)
+    )
     agree(rows, 1e-9 * max(observed, expected))
 
 
@@ -44,7 +48,7 @@ def agree(rows, rounding):
 def test_delta_method_errors():
     covariance = np.array([[9.0, 2.0], [2.0, 4.0]])
     ratio, difference, rate, events = from_influence(
-        "att", 80.0, 100.0, covariance, PerCell(20, 1000.0), level=0.95, df=1e9
+        "att", 80.0, 100.0, covariance, PerCell(20, 1000.0), level=0.95, small=SmallSample(1.0, 1e9)
     )
     assert events["std_error"] == pytest.approx(np.sqrt(9 + 4 - 4))
     assert difference["std_error"] == pytest.approx(3 / 20)
@@ -54,6 +58,20 @@ def test_delta_method_errors():
     assert events["conf_high"] - events["conf_low"] == pytest.approx(2 * 1.96 * 3, rel=0.01)
 
 
+def test_shocks_that_were_real_move_the_expected_sum_only():
+    # 8,000 events with an error of 5%: chance in the count, 1.1%, is 1 / (8000 * 0.05**2) = 5% of that variance
+    observed, expected = 8000.0, 10_000.0
+    covariance = np.array([[(0.05 * observed) ** 2, 0.0], [0.0, 1e-6]])
+    small = SmallSample(1.1, 30)
+    ratio, *_, events = from_influence("att", observed, expected, covariance, PerCell(1, None), level=0.95, small=small)
+    realised = [observed * (1 - 1 / ratio[k]) for k in ("conf_low", "conf_high")]
+    averaged = [expected * (ratio[k] - 1) for k in ("conf_low", "conf_high")]
+    for k, whole, mean in zip(("conf_low", "conf_high"), realised, averaged, strict=True):
+        assert events[k] == pytest.approx(0.95 * whole + 0.05 * mean, rel=1e-6)
+    # the standard error is the delta method's; the interval is wider by the factor and by t
+    assert np.log(ratio["conf_high"] / 0.8) == pytest.approx(stats.t.ppf(0.975, 30) * 1.1 * 0.05, rel=1e-6)
+
+
 def test_no_noise_known_gives_no_interval():
     rows = from_noise("area", 5.0, 9.0, (np.nan, 0.0, 0.0), PerCell(3, None), level=0.95, df=5)
     assert [r["scale"] for r in rows] == ["rate_ratio", "difference", "events"]
@@ -61,5 +79,7 @@ def test_no_noise_known_gives_no_interval():
 
 
 def test_an_enormous_error_bounds_nothing():
-    rows = from_influence("cell", 1.0, 1.0, np.diag([1e6, 1e6]), PerCell(1, None), level=0.95, df=3)
+    rows = from_influence(
+        "cell", 1.0, 1.0, np.diag([1e6, 1e6]), PerCell(1, None), level=0.95, small=SmallSample(1.0, 3)
+    )
     assert (rows[0]["conf_low"], rows[0]["conf_high"]) == (0.0, np.inf)
