@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from svmodel import periods
-from svmodel.errors import Problems, StudyError, shorten
+from svmodel.errors import DataError, Problems, StudyError, shorten
 
 if TYPE_CHECKING:
     from svmodel.panel import Panel
@@ -53,17 +53,22 @@ def describe_study(path: Path, data: Path | None = None) -> str:
 def describe_data(
     path: Path, *, area: str | None = None, period: str | None = None, counts: tuple[str, ...] = ()
 ) -> str:
-    """Read a tidy data file and say what it holds.
+    """Read a data file, or a folder of street files, and say what it holds.
 
     Raises
     ------
     DataError
         With everything that is wrong with it.
     """
-    from svmodel.sources.tidy import read_panel
+    from svmodel.report.study import DataSpec
+    from svmodel.report.study_data import panel_of
+    from svmodel.sources.layouts import detect_layout
 
-    panel = read_panel(path, area=area, period=period, counts=counts)
-    return f"{path}: no problem found\n{describe_panel(panel)}"
+    layout = "tidy" if area is not None or period is not None or counts else detect_layout(path)
+    if layout is None:
+        raise DataError(f"{path} is in no layout that svmodel knows. Name its columns: --area, --period, --counts.")
+    panel = panel_of(DataSpec(path.name, layout=layout, area=area, period=period, counts=counts), path.parent)
+    return f"{path}: no problem found\n  layout {layout}\n{describe_panel(panel)}"
 
 
 def describe_panel(panel: Panel) -> str:

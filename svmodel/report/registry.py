@@ -20,14 +20,6 @@ __all__ = ["checks", "default_notebook", "estimators", "layouts", "read_layout"]
 
 #: Rooms whose public frozen dataclasses with a ``fit`` are estimators.
 _ROOMS = ("svmodel.did",)
-#: Publisher's layout -> module and function that reads it to an Extract. ``tidy`` is read by ``read_panel``.
-_LAYOUTS: dict[str, str] = {
-    "mps_borough": "svmodel.sources.metropolitan_police:mps_borough",
-    "mps_dashboard": "svmodel.sources.metropolitan_police:mps_dashboard",
-    "mps_knife_borough": "svmodel.sources.metropolitan_police:mps_knife_borough",
-    "mps_knife_ward": "svmodel.sources.metropolitan_police:mps_knife_ward",
-    "mps_ward": "svmodel.sources.metropolitan_police:mps_ward",
-}
 _NOTEBOOK = "area_evaluation.ipynb"
 
 
@@ -54,7 +46,9 @@ def checks() -> tuple[str, ...]:
 
 def layouts() -> tuple[str, ...]:
     """Return the name of every layout."""
-    return ("tidy", *_LAYOUTS)
+    from svmodel.sources.layouts import LAYOUTS
+
+    return tuple(LAYOUTS)
 
 
 def read_layout(spec: DataSpec, root: Path) -> Extract:
@@ -65,15 +59,20 @@ def read_layout(spec: DataSpec, root: Path) -> Extract:
     DataError
         If the file cannot be used, or the layout has no such option.
     """
-    module, _, function = _LAYOUTS[spec.layout].partition(":")
-    reader = getattr(importlib.import_module(module), function)
+    from svmodel.sources.layouts import LAYOUTS
+
+    reader = LAYOUTS[spec.layout]
     valid = list(inspect.signature(reader).parameters)[1:]
     for name in spec.options:
         if name not in valid:
             raise DataError(f"the layout {spec.layout!r} has no option {name!r}. {did_you_mean(name, valid)}")
     path = root / spec.path
+    # an option that names a file beside the data, such as a lookup, is found from there
+    options = {
+        k: path.parent / v if isinstance(v, str) and (path.parent / v).is_file() else v for k, v in spec.options.items()
+    }
     stamps = tuple(sorted((str(p), p.stat().st_mtime_ns) for p in path.rglob("*"))) if path.is_dir() else ()
-    return _read(reader, path, path.stat().st_mtime_ns if path.exists() else 0, stamps, _Options(spec.options))
+    return _read(reader, path, path.stat().st_mtime_ns if path.exists() else 0, stamps, _Options(options))
 
 
 class _Options(dict[str, Any]):

@@ -57,12 +57,7 @@ def load_panel(study: Study, data: Path | str | None = None) -> Panel:
         With all problems at once.
     """
     spec, root = study.data, study.data_root(data)
-    if spec.layout == "tidy":
-        from svmodel.sources.tidy import read_panel
-
-        panel = read_panel(root / spec.path, **_roles(spec), joins=as_joins(spec.all_joins, root))
-    else:
-        panel = _from_layout(spec, root)
+    panel = panel_of(spec, root)
     if study.level == "area":
         panel = replace(panel, parents={})
     if spec.names:
@@ -70,6 +65,15 @@ def load_panel(study: Study, data: Path | str | None = None) -> Panel:
     if spec.sources:
         panel = replace(panel, source="; ".join(spec.sources))
     return panel if study.window is None else panel.select(window=study.window)
+
+
+def panel_of(spec: DataSpec, root: Path) -> Panel:
+    """Read data in their layout, with what is joined to them, over every period."""
+    if spec.layout != "tidy":
+        return _from_layout(spec, root)
+    from svmodel.sources.tidy import read_panel
+
+    return read_panel(root / spec.path, **_roles(spec), joins=as_joins(spec.all_joins, root))
 
 
 def _roles(spec: DataSpec) -> dict[str, Any]:
