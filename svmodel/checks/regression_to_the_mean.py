@@ -286,8 +286,8 @@ def _say(
     )
     if p >= 0.05:
         text = (
-            f"{head}, which areas chosen by lot do as well ({p_words(p)}). There is no clear sign that they were chosen at a "
-            "passing high."
+            f"{head}, which areas chosen by lot do as well ({p_words(p)}). There is no clear sign that they were "
+            "chosen at a passing high."
         )
         return CheckResult(_NAME, "passed", text + out, table)
     real = average_effect(result)

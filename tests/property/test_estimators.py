@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 
 from svmodel import checks, did
 from svmodel._testing_tools import example_panel
@@ -16,6 +16,13 @@ ESTIMATORS = [
     did.ExtendedTwoWayFixedEffects(),
     did.CallawaySantAnna(),
 ]
+#: Examples come as they are: to shrink one through a dozen fits takes minutes.
+quick = settings(
+    max_examples=12,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow],
+)
 #: Promises that hold on any data; the others simulate their own.
 ON_ANY_DATA = [
     "input_untouched",
@@ -29,7 +36,7 @@ ON_ANY_DATA = [
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: f"{type(e).__name__}-{getattr(e, 'family', '')}")
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@quick
 @given(design=designs(missing=True))
 @example(design=example_panel(effect=0.5, seed=3))
 def test_it_answers_in_order_or_refuses_in_words(estimator, design):
@@ -40,7 +47,7 @@ def test_it_answers_in_order_or_refuses_in_words(estimator, design):
     check_estimator(estimator, design=design, only=ON_ANY_DATA)
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@quick
 @given(design=designs(missing=True))
 def test_no_check_breaks_down_on_any_panel(design):
     try:
