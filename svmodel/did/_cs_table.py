@@ -9,6 +9,7 @@ import pandas as pd
 
 from svmodel.did._cs_aggregate import FAMILIES, Linear, Term, totals
 from svmodel.estimates import critical_value, is_rounding
+from svmodel.numerics.cluster import small_sample
 from svmodel.numerics.multiplier_bootstrap import sup_t_critical_value
 from svmodel.result import COLUMNS
 
@@ -26,20 +27,27 @@ if TYPE_CHECKING:
 class Table:
     """Collects blocks of rows of one term and scale, then lays them out as the estimates of a Result."""
 
-    def __init__(self, periods: pd.PeriodIndex, level: float) -> None:
+    def __init__(self, periods: pd.PeriodIndex, level: float, start: NDArray[np.int64]) -> None:
         self._periods = np.array([*periods, None], dtype=object)
         self._level = level
+        self._start = start
         self._blocks: list[dict[str, Any]] = []
 
     def add(self, term: Term, scale: str, part: Linear, critical: float, keep: NDArray[np.bool_] | None = None) -> None:
-        """Add the rows where `keep` is true; a rate ratio comes in as its log."""
+        """Add the rows where `keep` is true; a rate ratio comes in as its log.
+
+        Intervals and p-values are those of Student's t, widened for small cohorts; the standard errors are not.
+        """
         from scipy import special
 
         rows = np.arange(len(part.estimate)) if keep is None else np.flatnonzero(keep)
         estimate, std_error = part.estimate[rows], part.std_error[rows]
         std_error = np.where(is_rounding(estimate, std_error, logarithm=scale == "rate_ratio"), np.nan, std_error)
-        low, high = estimate - critical * std_error, estimate + critical * std_error
-        p_value = 2 * special.ndtr(-np.abs(estimate / std_error))
+        small = small_sample(part.influence[:, rows], self._start)
+        upper = 0.5 + self._level / 2
+        wider = small.inflation * special.stdtrit(small.df, upper) / special.ndtri(upper)
+        low, high = estimate - critical * wider * std_error, estimate + critical * wider * std_error
+        p_value = 2 * special.stdtr(small.df, -np.abs(estimate / (small.inflation * std_error)))
         if scale == "rate_ratio":
             estimate, low, high = np.exp(estimate), np.exp(low), np.exp(high)
             std_error = estimate * std_error
@@ -93,7 +101,7 @@ def lay_out(
     """
     outcome = np.where(cells.members, arrays.y[:, cells.time], 0.0)
     exposure = None if arrays.exposure is None else np.where(cells.members, arrays.exposure[:, cells.time], 0.0)
-    table = Table(arrays.periods, level)
+    table = Table(arrays.periods, level, arrays.start)
     pointwise = critical_value(level)
     criticals: dict[str, float] = {}
     lacking = 0

@@ -90,8 +90,10 @@ class CallawaySantAnna:
     A measure has `difference` only; sums and ratios of, say, log employment mean nothing.
 
     **Errors.** Areas are the sampled units, and their influence functions give the standard errors, clustered
-    by area; averages carry the error of their estimated cohort weights too (``wif`` in R's did). With fewer than
-    five areas in a cohort these errors are too small, and the notes say so.
+    by area; averages carry the error of their estimated cohort weights too (``wif`` in R's did). Intervals and
+    p-values are wider than R's, which take the normal: they use Student's t and allow for each cohort's mean being
+    taken from its own few areas (:func:`svmodel.numerics.cluster.small_sample`). With fewer than five areas in a
+    cohort even these are too small, and the notes say so.
 
     **Missing outcomes.** An area without an outcome in one of the two periods of a comparison is left out of that
     comparison, not of the study (R's did drops it altogether): police data lack whole forces for whole years,

@@ -50,7 +50,12 @@ class ExtendedTwoWayFixedEffects:
     *Equality.* Where the exposures of a cohort's areas move in proportion, estimates and standard errors are those of
     the saturated Poisson regression on cohort x period dummies with area and period effects and CRV1 by area, with the
     delta method over all its coefficients (Wooldridge 2023). Where they do not, the expected counts still come from
-    untreated cells only. Intervals use Student's t with one degree less than there are areas that carry information.
+    untreated cells only.
+
+    *Intervals.* Cohorts are few areas, and each cohort's mean is taken from its own: intervals and p-values allow for
+    that (:func:`svmodel.numerics.cluster.small_sample`), and for events they are about the area-periods as they were,
+    shocks included. So they are wider than `std_error` alone says, and cover at the nominal rate where that would not
+    (benchmarks/results/calibration.md). ``few_treated=0`` takes t with one degree less than informative areas instead.
 
     *Small cohorts.* In the saturated regression a cohort of one area fits that area's treated counts exactly, so its
     noise vanishes from the variance. A cohort of fewer than `few_treated` areas is held against the pooled ratio

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -70,14 +70,14 @@ class SmallSample(NamedTuple):
 
     Attributes
     ----------
-    inflation : float
-        Factor on the standard error.
-    df : float
-        Degrees of freedom of Student's t.
+    inflation : float or ndarray, shape (K,)
+        Factor on the standard error; 1 where there is nothing to go by.
+    df : float or ndarray, shape (K,)
+        Degrees of freedom of Student's t; NaN where there is nothing to go by.
     """
 
-    inflation: float
-    df: float
+    inflation: Any
+    df: Any
 
 
 def small_sample(
@@ -87,8 +87,8 @@ def small_sample(
 
     Parameters
     ----------
-    influence : ndarray, shape (G,)
-        What each area adds to the error of the estimate.
+    influence : ndarray, shape (G,) or (G, K)
+        What each area adds to the error of the estimate, or of each of K estimates.
     group : ndarray of int, shape (G,)
         Areas that share a fitted mean: a treated cohort, or the untreated.
     size : ndarray, shape (G,), optional
@@ -119,19 +119,22 @@ def small_sample(
     (1.333333, 3.0)
     """
     _, label = np.unique(group, return_inverse=True)
-    live = influence != 0
-    square = np.bincount(label, influence**2)
-    n = np.bincount(label, live)
-    a = np.where(live, 1.0 if size is None else size**2, 0.0)
-    spread = np.divide(np.bincount(label, a) ** 2, np.bincount(label, a**2), out=np.ones_like(square), where=n > 0)
-    several = (n > 1) & (square > 0)
-    if not several.any():
-        return SmallSample(1.0, float("nan"))
-    share = (n[several] - 1) / n[several]
-    variance = square[several] / share
-    own_df = np.maximum(spread[several] * share, 1.0)
-    df = float(variance.sum() ** 2 / (variance**2 / own_df).sum())
-    return SmallSample(float(np.sqrt(variance.sum() / square[several].sum())), df)
+    member = np.eye(int(label.max()) + 1)[label]
+    flat = influence.ndim == 1
+    u = influence[:, None] if flat else influence
+    live = (u != 0).astype(np.float64)
+    square = member.T @ u**2
+    n = member.T @ live
+    a = live if size is None else live * (size**2)[:, None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        spread = (member.T @ a) ** 2 / (member.T @ a**2)
+        share = (n - 1) / n
+        variance = np.where((n > 1) & (square > 0), square / share, 0.0)
+        own_df = np.where(variance > 0, np.maximum(spread * share, 1.0), 1.0)
+        df = variance.sum(axis=0) ** 2 / (variance**2 / own_df).sum(axis=0)
+        inflation = np.sqrt(variance.sum(axis=0) / np.where(variance > 0, square, 0.0).sum(axis=0))
+    inflation = np.where(np.isfinite(inflation), inflation, 1.0)
+    return SmallSample(float(inflation[0]), float(df[0])) if flat else SmallSample(inflation, df)
 
 
 def shrink_correlation(correlation: NDArray[np.float64], n: float) -> NDArray[np.float64]:

@@ -5,11 +5,13 @@ import pandas as pd
 import pytest
 
 import svmodel as sv
+from svmodel.design import NEVER
 from svmodel.did._cs_aggregate import Linear, Term
 from svmodel.did._cs_table import Table
 from svmodel.did.callaway_santanna import CallawaySantAnna
 from svmodel.errors import EstimationError
 from svmodel.estimates import critical_value, linear_row, log_row
+from svmodel.numerics.cluster import small_sample
 from svmodel.result import Result
 from svmodel.testing import check_estimator
 
@@ -130,23 +132,27 @@ def test_a_ratio_without_an_expected_number_is_missing_and_said():
     assert any("rate ratios are missing" in note for note in result.notes)
 
 
-def test_rows_are_those_of_the_shared_row_makers():
+def test_rows_are_those_of_the_shared_row_makers_widened_for_small_cohorts():
     rng = np.random.default_rng(0)
     part = Linear(rng.normal(size=3), rng.normal(size=(5, 3)))
     index = np.arange(3.0)
     term = Term("cell", index, index, index * 0, part)
-    z = 2.5
+    start = np.array([3, 3, NEVER, NEVER, NEVER])
     for scale in ("difference", "rate_ratio"):
-        table = Table(PERIODS, 0.9)
-        table.add(term, scale, part, z)
+        table = Table(PERIODS, 0.9, start)
+        table.add(term, scale, part, critical_value(0.9))
         for i, row in table.frame().iterrows():
+            small = small_sample(part.influence[:, i], start)
+            options = {"level": 0.9, "df": small.df}
+            wide = small.inflation * part.std_error[i]
             make = (
-                linear_row("cell", "difference", part.estimate[i], part.std_error[i], level=0.9, critical=z)
+                linear_row("cell", "difference", part.estimate[i], wide, **options)
                 if scale == "difference"
-                else log_row("cell", part.estimate[i], part.std_error[i], level=0.9, critical=z)
+                else log_row("cell", part.estimate[i], wide, **options)
             )
-            for name in ("estimate", "std_error", "conf_low", "conf_high", "level", "p_value"):
-                assert row[name] == pytest.approx(make[name], rel=1e-14)
+            for name in ("estimate", "conf_low", "conf_high", "level", "p_value"):
+                assert row[name] == pytest.approx(make[name], rel=1e-12)
+            assert row["std_error"] == pytest.approx(make["std_error"] / small.inflation, rel=1e-12)
             assert (row["cohort"], row["period"]) == (PERIODS[i], PERIODS[i])
 
 
