@@ -111,6 +111,8 @@ class Headline:
         if not parts and self.difference is not None:
             d = self.difference
             parts.append(f"{d.estimate:+.4g} in the outcome's units ({d.conf_low:+.4g} to {d.conf_high:+.4g})")
+        if not parts:
+            return f"{self.question}: no average effect could be estimated; the notes say why."
         return f"{self.question}: " + "; ".join(parts) + ". Negative means fewer harms."
 
 

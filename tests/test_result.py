@@ -85,6 +85,11 @@ def test_the_headline_gives_what_there_is_and_none_for_the_rest():
     assert "in the outcome's units" in str(Mean().fit(design()).headline())
 
 
+def test_a_headline_without_an_average_says_so():
+    nothing = result(estimates=estimates_frame([]), notes=("no events",))
+    assert "no average effect could be estimated" in str(nothing.headline())
+
+
 def test_wrong_tables_are_refused():
     good = result().estimates
     with pytest.raises(DataError, match="lack horizon"):
