@@ -136,12 +136,15 @@ def log_row(
 
 def estimates_frame(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
     """Return the rows as the table of a Result, with every column in its place."""
-    frame = pd.DataFrame(list(rows)).reindex(columns=list(COLUMNS))
-    for column in ("term", "scale", "area", "cohort", "period"):
-        frame[column] = frame[column].astype(object).where(frame[column].notna(), None)
-    numeric = ["horizon", "estimate", "std_error", "conf_low", "conf_high", "level", "p_value", "prob_reduction"]
-    frame[numeric] = frame[numeric].astype(np.float64)
-    return frame
+    held = list(rows)
+    texts = ("term", "scale", "area", "cohort", "period")
+    columns: dict[str, object] = {}
+    for name in COLUMNS:
+        if name in texts:
+            columns[name] = pd.Series([row.get(name) for row in held], dtype=object)
+        else:
+            columns[name] = np.array([row.get(name, math.nan) for row in held], dtype=np.float64)
+    return pd.DataFrame(columns, columns=list(COLUMNS))
 
 
 def provenance(design: Design, seed: int) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -173,18 +174,20 @@ class Aggregates:
         if not self.uses_noise(q):
             both = np.stack([self.sums.of_observed[:, q], self.sums.of_expected[:, q]], axis=1)
             covariance = self.imputed.factor * both.T @ both
-            small = self.small_sample(both @ [1 / observed, -1 / expected])
+            small = SmallSample(float(self.small.inflation[q]), float(self.small.df[q]))
             return from_influence(term, observed, expected, covariance, per, level=level, small=small, **which)
         assert self.learnt is not None
         df = max(float(self.learnt.areas[q]) - 2, 1.0)
         return from_noise(term, observed, expected, self.noise(q), per, level=level, df=df, **which)
 
-    def small_sample(self, influence: Floats) -> SmallSample:
-        """Return what an interval needs beside the standard error; nothing but t where `few_treated` is 0."""
+    @cached_property
+    def small(self) -> SmallSample:
+        """What intervals need beside the standard error, shape (Q,); nothing but t where `few_treated` is 0."""
+        ceiling = np.full(len(self.cells), float(self.imputed.n_clusters - 1))
         if not self.imputed.few:
-            return SmallSample(1.0, float(self.imputed.n_clusters - 1))
-        found = small_sample(influence, self.imputed.pools, self.imputed.sizes)
-        return SmallSample(found.inflation, min(found.df, float(self.imputed.n_clusters - 1)))
+            return SmallSample(np.ones(len(self.cells)), ceiling)
+        found = small_sample(self.sums.of_log_ratio, self.imputed.pools, self.imputed.sizes)
+        return SmallSample(found.inflation, np.minimum(found.df, ceiling))
 
     def log_error(self, q: int) -> float:
         """Return the standard error of the log rate ratio of sum `q`; NaN where it has none."""
