@@ -122,7 +122,8 @@ def small_sample(
     member = np.eye(int(label.max()) + 1)[label]
     flat = influence.ndim == 1
     u = influence[:, None] if flat else influence
-    live = (u != 0).astype(np.float64)
+    # what is only rounding of zero must not count as an area
+    live = (np.abs(u) > 1e-9 * np.abs(u).max(axis=0, initial=0.0)).astype(np.float64)
     square = member.T @ u**2
     n = member.T @ live
     a = live if size is None else live * (size**2)[:, None]

@@ -41,3 +41,9 @@ def test_many_estimates_at_once_are_one_by_one():
     together = small_sample(influence, group, size)
     for k in range(4):
         assert small_sample(influence[:, k], group, size) == pytest.approx((together.inflation[k], together.df[k]))
+
+
+def test_rounding_of_zero_is_no_area():
+    influence, group = np.array([1.0, -1.0, 0.5, 0.0]), np.array([0, 0, 0, 0])
+    rounded = influence + np.array([0, 0, 0, 1e-17])
+    assert small_sample(rounded, group) == small_sample(influence, group)
