@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from svmodel.result import Effect
 
-__all__ = ["Table", "data_table", "effects_table", "frame_table"]
+__all__ = ["Table", "data_table", "effects_table", "frame_table", "with_interval"]
 
 HIDDEN, ABSENT = "[c]", "[x]"
 #: No-break space.
@@ -209,13 +209,20 @@ def effects_table(
         change = ABSENT
         if ratio is not None:
             middle, low, high = ratio.percent
-            change = _with_interval(middle, low, high, 1, "%")
+            change = with_interval(middle, low, high, 1, "%")
         rows.append((name, change, _scaled(per_100k, 2), _scaled(events, 0), _p(ratio or events or per_100k)))
     header = (first, "Change", f"Per 100,000 a {per}", "Events over the period", "p-value")
     return Table(caption, header, tuple(rows), note or "Below zero means fewer harms. Brackets hold the interval.")
 
 
-def _with_interval(value: float, low: float, high: float, digits: int, unit: str = "") -> str:
+def with_interval(value: float, low: float, high: float, digits: int, unit: str = "") -> str:
+    """Return a signed number with its interval as one cell; without limits it says that it has none.
+
+    Examples
+    --------
+    >>> with_interval(-12.34, -20.0, 3.0, 1, "%").replace(NBSP, "_")
+    '−12.3% (−20.0%_to_+3.0%)'
+    """
     text = f"{_signed(value, digits)}{unit}"
     if not (math.isfinite(low) and math.isfinite(high)):
         return f"{text} (no interval)"
@@ -236,7 +243,7 @@ def bracket(low: str, high: str) -> str:
 def _scaled(effect: Effect | None, digits: int) -> str:
     if effect is None:
         return ABSENT
-    return _with_interval(effect.estimate, effect.conf_low, effect.conf_high, digits)
+    return with_interval(effect.estimate, effect.conf_low, effect.conf_high, digits)
 
 
 def _signed(value: float, digits: int) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from svmodel.report.study import OutcomeSpec, Study
     from svmodel.result import Effect, Result
 
-__all__ = ["METHOD_NAMES", "AreaView", "Effects"]
+__all__ = ["METHOD_NAMES", "AreaView", "Effects", "method_name"]
 
 METHOD_NAMES = {
     "TwoWayFixedEffects": "Two-way fixed effects",
@@ -148,12 +148,7 @@ class AreaView:
 
     def method_name(self, label: str) -> str:
         """Return an estimator's readable name."""
-        spec = next((s for s in self.study.estimators if s.label == label), None)
-        if spec is None:
-            return label
-        name = METHOD_NAMES.get(spec.name, spec.name)
-        choices = ", ".join(_CHOICES.get(str(v), str(v).replace("_", " ")) for v in spec.choices.values())
-        return f"{name} ({choices})" if choices else name
+        return method_name(self.study, label)
 
     def results(self, outcome: str) -> dict[str, Result]:
         """Return results by estimator label, in the order of the study."""
@@ -203,6 +198,16 @@ class AreaView:
             if frame is not None and (frame["area"] == area).any():
                 return label
         return None
+
+
+def method_name(study: Study, label: str) -> str:
+    """Return the readable name of a study's estimator."""
+    spec = next((s for s in study.estimators if s.label == label), None)
+    if spec is None:
+        return label
+    name = METHOD_NAMES.get(spec.name, spec.name)
+    choices = ", ".join(_CHOICES.get(str(v), str(v).replace("_", " ")) for v in spec.choices.values())
+    return f"{name} ({choices})" if choices else name
 
 
 def _short(text: str, words: int = 4) -> str:

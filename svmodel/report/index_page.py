@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from svmodel.present.tables import ABSENT, SHORTHAND
+from svmodel.report.index_numbers import AreaRow, StudyNumbers
 from svmodel.report.page import render_template
 
 if TYPE_CHECKING:
@@ -14,7 +16,9 @@ if TYPE_CHECKING:
 __all__ = ["failed_page", "index_page"]
 
 
-def index_page(study: Study, outcomes: Iterable[AreaOutcome], *, synthetic: bool) -> str:
+def index_page(
+    study: Study, outcomes: Iterable[AreaOutcome], *, synthetic: bool, numbers: StudyNumbers | None = None
+) -> str:
     """Return the index of a run.
 
     Parameters
@@ -24,7 +28,10 @@ def index_page(study: Study, outcomes: Iterable[AreaOutcome], *, synthetic: bool
         One an area. Areas that failed are listed first and counted.
     synthetic : bool
         Whether the page carries the mark of synthetic data.
+    numbers : StudyNumbers, optional
+        The study's headline and the areas' numbers; without them, areas are listed alone.
     """
+    numbers = numbers or StudyNumbers()
     listed = sorted(outcomes, key=lambda o: (o.name.casefold(), o.code))
     return render_template(
         "index.html.j2",
@@ -32,7 +39,18 @@ def index_page(study: Study, outcomes: Iterable[AreaOutcome], *, synthetic: bool
         synthetic=synthetic,
         failed=[o for o in listed if o.failed],
         made=[o for o in listed if not o.failed],
+        numbers=numbers,
+        blank=AreaRow(ABSENT, ABSENT, ABSENT),
+        shorthand=_shorthand(numbers, [o.code for o in listed if not o.failed]),
     )
+
+
+def _shorthand(numbers: StudyNumbers, codes: list[str]) -> str:
+    """Return what the signs in the tables mean, of those that stand there."""
+    cells = [cell for row in (*numbers.areas.values(), *numbers.outcomes) for cell in vars(row).values()]
+    if numbers.areas and any(c not in numbers.areas for c in codes):
+        cells.append(ABSENT)
+    return " ".join(meaning for mark, meaning in SHORTHAND.items() if mark in cells)
 
 
 def failed_page(*, title: str, code: str, name: str, message: str, synthetic: bool = False) -> str:

@@ -102,6 +102,7 @@ def _last_year(view: AreaView, column: str) -> dict[str, Any]:
         "before",
         "change",
         "hidden",
+        "rounded",
         "rate",
         "rate_low",
         "rate_high",

@@ -261,8 +261,10 @@ def _good_ones_of_earlier_runs(plan: Plan) -> tuple[AreaOutcome, ...]:
 
 
 def _write_index(plan: Plan, outcomes: tuple[AreaOutcome, ...], *, synthetic: bool) -> Path:
+    from svmodel.report.index_numbers import read_numbers, study_numbers
     from svmodel.report.index_page import index_page
 
     path = plan.folder / "index.html"
-    atomic_write_text(path, index_page(plan.study, outcomes, synthetic=synthetic))
+    numbers = study_numbers(plan.study, read_numbers(plan.folder, [o.code for o in outcomes if not o.failed]))
+    atomic_write_text(path, index_page(plan.study, outcomes, synthetic=synthetic, numbers=numbers))
     return path
