@@ -34,7 +34,6 @@ def room_of(path: Path) -> str:
         "_testing_strategies": "testing",
         "_result_json": "result",
         "_testing_contract": "testing",
-        "_testing_strategies": "testing",
         "_testing_tools": "testing",
     }
     return private.get(first, first)
