@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from svmodel import periods
-from svmodel._vintage_rule import vintage_problems
+from svmodel._vintage_rule import vintage_note, vintage_problems
 from svmodel.areas import is_code, is_known, lsoa_2021_only
 from svmodel.errors import DataError, Problem, Problems, did_you_mean, shorten
 from svmodel.ledger import LedgerEntry
@@ -95,14 +95,17 @@ def check_and_grid(
     usable = (area.codes >= 0) & period.notna()
     _check_duplicates(area, period, usable, rows, problems)
     _check_areas(area, known_areas, rows, problems)
+    notes: tuple[LedgerEntry, ...] = ()
     if lsoa_2021_only(area.names):
         total = np.nansum([np.zeros(len(frame)), *(values[c] for c in roles.counts)], axis=0)
-        problems.extend(vintage_problems(area.series(), period, usable, total, column=roles.area))
+        mixed = vintage_problems(area.series(), period, usable, total, column=roles.area)
+        problems.extend(mixed)
+        notes = () if mixed else vintage_note(str(a) for a in area.names)
     parents = _constant_by_area(frame, roles.parent, area, problems)
     names = _constant_by_area(frame, roles.name, area, problems)
     if roles.parent is not None and roles.parent_name is not None:
         names |= _constant_by_area(frame, roles.parent_name, _Areas.read(frame[roles.parent]), problems)
-    gaps = _gaps(area, period, usable)
+    gaps = (*notes, *_gaps(area, period, usable))
     if problems:
         problems.extend(Problem(e.reason, where=e.where, rule=e.rule) for e in gaps)
     problems.raise_if_any(DataError, title)

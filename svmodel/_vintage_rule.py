@@ -15,14 +15,21 @@ import pandas as pd
 from svmodel import periods
 from svmodel.areas import is_known, is_lsoa, lsoa_2021_only
 from svmodel.errors import Problem, shorten
+from svmodel.ledger import LedgerEntry
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
 _FIX = "Map every row to one vintage with the ONS 2011-2021 lookup (svmodel.sources.LsoaLookup) first."
 #: Events that the years before the change should have held, for zeros in them to mean "no such code yet":
 #: with 10 expected, the chance of none at all is below 1 in 20,000.
 _EXPECTED = 10.0
+#: Share of its periods between first and last that a code holds where no rows were left out.
+_FULL = 0.95
+#: Chance below which codes of 2021 that all begin late are not late for want of a crime.
+_BY_CHANCE = 0.001
 
 
 def vintage_problems(
@@ -48,25 +55,51 @@ def vintage_problems(
         return []
     rows = usable & area.isin(lsoas).to_numpy()
     cells = pd.DataFrame({"area": area[rows].astype(str).to_numpy(), "at": period.asi8[rows], "total": total[rows]})
-    span = cells.groupby("area")["at"].agg(["min", "max"])
+    span = cells.groupby("area")["at"].agg(["min", "max", "size"])
     start, end = int(cells["at"].min()), int(cells["at"].max())
-    older, newer = span.loc[sorted(old)], span.loc[sorted(new)]
-    ragged = (older["min"] > start) | (older["max"] < end)
-    if ragged.mean() <= 0.5:
-        # Most older codes run throughout, so a code of 2021 that does not is of the other vintage.
-        late = newer.index[(newer["min"] > start) | (newer["max"] < end)]
-        word = periods.FREQUENCIES[period.freqstr]
+    gaps = pd.DataFrame({"begin": span["min"] - start, "end": end - span["max"]})
+    older, newer = gaps.loc[sorted(old)], gaps.loc[sorted(new)]
+    held = span.loc[sorted(old)]
+    # First and last period are held by definition, so only what lies between them tells of rows left out.
+    between = (held["max"] - held["min"] - 1).clip(lower=0)
+    full = float((held["size"] - 2).clip(lower=0).sum() / between.sum()) if between.any() else 1.0
+    word = periods.FREQUENCIES[period.freqstr]
+    if full >= _FULL and (older > 0).any(axis=1).mean() <= 0.5:
+        # No rows were left out and most older codes run throughout: a code of 2021 that does not is of the
+        # other vintage.
+        late = newer.index[(newer > 0).any(axis=1)]
         how = f"and lack {word}s that the other areas have"
     else:
-        # Rows without a crime were left out, or all codes changed: then the codes of 2021 enter together
-        # after the start, and older codes end by then.
-        entry = int(newer["min"].min())
-        changed = entry > start and bool((older["max"] < entry).any())
-        late = newer.index if changed else newer.index[:0]
-        how = f"and stand only from {_name(entry, period)} on, when older codes have ended"
+        # Rows without a crime may have been left out: what tells is a code of 2021 that begins later or ends
+        # earlier than every older one and than chance would have it, or all of them beginning together when
+        # few older ones do.
+        chance = len(newer) * (1 - full) ** newer
+        late = newer.index[((newer > older.max()) & (chance < _BY_CHANCE)).any(axis=1)]
+        how = f"and begin later, or end earlier, than any other area of these {word}s"
+        entry = int(newer["begin"].min())
+        if entry > 0 and float((older["begin"] >= entry).mean()) ** len(newer) < _BY_CHANCE:
+            late, how = newer.index, f"and stand only from {_name(start + entry, period)} on"
     if len(late):
         return [_problem(late, how, column)]
     return _zero_filled(cells, old, new, start, period, column)
+
+
+def vintage_note(areas: Iterable[str]) -> tuple[LedgerEntry, ...]:
+    """Return the note that codes which came into being in 2021 stand beside older ones, or nothing.
+
+    Most codes are the same in both censuses, so such a file can be of 2021 throughout. That every code
+    stands for one whole area is then taken on trust, and the ledger says so.
+    """
+    lsoas = [a for a in areas if is_lsoa(a) and is_known(a)]
+    new = lsoa_2021_only(lsoas)
+    if not new or len(new) == len(lsoas):
+        return ()
+    what = (
+        f"{len(new):,} of {len(lsoas):,} LSOA codes came into being in 2021 ({shorten(new, limit=3)}), so all are "
+        "taken to be of the 2021 census. Whether LSOA codes of 2011 and of 2021 are mixed all the same, only the ONS "
+        "2011-2021 lookup can tell"
+    )
+    return (LedgerEntry("noted", len(new), what, where="LSOA codes", rule="lsoa_vintage"),)
 
 
 def _zero_filled(

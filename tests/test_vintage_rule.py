@@ -85,3 +85,35 @@ def test_a_few_zeros_of_a_quiet_area_are_no_sign():
     frame.loc[(frame["area"] == "E01034000") & (frame["month"] < "2023-04"), "n"] = 0
     frame.loc[(frame["area"] == "E01034000") & (frame["month"] >= "2023-04"), "n"] = 1
     assert _make(frame).n_areas == 4
+
+
+def test_rows_left_out_by_chance_are_no_second_vintage():
+    rng = np.random.default_rng(3)
+    areas = [*(f"E010070{i:02d}" for i in range(60)), *(f"E010340{i:02d}" for i in range(6))]
+    rows = [(a, m, 1) for a, m in itertools.product(areas, MONTHS) if rng.random() < 0.8]
+    assert _make(pd.DataFrame(rows, columns=["area", "month", "n"])).n_areas == len(areas)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.8])
+def test_a_change_shows_where_rows_were_left_out(share):
+    rng = np.random.default_rng(2)
+    spans = {f"E010070{i:02d}": WHOLE for i in range(60)} | {f"E010340{i:02d}": AFTER for i in range(4)}
+    frame = _frame(spans)
+    (message,) = _fires(frame[rng.random(len(frame)) < share])
+    assert "came into being in 2021" in message
+
+
+def test_codes_of_both_censuses_side_by_side_are_noted():
+    panel = _make(_frame(dict.fromkeys([*OLD, "E01034000"], WHOLE)))
+    (note,) = (e for e in panel.ledger if e.rule == "lsoa_vintage")
+    assert note.action == "noted"
+    assert "1 of 4 LSOA codes came into being in 2021" in note.reason
+    assert not [e for e in _make(_frame(dict.fromkeys(OLD, WHOLE))).ledger if e.rule == "lsoa_vintage"]
+
+
+def test_a_file_refused_for_something_else_says_that_vintages_may_be_mixed():
+    frame = _frame(dict.fromkeys([*OLD, "E01034000"], WHOLE))
+    frame.loc[0, "n"] = -1
+    with pytest.raises(DataError, match="LSOA codes of 2011 and of 2021 are mixed") as caught:
+        _make(frame)
+    assert {p.rule for p in caught.value.problems} == {"negative_count", "lsoa_vintage"}

@@ -55,6 +55,8 @@ def describe_data(
 ) -> str:
     """Read a data file, or a folder of street files, and say what it holds.
 
+    Columns of a CSV file in no publisher's layout that are not named are guessed, and the answer says how.
+
     Raises
     ------
     DataError
@@ -62,13 +64,27 @@ def describe_data(
     """
     from svmodel.report.study import DataSpec
     from svmodel.report.study_data import panel_of
+    from svmodel.sources.guess import guess_columns
     from svmodel.sources.layouts import detect_layout
 
-    layout = "tidy" if area is not None or period is not None or counts else detect_layout(path)
+    named = area is not None or period is not None or bool(counts)
+    layout = "tidy" if named else detect_layout(path)
+    if path.is_dir() and layout is None:
+        raise DataError(f"{path} is in no layout that svmodel knows: it holds no street files of data.police.uk")
+    exposures: tuple[str, ...] = ()
+    how = ""
+    if layout in (None, "tidy") and path.name.casefold().endswith((".csv", ".csv.gz")):
+        columns = guess_columns(path, area=area, period=period, counts=counts)
+        layout, how = "tidy", f" read as {columns} (say otherwise with --area, --period, --counts)"
+        area, period, counts, exposures = columns.area, columns.period, columns.counts, columns.exposures
     if layout is None:
         raise DataError(f"{path} is in no layout that svmodel knows. Name its columns: --area, --period, --counts.")
-    panel = panel_of(DataSpec(path.name, layout=layout, area=area, period=period, counts=counts), path.parent)
-    return f"{path}: no problem found\n  layout {layout}\n{describe_panel(panel)}"
+    spec = DataSpec(path.name, layout=layout, area=area, period=period, counts=counts, exposures=exposures)
+    try:
+        panel = panel_of(spec, path.parent)
+    except DataError as error:
+        raise DataError(f"{error.title}{how and ','}{how}", error.problems) from error
+    return f"{path}: no problem found\n  layout {layout}{how and ','}{how}\n{describe_panel(panel)}"
 
 
 def describe_panel(panel: Panel) -> str:

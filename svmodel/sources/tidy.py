@@ -172,9 +172,13 @@ def _make(
             first_line=first_line,
         )
     except DataError as error:
-        raise DataError(title, [*(error.problems or [Problem(error.title)]), *problems]) from None
+        found = [p for p in error.problems or [Problem(error.title)] if claim is None or p.rule != "lsoa_vintage"]
+        raise DataError(title, [*found, *problems]) from None
     problems.raise_if_any(DataError, title)
-    return panel
+    if claim is None:
+        return panel
+    # the claim settles what the note leaves open
+    return replace(panel, ledger=Ledger(e for e in panel.ledger if e.rule != "lsoa_vintage"))
 
 
 def _without(roles: dict[str, Any], absent: set[str]) -> dict[str, Any]:

@@ -247,6 +247,6 @@ def test_the_real_merseyside_file(tmp_path):
     assert panel.reporting_areas == ("E08000011", "E08000012", "E08000013", "E08000014", "E08000015")
     raw = pd.read_csv(folder / "merseyside_lsoa_monthly.csv")
     assert panel.matrix("viol").sum() == raw["viol"].sum()
-    assert len(panel.ledger) == 0
+    assert [e.rule for e in panel.ledger] == ["lsoa_vintage"]
     back = read_panel(write_panel(panel, tmp_path / "p.parquet"))
     assert back.fingerprint == panel.fingerprint
