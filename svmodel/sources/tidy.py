@@ -178,7 +178,7 @@ def _make(
     if claim is None:
         return panel
     # the claim settles what the note leaves open
-    return replace(panel, ledger=Ledger(e for e in panel.ledger if e.rule != "lsoa_vintage"))
+    return replace(panel, ledger=Ledger(tuple(e for e in panel.ledger if e.rule != "lsoa_vintage")))
 
 
 def _without(roles: dict[str, Any], absent: set[str]) -> dict[str, Any]:

@@ -219,7 +219,8 @@ def test_a_claimed_vintage_is_checked(tmp_path):
     assert {p.rule for p in caught.value.problems} == {"negative_count", "lsoa_vintage_claim"}
     assert "'E01034000'" in str(caught.value)
     path.write_text("area,month,n\nE01006412,2024-01,3\nE01034000,2024-01,3\n")
-    assert read_panel(path, **read, vintage="2021").n_areas == 2
+    claimed = read_panel(path, **read, vintage="2021")
+    assert (claimed.n_areas, claimed.ledger.entries) == (2, ())
     lookup = tmp_path / "lookup.csv"
     lookup.write_text("LSOA11CD,LSOA21CD,CHGIND\nE01006412,E01034000,S\nE01006412,E01034001,S\n")
     with pytest.raises(DataError, match="not of 2021: 'E01006412'"):
