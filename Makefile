@@ -55,6 +55,7 @@ bench: $(READY)
 
 calibrate: $(READY)
 	$(PY) benchmarks/calibrate.py
+	$(PY) docs/quote_calibration.py
 
 lock:
 	$(PYTHON) locks/make_locks.py
