@@ -30,10 +30,12 @@ to the mean except in the last scenario.
 - **interval without 0**: the false positive rate where there is no effect (ought to be 5%); elsewhere the power.
 - A mark * stands where theory does not promise the nominal rate. Elsewhere it promises it for many treated areas.
 
-Two things make intervals a little short here. Errors clustered by area take the mean of a cohort from the cohort
-itself: with 8 areas in each that costs a factor near sqrt(7 / 8) = 0.94. And the events of an average over all
-shocks that might have been are known better than those of the shocks that were, which is what the truth in events
-is here: an error that rests on the spread of treated areas under the effect is for the former.
+Standard errors alone are a little small here (s.e. / s.d. below 1), for two reasons. Clustered by area, they take the
+mean of a cohort from the cohort itself: with 8 areas in each that costs a factor near sqrt(7 / 8) = 0.94. And they are
+for the events of an average over all shocks that might have been, where the truth in events is for the shocks that were.
+The intervals of ETWFE and Callaway-Sant'Anna allow for the first (a CR2 factor and Satterthwaite's degrees of freedom),
+those of ETWFE for the second too, so that they cover although the errors stay those of other software. TWFE keeps the
+textbook interval (CRV1, t with one degree less than areas), which is what other programs print.
 
 """
 
