@@ -228,6 +228,10 @@ def wilson_interval(count: ArrayLike, trials: ArrayLike, level: float = 0.95) ->
     return Limits((centre - half) / (2 * (n + z**2)), (centre + half) / (2 * (n + z**2)))
 
 
+#: Odds below which the ratio has no upper limit; quantiles this far out are the smallest number there is, or noise.
+_NO_LIMIT = 1e-200
+
+
 def ratio_interval(
     count: ArrayLike,
     exposure: ArrayLike,
@@ -262,8 +266,8 @@ def ratio_interval(
     Returns
     -------
     low, high : ndarray of float
-        Limits of the rate ratio. The upper limit is infinite where `count_0` is 0, and both limits are NaN
-        where both counts are 0 or something is missing.
+        Limits of the rate ratio. The upper limit is infinite where `count_0` is 0 or the limit lies beyond 1e200,
+        and both limits are NaN where both counts are 0 or something is missing.
 
     Raises
     ------
@@ -298,14 +302,21 @@ def ratio_interval(
     x, x0, n, n0, phi, tail = np.broadcast_arrays(x / phi, x0 / phi, n, n0, phi, tail)
     known = ~np.isnan(x + x0 + n + n0) & (x + x0 > 0)
     below, above = known & (x > 0), known & (x0 > 0)
-    share_low = special.betaincinv(np.where(below, x, 1.0), np.where(below, x0 + 1, 1.0), np.where(below, tail, 0.5))
-    share_high = special.betaincinv(
-        np.where(above, x + 1, 1.0), np.where(above, x0, 1.0), np.where(above, 1 - tail, 0.5)
-    )
     scale = n0 / n
-    low = np.where(below, share_low / (1 - share_low) * scale, np.where(known, 0.0, np.nan))
-    high = np.where(above, share_high / (1 - share_high) * scale, np.where(known, np.inf, np.nan))
+    low = np.where(below, _odds(x, x0 + 1, tail, below) * scale, np.where(known, 0.0, np.nan))
+    # the other count's share is sought: with few degrees of freedom, 1 - tail and the first count's share round to 1
+    other = _odds(x0, x + 1, tail, above)
+    reached = above & (other > _NO_LIMIT)
+    high = np.where(reached, scale / np.where(reached, other, 1.0), np.where(known, np.inf, np.nan))
     return Limits(low, high)
+
+
+def _odds(
+    a: NDArray[np.float64], b: NDArray[np.float64], tail: NDArray[np.float64], where: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Odds of the lower `tail` quantile of a beta variable; 1 elsewhere than `where`."""
+    share = special.betaincinv(np.where(where, a, 1.0), np.where(where, b, 1.0), np.where(where, tail, 0.5))
+    return np.asarray(share / (1 - share), dtype=np.float64)
 
 
 def paired_dispersion(first: ArrayLike, second: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

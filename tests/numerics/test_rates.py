@@ -183,6 +183,19 @@ def test_paired_dispersion_finds_the_variance_over_the_mean_and_ignores_season()
     assert poisson.mean() == pytest.approx(1, abs=0.03)
 
 
+def test_ratio_interval_with_one_degree_of_freedom_is_wide_and_not_a_division_by_zero():
+    # Warnings are errors here. With one degree of freedom the tail is 3e-37, and one less that rounds to one.
+    low, high = ratio_interval([3, 40, 0], 1, [1, 50, 1], 1, dispersion=[2.0, 4.0, 3.0], df=1)
+    assert np.all(np.isfinite(high))
+    assert np.all(high[:2] > 1000)
+    # swapping the counts turns the interval over: 1e-9 is what the quantile's own iteration leaves
+    turned = ratio_interval([1, 50], 1, [3, 40], 1, dispersion=[2.0, 4.0], df=1)
+    np.testing.assert_allclose(low[:2], 1 / turned.high, rtol=1e-9)
+    np.testing.assert_allclose(high[:2], 1 / turned.low, rtol=1e-9)
+    # so far out that the quantile is the smallest number there is: no limit, and no overflow
+    assert ratio_interval(1, 1e-9, 1, 1e9, dispersion=1000.0, df=1).high == np.inf
+
+
 def test_ratio_interval_covers_under_overdispersion_and_the_plain_one_does_not():
     rng = np.random.default_rng(11)
     k, mean = 0.06, 40 * (1 + 0.4 * np.sin(np.arange(12) * np.pi / 6))
