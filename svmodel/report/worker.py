@@ -11,6 +11,7 @@ import sysconfig
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from svmodel.errors import OutputError
 from svmodel.files import atomic_folder
@@ -90,6 +91,9 @@ def make_report(task: AreaTask) -> Verdict:
 def run_notebook(task: AreaTask, folder: Path) -> None:
     """Execute the notebook with its parameters; it has to leave ``report.html``.
 
+    Places are given to it as seen from its own folder, and times are taken out of it, so that it can be published
+    beside the page.
+
     Raises
     ------
     Exception
@@ -101,10 +105,11 @@ def run_notebook(task: AreaTask, folder: Path) -> None:
     os.environ["IPYTHONDIR"] = str(kernels / "ipython")  # a user's start-up files must not change a report
     import papermill
 
-    papermill.execute_notebook(
+    parameters = {"context": os.path.relpath(task.context, folder), "area_code": task.code, "output": "."}
+    executed = papermill.execute_notebook(
         task.notebook,
         str(folder / "evaluation.ipynb"),
-        parameters={"context": task.context, "area_code": task.code, "output": str(folder)},
+        parameters=parameters,
         kernel_name=KERNEL,
         language="python",
         progress_bar=False,
@@ -114,6 +119,27 @@ def run_notebook(task: AreaTask, folder: Path) -> None:
     )
     if not (folder / "report.html").is_file():
         raise RuntimeError("the notebook ran to its end and wrote no report.html")
+    write_plainly(executed, folder / "evaluation.ipynb", parameters)
+
+
+def write_plainly(notebook: Any, path: Path, parameters: dict[str, str]) -> None:
+    """Write an executed notebook without the times and places of its making; of papermill's notes, the parameters stay.
+
+    Parameters
+    ----------
+    notebook : nbformat.NotebookNode
+    path : Path
+    parameters : dict of str to str
+    """
+    import nbformat
+
+    for number, cell in enumerate(notebook.cells):
+        for key in ("papermill", "execution"):
+            cell.metadata.pop(key, None)
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            cell["id"] = f"injected-parameters-{number}"
+    notebook.metadata["papermill"] = {"parameters": parameters}
+    nbformat.write(notebook, path)
 
 
 def _failed(error: Exception) -> Verdict:

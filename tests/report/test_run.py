@@ -1,4 +1,5 @@
 import json
+import re
 import sys
 
 import pytest
@@ -61,6 +62,11 @@ def test_a_run_makes_resumes_forces_and_shows_failures(runnable, tmp_path, rule)
     assert made.joinpath("report.html").read_text() == "<h1>North</h1>"
     # the kernel is the interpreter that runs svmodel, whatever "python3" the user has registered
     assert json.loads(made.joinpath("result.json").read_text())["executable"] == sys.executable
+    # the notebook can be published beside the page: no place of this machine, no time, but its parameters
+    notebook = made.joinpath("evaluation.ipynb").read_text()
+    assert str(tmp_path) not in notebook
+    assert re.search(r"20\d\d-\d\d-\d\dT", notebook) is None
+    assert json.loads(notebook)["metadata"]["papermill"]["parameters"]["area_code"] == "N"
     assert "working on N" in json.dumps(json.loads(made.joinpath("evaluation.ipynb").read_text())["cells"])
     # the failed page says why, without a traceback; the log has it
     page = failed.joinpath("report.html").read_text()
