@@ -167,14 +167,49 @@ DATA_COLUMNS: dict[str, tuple[str, Callable[[float], str] | None]] = {
 }
 
 
-def data_table(frame: pd.DataFrame, caption: str) -> Table:
-    """Return the table of a figure's data, with headings for the columns that figures carry."""
+def data_table(frame: pd.DataFrame, caption: str, *, area: str = "", file: str = "") -> Table:
+    """Return the table of a figure's data, with headings for the columns that figures carry.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        After disclosure control.
+    caption : str
+    area : str
+        Code of the area that the page is about. A frame of more than 300 rows is cut to those of this area and of
+        all areas together, and then, if need be, to one period a year; the note says so.
+    file : str
+        Where all rows stand.
+    """
+    shown, which = _shortened(frame, area)
+    note = ""
+    if which:
+        note = f"{len(shown):,} of {len(frame):,} rows are shown here: {which}."
+        note += f" All {len(frame):,} are in {file}." if file else ""
+    twice = "label" in frame.columns and "area" in frame.columns
     columns = {
         c: DATA_COLUMNS.get(c, (c.replace("_", " ").capitalize(), _writer(frame, c)))
         for c in frame.columns
-        if not str(c).endswith("_flag")
+        if not str(c).endswith("_flag") and not (twice and c == "area")
     }
-    return frame_table(frame, caption, columns)
+    return frame_table(shown, caption, columns, note=note)
+
+
+def _shortened(frame: pd.DataFrame, area: str, limit: int = 300) -> tuple[pd.DataFrame, str]:
+    """Return the rows that a page shows of a long frame, and which those are in words; no words where all are."""
+    import pandas as pd
+
+    shown, which = frame, []
+    if len(shown) > limit and "area" in shown and area in set(shown["area"]):
+        together = "all areas"
+        shown = shown[shown["area"].isin([area, together])]
+        which.append("this area" + (" and all areas together" if together in set(shown["area"]) else ""))
+    if len(shown) > limit and "period" in shown and isinstance(shown["period"].dtype, pd.PeriodDtype):
+        index = pd.PeriodIndex(shown["period"])
+        ordinal = index.astype("int64")
+        shown = shown[(ordinal.max() - ordinal) % periods.per_year(index) == 0]
+        which.append(f"one {periods.describe_frequency(index)} a year")
+    return (shown, ", ".join(which)) if len(shown) < len(frame) else (frame, "")
 
 
 def _writer(frame: pd.DataFrame, column: str) -> Callable[[float], str] | None:

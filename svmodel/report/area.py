@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -105,8 +105,8 @@ class AreaReport:
         return self.output / "report.html"
 
     def _keep(self, section: Section) -> Section:
-        self._sections[section.key] = section
-        return section
+        self._sections[section.key] = replace(section, area=self.view.area)
+        return self._sections[section.key]
 
     def _page(self) -> pages.Page:
         study, view = self.view.study, self.view

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ import pandas as pd
 
 from svmodel import periods
 from svmodel.errors import DataError, did_you_mean
-from svmodel.present import protected
+from svmodel.present import prose, protected
 from svmodel.present.disclosure import CONFIDENTIAL
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from svmodel.report.study import OutcomeSpec, Study
     from svmodel.result import Effect, Result
 
-__all__ = ["METHOD_NAMES", "AreaView", "Effects", "method_name"]
+__all__ = ["METHOD_NAMES", "AreaView", "Effects", "method_name", "named"]
 
 METHOD_NAMES = {
     "TwoWayFixedEffects": "Two-way fixed effects",
@@ -123,9 +124,15 @@ class AreaView:
         return tuple((b.period, b.until, _short(b.reason)) for b in self.study.breaks)
 
     def free_text(self, text: str) -> str:
-        """Return what a method or a person wrote, in one line, without what might be a hidden count."""
+        """Return what a method or a person wrote, in one line, without hidden counts or names of columns."""
         names = (*self.context.panel.areas, *self.context.panel.names.values())
-        return self.disclosure.free_text(" ".join(text.split()), names)
+        return self.readable(self.disclosure.free_text(" ".join(text.split()), names))
+
+    def readable(self, text: str) -> str:
+        """Return words in which outcomes go by their labels and not by their columns."""
+        for outcome in self.outcomes:
+            text = named(outcome.column, prose.outcome_name(outcome.label), text)
+        return text
 
     @cached_property
     def intervention(self) -> Intervention | None:
@@ -198,6 +205,21 @@ class AreaView:
             if frame is not None and (frame["area"] == area).any():
                 return label
         return None
+
+
+def named(column: str, name: str, text: str) -> str:
+    """Return a text with the name of a column replaced, where it cannot be taken for a common word.
+
+    That is where it stands in quotation marks or holds an underscore: a column called ``violence`` is a word, too.
+
+    Examples
+    --------
+    >>> named("weapon_offences", "possession of weapons", "the sum of weapon_offences, not 'weapon_offences_2'")
+    "the sum of possession of weapons, not 'weapon_offences_2'"
+    """
+    column = re.escape(column)
+    bare = rf"|(?<![\w/.]){column}(?![\w/]|\.\w)" if "_" in column else ""
+    return re.sub(rf"'{column}'{bare}", lambda _: name, text)
 
 
 def method_name(study: Study, label: str) -> str:

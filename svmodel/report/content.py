@@ -9,7 +9,7 @@ from svmodel.errors import DataError
 from svmodel.figure import Figure
 from svmodel.present.tables import Table
 
-__all__ = ["Block", "Callout", "Heading", "Points", "Section", "Words", "figures_of"]
+__all__ = ["Block", "Callout", "Folded", "Heading", "Points", "Section", "Words", "figures_of"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,15 @@ class Points:
     items: tuple[str, ...]
 
 
-Block: TypeAlias = "Heading | Words | Callout | Points | Table | Figure"
+@dataclass(frozen=True)
+class Folded:
+    """A list of sentences that stays folded until a reader opens it."""
+
+    summary: str
+    items: tuple[str, ...]
+
+
+Block: TypeAlias = "Heading | Words | Callout | Points | Folded | Table | Figure"
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +67,8 @@ class Section:
         the four questions.
     blocks : tuple of Block
         Headings, paragraphs, lists, tables and figures, in order.
+    area : str
+        Code of the area that the page is about; long tables of figures' data show its rows.
 
     Raises
     ------
@@ -70,6 +80,7 @@ class Section:
     title: str
     answer: str
     blocks: tuple[Block, ...] = ()
+    area: str = ""
 
     def __post_init__(self) -> None:
         names = [f.name for f in figures_of(self)]

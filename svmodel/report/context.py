@@ -187,7 +187,7 @@ def prepare(
         checks={o: f.checks for o, f in ordered.items() if o in asked},
         forecasts={o: f.forecast for o, f in ordered.items() if f.forecast is not None},
         synthetic=panel.synthetic,
-        data_sources=tuple(s for s in panel.source.split("; ") if s),
+        data_sources=study.data.sources or ((panel.source,) if panel.source else ()),
     )
 
 

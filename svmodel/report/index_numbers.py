@@ -169,7 +169,7 @@ def _change(year: Mapping[str, Any]) -> str:
         return f"about {prose.number(change, 0)}%"
     text = prose.percent(change)
     if year.get("change_low") is None or year.get("change_high") is None:
-        return text
+        return f"{text} (no interval)"
     return f"{text} {bracket(prose.percent(year['change_low']), prose.percent(year['change_high']))}"
 
 

@@ -151,7 +151,17 @@ def _worths(view: AreaView) -> list[Worth]:
 
 
 def _worth(worth: Worth) -> dict[str, Any]:
-    names = ("averted", "averted_low", "averted_high", "pounds", "cost", "break_even", "break_even_percent", "level")
+    names = (
+        "averted",
+        "averted_low",
+        "averted_high",
+        "pounds",
+        "price",
+        "cost",
+        "break_even",
+        "break_even_percent",
+        "level",
+    )
     benefit = dict(zip(("estimate", "low", "high"), worth.benefit, strict=True))
     return {"outcome": worth.outcome.column, "benefit": benefit, **{n: getattr(worth, n) for n in names}}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 from dataclasses import dataclass
 from functools import cache
 from html import escape
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
     from svmodel.figure import Figure
     from svmodel.report.content import Section
+
+#: Digits of a coordinate beyond the first after the point.
+_FINE = re.compile(r"(?<=\.\d)\d+")
 
 __all__ = ["Page", "inline_svg", "render", "render_template", "section_html"]
 
@@ -52,12 +56,12 @@ class Page:
 
 def render(page: Page) -> str:
     """Return the page as one HTML document; the same page gives the same bytes."""
-    return render_template("page.html.j2", page=page, answers=[s for s in page.sections if s.answer])
+    return _sharing(render_template("page.html.j2", page=page, answers=[s for s in page.sections if s.answer]))
 
 
 def section_html(section: Section) -> str:
-    """Return one section as a piece of HTML, as notebooks show it."""
-    return render_template("section.html.j2", section=section)
+    """Return one section as a piece of HTML, as notebooks show it: figures with their words, without their data."""
+    return _sharing(render_template("section.html.j2", section=section, with_data=False))
 
 
 def render_template(name: str, /, **values: Any) -> str:
@@ -81,10 +85,13 @@ def _environment() -> Environment:
     environment.filters["kind"] = lambda block: type(block).__name__
     environment.filters["svg"] = lambda figure: Markup(inline_svg(figure))  # noqa: S704 - our own drawing
     environment.filters["table"] = lambda table: Markup(table.html())  # noqa: S704 - escapes its cells
-    environment.filters["data_table"] = lambda figure: Markup(  # noqa: S704 - escapes its cells
-        data_table(figure.data, f"Data of the figure: {figure.title}").html()
-    )
+    environment.filters["data_table"] = lambda figure, area: Markup(_data_html(figure, area))  # noqa: S704 - as above
     return environment
+
+
+def _data_html(figure: Figure, area: str) -> str:
+    caption = f"Data of the figure: {figure.title}"
+    return data_table(figure.data, caption, area=area, file=f"figures/{figure.name}.csv").html()
 
 
 def inline_svg(figure: Figure) -> str:
@@ -92,17 +99,18 @@ def inline_svg(figure: Figure) -> str:
 
     It is named and described for readers who cannot see it, scales with the page, brings no metadata (whose
     addresses a reader might take for requests), and has identifiers that are its own among all the
-    figures of the page.
+    figures of the page. What no reader sees is left out: names that nothing points to, and digits below a tenth
+    of a point.
     """
     own = f"fig-{re.sub(r'[^A-Za-z0-9_-]', '-', figure.name)}"
     text = figure.svg()
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
     text = re.sub(r"<!--.*?-->\s*", "", text, flags=re.DOTALL)
-    text = re.sub(r'\bid="([^"]+)"', rf'id="{own}-\1"', text)
-    text = re.sub(r'href="#([^"]+)"', rf'href="#{own}-\1"', text)
-    text = re.sub(r"url\(#([^)]+)\)", rf"url(#{own}-\1)", text)
+    text = _with_own_names(text, own)
     text = text.replace('<style type="text/css">*{', f'<style type="text/css">#{own} *{{')
-    text = re.sub(r' d="[^"]*"', lambda m: re.sub(r"(\.\d\d)\d+", r"\1", m[0]), text)
+    text = re.sub(r' d="([^"]*)"', lambda m: f' d="{_path(m[1])}"', text)
+    text = re.sub(r' (x|y)="[^"]*"', lambda m: re.sub(_FINE, "", m[0]), text)
+    text = re.sub(r"\n\s*", "\n", text)
     head = re.match(r"<svg\b[^>]*>", text)
     box = re.search(r'viewBox="[^"]+"', head[0]) if head else None
     if head is None or box is None:
@@ -114,3 +122,34 @@ def inline_svg(figure: Figure) -> str:
         f'<desc id="{own}-desc">{escape(figure.alt)}</desc>'
     )
     return opening + text[head.end() :]
+
+
+def _sharing(html: str) -> str:
+    """Return a page whose drawings share the shapes that they have in common, which are those of letters mostly."""
+    first: dict[str, str] = {}
+    same: dict[str, str] = {}
+
+    def keep_first(found: re.Match[str]) -> str:
+        name, shape = found[1], found[2]
+        same[name] = first.setdefault(shape, name)
+        return found[0] if same[name] == name else ""
+
+    html = re.sub(r'<path id="([^"]+)" ([^>]*)/>\n?', keep_first, html)
+    html = re.sub(r"<defs>\s*</defs>\n?", "", html)
+    return re.sub(r'href="#([^"]+)"', lambda m: f'href="#{same.get(m[1], m[1])}"', html)
+
+
+def _path(commands: str) -> str:
+    """Return the commands of a path in fewer letters: a line that goes on needs no command of its own."""
+    text = " ".join(re.sub(_FINE, "", commands).split()).replace(".0 ", " ")
+    return re.sub(r"(?<=L )[^A-Za-z]+(?:L [^A-Za-z]+)+", lambda m: m[0].replace("L ", ""), text)
+
+
+def _with_own_names(text: str, own: str) -> str:
+    """Return a drawing in which the names that something points to are numbered, and all others left out."""
+    wanted = dict.fromkeys(re.findall(r'href="#([^"]+)"', text) + re.findall(r"url\(#([^)]+)\)", text))
+    prefix = f"f{zlib.crc32(own.encode()):08x}"
+    short = {name: f"{prefix}-{number}" for number, name in enumerate(wanted)}
+    text = re.sub(r' id="([^"]+)"', lambda m: f' id="{short[m[1]]}"' if m[1] in short else "", text)
+    text = re.sub(r'href="#([^"]+)"', lambda m: f'href="#{short[m[1]]}"', text)
+    return re.sub(r"url\(#([^)]+)\)", lambda m: f"url(#{short[m[1]]})", text)

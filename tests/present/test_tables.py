@@ -43,3 +43,25 @@ def test_effects_carry_sign_interval_and_gaps():
     ratio = Effect("att", "rate_ratio", 0.9, 0.05, 0.8, 1.01, 0.95, 0.0004)
     row = effects_table([("ETWFE", ratio, None, None)], "T").rows[0]
     assert row == ("ETWFE", f"−10.0% (−20.0%{NBSP}to{NBSP}+1.0%)", "[x]", "[x]", f"<{NBSP}0.001")
+
+
+def test_a_long_data_table_shows_this_area_and_all_areas_and_says_where_the_rest_is():
+    months = pd.period_range("2015-01", periods=120, freq="M")
+    rows = [(f"Name {a}", a, p, 1.0) for a in ("A", "B", "C", "all areas") for p in months]
+    frame = pd.DataFrame(rows, columns=["label", "area", "period", "rate"])
+    table = data_table(frame, "Data", area="B", file="figures/x.csv")
+    assert table.header == ("Area", "Period", "Rate per 100,000")
+    assert {row[0] for row in table.rows} == {"Name B", "Name all areas"}
+    assert len(table.rows) == 240
+    assert (
+        "240 of 480 rows are shown here: this area and all areas together. All 480 are in figures/x.csv." in table.note
+    )
+    # still too long: one month a year, the last one among them
+    longer = pd.concat([frame.assign(period=frame["period"] + 120 * k) for k in range(3)])
+    table = data_table(longer, "Data", area="B", file="figures/x.csv")
+    assert len(table.rows) == 60
+    assert table.rows[-1][1] == "Dec 2044"
+    assert "one month a year" in table.note
+    # a page of no area, or a short frame: every row
+    assert len(data_table(frame.drop(columns="period"), "Data").rows) == 480
+    assert data_table(frame.head(10), "Data", area="A").note == ""

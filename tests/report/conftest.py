@@ -77,14 +77,17 @@ def make_frame(*, scale: float = 60.0, planted: dict[tuple[str, int], int] | Non
     return pd.DataFrame(rows, columns=["ward", "month", "borough", "ward_name", "violence", "robbery", "people"])
 
 
-def make_context(folder: Path, *, intervention: bool = True, frame=None):
+def make_context(folder: Path, *, intervention: bool = True, frame=None, rename=None):
     """Write the study and its data, fit everything for real, and return the StudyContext."""
     from svmodel.report import prepare, read_study
 
     folder.mkdir(parents=True, exist_ok=True)
     (make_frame() if frame is None else frame).to_csv(folder / "data.csv", index=False)
     path = folder / "small.yaml"
-    path.write_text(STUDY.format(more=INTERVENTION if intervention else "").lstrip())
+    text = STUDY.format(more=INTERVENTION if intervention else "").lstrip()
+    for old, new in (rename or {}).items():
+        text = re.sub(rf"(?<=[ \[]){old}\b", new, text)
+    path.write_text(text)
     return prepare(read_study(path))
 
 

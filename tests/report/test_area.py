@@ -191,3 +191,62 @@ def test_an_effect_without_an_interval_says_so_and_prints_no_missing_number(tmp_
     assert "nan" not in words.casefold().split()
     assert "£not available" not in words
     assert "not available to" not in words
+
+
+def test_a_note_of_a_method_stands_once_with_the_outcomes_that_it_is_about(context):
+    from svmodel.report.area_view import AreaView
+    from svmodel.report.sections.method import method_notes
+
+    results = {
+        outcome: {label: replace(r, notes=(f"The sum of '{outcome}' is used.", f"own words {n}", "no cohort"))
+                  for label, r in held.items()}
+        for n, (outcome, held) in enumerate(context.results.items())
+    }  # fmt: skip
+    notes = method_notes(AreaView(replace(context, results=results), "N"))
+    assert len(notes) == 8
+    assert "Callaway and Sant'Anna, all outcomes: The sum of each of these outcomes is used." in notes
+    assert "Callaway and Sant'Anna, violence with injury: own words 0." in notes
+    assert "Extended two-way fixed effects (Poisson), all outcomes: no cohort." in notes
+
+
+def test_provenance_is_in_words_with_one_row_a_source(context, tmp_path):
+    told = replace(context, data_sources=("Police; all forces", "Census"))
+    page = open_area(told, "N", tmp_path)
+    page.method()
+    html = page.html()
+    assert '<th scope="row">Data</th><td>Police; all forces</td>' in html
+    assert html.count('<th scope="row">Data</th>') == 2
+    assert "Extended two-way fixed effects (family poisson); Callaway and Sant&#x27;Anna (its own default" in html
+    assert "Jan 2019 to Dec 2023: all that the data hold" in html
+    assert "3 months ahead" in html
+    table = html[html.index("<caption>Provenance") : html.index("<caption>Files beside")]
+    assert "null" not in table
+    assert "{" not in table
+
+
+def test_past_ranges_that_were_far_off_are_told_in_words():
+    import pandas as pd
+
+    from svmodel.report.sections.coming import ranges_words
+
+    def past(*held):
+        names = ("coverage_50", "coverage_80", "coverage_95")
+        return pd.DataFrame(
+            [{"method": "last_value"}, {"method": "pooled_smoothing", **dict(zip(names, held, strict=True))}]
+        )
+
+    assert ranges_words(past(0.56, 0.85, 0.97)) == ""
+    assert ranges_words(past(0.69, 0.9, 1.0)) == (
+        "In the past these ranges were too wide here: the 50% range held 69%, the 80% range 90% and the 95% range 100% "
+        "of what came, so what comes will probably be nearer the middle."
+    )
+    assert "too narrow here" in ranges_words(past(0.45, 0.7, 0.84))
+    assert "wrong shape" in ranges_words(past(0.7, 0.8, 0.8))
+
+
+def test_the_worth_of_one_event_says_that_it_is_discounted(north):
+    held = json.loads((north / "result.json").read_text())["worth"][0]
+    assert held["pounds"] < held["price"] == 10_000, "prices of 2022 in a page of 2022"
+    words = text_of(north / "report.html")
+    assert "Worth of one, discounted" in words
+    assert f"£{held['pounds']:,.0f} (of £{held['price']:,.0f})" in words

@@ -146,3 +146,17 @@ def test_two_drawings_on_one_page_share_no_identifier(read_outline):
     assert "T &amp; t" in one
     assert "metadata" not in one
     read_outline(one)
+
+
+def test_no_column_goes_by_its_own_name_in_any_text(tmp_path, small_study):
+    frame = small_study.make_frame().rename(columns={"violence": "violence_with_injury"})
+    context = small_study.make_context(tmp_path / "study", frame=frame, rename={"violence": "violence_with_injury"})
+    html = small_study.write_area(context, "N", tmp_path / "out").read_text(encoding="utf-8")
+    text = re.sub(r"<svg.*?</svg>|<style>.*?</style>|<a [^>]*>|<[^>]+>", " ", html, flags=re.DOTALL)
+    found = re.findall(r"[^ ]*violence_with_injury[^ ]*", text)
+    assert all(word.startswith("figures/") for word in found), found
+
+
+def test_drawings_share_letters_and_still_point_to_them(html):
+    shapes = re.findall(r'<path id="[^"]+" ([^>]*)/>', html)
+    assert len(shapes) == len(set(shapes)) > 20

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from svmodel import periods
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
     from svmodel.report.area_view import AreaView
     from svmodel.report.study import OutcomeSpec
 
-__all__ = ["SCORE_NAMES", "build", "next_periods"]
+__all__ = ["SCORE_NAMES", "build", "next_periods", "ranges_words"]
+
+#: Points by which the share that a range held has to miss its nominal share to be spoken of.
+_TOO_WIDE, _TOO_NARROW = 15, 10
 
 SCORE_NAMES = {
     "pooled_smoothing": "our forecast",
@@ -90,8 +94,45 @@ def _blocks(view: AreaView, forecast: Any, outcome: OutcomeSpec) -> list[Block]:
     past = forecast.past(view.area)
     if len(past):
         blocks.append(_scores_table(past, label, view.place))
+        blocks += [Words(words) for words in [ranges_words(past)] if words]
     blocks += [Words(prose.sentence(view.free_text(note))) for note in forecast.notes]
     return blocks
+
+
+def ranges_words(past: pd.DataFrame) -> str:
+    """Return how far off past ranges of our forecast were, where they were; empty where they did about their share.
+
+    Far off is 10 points to the side of too many misses, and 15 to that of too few: a range that is too
+    narrow misleads more than one that is too wide, and the widest ranges have no room to be too wide.
+
+    Parameters
+    ----------
+    past : pandas.DataFrame
+        Rows by method; the share that each range held in ``coverage_<per cent>``.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> ranges_words(pd.DataFrame({"method": ["pooled_smoothing"], "coverage_50": [0.69], "coverage_95": [1.0]}))[:86]
+    'In the past these ranges were too wide here: the 50% range held 69% and the 95% range '
+    """
+    rows = past[past["method"] == "pooled_smoothing"]
+    if rows.empty:
+        return ""
+    names = (str(c) for c in past.columns if str(c).startswith("coverage_"))
+    shares = {int(c.removeprefix("coverage_")): 100 * float(rows[c].iloc[0]) for c in names}
+    shares = {nominal: held for nominal, held in sorted(shares.items()) if np.isfinite(held)}
+    wide = any(held - nominal >= _TOO_WIDE for nominal, held in shares.items())
+    narrow = any(nominal - held >= _TOO_NARROW for nominal, held in shares.items())
+    told = prose.join(f"the {nominal}% range {held:.0f}%" for nominal, held in shares.items())
+    told = f"{told.replace(' range', ' range held', 1)} of what came"
+    if wide and narrow:
+        return f"In the past these ranges had the wrong shape here: {told}. Take them as a rough guide."
+    if wide:
+        return f"In the past these ranges were too wide here: {told}, so what comes will probably be nearer the middle."
+    if narrow:
+        return f"In the past these ranges were too narrow here: {told}, so what comes may well lie outside them."
+    return ""
 
 
 def _scores_table(past: pd.DataFrame, label: str, place: str) -> Table:

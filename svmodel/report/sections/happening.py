@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["LastYear", "build", "last_year", "trend_of"]
 
 _PER = 100_000
+#: A change of more per cent is no limit to speak of; it is what a handful of events gives.
+_NO_LIMIT = 10_000
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,8 @@ class LastYear:
     rounded : bool
         Whether the counts were rounded, so that a change is only about right.
     change_low, change_high : float
-        Limits of the change; NaN also where counts were rounded, since exact limits would give them back.
+        Limits of the change; NaN also where counts were rounded, since exact limits would give them back, and where
+        there are too few events to give any.
     """
 
     end: pd.Period
@@ -120,7 +123,8 @@ def _change_limits(view: AreaView, outcome: str) -> tuple[float, float]:
     if view.panel.n_periods < 2 * view.year:
         return np.nan, np.nan
     found = change(view.panel, outcome).set_index("area").loc[view.area]
-    return float(found["percent_low"]), float(found["percent_high"])
+    low, high = float(found["percent_low"]), float(found["percent_high"])
+    return (low, high) if high < _NO_LIMIT else (np.nan, np.nan)
 
 
 def _rank_limits(view: AreaView, outcome: str) -> tuple[int, int]:
@@ -259,7 +263,7 @@ def _change(year: LastYear) -> str:
         return f"about {prose.number(year.change, 0)}%"
     text = prose.percent(year.change)
     if np.isnan(year.change_low):
-        return text
+        return f"{text} (no interval)"
     return f"{text} {bracket(prose.percent(year.change_low), prose.percent(year.change_high))}"
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from importlib import metadata
 from typing import TYPE_CHECKING
 
 from svmodel import __version__, periods
 from svmodel.present import prose
 from svmodel.present.tables import Table, key_value_table
-from svmodel.report.content import Block, Heading, Points, Section, Words
+from svmodel.report.area_view import METHOD_NAMES, named
+from svmodel.report.content import Block, Folded, Heading, Points, Section, Words
 
 if TYPE_CHECKING:
     from svmodel.report.area_view import AreaView
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["build", "provenance"]
 
 _PACKAGES = ("numpy", "pandas", "scipy", "statsmodels", "pyfixest", "matplotlib", "papermill")
+#: Stands for an outcome's own name in a note, so that the same words about two outcomes are one note.
+_OUTCOME = "\N{OBJECT REPLACEMENT CHARACTER}"
 _METHODS = {
     "TwoWayFixedEffects": (
         "Two-way fixed effects compares areas over time with one level for each area and one for each period. It is "
@@ -92,17 +94,29 @@ def _evaluation(view: AreaView) -> list[Block]:
     if starts:
         rows = tuple((view.context.panel.label(a), periods.label(p)) for a, p in starts)
         blocks.append(key_value_table(rows, f"Starts in {view.place}", ("Area", "First period")))
-    notes = list(
-        dict.fromkeys(
-            f"{view.method_name(label)}, {prose.outcome_name(outcome.label)}: {view.free_text(note)}"
-            for outcome in view.outcomes
-            for label, result in view.results(outcome.column).items()
-            for note in result.notes
-        )
-    )
+    notes = method_notes(view)
     if notes:
-        blocks += [Heading("What the methods say of themselves"), Points(tuple(prose.sentence(n) for n in notes))]
+        summary = f"{len(notes):,} note{'' if len(notes) == 1 else 's'} by the methods"
+        blocks += [Heading("What the methods say of themselves"), Folded(summary, notes)]
     return blocks
+
+
+def method_notes(view: AreaView) -> tuple[str, ...]:
+    """Return what the methods note of their results: one entry for each method and text, with its outcomes."""
+    held: dict[tuple[str, str], list[str]] = {}
+    for outcome in view.outcomes:
+        for label, result in view.results(outcome.column).items():
+            for note in dict.fromkeys(result.notes):
+                text = view.free_text(named(outcome.column, _OUTCOME, note))
+                held.setdefault((label, text), []).append(prose.outcome_name(outcome.label))
+    return tuple(_note(view, label, text, outcomes) for (label, text), outcomes in held.items())
+
+
+def _note(view: AreaView, label: str, text: str, outcomes: list[str]) -> str:
+    everywhere = len(outcomes) == len(view.outcomes) > 1
+    whose = "all outcomes" if everywhere else prose.join(outcomes)
+    text = text.replace(_OUTCOME, outcomes[0] if len(outcomes) == 1 else "each of these outcomes")
+    return prose.sentence(f"{view.method_name(label)}, {whose}: {text}")
 
 
 def provenance(view: AreaView) -> dict[str, object]:
@@ -128,28 +142,52 @@ def provenance(view: AreaView) -> dict[str, object]:
 
 
 def provenance_blocks(view: AreaView) -> list[Block]:
-    """Return provenance as the page prints it."""
-    held = provenance(view)
-    packages = held.pop("packages")
-    sources = held.pop("data_sources")
-    pairs = [("Data", str(s)) for s in sources] if isinstance(sources, list) else []  # fmt: skip
-    pairs += [(_NAMES.get(k, k), v if isinstance(v, str) else json.dumps(v, sort_keys=True)) for k, v in held.items()]
+    """Return provenance as the page prints it, in words."""
+    study, held = view.study, provenance(view)
+    pairs = [("Data", s) for s in view.context.data_sources]
+    pairs += [
+        ("Fingerprint of the data (SHA-256)", view.context.panel.fingerprint),
+        ("Periods used", _window(view)),
+        ("Study file", study.path.name),
+        ("Seed", str(study.seed)),
+    ]
+    if view.intervention is not None:
+        pairs += [("Estimators, the headline first", _choices(view) or "none")]
+        pairs += [("Anticipation allowed for", _periods(view, study.anticipation))]
+    pairs += [
+        ("Forecast", f"{_periods(view, study.horizon)} ahead" if study.horizon else "none"),
+        ("Small numbers", view.disclosure.describe()),
+        ("svmodel version", str(held["svmodel"])),
+    ]
+    packages = held["packages"]
     if isinstance(packages, dict):
         pairs.append(("Packages", ", ".join(f"{k} {v}" for k, v in packages.items())))
     return [key_value_table(tuple(pairs), "Provenance", ("What", "Value")), _files(view)]
 
 
-_NAMES = {
-    "svmodel": "svmodel version",
-    "data_fingerprint": "Fingerprint of the data (SHA-256)",
-    "study": "Study file",
-    "seed": "Seed",
-    "estimators": "Estimators and their choices",
-    "disclosure": "Disclosure rule",
-    "window": "Window",
-    "anticipation": "Anticipation, periods",
-    "horizon": "Forecast, periods",
-}
+def _choices(view: AreaView) -> str:
+    """Return each estimator with the choices that the study makes for it."""
+    words = []
+    for spec in view.study.estimators:
+        chosen = [f"{k.replace('_', ' ')} {str(v).replace('_', ' ')}" for k, v in spec.choices.items()]
+        name = METHOD_NAMES.get(spec.name, spec.name)
+        words.append(f"{name} ({', '.join(chosen)})" if chosen else f"{name} (its own default choices)")
+    return "; ".join(words)
+
+
+def _window(view: AreaView) -> str:
+    index = view.context.panel.periods
+    span = f"{periods.label(index[0])} to {periods.label(index[-1])}"
+    if view.study.window is None:
+        return f"{span}: all that the data hold"
+    first, last = view.study.window
+    asked = "from {}" if last is None else "up to {}" if first is None else "{} to {}"
+    named_periods = [periods.label(p) for p in (first, last) if p is not None]
+    return f"{span}; the study asks for {asked.format(*named_periods)}" if named_periods else span
+
+
+def _periods(view: AreaView, number: int) -> str:
+    return f"{number:,} {view.per}{'' if number == 1 else 's'}" if number else "none"
 
 
 def _files(view: AreaView) -> Table:

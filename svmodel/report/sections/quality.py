@@ -34,7 +34,12 @@ def build(view: AreaView) -> Section:
     blocks.append(Heading("What was done to the data on the way in"))
     if entries:
         rows = tuple(
-            (_ACTIONS[e.action], _rows(view, e), prose.sentence(view.free_text(e.reason)), e.where or "–")
+            (
+                _ACTIONS[e.action],
+                _rows(view, e),
+                prose.sentence(view.free_text(e.reason)),
+                view.readable(e.where) or "–",
+            )
             for e in entries
         )
         header = ("What", "Rows", "Why", "Where")

@@ -35,7 +35,9 @@ class Worth:
     averted, averted_low, averted_high : float
         Events prevented over the whole study; negative where harms rose.
     pounds : float
-        Value of one prevented event, after multiplier and discounting.
+        Value of one prevented event, after multiplier and discounting: the mean over the treated periods.
+    price : float
+        The same before discounting.
     cost : float
         Of the intervention; NaN where none is declared.
     break_even : float
@@ -52,6 +54,7 @@ class Worth:
     averted_low: float
     averted_high: float
     pounds: float
+    price: float
     cost: float
     break_even: float
     break_even_percent: float
@@ -107,6 +110,7 @@ def _protected_worth(view: AreaView, outcome: OutcomeSpec, events: Effect, found
         averted_low=-events.conf_high,
         averted_high=-events.conf_low,
         pounds=found.unit_cost.amount * found.multiplier * found.discount_factor,
+        price=found.unit_cost.amount * found.multiplier,
         cost=np.nan if found.cost is None else found.cost.amount,
         break_even=needed,
         break_even_percent=100 * needed / expected if expected > 0 else np.nan,
@@ -220,10 +224,14 @@ def _table(view: AreaView, worths: list[Worth]) -> Table:
         if np.isfinite(low):
             averted += f" {bracket(prose.count(w.averted_low), prose.count(w.averted_high))}"
             worth += f" {bracket(prose.pounds(low), prose.pounds(high))}"
-        rows.append((w.outcome.label, averted, prose.pounds(w.pounds), worth, even))
-    header = ("Outcome", "Events prevented", "Worth of one", "Worth of all", "Break-even, events")
+        one = prose.pounds(w.pounds)
+        if prose.pounds(w.price) != one:
+            one += f" (of {prose.pounds(w.price)})"
+        rows.append((w.outcome.label, averted, one, worth, even))
+    header = ("Outcome", "Events prevented", "Worth of one, discounted", "Worth of all", "Break-even, events")
     note = (
         "Here above zero means prevented; below zero means that there were more. Brackets hold the "
-        f"{prose.level_words(worths[0].level)}. Prices of {price_year(view)}."
+        f"{prose.level_words(worths[0].level)}. Prices of {price_year(view)}. What is prevented later counts for less, "
+        "so the worth of one is the mean after discounting, beside what one is worth before it."
     )
     return Table("What was prevented, and what it is worth, whole study", header, tuple(rows), note)
