@@ -101,19 +101,28 @@ class Headline:
         parts = []
         if self.rate_ratio is not None:
             change, low, high = self.rate_ratio.percent
-            parts.append(f"rate ratio {self.rate_ratio.estimate:.3f} ({change:+.1f}%, {low:+.1f}% to {high:+.1f}%)")
-        for effect, text in (
-            (self.per_100k, "{:+.2f} per 100,000 per period ({:+.2f} to {:+.2f})"),
-            (self.events, "{:+,.0f} events ({:+,.0f} to {:+,.0f})"),
+            limits = _limits(low, high, "{:+.1f}%")
+            parts.append(f"rate ratio {self.rate_ratio.estimate:.3f} ({change:+.1f}%, {limits})")
+        for effect, form, unit in (
+            (self.per_100k, "{:+.2f}", "per 100,000 per period"),
+            (self.events, "{:+,.0f}", "events"),
         ):
             if effect is not None:
-                parts.append(text.format(effect.estimate, effect.conf_low, effect.conf_high))
+                limits = _limits(effect.conf_low, effect.conf_high, form)
+                parts.append(f"{form.format(effect.estimate)} {unit} ({limits})")
         if not parts and self.difference is not None:
             d = self.difference
-            parts.append(f"{d.estimate:+.4g} in the outcome's units ({d.conf_low:+.4g} to {d.conf_high:+.4g})")
+            limits = _limits(d.conf_low, d.conf_high, "{:+.4g}")
+            parts.append(f"{d.estimate:+.4g} in the outcome's units ({limits})")
         if not parts:
             return f"{self.question}: no average effect could be estimated; the notes say why."
         return f"{self.question}: " + "; ".join(parts) + ". Negative means fewer harms."
+
+
+def _limits(low: float, high: float, form: str) -> str:
+    if np.isnan(low) and np.isnan(high):
+        return "no interval"
+    return f"{form.format(low)} to {form.format(high)}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,7 +242,7 @@ class Result:
     def _which_message(self, term: str, scale: str, which: Mapping[str, object], rows: pd.DataFrame) -> str:
         name = type(self.estimator).__name__
         if len(rows) > 1:
-            columns = [c for c in ("area", "cohort", "period", "horizon") if len(set(rows[c])) > 1]
+            columns = [c for c in ("area", "cohort", "period", "horizon") if len(rows[c].drop_duplicates()) > 1]
             return f"{len(rows)} estimates of {term!r} on {scale!r} fit; say which by {', '.join(columns)}"
         given = self.estimates[["term", "scale"]].drop_duplicates()
         pairs = [f"{t}/{s}" for t, s in given.itertuples(index=False)]

@@ -74,7 +74,7 @@ class Table:
         columns: dict[str, Any] = {c: np.concatenate([b[c] for b in self._blocks]) for c in self._blocks[0]}
         size = len(columns["estimate"])
         for name in ("term", "scale"):
-            columns[name] = [v for b in self._blocks for v in b[name]]
+            columns[name] = pd.Series([v for b in self._blocks for v in b[name]], dtype=object)
         for name in ("cohort", "period"):
             columns[name] = pd.Series(columns[name], dtype=object)
         columns["area"] = pd.Series(np.full(size, None), dtype=object)

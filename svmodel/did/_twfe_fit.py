@@ -14,6 +14,7 @@ from svmodel.errors import EstimationError
 from svmodel.numerics.cluster import cluster_covariance, crv1_factor
 from svmodel.numerics.linear_fe import fit_linear
 from svmodel.numerics.poisson_fe import PoissonFit, fit_poisson, informative_cells
+from svmodel.numerics.separation import separated_cells
 from svmodel.numerics.two_way import TwoWay, components
 
 if TYPE_CHECKING:
@@ -198,7 +199,18 @@ def fit_groups(arrays: DesignArrays, use: Mask, group: NDArray[np.int64], family
             arrays, cells, group, kept, silent, absorbed, nothing.coefficient, nothing.covariance, 0, np.nan, None
         )
     terms = TwoWay(cells, slopes, _renumbered(group, ~kept), moving)
-    model = fit_poisson(y, terms, arrays.exposure) if family == "poisson" else fit_linear(y, terms)
+    model: PoissonFit | LinearFit
+    if family == "linear":
+        model = fit_linear(y, terms)
+    else:
+        try:
+            model = fit_poisson(y, terms, arrays.exposure)
+        except EstimationError:
+            # a group and its period may be held by the treated areas alone where no control has an event
+            apart = separated_cells(y, terms)
+            if not apart.any():
+                raise
+            return fit_groups(arrays, cells & ~apart, group, family)
     at = terms.n_period_terms + np.arange(terms.n_groups)
     n_clusters = int(cells.any(axis=1).sum())
     columns = len(terms.free) + int(components(cells).max()) + 1

@@ -8,6 +8,7 @@ import numpy as np
 
 from svmodel import periods as period_words
 from svmodel.design import NEVER
+from svmodel.did._lone import few_controls
 from svmodel.errors import shorten
 
 if TYPE_CHECKING:
@@ -63,8 +64,9 @@ def say(
         notes.append(
             f"Only {n} area{'s' if n > 1 else ''} treated: cluster-robust (CR1) standard errors are known to be too "
             "small with so few (Conley and Taber 2011; MacKinnon and Webb 2017)."
+            + (" No interval is given." if n == 1 else "")
         )
-    return notes
+    return [*notes, *few_controls(arrays)]
 
 
 def _unknown(event: TwoWayFit, groups: EventGroups) -> list[str]:

@@ -14,6 +14,7 @@ from svmodel.did._cs_aggregate import Term, aggregate, pre_horizons, pre_test
 from svmodel.did._cs_cells import Cells, group_time_effects
 from svmodel.did._cs_report import cell_notes, counterfactual, design_notes, weights
 from svmodel.did._cs_table import lay_out
+from svmodel.did._lone import few_controls, is_lone, without_intervals
 from svmodel.errors import EstimationError, Problem, Problems, did_you_mean
 from svmodel.estimates import provenance
 from svmodel.numerics.multiplier_bootstrap import multipliers, sup_t_test
@@ -222,12 +223,17 @@ class CallawaySantAnna:
             notes.append(
                 f"{lacking:,} rate ratios are missing because the observed or the expected number is not above zero."
             )
+        notes += few_controls(arrays)
+        expected = counterfactual(cells, arrays, level=self.level)
+        if is_lone(arrays):
+            estimates, expected = without_intervals(estimates), without_intervals(expected)
+            notes.append("No interval is given: a single area on one side has its noise in no standard error.")
         first = cells.cohort[np.append(True, np.diff(cells.cohort) > 0)]
         return Result(
             estimates=estimates,
             design=design,
             estimator=self,
-            counterfactual=counterfactual(cells, arrays, level=self.level),
+            counterfactual=expected,
             weights=weights(cells, arrays),
             joint=_joint(terms),
             diagnostics={

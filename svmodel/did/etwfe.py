@@ -144,6 +144,7 @@ class ExtendedTwoWayFixedEffects:
         from svmodel.did._etwfe_fit import impute
         from svmodel.did._etwfe_notes import say
         from svmodel.did._etwfe_terms import average_rows, cell_rows, event_rows, overall_rows
+        from svmodel.did._lone import is_lone, without_intervals
 
         arrays = design.arrays
         imputed = impute(arrays, self.few_treated)
@@ -164,13 +165,17 @@ class ExtendedTwoWayFixedEffects:
         areas = area_rows(imputed, own, groups, self.level)
         everyone = {**groups, ALL_TREATED: np.arange(len(own.areas))}
         att = first[0]
+        estimates = estimates_frame(
+            r for r in (*overall, *averages, *events, *cells, *areas) if counts or r["scale"] != "events"
+        )
+        expected = counterfactual(imputed, own, everyone, self.level)
+        if is_lone(arrays, treated=False):
+            estimates, expected = without_intervals(estimates), without_intervals(expected)
         return Result(
-            estimates=estimates_frame(
-                r for r in (*overall, *averages, *events, *cells, *areas) if counts or r["scale"] != "events"
-            ),
+            estimates=estimates,
             design=design,
             estimator=self,
-            counterfactual=counterfactual(imputed, own, everyone, self.level),
+            counterfactual=expected,
             joint=joint,
             diagnostics={
                 "observed": float(att.sums.observed[0]),

@@ -100,6 +100,7 @@ class TwoWayFixedEffects:
             If the effect cannot be told apart from area and period effects, a Poisson outcome is negative, or the
             treated area-periods have no event.
         """
+        from svmodel.did._lone import is_lone, without_intervals
         from svmodel.did._twfe_fit import event_groups, fit_groups
         from svmodel.did._twfe_notes import say
 
@@ -118,8 +119,9 @@ class TwoWayFixedEffects:
                 rows += self._rows("event", event, int(j), counts=design.is_count, horizon=int(horizons[j]))
             rows += self._average(event, event.kept & (horizons >= 0))
             joint = self._joint(event, horizons)
+        estimates = estimates_frame(rows)
         return Result(
-            estimates=estimates_frame(rows),
+            estimates=without_intervals(estimates) if is_lone(arrays) else estimates,
             design=design,
             estimator=self,
             weights=static.weights(arrays),

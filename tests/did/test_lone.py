@@ -1,0 +1,74 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from svmodel import Design, Intervention, Panel
+from svmodel.did import CallawaySantAnna, ExtendedTwoWayFixedEffects, TwoWayFixedEffects
+
+ESTIMATORS = [
+    ExtendedTwoWayFixedEffects(),
+    TwoWayFixedEffects(),
+    TwoWayFixedEffects(family="linear"),
+    CallawaySantAnna(n_boot=99),
+]
+
+
+def _design(treated, controls, y=None):
+    rng = np.random.default_rng(3)
+    n, periods = treated + controls, 16
+    months = pd.period_range("2022-01", periods=periods, freq="M").astype(str)
+    y = rng.poisson(12, (n, periods)) if y is None else y
+    areas = [f"a{i:02d}" for i in range(n)]
+    frame = pd.DataFrame({"area": np.repeat(areas, periods), "month": np.tile(months, n), "n": y.ravel()})
+    panel = Panel.from_frame(frame, area="area", period="month", counts=["n"])
+    return Design(panel, outcome="n", intervention=Intervention("x", dict.fromkeys(areas[:treated], months[8])))
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)
+def test_no_interval_rests_on_a_single_control(estimator):
+    result = estimator.fit(_design(10, 1))
+    att = result.effect("att", "events")
+    assert np.isfinite(att.estimate)
+    assert np.isnan([att.conf_low, att.conf_high, att.p_value]).all()
+    assert result.estimates[["conf_low", "conf_high", "p_value"]].isna().all(axis=None)
+    assert any("Only 1 area serves as control" in n and "No interval" in n for n in result.notes)
+    assert "no interval" in str(result.headline())
+    assert "nan" not in str(result.headline())
+    if result.counterfactual is not None:
+        assert result.counterfactual[["low", "high"]].isna().all(axis=None)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS[1:], ids=repr)
+def test_no_interval_rests_on_a_single_treated_area(estimator):
+    result = estimator.fit(_design(1, 12))
+    assert np.isnan(result.effect("att", "events").conf_low)
+    assert any("No interval is given" in n for n in result.notes)
+
+
+def test_a_single_treated_area_is_held_against_how_untreated_ones_strayed():
+    assert np.isfinite(ExtendedTwoWayFixedEffects().fit(_design(1, 12)).effect("att", "events").conf_low)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)
+def test_few_controls_are_said(estimator):
+    few = estimator.fit(_design(10, 3))
+    assert np.isfinite(few.effect("att", "events").conf_low)
+    assert any("Only 3 areas serve as controls" in n for n in few.notes)
+    assert not any("serve as controls:" in n for n in estimator.fit(_design(10, 4)).notes)
+
+
+def test_a_period_without_an_event_among_controls_costs_its_horizon_and_not_the_answer():
+    y = np.random.default_rng(4).poisson(6, (20, 16))
+    y[8:, 11] = 0
+    result = TwoWayFixedEffects().fit(_design(8, 12, y))
+    assert np.isfinite(result.effect("att", "rate_ratio").conf_low)
+    assert 3 not in set(result.estimates["horizon"])
+    assert 4 in set(result.estimates["horizon"])
+    assert any("horizon +3 left out" in n for n in result.notes)
+
+
+def test_json_gives_back_equal_tables():
+    for estimator in ESTIMATORS:
+        result = estimator.fit(_design(6, 6))
+        again = type(result).from_json(result.to_json())
+        pd.testing.assert_frame_equal(again.estimates, result.estimates)
