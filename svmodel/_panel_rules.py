@@ -192,6 +192,14 @@ def _period_column(column: pd.Series, rows: _Rows, problems: Problems) -> pd.Per
     if (codes == -1).any():
         where = rows(codes == -1)
         problems.add(f"the period is blank in {int((codes == -1).sum()):,} rows", where=where, rule="period_blank")
+    texts = [str(value).strip() for value in distinct]
+    if len(texts) > 1 and all(_is_year_pair(text) for text in texts):
+        problems.add(
+            f"{shorten(texts, limit=3)} would be read as months, but look like financial years",
+            where=f"column {column.name!r}",
+            fix=f"Write {texts[0].replace('-', '/')} for a financial year; a month of every year as a full date.",
+            rule="period_ambiguous",
+        )
     kinds = sorted({p.freqstr for p in parsed if p is not None})
     if len(kinds) > 1:
         words = " and ".join(periods.FREQUENCIES[k] + "s" for k in kinds)
@@ -199,6 +207,14 @@ def _period_column(column: pd.Series, rows: _Rows, problems: Problems) -> pd.Per
     freq = kinds[0] if kinds else "M"
     lookup = pd.PeriodIndex([p if p is not None and p.freqstr == freq else pd.NaT for p in [*parsed, None]], freq=freq)
     return lookup[codes]
+
+
+def _is_year_pair(text: str) -> bool:
+    """Return whether the text reads as a month, 2008-09, and as the financial year of that name as well."""
+    first, _, second = text.partition("-")
+    return (
+        len(first) == 4 and len(second) == 2 and text.replace("-", "").isdigit() and int(second) == int(first[2:]) + 1
+    )
 
 
 def _numbers(column: pd.Series, name: str, role: str, rows: _Rows, problems: Problems) -> NDArray[np.float64]:

@@ -83,7 +83,12 @@ class Intervention:
 
     @staticmethod
     def _parsed(given: Mapping[str, Any], where: str, problems: Problems) -> dict[str, pd.Period]:
-        parsed = {}
+        parsed: dict[str, pd.Period] = {}
+        if not isinstance(given, Mapping):
+            problems.add(
+                f"{given!r} does not say which area", where=where, fix='Give {"area": "2023-04"}.', rule="starts"
+            )
+            return parsed
         for area, value in given.items():
             try:
                 parsed[str(area)] = periods.parse(value)
@@ -195,7 +200,11 @@ class Design:
     def __post_init__(self) -> None:
         given = self.covariates
         object.__setattr__(self, "covariates", (given,) if isinstance(given, str) else tuple(given))
-        if self.window is not None:
+        for name, kind in (("panel", Panel), ("intervention", Intervention)):
+            if not isinstance(getattr(self, name), kind):
+                what = type(getattr(self, name)).__name__
+                raise DesignError(f"the {name} of a design has to be a svmodel.{kind.__name__}, and is a {what}")
+        if self.window is not None and not isinstance(self.window, str):
             object.__setattr__(self, "window", tuple(self.window))
 
     @property

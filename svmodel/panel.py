@@ -154,6 +154,8 @@ class Panel:
         >>> panel.ledger.entries[0].rule
         'missing_period'
         """
+        if not isinstance(frame, pd.DataFrame):
+            raise DataError(f"a panel is made from a pandas DataFrame, not from a {type(frame).__name__}")
         counts, measures, exposures, covariates = map(_columns, (counts, measures, exposures, covariates))
         roles = Roles(area, period, counts, measures, exposures, covariates, parent, name, parent_name)
         grid = check_and_grid(frame, roles, known_areas=known_areas, title=title, first_line=first_line)
@@ -266,6 +268,9 @@ class Panel:
         self, window: tuple[PeriodLike | None, PeriodLike | None], problems: Problems
     ) -> tuple[pd.Period, pd.Period]:
         ends = [self.periods[0], self.periods[-1]]
+        if isinstance(window, str) or len(window) != 2:
+            problems.add(f"{window!r} is no window; give (first, last), with None for the panel's own end")
+            return ends[0], ends[1]
         for i, value in enumerate(window):
             if value is None:
                 continue

@@ -193,3 +193,12 @@ def test_cells_are_treated_untreated_or_neither_and_missing_is_none_of_them(d, a
 
 def test_describe_says_what_where_and_when():
     assert design().describe() == "Effect of x on n in 1 of 3 areas, starting Apr 2024, over Jan 2024 to Jun 2024"
+
+
+def test_starts_that_name_no_area_and_parts_of_the_wrong_type_are_said():
+    with pytest.raises(DesignError, match="does not say which area"):
+        Intervention("x", starts=["A"])
+    with pytest.raises(DesignError, match="does not say which area"):
+        Intervention("x", starts={"A": "2024-01"}, ends="2024-02")
+    with pytest.raises(DesignError, match=r"has to be a svmodel\.Panel, and is a str"):
+        Design("panel", outcome="n", intervention=Intervention("x", starts={"A": "2024-01"}))

@@ -288,3 +288,25 @@ def test_children_and_labels():
     assert (panel.label("w1"), panel.label("b2"), panel.label("zz")) == ("One", "Second", "zz")
     assert make(ROWS).children("A") == ("A",)
     assert make(ROWS).reporting_areas == ("A", "B")
+
+
+def test_what_is_no_frame_and_what_is_no_window_is_said():
+    with pytest.raises(DataError, match="not from a dict"):
+        Panel.from_frame({"area": ["A"]}, area="area", period="period")
+    frame = pd.DataFrame({"area": ["A", "A"], "month": ["2024-01", "2024-02"], "n": [1, 2]})
+    panel = Panel.from_frame(frame, area="area", period="month", counts=["n"])
+    for window in ("2024-01", ("2024-01", "2024-02", "2024-03")):
+        with pytest.raises(DataError, match="is no window"):
+            panel.select(window=window)
+
+
+def test_financial_years_written_with_a_hyphen_are_not_months():
+    def make(months):
+        frame = pd.DataFrame({"area": ["A"] * len(months), "month": months, "n": [1] * len(months)})
+        return Panel.from_frame(frame, area="area", period="month", counts=["n"])
+
+    with pytest.raises(DataError, match="look like financial years") as caught:
+        make(["2008-09", "2009-10", "2010-11", "2011-12"])
+    assert "2008/09" in str(caught.value)
+    assert make(["2008-09", "2008-10"]).n_periods == 2
+    assert make(["2008-09"]).n_periods == 1
