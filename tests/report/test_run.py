@@ -109,6 +109,24 @@ def test_a_process_that_dies_and_an_error_of_ours_fail_one_area_each(runnable, t
     assert not [p for p in (tmp_path / "out" / "small" / "areas").iterdir() if p.name.startswith(".")]
 
 
+def test_every_page_of_synthetic_data_is_marked_that_of_a_failed_area_too(runnable, tmp_path, rule):
+    from dataclasses import replace
+
+    from svmodel.report.run import plan_study
+    from svmodel.sources import write_panel
+
+    _, panel = plan_study(runnable, out=tmp_path / "out")
+    write_panel(replace(panel, synthetic=True), runnable.parent / "panel.parquet")
+    text = runnable.read_text()
+    text = re.sub(r"^data:\n(?: .*\n)*", "data: {path: panel.parquet}\n", text, flags=re.MULTILINE)
+    runnable.write_text(text)
+    rule(fail=["S"])
+    report = run_study(runnable, out=tmp_path / "out", jobs=1)
+    assert [o.status for o in report.outcomes] == ["made", "failed"]
+    for page in (report.index, report.index.parent / "areas" / "S" / "report.html"):
+        assert "<strong>SYNTHETIC DATA</strong>" in page.read_text()
+
+
 def test_some_areas_only_by_name_and_the_index_keeps_the_good_ones(runnable, tmp_path, rule):
     out = tmp_path / "out"
     report = run_study(runnable, out=out, areas=("North",))

@@ -156,7 +156,7 @@ def provenance_blocks(view: AreaView) -> list[Block]:
         pairs += [("Anticipation allowed for", _periods(view, study.anticipation))]
     pairs += [
         ("Forecast", f"{_periods(view, study.horizon)} ahead" if study.horizon else "none"),
-        ("Small numbers", view.disclosure.describe()),
+        ("Disclosure rule", _rule(view)),
         ("svmodel version", str(held["svmodel"])),
     ]
     packages = held["packages"]
@@ -173,6 +173,14 @@ def _choices(view: AreaView) -> str:
         name = METHOD_NAMES.get(spec.name, spec.name)
         words.append(f"{name} ({', '.join(chosen)})" if chosen else f"{name} (its own default choices)")
     return "; ".join(words)
+
+
+def _rule(view: AreaView) -> str:
+    rule = view.disclosure
+    if not rule.active:
+        return "none: no count is hidden or rounded"
+    words = f"counts from 1 to {(rule.threshold or 1) - 1} are hidden"
+    return f"{words}, all others rounded to the nearest {rule.round_to}" if rule.rounds else words
 
 
 def _window(view: AreaView) -> str:
