@@ -67,7 +67,7 @@ def _intervention(design: Design, view: Panel | None, found: Problems) -> None:
             found.add(
                 f"area {area!r} is not in the panel",
                 where="starts",
-                fix=did_you_mean(area, panel.areas, limit=3),
+                fix=did_you_mean(area, [*panel.areas, *sorted(set(panel.parents.values()))], limit=3),
                 rule="unknown_area",
             )
     for where, given in (("starts", starts), ("ends", design.intervention.ends or {})):

@@ -86,6 +86,8 @@ def run(
 
     _check_formats(formats)
     chosen = None if areas is None else tuple(a.strip() for a in areas.split(",") if a.strip())
+    if chosen == ():
+        raise UserError("--areas names no area; leave it out for all of them")
     if dry_run:
         plan, _ = plan_study(study, data=data, out=out, areas=chosen)
         print(describe_plan(plan, force=force))

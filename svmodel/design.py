@@ -40,7 +40,8 @@ class Intervention:
     name : str
         As the report shall call it.
     starts : mapping of str to period
-        First period in which an area had the intervention. An area without a start is never treated.
+        First period in which an area had the intervention. An area without a start is never treated. The start of a
+        reporting area of the panel (see :attr:`svmodel.Panel.parents`) is that of each small area in it.
     ends : mapping of str to period, optional
         Last period in which an area had it. Cells after the end serve neither as treated nor as control.
     cost : float or iterable of CostLine, optional
@@ -115,6 +116,20 @@ def _checked_cost(cost: Any, problems: Problems) -> float | tuple[CostLine, ...]
         return float(cost)
     problems.add(f"{cost!r} is neither an amount of 0 or more nor cost lines", where="cost", rule="cost")
     return None
+
+
+def _in_small_areas(intervention: Intervention, panel: Panel) -> Intervention:
+    """Give the start of a reporting area to each of its small areas that has none of its own."""
+    given = {"starts": intervention.starts, "ends": intervention.ends or {}}
+    reporting = set(panel.parents.values()) - set(panel.areas)
+    if not any(a in reporting for held in given.values() for a in held):
+        return intervention
+    spread: dict[str, dict[str, Any]] = {"starts": {}, "ends": {}}
+    for key, held in given.items():
+        for area, period in held.items():
+            children = panel.children(area) if area in reporting else ()
+            spread[key].update({c: period for c in children or (area,) if c == area or c not in held})
+    return Intervention(intervention.name, spread["starts"], spread["ends"], intervention.cost)
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,6 +219,7 @@ class Design:
             if not isinstance(getattr(self, name), kind):
                 what = type(getattr(self, name)).__name__
                 raise DesignError(f"the {name} of a design has to be a svmodel.{kind.__name__}, and is a {what}")
+        object.__setattr__(self, "intervention", _in_small_areas(self.intervention, self.panel))
         if self.window is not None and not isinstance(self.window, str):
             object.__setattr__(self, "window", tuple(self.window))
 

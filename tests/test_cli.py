@@ -110,6 +110,12 @@ def test_an_unknown_format_names_the_nearest(runnable):
     assert "Did you mean 'html'?" in done.stderr
 
 
+def test_areas_that_name_none_are_no_wish_for_no_report(runnable, tmp_path):
+    told = svmodel("run", runnable, "--areas", " , ", "--dry-run", "--out", tmp_path)
+    assert told.returncode == 2
+    assert "--areas names no area" in told.stderr
+
+
 def test_check_sums_up_a_study_and_a_data_file(write_study):
     path = write_study()
     told = svmodel("check", path)

@@ -202,3 +202,20 @@ def test_starts_that_name_no_area_and_parts_of_the_wrong_type_are_said():
         Intervention("x", starts={"A": "2024-01"}, ends="2024-02")
     with pytest.raises(DesignError, match=r"has to be a svmodel\.Panel, and is a str"):
         Design("panel", outcome="n", intervention=Intervention("x", starts={"A": "2024-01"}))
+
+
+def test_the_start_of_a_reporting_area_is_that_of_each_small_area_in_it():
+    rows = [(f"A{i}", "P" if i < 3 else "Q", str(m), i + t) for i in range(6) for t, m in enumerate(MONTHS)]
+    frame = pd.DataFrame(rows, columns=["area", "parent", "month", "n"])
+    small = Panel.from_frame(frame, area="area", period="month", counts=["n"], parent="parent")
+    given_starts = {"P": "2024-03", "A1": "2024-05"}
+    design = Design(small, outcome="n", intervention=Intervention("x", given_starts, ends={"P": "2024-05"}))
+    assert design.problems() == ()
+    assert {a: str(p) for a, p in design.intervention.starts.items()} == {
+        "A0": "2024-03",
+        "A1": "2024-05",
+        "A2": "2024-03",
+    }
+    assert set(design.intervention.ends) == {"A0", "A1", "A2"}
+    unknown = Design(small, outcome="n", intervention=Intervention("x", {"R": "2024-03", "P": "2024-03"}))
+    assert [p.rule for p in unknown.problems()] == ["unknown_area"]

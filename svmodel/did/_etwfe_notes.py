@@ -8,7 +8,7 @@ import numpy as np
 
 from svmodel import periods as period_words
 from svmodel.design import NEVER
-from svmodel.did._lone import few_controls
+from svmodel.did._lone import few_controls, whole_reporting_areas
 from svmodel.errors import shorten
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _uncertainty(design: Design, imputed: Imputed, own: OwnSums) -> list[str]:
             f"Only {n} area{'s' if n > 1 else ''} treated: cluster-robust (CR1) standard errors are known to be too "
             "small with so few (Conley and Taber 2011; MacKinnon and Webb 2017)."
         )
-        if n < few:
+        if n < few and not np.isnan(own.linear).all():
             text += " Intervals rest on how far untreated areas strayed over the same periods instead."
         notes.append(text)
     small = sum(len(b.areas) < few for b in imputed.blocks)
@@ -120,4 +120,4 @@ def _uncertainty(design: Design, imputed: Imputed, own: OwnSums) -> list[str]:
             "Fewer than ten untreated areas could be followed over the periods of "
             f"{_areas(design, imputed, bare)}: no interval is given for their own effects."
         )
-    return [*notes, *few_controls(imputed.arrays)]
+    return [*notes, *few_controls(imputed.arrays), *whole_reporting_areas(design)]

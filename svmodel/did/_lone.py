@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from svmodel.errors import shorten
+
 if TYPE_CHECKING:
     import pandas as pd
 
-    from svmodel.design import DesignArrays
+    from svmodel.design import Design, DesignArrays
 
-__all__ = ["few_controls", "is_lone", "n_controls", "without_intervals"]
+__all__ = ["few_controls", "is_lone", "n_controls", "whole_reporting_areas", "without_intervals"]
 
 #: With fewer controls than this a cluster-robust variance is known to be too small.
 _FEW = 4
@@ -42,6 +44,25 @@ def few_controls(arrays: DesignArrays) -> list[str]:
         few = f"Only {n} areas serve as controls: what else happened there can pass for the effect"
         return [f"{few}, and intervals from how areas differ are known to be too narrow (MacKinnon and Webb 2017)."]
     return []
+
+
+def whole_reporting_areas(design: Design) -> list[str]:
+    """Return a note where all small areas of a reporting area, or of several, are treated."""
+    starts, parents = design.intervention.starts, design.panel.parents
+    whole = [p for p in sorted({parents[a] for a in starts if a in parents}) if _is_whole(design, p)]
+    if not whole:
+        return []
+    names = shorten([design.panel.label(p) for p in whole]).replace("'", "")
+    text = (
+        f"Every area of {names} is treated. Standard errors take areas for separate trials; what else befell {names} "
+        "as a whole passes for the effect and is in no interval."
+    )
+    return [text]
+
+
+def _is_whole(design: Design, parent: str) -> bool:
+    children = design.panel.children(parent)
+    return len(children) > 1 and all(c in design.intervention.starts for c in children)
 
 
 def without_intervals(frame: pd.DataFrame) -> pd.DataFrame:

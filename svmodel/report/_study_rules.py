@@ -209,8 +209,8 @@ def _check_areas(study: Study, root: Path, peek: Peek, problems: Problems) -> No
         known = set(peek.areas)
         for area, period in given.items():
             where, at = f"intervention.{key}", study.line(f"intervention.{key}.{area}", f"intervention.{key}")
-            if area not in known:
-                fix = did_you_mean(area, peek.areas, limit=4)
+            if area not in known and area not in peek.reporting:
+                fix = did_you_mean(area, [*peek.areas, *peek.reporting], limit=4)
                 what = f"{area!r} is no area of the data"
                 problems.add(what, where=where, fix=fix, line=at, rule="unknown_area")
             elif peek.span is not None and period.freqstr != peek.span[0].freqstr:

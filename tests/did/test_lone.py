@@ -72,3 +72,16 @@ def test_json_gives_back_equal_tables():
         result = estimator.fit(_design(6, 6))
         again = type(result).from_json(result.to_json())
         pd.testing.assert_frame_equal(again.estimates, result.estimates)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)
+def test_a_reporting_area_treated_as_a_whole_is_said(estimator):
+    design = _design(6, 6)
+    frame = design.panel.to_frame().assign(parent=lambda f: np.where(f["area"] < "a06", "P", "Q"))
+    panel = Panel.from_frame(frame, area="area", period="period", counts=["n"], parent="parent")
+    whole = Design(panel, outcome="n", intervention=Intervention("x", {"P": "2022-09"}))
+    result = estimator.fit(whole)
+    assert result.effect("att", "events").estimate == estimator.fit(design).effect("att", "events").estimate
+    assert any("Every area of P is treated" in n for n in result.notes)
+    part = Intervention("x", dict.fromkeys(panel.areas[:5], "2022-09"))
+    assert not any("Every area of" in n for n in estimator.fit(Design(panel, outcome="n", intervention=part)).notes)
