@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from svmodel import periods as period_words
-from svmodel.design import EXCLUDED, NEVER, UNTREATED
+from svmodel.design import NEVER, UNTREATED
 from svmodel.did._cs_aggregate import average
+from svmodel.did._terms import ended
 from svmodel.errors import shorten
 from svmodel.estimates import critical_value
 
@@ -100,10 +101,7 @@ def design_notes(design: Design, arrays: DesignArrays, times: NDArray[np.int64])
             f"({which}). {'It is' if one else 'They are'} left out of the comparisons that need those {word}s and kept "
             "in the others; a missing outcome is never taken as zero."
         )
-    ended = ((arrays.status == EXCLUDED) & (arrays.horizon >= 0)).any(axis=1)
-    if ended.any():
-        which = _plainly(design.panel.label(arrays.areas[i]) for i in np.flatnonzero(ended))
-        notes.append(f"The intervention ended in {which}: the {word}s after the end are left out.")
+    notes += ended(design, arrays)
     never = (arrays.status == UNTREATED).all(axis=1)
     later = (arrays.start >= len(arrays.periods)) & (arrays.start < NEVER)
     if (later & never).any():

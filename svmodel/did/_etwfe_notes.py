@@ -9,6 +9,7 @@ import numpy as np
 from svmodel import periods as period_words
 from svmodel.design import NEVER
 from svmodel.did._lone import few_controls, whole_reporting_areas
+from svmodel.did._terms import ended
 from svmodel.errors import shorten
 
 if TYPE_CHECKING:
@@ -120,4 +121,4 @@ def _uncertainty(design: Design, imputed: Imputed, own: OwnSums) -> list[str]:
             "Fewer than ten untreated areas could be followed over the periods of "
             f"{_areas(design, imputed, bare)}: no interval is given for their own effects."
         )
-    return [*notes, *few_controls(imputed.arrays), *whole_reporting_areas(design)]
+    return [*notes, *ended(design, imputed.arrays), *few_controls(imputed.arrays), *whole_reporting_areas(design)]

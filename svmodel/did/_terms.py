@@ -1,4 +1,4 @@
-"""From a design's arrays to the columns of a two-way model."""
+"""From a design's arrays to the columns of a two-way model, and which cells take no part in it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from svmodel import periods
+from svmodel.design import EXCLUDED
+from svmodel.errors import shorten
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from svmodel.design import DesignArrays
+    from svmodel.design import Design, DesignArrays
 
-__all__ = ["split_covariates"]
+__all__ = ["ended", "split_covariates"]
 
 
 def split_covariates(
@@ -56,3 +60,13 @@ def split_covariates(
         else None
     )
     return slopes, moving, tuple(int(k) for k in np.flatnonzero(still))
+
+
+def ended(design: Design, arrays: DesignArrays) -> list[str]:
+    """Return a note on the areas whose intervention ended: what follows serves neither as treated nor as control."""
+    after = ((arrays.status == EXCLUDED) & (arrays.horizon >= 0)).any(axis=1)
+    if not after.any():
+        return []
+    which = shorten([design.panel.label(arrays.areas[i]) for i in np.flatnonzero(after)]).replace("'", "")
+    word = periods.describe_frequency(arrays.periods)
+    return [f"The intervention ended in {which}: the {word}s after the end are left out."]

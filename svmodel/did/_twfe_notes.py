@@ -9,6 +9,7 @@ import numpy as np
 from svmodel import periods as period_words
 from svmodel.design import NEVER
 from svmodel.did._lone import few_controls, whole_reporting_areas
+from svmodel.did._terms import ended
 from svmodel.errors import shorten
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def say(
             "small with so few (Conley and Taber 2011; MacKinnon and Webb 2017)."
             + (" No interval is given." if n == 1 else "")
         )
-    return [*notes, *few_controls(arrays), *whole_reporting_areas(design)]
+    return [*notes, *ended(design, arrays), *few_controls(arrays), *whole_reporting_areas(design)]
 
 
 def _unknown(event: TwoWayFit, groups: EventGroups) -> list[str]:

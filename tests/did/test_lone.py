@@ -85,3 +85,13 @@ def test_a_reporting_area_treated_as_a_whole_is_said(estimator):
     assert any("Every area of P is treated" in n for n in result.notes)
     part = Intervention("x", dict.fromkeys(panel.areas[:5], "2022-09"))
     assert not any("Every area of" in n for n in estimator.fit(Design(panel, outcome="n", intervention=part)).notes)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)
+def test_an_end_is_said(estimator):
+    design = _design(6, 6)
+    old = design.intervention
+    cut = Design(design.panel, outcome="n", intervention=Intervention("x", old.starts, ends={"a02": "2022-12"}))
+    (note,) = (n for n in estimator.fit(cut).notes if "intervention ended" in n)
+    assert note == "The intervention ended in a02: the months after the end are left out."
+    assert not any("intervention ended" in n for n in estimator.fit(design).notes)
