@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from svmodel.periods import PeriodLike
 
-__all__ = ["EXCLUDED", "NEVER", "TREATED", "UNTREATED", "Design", "DesignArrays", "Intervention"]
+__all__ = ["EXCLUDED", "NEVER", "TREATED", "UNTREATED", "Design", "DesignArrays", "Intervention", "in_small_areas"]
 
 #: Start index of an area that is never treated.
 NEVER = 10**6
@@ -118,7 +118,7 @@ def _checked_cost(cost: Any, problems: Problems) -> float | tuple[CostLine, ...]
     return None
 
 
-def _in_small_areas(intervention: Intervention, panel: Panel) -> Intervention:
+def in_small_areas(intervention: Intervention, panel: Panel) -> Intervention:
     """Give the start of a reporting area to each of its small areas that has none of its own."""
     given = {"starts": intervention.starts, "ends": intervention.ends or {}}
     reporting = set(panel.parents.values()) - set(panel.areas)
@@ -219,7 +219,7 @@ class Design:
             if not isinstance(getattr(self, name), kind):
                 what = type(getattr(self, name)).__name__
                 raise DesignError(f"the {name} of a design has to be a svmodel.{kind.__name__}, and is a {what}")
-        object.__setattr__(self, "intervention", _in_small_areas(self.intervention, self.panel))
+        object.__setattr__(self, "intervention", in_small_areas(self.intervention, self.panel))
         if self.window is not None and not isinstance(self.window, str):
             object.__setattr__(self, "window", tuple(self.window))
 

@@ -195,12 +195,14 @@ def resolve_areas(study: Study, panel: Panel, areas: tuple[str, ...] | None = No
 def resolve_intervention(study: Study, panel: Panel, data: Path | str | None = None) -> Intervention | None:
     """Return the study's intervention with its starts and ends found, or None where it has none.
 
+    A start that is given for a reporting area is that of each small area in it.
+
     Raises
     ------
     StudyError
         If the file or the column that should hold them cannot be used.
     """
-    from svmodel.design import Intervention
+    from svmodel.design import Intervention, in_small_areas
 
     spec = study.intervention
     if spec is None:
@@ -208,15 +210,16 @@ def resolve_intervention(study: Study, panel: Panel, data: Path | str | None = N
     root = study.data_root(data)
     starts = find_periods(study, root, "starts") if spec.starts_from else dict(spec.starts)
     ends = find_periods(study, root, "ends") if spec.ends_from else dict(spec.ends)
-    known = set(panel.areas)
+    known = {*panel.areas, *panel.parents.values()}
     problems = Problems()
     for key, found in (("starts", starts), ("ends", ends)):
         for area in (a for a in found if a not in known):
             at = study.line(f"intervention.{key}.{area}", f"intervention.{key}")
-            fix = did_you_mean(area, panel.areas, limit=4)
+            fix = did_you_mean(area, [*panel.areas, *sorted(set(panel.parents.values()))], limit=4)
             problems.add(f"{area!r} is no area of the data", where=f"intervention.{key}", fix=fix, line=at)
     problems.raise_if_any(StudyError, f"{study.path} cannot be used")
-    return Intervention(spec.name, starts=starts, ends=ends or None, cost=spec.cost or None)
+    asked = Intervention(spec.name, starts=starts, ends=ends or None, cost=spec.cost or None)
+    return in_small_areas(asked, panel)
 
 
 def find_periods(study: Study, root: Path, key: str) -> dict[str, pd.Period]:
