@@ -289,6 +289,14 @@ def _duplicated(keys: pd.Series, usable: NDArray[np.bool_]) -> NDArray[np.bool_]
 
 def _check_areas(area: _Areas, known_areas: Iterable[str] | None, rows: _Rows, problems: Problems) -> None:
     present = [str(a) for a in area.names]
+    small = [a for a in present if not is_code(a) and is_code(a.upper())]
+    if small:
+        problems.add(
+            f"{shorten(small, limit=3)} are codes in small letters",
+            where=rows(np.isin(area.codes, [present.index(a) for a in small])),
+            fix=f"Write them as {small[0].upper()!r}, or they pass for other areas.",
+            rule="code_in_small_letters",
+        )
     if known_areas is not None:
         known = {str(k) for k in known_areas}
         unknown = [a for a in present if a not in known]

@@ -310,3 +310,10 @@ def test_financial_years_written_with_a_hyphen_are_not_months():
     assert "2008/09" in str(caught.value)
     assert make(["2008-09", "2008-10"]).n_periods == 2
     assert make(["2008-09"]).n_periods == 1
+
+
+def test_codes_in_small_letters_are_no_other_areas():
+    frame = pd.DataFrame({"area": ["E08000012", "e08000012"], "month": ["2024-01", "2024-02"], "n": [1, 2]})
+    with pytest.raises(DataError, match="'e08000012' are codes in small letters") as caught:
+        Panel.from_frame(frame, area="area", period="month", counts=["n"])
+    assert "Write them as 'E08000012'" in str(caught.value)
