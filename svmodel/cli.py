@@ -95,7 +95,7 @@ def run(
     with console_progress() as progress:
         report = run_study(study, data=data, out=out, areas=chosen, jobs=jobs, force=force, progress=progress)
     print(describe_report(report))
-    if report.failed:
+    if report.failed or report.faults:
         raise typer.Exit(AREA_FAILED)
 
 

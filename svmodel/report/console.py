@@ -178,6 +178,7 @@ def describe_plan(plan: Plan, *, force: bool = False) -> str:
 def describe_report(report: RunReport) -> str:
     """Return how a run went, failures first, and where the index is."""
     lines = [_fared(o) for o in report.failed]
+    lines += [f"BROKE DOWN  {fault}" for fault in report.faults]
     counts = [f"{report.count(s)} {w}" for s, w in (("made", "made"), ("skipped", "unchanged"), ("failed", "FAILED"))]
     shown = [c for c in counts if not c.startswith("0 ")]
     lines.append(f"{len(report.outcomes)} reports: {', '.join(shown)}, in {duration(report.seconds)}")

@@ -20,9 +20,13 @@ if TYPE_CHECKING:
     from svmodel.report.study import Study
     from svmodel.result import Result
 
-__all__ = ["StudyContext", "designs", "load", "prepare"]
+__all__ = ["FAULT", "StudyContext", "designs", "load", "prepare"]
 
 _FORMAT = "svmodel-context-1"
+
+
+#: How the message of a method begins that broke down, where one that refuses says what is wrong with the question.
+FAULT = "a fault in svmodel, not in the data: "
 
 
 @dataclass(frozen=True, eq=False)
@@ -267,7 +271,7 @@ def _fit_all(study: Study, design: Design, failed: dict[str, str]) -> dict[str, 
         except UserError as error:
             failed[spec.label] = str(error)
         except Exception as error:  # noqa: BLE001 - a bug in one method is shown, and the others still answer
-            failed[spec.label] = f"{type(error).__name__}: {error}"
+            failed[spec.label] = f"{FAULT}{type(error).__name__}: {error}"
     return fitted
 
 
@@ -294,5 +298,5 @@ def _forecast(study: Study, reporting: Panel, outcome: str, failed: dict[str, st
     except UserError as error:
         failed["forecast"] = str(error)
     except Exception as error:  # noqa: BLE001 - shown in the report, which has more to say than its forecast
-        failed["forecast"] = f"{type(error).__name__}: {error}"
+        failed["forecast"] = f"{FAULT}{type(error).__name__}: {error}"
     return None

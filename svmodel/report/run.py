@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import json
 import shutil
 import time
 from collections.abc import Iterator
@@ -53,12 +54,15 @@ class RunReport:
         One for every area of this run, sorted by code.
     index : Path
         The page to open first.
+    faults : tuple of str
+        Methods that broke down, which is a fault of the package; a method that refuses a question is none.
     """
 
     plan: Plan
     outcomes: tuple[AreaOutcome, ...]
     index: Path
     seconds: float
+    faults: tuple[str, ...] = ()
 
     @property
     def failed(self) -> tuple[AreaOutcome, ...]:
@@ -159,7 +163,19 @@ def run_study(
         write_manifest(plan, listed, started=started, seconds=seconds)
         if not any(o.failed for o in outcomes):
             shutil.rmtree(plan.work, ignore_errors=True)
-    return RunReport(plan, outcomes, index, seconds)
+    return RunReport(plan, outcomes, index, seconds, _faults(plan, outcomes))
+
+
+def _faults(plan: Plan, outcomes: tuple[AreaOutcome, ...]) -> tuple[str, ...]:
+    """Return what broke down, as the reports themselves say it, so that a resumed run says it again."""
+    found: dict[str, None] = {}
+    for made in (o for o in outcomes if not o.failed):
+        held = json.loads((plan.area_folder(made.code) / "result.json").read_text(encoding="utf-8"))
+        for outcome, failed in held.get("failures", {}).items():
+            for label, text in failed.items():
+                if text.startswith(contexts.FAULT):
+                    found[f"{outcome}, {label}: {text}"] = None
+    return tuple(found)
 
 
 @contextlib.contextmanager
