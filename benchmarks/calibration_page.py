@@ -33,9 +33,8 @@ to the mean except in the last scenario.
 Standard errors alone are a little small here (s.e. / s.d. below 1), for two reasons. Clustered by area, they take the
 mean of a cohort from the cohort itself: with 8 areas in each that costs a factor near sqrt(7 / 8) = 0.94. And they are
 for the events of an average over all shocks that might have been, where the truth in events is for those that were.
-The intervals of ETWFE and Callaway-Sant'Anna allow for the first (a CR2 factor and Satterthwaite's degrees of freedom),
-those of ETWFE for the second too, so that they cover although the errors stay those of other software. TWFE keeps the
-textbook interval (CRV1, t with one degree less than areas), which is what other programs print.
+Intervals allow for the first (a CR2 factor, Satterthwaite's degrees of freedom), those of ETWFE for the second too, so
+that they cover although the errors stay those of other software.
 
 """
 

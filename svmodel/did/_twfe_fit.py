@@ -11,7 +11,7 @@ import pandas as pd
 
 from svmodel.did._terms import split_covariates
 from svmodel.errors import EstimationError
-from svmodel.numerics.cluster import cluster_covariance, crv1_factor
+from svmodel.numerics.cluster import SmallSample, cluster_covariance, crv1_factor, small_sample
 from svmodel.numerics.linear_fe import fit_linear
 from svmodel.numerics.poisson_fe import PoissonFit, fit_poisson, informative_cells
 from svmodel.numerics.separation import separated_cells
@@ -101,6 +101,8 @@ class TwoWayFit:
     n_clusters : int
     factor : float
     model : PoissonFit or LinearFit
+    influence : ndarray, shape (N, Q)
+        What each area adds to the error of each coefficient; zero where not kept.
     """
 
     arrays: DesignArrays
@@ -114,6 +116,18 @@ class TwoWayFit:
     n_clusters: int
     factor: float
     model: PoissonFit | LinearFit | None
+    influence: Floats | None = None
+
+    def small(self, weights: Floats) -> SmallSample:
+        """Return what the interval of a weighted sum of the coefficients needs beside its standard error.
+
+        Treated areas share the fitted coefficients, and untreated ones the period effects: two groups.
+        """
+        assert self.influence is not None
+        treated: NDArray[np.int64] = np.array((self.use & (self.group >= 0)).any(axis=1), dtype=np.int64)
+        found = small_sample(self.influence @ weights, treated)
+        df = found.df if np.isfinite(found.df) else np.inf
+        return SmallSample(found.inflation, min(df, float(self.n_clusters - 1)))
 
     def why(self, j: int) -> str:
         """Say why group `j` has no coefficient."""
@@ -217,8 +231,12 @@ def fit_groups(arrays: DesignArrays, use: Mask, group: NDArray[np.int64], family
     factor = crv1_factor(int(cells.sum()), columns, n_clusters)
     coefficient, covariance = np.full(Q, np.nan), np.zeros((Q, Q))
     coefficient[kept] = model.theta[at]
-    covariance[np.ix_(kept, kept)] = cluster_covariance(model.influence[:, at], factor)
-    return TwoWayFit(arrays, cells, group, kept, silent, absorbed, coefficient, covariance, n_clusters, factor, model)
+    influence = np.zeros((len(y), Q))
+    influence[:, kept] = model.influence[:, at]
+    covariance[np.ix_(kept, kept)] = cluster_covariance(influence[:, kept], factor)
+    return TwoWayFit(
+        arrays, cells, group, kept, silent, absorbed, coefficient, covariance, n_clusters, factor, model, influence
+    )
 
 
 def _renumbered(group: NDArray[np.int64], drop: Mask) -> NDArray[np.int64]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from svmodel.design import Design
     from svmodel.did._twfe_fit import TwoWayFit
+    from svmodel.numerics.cluster import SmallSample
 
     Floats = NDArray[np.float64]
 
@@ -31,7 +32,7 @@ class TwoWayFixedEffects:
     family : {"poisson", "linear"}
         ``poisson`` for ratios (quasi-likelihood; the log of the exposure is an offset), ``linear`` for differences.
     level : float
-        Coverage of intervals, from Student's t with one degree less than there are areas.
+        Coverage of intervals.
     leads, lags : int, optional
         Horizons of the event study before and after the start; what lies beyond is binned into the last one. By
         default the horizons that at least half of the treated areas reach, at most 24.
@@ -43,6 +44,10 @@ class TwoWayFixedEffects:
     area-period.
     Linear: ``difference`` is the coefficient, ``events`` it times the treated area-periods, and there is no rate ratio.
     Covariates that stand still over time get a coefficient in every period, others one.
+
+    ``std_error`` is CRV1 by area, as other programs give it. Intervals and p-values are wider than theirs where few
+    areas are treated: the treated areas share the fitted effect, so their residuals are too small, and the degrees of freedom
+    are nearer to the number of treated areas than to that of all (:func:`svmodel.numerics.cluster.small_sample`).
 
     With staggered starts the coefficient averages effects with weights that can be negative; ``weights`` has them by
     cohort and period, to first order for Poisson.
@@ -141,23 +146,29 @@ class TwoWayFixedEffects:
     def _rows(self, term: str, fit: TwoWayFit, j: int, *, counts: bool, **which: Any) -> list[dict[str, Any]]:
         """Return one coefficient on every scale."""
         from svmodel.did._scales import PerCell, from_influence
-        from svmodel.numerics.cluster import SmallSample
 
         cells, exposure, observed = fit.size(j)
-        estimate, error, df = float(fit.coefficient[j]), float(np.sqrt(fit.covariance[j, j])), fit.n_clusters - 1
+        estimate, error = float(fit.coefficient[j]), float(np.sqrt(fit.covariance[j, j]))
+        small = fit.small((np.arange(len(fit.kept)) == j).astype(np.float64))
         if self.family == "poisson":
             expected = observed / float(np.exp(estimate))
             # the observed sum is held, so all the uncertainty of the ratio is that of the expected sum
             covariance = np.array([[0.0, 0.0], [0.0, (expected * error) ** 2]])
             per = PerCell(cells, exposure, events=counts)
-            small = SmallSample(1.0, df)
             return from_influence(term, observed, expected, covariance, per, level=self.level, small=small, **which)
         factors = [("difference", 1.0)]
         if counts:
             if exposure:
                 factors.append(("per_100k", cells / exposure * 1e5))
             factors.append(("events", cells))
-        return [linear_row(term, s, estimate * k, error * k, level=self.level, df=df, **which) for s, k in factors]
+        return [self._linear(term, s, estimate * k, error * k, small, **which) for s, k in factors]
+
+    def _linear(
+        self, term: str, scale: str, estimate: float, error: float, small: SmallSample, **which: Any
+    ) -> dict[str, Any]:
+        """Return a row whose interval is widened for few treated areas, and whose standard error is not."""
+        row = linear_row(term, scale, estimate, error * small.inflation, level=self.level, df=small.df, **which)
+        return {**row, "std_error": row["std_error"] / small.inflation}
 
     def _average(self, fit: TwoWayFit, after: NDArray[np.bool_]) -> list[dict[str, Any]]:
         """Return the equally weighted average over horizons from 0; of log ratios for Poisson."""
@@ -166,10 +177,11 @@ class TwoWayFixedEffects:
         w = after / after.sum()
         estimate = float(w @ np.where(after, fit.coefficient, 0.0))
         # rounding can leave a variance of zero just below it
-        error, df = float(np.sqrt(max(w @ fit.covariance @ w, 0.0))), fit.n_clusters - 1
-        if self.family == "poisson":
-            return [log_row("event_average", estimate, error, level=self.level, df=df)]
-        return [linear_row("event_average", "difference", estimate, error, level=self.level, df=df)]
+        error, small = float(np.sqrt(max(w @ fit.covariance @ w, 0.0))), fit.small(w)
+        if self.family == "linear":
+            return [self._linear("event_average", "difference", estimate, error, small)]
+        row = log_row("event_average", estimate, error * small.inflation, level=self.level, df=small.df)
+        return [{**row, "std_error": row["std_error"] / small.inflation}]
 
     def _joint(self, fit: TwoWayFit, horizons: NDArray[np.int64]) -> JointEstimate | None:
         import pandas as pd
