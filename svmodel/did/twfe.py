@@ -46,8 +46,8 @@ class TwoWayFixedEffects:
     Covariates that stand still over time get a coefficient in every period, others one.
 
     ``std_error`` is CRV1 by area, as other programs give it. Intervals and p-values are wider than theirs where few
-    areas are treated: the treated areas share the fitted effect, so their residuals are too small, and the degrees of freedom
-    are nearer to the number of treated areas than to that of all (:func:`svmodel.numerics.cluster.small_sample`).
+    areas are treated: these share the fitted effect, so that their residuals are too small, and the degrees of freedom
+    are nearer to their number than to that of all areas (:func:`svmodel.numerics.cluster.small_sample`).
 
     With staggered starts the coefficient averages effects with weights that can be negative; ``weights`` has them by
     cohort and period, to first order for Poisson.
