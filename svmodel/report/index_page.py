@@ -41,6 +41,7 @@ def index_page(
         made=[o for o in listed if not o.failed],
         numbers=numbers,
         blank=AreaRow(ABSENT, ABSENT, ABSENT),
+        coded=any(o.code != o.name for o in listed),
         shorthand=_shorthand(numbers, [o.code for o in listed if not o.failed]),
     )
 

@@ -43,3 +43,9 @@ def test_the_page_of_a_failed_area_says_so_and_why(read_outline):
     assert "ValueError: &lt;bad&gt;\nsecond line" in html
     assert 'href="run.log"' in html
     assert "no reason was given" in failed_page(title="S", code="E", name="W", message=" ")
+
+
+def test_codes_have_a_column_only_where_they_say_more_than_names():
+    column = '<th scope="col">Code</th>'
+    assert column in index_page(STUDY, [AreaOutcome("E1", "Sefton", "made")], synthetic=False)
+    assert column not in index_page(STUDY, [AreaOutcome("Barnet", "Barnet", "made")], synthetic=False)
