@@ -51,6 +51,15 @@ def layouts() -> tuple[str, ...]:
     return tuple(LAYOUTS)
 
 
+def layout_options(layout: str) -> tuple[str, ...]:
+    """Return the options that a layout's reader takes from a study file."""
+    if layout == "tidy":
+        return ("vintage", "lsoa_lookup")
+    from svmodel.sources.layouts import LAYOUTS
+
+    return tuple(inspect.signature(LAYOUTS[layout]).parameters)[1:]
+
+
 def read_layout(spec: DataSpec, root: Path) -> Extract:
     """Read a publisher's file.
 
@@ -62,7 +71,7 @@ def read_layout(spec: DataSpec, root: Path) -> Extract:
     from svmodel.sources.layouts import LAYOUTS
 
     reader = LAYOUTS[spec.layout]
-    valid = list(inspect.signature(reader).parameters)[1:]
+    valid = layout_options(spec.layout)
     for name in spec.options:
         if name not in valid:
             raise DataError(f"the layout {spec.layout!r} has no option {name!r}. {did_you_mean(name, valid)}")

@@ -73,7 +73,10 @@ def panel_of(spec: DataSpec, root: Path) -> Panel:
         return _from_layout(spec, root)
     from svmodel.sources.tidy import read_panel
 
-    return read_panel(root / spec.path, **_roles(spec), joins=as_joins(spec.all_joins, root))
+    options = dict(spec.options)
+    if "lsoa_lookup" in options:
+        options["lsoa_lookup"] = root / str(options["lsoa_lookup"])
+    return read_panel(root / spec.path, **_roles(spec), joins=as_joins(spec.all_joins, root), **options)
 
 
 def _roles(spec: DataSpec) -> dict[str, Any]:

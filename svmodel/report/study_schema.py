@@ -11,7 +11,7 @@ import yaml
 from svmodel.costs import CostLine
 from svmodel.errors import Problem, Problems, UserError, did_you_mean
 from svmodel.report._lines import Section, compose, construct, line
-from svmodel.report.registry import checks, estimators, layouts
+from svmodel.report.registry import checks, estimators, layout_options, layouts
 from svmodel.report.study import (
     BreakSpec,
     DataSpec,
@@ -93,10 +93,14 @@ def _data(root: Section) -> DataSpec:
         return DataSpec(path="")
     options = held.section("options")
     names = held.section("names")
+    layout = held.choice("layout", layouts(), "tidy")
+    taken = {} if options is None else {k: options.plain(k) for k in layout_options(layout) if options.has(k)}
+    if options is not None:
+        options.close()
     spec = DataSpec(
         path=held.text("path", "", required=True) or "",
         root=held.text("root"),
-        layout=held.choice("layout", layouts(), "tidy"),
+        layout=layout,
         area=held.text("area"),
         period=held.text("period"),
         counts=held.names("counts"),
@@ -106,7 +110,7 @@ def _data(root: Section) -> DataSpec:
         parent=held.text("parent"),
         name=held.text("name"),
         parent_name=held.text("parent_name"),
-        options={} if options is None else {k: options.plain(k) for k in options.keys()},  # noqa: SIM118
+        options=taken,
         joins=tuple(_join(s) for s in held.sections("joins")),
         population=_population(held),
         names={} if names is None else {k: names.text(k) or k for k in names.keys()},  # noqa: SIM118

@@ -71,6 +71,8 @@ def test_every_key_that_the_parser_asks_for_is_documented_and_no_other(write, mo
     monkeypatch.setattr(_lines.Section, "close", note_what_was_asked)
     for example in EXAMPLES:
         parse_study(write(example))
+    # the options are those of each layout's reader, which docs/data.md documents
+    asked = {key for key in asked if not key.startswith("data.options.")}
     assert len(asked) > 50, "the parser no longer closes its sections; this test sees nothing"
     assert asked - DOCUMENTED == set()
     assert DOCUMENTED - asked == set()

@@ -277,3 +277,18 @@ def test_the_shipped_studies_parse(name):
     study = read_study(ROOT / "pipelines" / f"{name}.yaml", look_at_data=name == "demo")
     assert study.key == name
     assert study.title
+
+
+def test_an_option_that_the_layout_does_not_take_is_named_with_its_line(tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_text(
+        "title: A study\ndata:\n  path: d.csv\n  area: a\n  period: p\n  counts: [n]\n  options: {vintge: 2021}\n"
+        "outcomes: [{column: n}]\n",
+        encoding="utf-8",
+    )
+    (tmp_path / "d.csv").write_text("a,p,n\nX,2024-01,1\n", encoding="utf-8")
+    with pytest.raises(StudyError) as caught:
+        read_study(path)
+    (problem,) = caught.value.problems
+    assert problem.line == 7
+    assert "Did you mean 'vintage'?" in str(problem)
