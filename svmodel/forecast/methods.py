@@ -70,12 +70,6 @@ class History:
         usable = (target <= origin) & recent & (start >= self.per_year)
         return usable & ~straddles(self.n_periods, self.horizon, self.breaks)
 
-    def season_ahead(self, origin: int) -> NDArray[np.int64]:
-        """Return the season of each period after `origin`; shape (horizon,)."""
-        if self.per_year == 1:
-            return np.zeros(self.horizon, dtype=np.int64)
-        return np.asarray((self.season_of[origin] + 1 + np.arange(self.horizon)) % self.per_year)
-
 
 class Method(Protocol):
     """What forecasts after an origin."""

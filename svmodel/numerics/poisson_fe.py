@@ -129,12 +129,6 @@ class PoissonFit:
         return self.terms.normal(self.mu, self.area_sums)
 
     @cached_property
-    def area_means(self) -> Floats:
-        """``zbar_i``, the mu-weighted mean of ``z_it``, shape (N, P); zero for an area without events."""
-        total = self.mu.sum(axis=1)[:, None]
-        return np.divide(self.area_sums, total, out=np.zeros_like(self.area_sums), where=total > 0)
-
-    @cached_property
     def influence(self) -> Floats:
         """Influence of each area on ``theta``, shape (N, P): the rows sum to zero, and their cross product is CR0."""
         return self.normal.solve(self.terms.area_sums(self.residual).T).T

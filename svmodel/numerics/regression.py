@@ -88,9 +88,10 @@ def regress(
     Examples
     --------
     >>> import pandas as pd
-    >>> frame = pd.DataFrame({"area": list("aabb"), "period": [0, 1, 0, 1], "y": [1.0, 2.0, 1.0, 5.0]})
-    >>> frame["d"] = [0.0, 0.0, 0.0, 1.0]
-    >>> round(regress(frame, outcome="y", regressors=("d",), cluster=None)["d"][0], 6)  # doctest: +SKIP
+    >>> frame = pd.DataFrame([(a, t) for a in "abcd" for t in range(4)], columns=["area", "period"])
+    >>> frame["d"] = ((frame["area"] < "c") & (frame["period"] > 1)).astype(float)
+    >>> frame["y"] = 3 * frame["d"] + frame["period"] + [0, 1, 0, 1, 1, 0, 1, 0, 0, 1, 0, 1, 1, 0, 1, 0]
+    >>> round(regress(frame, outcome="y", regressors=("d",), effects=("area", "period"), cluster="area")["d"][0], 6)
     3.0
     """
     with warnings.catch_warnings():
