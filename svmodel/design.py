@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from numbers import Real
 from types import MappingProxyType
@@ -150,6 +150,8 @@ class DesignArrays:
         In the order of ``design.covariates``.
     areas : tuple of str
     periods : pandas.PeriodIndex
+    anticipation : int
+        Of the design, in periods.
     """
 
     y: NDArray[np.float64]
@@ -159,6 +161,33 @@ class DesignArrays:
     covariates: NDArray[np.float64]
     areas: tuple[str, ...]
     periods: pd.PeriodIndex
+    anticipation: int = 0
+
+    def assigned(self, pattern: NDArray[np.int64]) -> DesignArrays:
+        """Return the arrays with the intervention dealt out anew: area i gets when area ``pattern[i]`` had it.
+
+        Starts, ends and anticipation move together; outcomes, exposures and covariates stay where they are.
+
+        Parameters
+        ----------
+        pattern : ndarray of int, shape (N,)
+            Rows of these arrays; a permutation for randomisation inference, a row of an untreated area to take the
+            intervention away.
+        """
+        return replace(self, start=self.start[pattern], status=self.status[pattern])
+
+    def take(self, rows: NDArray[np.int64]) -> DesignArrays:
+        """Return the arrays of some areas, in this order; an area may be taken several times (bootstrap)."""
+        names = self.areas
+        return replace(
+            self,
+            y=self.y[rows],
+            exposure=None if self.exposure is None else self.exposure[rows],
+            start=self.start[rows],
+            status=self.status[rows],
+            covariates=self.covariates[rows],
+            areas=tuple(names[int(i)] for i in rows),
+        )
 
     @property
     def treated(self) -> NDArray[np.bool_]:
@@ -273,7 +302,23 @@ class Design:
             covariates=np.stack(covariates, axis=-1) if covariates else np.empty((*status.shape, 0)),
             areas=view.areas,
             periods=view.periods,
+            anticipation=self.anticipation,
         )
+
+    def reassigned(self, pattern: NDArray[np.int64]) -> Design:
+        """Return the design with the intervention dealt out anew, as :meth:`DesignArrays.assigned` does for arrays.
+
+        Parameters
+        ----------
+        pattern : ndarray of int, shape (N,)
+            For each area of the view, in its order, the place of the area whose start and end it gets.
+        """
+        areas, told = self.view.areas, self.intervention
+        held: list[dict[str, Any]] = [
+            {a: given[areas[int(j)]] for a, j in zip(areas, pattern, strict=True) if areas[int(j)] in given}
+            for given in (told.starts, told.ends or {})
+        ]
+        return replace(self, intervention=Intervention(told.name, held[0], held[1], told.cost))
 
     def describe(self) -> str:
         """Return the question in one sentence."""

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from svmodel.design import Design
+    from svmodel.design import Design, DesignArrays
 
-__all__ = ["COLUMNS", "SCALES", "TERMS", "Effect", "Estimator", "Headline", "JointEstimate", "Result"]
+__all__ = ["COLUMNS", "SCALES", "TERMS", "Effect", "Estimator", "Headline", "JointEstimate", "PointEstimator", "Result"]
 
 COLUMNS = (
     "term",
@@ -62,6 +62,24 @@ class Estimator(Protocol):
 
     def fit(self, design: Design, *, seed: int = 0) -> Result:
         """Answer the design."""
+        ...
+
+
+@runtime_checkable
+class PointEstimator(Estimator, Protocol):
+    """An estimator that also gives its average effect alone: what resampling asks for thousands of times."""
+
+    @property
+    def scale(self) -> str:
+        """Scale of :meth:`point`: ``log_rate_ratio`` or ``difference`` (the outcome's units per treated cell)."""
+        ...
+
+    def point(self, arrays: DesignArrays) -> float:
+        """Return the term ``att`` on :attr:`scale`, the same number as :meth:`fit` gives.
+
+        NaN where it is not identified, and minus infinity for a log rate ratio of zero events; it does not raise for
+        either, because a resample may well come out so.
+        """
         ...
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["checks", "default_notebook", "estimators", "layouts", "read_layout"]
 
 #: Rooms whose public frozen dataclasses with a ``fit`` are estimators.
-_ROOMS = ("svmodel.did",)
+_ROOMS = ("svmodel.did", "svmodel.counterfactual")
 _NOTEBOOK = "area_evaluation.ipynb"
 
 

@@ -10,9 +10,9 @@ PACKAGE = ROOT / "svmodel"
 FLOORS = {
     1: ["errors", "periods", "areas", "breaks", "ledger", "files", "seeds", "numerics"],
     2: ["panel", "design", "result", "estimates", "figure", "checkresult", "costs"],
-    3: ["sources", "simulate"],
+    3: ["sources", "simulate", "inference"],
     4: ["profile", "trends", "forecast", "did", "counterfactual", "bayes", "courses", "economics"],
-    5: ["checks", "compare", "testing"],
+    5: ["checks", "comparison", "testing"],
     6: ["present"],
     7: ["report"],
     8: ["cli"],

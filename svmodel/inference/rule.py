@@ -1,0 +1,105 @@
+"""Which kind of uncertainty a design can bear: the rule that every estimator asks, and what it says about why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from svmodel.design import DesignArrays
+
+__all__ = ["ENOUGH_PLACEBOS", "FEW_CONTROLS", "FEW_TREATED", "Choice", "Kind", "choose", "n_controls", "never_treated"]
+
+Kind: TypeAlias = Literal["cluster", "placebo", "none"]
+#: With fewer treated areas than this a cluster-robust variance is known to be too small.
+FEW_TREATED = 8
+#: With fewer controls than this a cluster-robust variance is known to be too small.
+FEW_CONTROLS = 8
+#: Untreated areas that a placebo distribution needs: with 19 the smallest two-sided p-value is 1 in 20.
+ENOUGH_PLACEBOS = 19
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the rule chose.
+
+    Attributes
+    ----------
+    kind : {"cluster", "placebo", "none"}
+        Cluster-robust with a small-sample correction; from placebo areas; or no interval at all.
+    why : str
+        For the notes of a result.
+    warn : bool
+        Whether coverage at the nominal rate is in doubt even so; `why` then says it.
+    n_treated, n_controls, n_never : int
+        Areas seen treated; seen untreated while others are treated; never treated.
+    """
+
+    kind: Kind
+    why: str
+    warn: bool
+    n_treated: int
+    n_controls: int
+    n_never: int
+
+
+def n_controls(arrays: DesignArrays) -> int:
+    """Return how many areas are seen untreated in some period in which another is seen treated."""
+    when = np.flatnonzero(arrays.treated.any(axis=0))
+    return int(arrays.untreated[:, when].any(axis=1).sum())
+
+
+def never_treated(arrays: DesignArrays) -> np.ndarray:
+    """Return the rows of areas that are untreated throughout and were seen while others were treated."""
+    when = np.flatnonzero(arrays.treated.any(axis=0))
+    return np.flatnonzero((arrays.status == 0).all(axis=1) & arrays.untreated[:, when].any(axis=1))
+
+
+def choose(arrays: DesignArrays, wanted: str = "auto") -> Choice:
+    """Choose the kind of uncertainty by the number of treated areas and of controls.
+
+    Parameters
+    ----------
+    arrays : DesignArrays
+    wanted : {"auto", "cluster", "placebo"}
+        ``auto`` for the rule; else what the user asks for, where the design can bear it.
+
+    Returns
+    -------
+    Choice
+    """
+    treated = int(arrays.treated.any(axis=1).sum())
+    controls, never = n_controls(arrays), len(never_treated(arrays))
+    areas = f"{treated} treated area{'s' if treated > 1 else ''} and {controls} control{'s' if controls > 1 else ''}"
+
+    def made(kind: Kind, why: str, *, warn: bool = False) -> Choice:
+        return Choice(kind, f"{areas}: {why}", warn, treated, controls, never)
+
+    if controls <= 1:
+        why = "whatever else happened in a single control passes for the effect. No interval is given."
+        return made("none", why, warn=True)
+    few = treated < FEW_TREATED
+    if (wanted == "auto" and few and never >= ENOUGH_PLACEBOS) or (wanted == "placebo" and never >= 2):
+        return made(
+            "placebo",
+            "cluster-robust errors are too small with so few treated, so intervals rest on how far untreated areas "
+            "strayed over the same periods (Conley and Taber 2011; Ferman and Pinto 2019). They suppose that treated "
+            "areas would have strayed as untreated areas of their size did.",
+            warn=never < ENOUGH_PLACEBOS,
+        )
+    if treated == 1:
+        why = (
+            f"a single treated area shows no noise of its own, and {never} never treated areas are too few to show it. "
+            "No interval is given."
+        )
+        return made("none", why, warn=True)
+    if few or controls < FEW_CONTROLS:
+        side = "treated" if few else "control"
+        why = (
+            f"cluster-robust errors (CR2, Satterthwaite's degrees of freedom) with so few {side} areas are known to be "
+            "too small at times (MacKinnon and Webb 2017); read the interval as the least there is."
+        )
+        return made("cluster", why, warn=True)
+    return made("cluster", "intervals are cluster-robust by area (CR2, Satterthwaite's degrees of freedom).")
