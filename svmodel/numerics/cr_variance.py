@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["KINDS", "ClusterRegression", "Kind", "RobustError", "of_linear", "of_poisson", "of_rows"]
+__all__ = ["KINDS", "ClusterRegression", "Kind", "RobustError", "of_linear", "of_poisson", "of_rows", "of_terms"]
 
 Kind: TypeAlias = Literal["CR0", "CR1", "CR2", "CR3"]
 KINDS = ("CR0", "CR1", "CR2", "CR3")
@@ -65,22 +65,23 @@ class ClusterRegression:
     With ``M = (X'X)^-1`` and ``H_g = X_g M X_g'`` the variances are ``M (sum_g X_g' A_g e_g e_g' A_g X_g) M`` with
 
     - CR1: ``A_g = I``, times the CRV1 factor;
-    - CR2: ``A_g = (I - H_g)^(-1/2)``, the symmetric square root of the pseudo-inverse (Bell and McCaffrey 2002; Pustejovsky
-      and Tipton 2018, eq. 11-13), unbiased where errors are independent with variances of one over the weights;
-    - CR3: ``A_g = (I - H_g)^-1``, times ``(G - 1) / G``: the cluster jackknife about the full estimate, CV3 of MacKinnon,
-      Nielsen and Webb (2023).
+    - CR2: ``A_g = (I - H_g)^(-1/2)``, the symmetric square root of the pseudo-inverse (Bell and McCaffrey 2002;
+      Pustejovsky and Tipton 2018, section 2), unbiased where errors are independent with variances of one over the
+      weights;
+    - CR3: ``A_g = (I - H_g)^-1``, times ``(G - 1) / G``: the cluster jackknife about the full estimate, CV3 of
+      MacKinnon, Nielsen and Webb (2023).
 
-    Level effects of the clusters, once taken out, may stay out of ``H_g``: they are orthogonal between clusters, so that
-    ``I - H_g`` of the whole regression differs only in directions that no residual and no column has (Pustejovsky
+    Level effects of the clusters, once taken out, may stay out of ``H_g``: they are orthogonal between clusters, so
+    that ``I - H_g`` of the whole regression differs only in directions that no residual and no column has (Pustejovsky
     and Tipton 2018, section 2.3 and theorem 2). That needs weights which are the inverse of the working variance, as
     here: rows times ``sqrt(w)`` then are an unweighted regression with equal variances. It is wrong for weights of
-    another origin (their corrigendum of 2023), and no such weights can be given here.
+    another origin, and no such weights can be given here.
 
     References
     ----------
     Bell and McCaffrey (2002), *Survey Methodology* 28(2). Imbens and Kolesar (2016), *Review of Economics and
-    Statistics* 98(4). Pustejovsky and Tipton (2018), *Journal of Business & Economic Statistics* 36(4). MacKinnon, Nielsen
-    and Webb (2023), *Journal of Econometrics* 232(2).
+    Statistics* 98(4). Pustejovsky and Tipton (2018), *Journal of Business & Economic Statistics* 36(4), with their
+    corrigendum on theorem 2. MacKinnon, Nielsen and Webb (2023), *Journal of Econometrics* 232(2).
 
     Examples
     --------
@@ -203,8 +204,7 @@ class ClusterRegression:
         -------
         RobustError
             The degrees of freedom are ``(sum_i lambda_i)^2 / sum_i lambda_i^2`` of the quadratic form that the
-            variance is (Bell and McCaffrey 2002; Imbens and Kolesar 2016, section II.B; Pustejovsky and Tipton 2018,
-            section 3.1).
+            variance is (Bell and McCaffrey 2002; Imbens and Kolesar 2016; Pustejovsky and Tipton 2018, section 3).
         """
         variance = self._factor(kind) * float(((self.influence(kind) @ contrast) ** 2).sum())
         if kind == "CR3" and len(self.held_by_one(contrast)):
@@ -268,7 +268,7 @@ def of_linear(fit: LinearFit, weights: Floats | None = None) -> ClusterRegressio
     w = np.where(use, 1.0 if weights is None else weights, 0.0)
     root = np.sqrt(w)
     residual = np.divide(fit.residual, root, out=np.zeros_like(root), where=root > 0)
-    return _of_terms(fit.terms, w, residual)
+    return of_terms(fit.terms, w, residual)
 
 
 def of_poisson(fit: PoissonFit) -> ClusterRegression:
@@ -278,16 +278,29 @@ def of_poisson(fit: PoissonFit) -> ClusterRegression:
     """
     root = np.sqrt(fit.mu)
     residual = np.divide(fit.residual, root, out=np.zeros_like(root), where=root > 0)
-    return _of_terms(fit.terms, fit.mu, residual)
+    return of_terms(fit.terms, fit.mu, residual)
 
 
-def _of_terms(terms: TwoWay, w: Floats, residual: Floats) -> ClusterRegression:
-    """Lay out free columns less their area's weighted mean, times the root of the weight."""
+def of_terms(terms: TwoWay, w: Floats, residual: Floats) -> ClusterRegression:
+    """Lay out the free columns of a two-way model, less their area's weighted mean, times the root of the weight.
+
+    Parameters
+    ----------
+    terms : TwoWay
+    w : ndarray, shape (N, T)
+        Zero off the used cells.
+    residual : ndarray, shape (N, T)
+        Already times the root of the weight; zero off the used cells.
+
+    Returns
+    -------
+    ClusterRegression
+    """
     N, T = terms.shape
     W, Q = terms.by_period.shape[1], terms.n_groups
     columns = np.zeros((N, T, terms.size))
-    for t in range(T):
-        columns[:, t, t * W : (t + 1) * W] = terms.by_period
+    for period in range(T):
+        columns[:, period, period * W : (period + 1) * W] = terms.by_period
     if terms.group is not None:
         i, t = np.nonzero(terms.group >= 0)
         columns[i, t, terms.n_period_terms + terms.group[i, t]] = 1.0
