@@ -1,4 +1,4 @@
-"""Extended two-way fixed effects for counts: Poisson imputation, with the saturated regression's standard errors."""
+"""Extended two-way fixed effects: imputation, Poisson or linear, with the saturated regression's standard errors."""
 
 from __future__ import annotations
 
@@ -7,37 +7,50 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from svmodel.did._settle import checked_inference
 from svmodel.errors import EstimationError
 from svmodel.estimates import estimates_frame, provenance
 from svmodel.result import Result
 
 if TYPE_CHECKING:
-    from svmodel.design import Design
+    from svmodel.design import Design, DesignArrays
 
 __all__ = ["ExtendedTwoWayFixedEffects"]
 
 #: Fewer treated areas than this make a cluster-robust variance too small to be used.
 FEW_TREATED = 8
 
+_FAMILIES = ("poisson", "linear")
+_EFFECTS = ("area", "cohort")
+
 
 @dataclass(frozen=True)
 class ExtendedTwoWayFixedEffects:
-    """Observed against expected counts, the expected imputed from untreated area-periods by Poisson regression.
+    """Observed against expected outcomes, the expected imputed from untreated area-periods by regression.
 
     Area effects, period effects and covariates are fitted to the untreated area-periods alone, with the log of the
-    exposure as offset; each treated area-period is then held against the count that they predict for it.
+    exposure as offset (Poisson); each treated area-period is then held against the outcome that they predict for it.
 
     Parameters
     ----------
-    family : {"poisson"}
-        The mean is a product of an area's level, a period's level and exposure. The outcome need not be a count as
-        long as it is never negative (quasi-likelihood).
+    family : {"poisson", "linear"}
+        ``poisson``: the mean is a product of an area's level, a period's level and exposure. The outcome need not be a
+        count as long as it is never negative (quasi-likelihood). ``linear``: the mean is a sum of an area's level and a
+        period's, in the outcome's own units; exposure turns its differences into rates and nothing else.
     level : float
         Coverage of intervals.
     few_treated : int
         A sum over fewer treated areas than this takes its uncertainty from untreated areas (see Notes), because a
         cluster-robust variance from so few is far too small. 0 for the cluster-robust variance throughout, as the
-        saturated regression gives it.
+        saturated regression gives it. With ``family="linear"`` or ``effects="cohort"`` the size below which a cohort's
+        residuals are about the pooled effect; the intervals of the average effect follow `inference`.
+    effects : {"area", "cohort"}
+        A level for each area, or one for each cohort with the never treated as one, as R's etwfe has by default. With
+        complete data they agree in the linear family, and in the Poisson family without covariates or exposures;
+        covariates then have slopes by cohort and by period. Cohort effects need less of each area's past and leave the
+        differences between areas of a cohort in the residuals.
+    inference : {"auto", "cluster", "placebo"}
+        What intervals rest on, see :func:`svmodel.inference.choose`.
 
     Notes
     -----
@@ -72,7 +85,12 @@ class ExtendedTwoWayFixedEffects:
     break at the start. This is not so for leads that are estimated on the earliest periods only (Roth 2024).
     Within an area the misses before the start sum to zero, so ``joint`` holds all horizons but the last one before it.
 
-    *Covariates* that stand still over time get a coefficient in every period; others get one.
+    *Covariates* that stand still over time get a coefficient in every period; others get one. With cohort effects each
+    has a slope by cohort and one by period.
+
+    *Linear family.* ``difference`` is the mean of observed less expected over treated area-periods. For complete panels
+    it is the saturated regression of Wooldridge (2021, eq. 6.33), with its standard errors where no cohort is small.
+    For a count, ``rate_ratio`` is observed over observed less events, with the observed number held.
 
     *Counterfactual.* ``low`` and ``high`` bound the expected count (shape over time and level of the area), not the
     count that would have been observed.
@@ -83,6 +101,8 @@ class ExtendedTwoWayFixedEffects:
 
     References
     ----------
+    Wooldridge, J.M. (2021). Two-way fixed effects, the two-way Mundlak regression, and difference-in-differences
+    estimators. SSRN 3906345; (2025) *Empirical Economics* 69, 2545-2587.
     Wooldridge, J.M. (2023). Simple approaches to nonlinear difference-in-differences with panel data. *Econometrics
     Journal* 26(3), C31-C66.
     Borusyak, Jaravel and Spiess (2024). *Review of Economic Studies* 91(6), 3253-3285.
@@ -106,18 +126,36 @@ class ExtendedTwoWayFixedEffects:
     True
     """
 
-    family: Literal["poisson"] = "poisson"
+    family: Literal["poisson", "linear"] = "poisson"
     level: float = 0.95
     few_treated: int = FEW_TREATED
+    effects: Literal["area", "cohort"] = "area"
+    inference: str = "auto"
 
     def __post_init__(self) -> None:
-        if self.family != "poisson":
-            raise EstimationError(
-                f"ExtendedTwoWayFixedEffects has no family {self.family!r}; it has 'poisson'. For a linear model use "
-                "TwoWayFixedEffects(family='linear')"
-            )
+        for name, value, valid in (("family", self.family, _FAMILIES), ("effects", self.effects, _EFFECTS)):
+            if value not in valid:
+                said = " and ".join(map(repr, valid))
+                raise EstimationError(f"ExtendedTwoWayFixedEffects has no {name} {value!r}; it has {said}")
+        for wrong in checked_inference(self.inference):
+            raise EstimationError(wrong)
         if not 0 < self.level < 1:
             raise EstimationError(f"the level must lie between 0 and 1, not at {self.level!r}")
+
+    @property
+    def scale(self) -> str:
+        """Scale of :meth:`point`."""
+        return "log_rate_ratio" if self.family == "poisson" else "difference"
+
+    def point(self, arrays: DesignArrays) -> float:
+        """Return the average effect alone: a log rate ratio or a difference; NaN where there is none."""
+        if (self.family, self.effects) != ("poisson", "area"):
+            from svmodel.did._etwfe_answer import point
+
+            return point(arrays, self.family, self.effects)
+        from svmodel.did._etwfe_point import poisson_att
+
+        return poisson_att(arrays)
 
     def fit(self, design: Design, *, seed: int = 0) -> Result:
         """Answer the design.
@@ -146,6 +184,10 @@ class ExtendedTwoWayFixedEffects:
         from svmodel.did._etwfe_terms import average_rows, cell_rows, event_rows, overall_rows
         from svmodel.did._lone import is_lone, without_intervals
 
+        if (self.family, self.effects) != ("poisson", "area"):
+            from svmodel.did._etwfe_answer import answer
+
+            return answer(design, self, few=self.few_treated, inference=self.inference, seed=seed)
         arrays = design.arrays
         imputed = impute(arrays, self.few_treated)
         counts = design.is_count

@@ -286,8 +286,12 @@ def test_result_comes_back_from_json():
 
 
 def test_choices_are_checked():
-    with pytest.raises(EstimationError, match="has no family 'linear'"):
-        ExtendedTwoWayFixedEffects(family="linear")
+    with pytest.raises(EstimationError, match="has no family 'binomial'; it has 'poisson' and 'linear'"):
+        ExtendedTwoWayFixedEffects(family="binomial")
+    with pytest.raises(EstimationError, match="has no effects 'region'"):
+        ExtendedTwoWayFixedEffects(effects="region")
+    with pytest.raises(EstimationError, match="'bootstrap' is no inference"):
+        ExtendedTwoWayFixedEffects(inference="bootstrap")
     with pytest.raises(EstimationError, match="between 0 and 1"):
         ExtendedTwoWayFixedEffects(level=95)
 
