@@ -14,9 +14,10 @@ from svmodel.result import JointEstimate, Result
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from svmodel.design import Design
+    from svmodel.design import Design, DesignArrays
     from svmodel.did._twfe_fit import TwoWayFit
     from svmodel.numerics.cluster import SmallSample
+    from svmodel.numerics.coefficient import Coefficient
 
     Floats = NDArray[np.float64]
 
@@ -142,6 +143,32 @@ class TwoWayFixedEffects:
             provenance=provenance(design, seed),
             seed=seed,
         )
+
+    def coefficient(self, arrays: DesignArrays) -> Coefficient:
+        """Return the regression whose one coefficient is the average effect, for bootstraps that work on it.
+
+        Parameters
+        ----------
+        arrays : DesignArrays
+
+        Returns
+        -------
+        Coefficient
+
+        Raises
+        ------
+        EstimationError
+            As :meth:`fit` does.
+        """
+        from svmodel.did._twfe_fit import fit_groups
+        from svmodel.numerics.coefficient import Coefficient
+
+        use = arrays.untreated | arrays.treated
+        static = fit_groups(arrays, use, np.where(arrays.treated, 0, -1), self.family)
+        if static.model is None:
+            raise EstimationError(static.why(0))
+        exposure = arrays.exposure if self.family == "poisson" else None
+        return Coefficient(self.family, arrays.y, static.model.terms, np.ones(1), exposure)
 
     def _rows(self, term: str, fit: TwoWayFit, j: int, *, counts: bool, **which: Any) -> list[dict[str, Any]]:
         """Return one coefficient on every scale."""

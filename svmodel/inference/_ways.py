@@ -1,0 +1,181 @@
+"""What inference asks of an estimator, and the quickest way to its average effect."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+
+from svmodel.errors import DesignError, EstimationError
+from svmodel.inference.rule import FEW_CONTROLS, FEW_TREATED, n_controls
+from svmodel.result import PointEstimator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from svmodel.design import Design, DesignArrays
+    from svmodel.numerics.coefficient import Coefficient
+    from svmodel.result import Result
+
+    Rows: TypeAlias = NDArray[np.int64]
+
+__all__ = [
+    "HasCoefficient",
+    "HasInfluence",
+    "data_order",
+    "design_of",
+    "estimate_of",
+    "few",
+    "point_by_rows",
+    "refuse_lone",
+    "resampled",
+    "with_sums",
+]
+
+
+@runtime_checkable
+class HasCoefficient(Protocol):
+    """An estimator whose average effect is a contrast of a two-way model's coefficients."""
+
+    def coefficient(self, arrays: DesignArrays) -> Coefficient:
+        """Return the model and the contrast; raise EstimationError where it is not identified."""
+        ...
+
+
+@runtime_checkable
+class HasInfluence(Protocol):
+    """An estimator that gives what each area adds to the error of its average effect."""
+
+    @property
+    def scale(self) -> str:
+        """Scale of the estimate: ``log_rate_ratio`` or ``difference``."""
+        ...
+
+    def influence(self, arrays: DesignArrays) -> tuple[float, NDArray[np.float64]]:
+        """Return the average effect and the influence of each area, shape (N,), whose squares sum to CR0."""
+        ...
+
+
+def data_order(arrays: DesignArrays) -> Rows:
+    """Return the rows in an order that depends on what the areas' data are, not on names or on where they stand."""
+    exposure = [] if arrays.exposure is None else list(arrays.exposure.T)
+    N = len(arrays.start)
+    covariates = list(arrays.covariates.reshape(N, -1).T)
+    keys = [*covariates, *exposure, *arrays.y.T[::-1], *arrays.status.T, arrays.start]
+    return np.lexsort(keys).astype(np.int64)
+
+
+def design_of(result: Result, who: str) -> Design:
+    """Return the design of a result; an EstimationError where it was read without its data."""
+    if result.design is None:
+        raise EstimationError(f"{who} needs the data, and this result was read without them; give from_json `design=`")
+    return result.design
+
+
+def estimate_of(result: Result) -> tuple[str, float]:
+    """Return the scale and the value of a result's average effect, as inference works on it."""
+    scale = getattr(result.estimator, "scale", None)
+    if scale is None:
+        scale = "log_rate_ratio" if result.has("att", "rate_ratio") else "difference"
+    wanted = "rate_ratio" if scale == "log_rate_ratio" else "difference"
+    if not result.has("att", wanted):
+        raise EstimationError(f"{type(result.estimator).__name__} gives no average effect on {wanted!r} to work on")
+    value = result.effect("att", wanted).estimate
+    if scale == "difference":
+        return "difference", value
+    return "log_rate_ratio", math.log(value) if value > 0 else -math.inf
+
+
+def point_by_rows(result: Result) -> Callable[[Rows], float]:
+    """Return the average effect as a function of rows of the design's arrays, which may come several times.
+
+    By ``point``, by ``coefficient``, or else by a fit to a design with the areas under new names; NaN where the
+    estimator says that it is not identified. A breakdown of another kind is raised.
+    """
+    design = design_of(result, "resampling")
+    estimator, arrays = result.estimator, design.arrays
+    if isinstance(estimator, PointEstimator):
+        return lambda rows: float(estimator.point(arrays.take(rows)))
+    if isinstance(estimator, HasCoefficient):
+        return lambda rows: _or_nan(lambda: estimator.coefficient(arrays.take(rows)).estimate)
+    return lambda rows: _or_nan(lambda: estimate_of(result.refit(design=resampled(design, rows)))[1])
+
+
+def _or_nan(make: Callable[[], float]) -> float:
+    try:
+        return make()
+    except (DesignError, EstimationError):
+        return math.nan
+
+
+def resampled(design: Design, rows: Rows) -> Design:
+    """Return the design with some of its areas, each under a new name; an area may come several times."""
+    from dataclasses import replace
+
+    import pandas as pd
+
+    from svmodel.design import Intervention
+    from svmodel.panel import Panel
+
+    view, told = design.view, design.intervention
+    frame = view.to_frame()
+    held = dict(iter(frame.groupby("area", sort=False, observed=True)))
+    width = len(str(len(rows)))
+    names = [f"draw {k:0{width}d}" for k in range(len(rows))]
+    taken = [view.areas[int(i)] for i in rows]
+    parts = [held[a].assign(area=name) for a, name in zip(taken, names, strict=True)]
+    panel = Panel.from_frame(
+        pd.concat(parts, ignore_index=True),
+        area="area",
+        period="period",
+        counts=view.counts,
+        measures=view.measures,
+        exposures=view.exposures,
+        covariates=view.covariates,
+        synthetic=view.synthetic,
+    )
+    starts, ends = (
+        {n: given[a] for n, a in zip(names, taken, strict=True) if a in given}
+        for given in (told.starts, told.ends or {})
+    )
+    return replace(design, panel=panel, intervention=Intervention(told.name, starts, ends, told.cost), window=None)
+
+
+def refuse_lone(arrays: DesignArrays, who: str) -> None:
+    """Raise an EstimationError where a single area is treated, or serves as control."""
+    treated, controls = int(arrays.treated.any(axis=1).sum()), n_controls(arrays)
+    if treated <= 1 or controls <= 1:
+        side = "treated" if treated <= 1 else "control"
+        raise EstimationError(
+            f"{who} cannot tell the noise of a single {side} area: no resampling of areas shows it. Use inference by "
+            "placebo areas."
+        )
+
+
+def few(arrays: DesignArrays) -> str:
+    """Return how many areas are treated and serve as controls, where either is few, or nothing."""
+    treated, controls = int(arrays.treated.any(axis=1).sum()), n_controls(arrays)
+    if treated >= FEW_TREATED and controls >= FEW_CONTROLS:
+        return ""
+    return f"{treated} treated area{'s' if treated > 1 else ''} and {controls} control{'s' if controls > 1 else ''}"
+
+
+def with_sums(result: Result, coefficient: Coefficient) -> Result:
+    """Return the result with the sums that tie its scales, where it does not hold them."""
+    from dataclasses import replace
+
+    held = dict(result.diagnostics)
+    if "observed" in held and "expected" in held:
+        return result
+    group = coefficient.terms.group
+    assert group is not None
+    cells = coefficient.terms.use & (group >= 0)
+    observed, estimate = float(coefficient.y[cells].sum()), coefficient.estimate
+    ratio = coefficient.family == "poisson"
+    held["observed"] = observed
+    held["expected"] = observed / math.exp(estimate) if ratio else observed - estimate * float(cells.sum())
+    held["treated_cells_used"] = int(cells.sum())
+    return replace(result, diagnostics=held)

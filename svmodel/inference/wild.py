@@ -1,0 +1,321 @@
+"""Wild cluster bootstraps: of a linear regression with the null imposed, and of scores."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from svmodel.errors import EstimationError, Problems, did_you_mean
+from svmodel.inference._ways import (
+    HasCoefficient,
+    HasInfluence,
+    data_order,
+    design_of,
+    estimate_of,
+    few,
+    refuse_lone,
+    with_sums,
+)
+from svmodel.inference.interval import Interval, with_interval
+from svmodel.numerics.wild_bootstrap import (
+    all_signs,
+    group_statistics,
+    invert,
+    share_at_least,
+    wild_draws,
+    wild_weights,
+)
+from svmodel.seeds import derive_seed
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from svmodel.design import DesignArrays
+    from svmodel.numerics.coefficient import Coefficient
+    from svmodel.result import Result
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["ScoreBootstrap", "WildClusterBootstrap"]
+
+_WEIGHTS = ("auto", "rademacher", "webb")
+#: With fewer areas than this, signs alone give too few different draws.
+_WEBB_BELOW = 12
+
+
+@dataclass(frozen=True)
+class WildClusterBootstrap:
+    """Wild cluster bootstrap of the average effect of a linear two-way regression.
+
+    Parameters
+    ----------
+    draws : int
+        Random draws; where no more combinations of weights exist, all are taken.
+    weights : {"auto", "rademacher", "webb"}
+        ``auto`` takes Webb's six points with fewer than 12 areas, and signs otherwise.
+    restricted : bool
+        Impose the null (WCR) or not (WCU). With few treated areas the first rejects too seldom and the second too
+        often; the note says so.
+    level : float
+        Coverage of the interval, which holds every null that is not rejected.
+
+    Notes
+    -----
+    It supposes that areas are independent; it allows any dependence within an area, and errors that differ between
+    areas where many are treated. ``std_error`` is CR1.
+
+    References
+    ----------
+    Cameron, Gelbach and Miller (2008), *Review of Economics and Statistics* 90(3). Roodman, MacKinnon, Nielsen and Webb
+    (2019), *Stata Journal* 19(1). MacKinnon and Webb (2017), *Journal of Applied Econometrics* 32(2): few treated.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from svmodel import Design, Intervention, Panel, did
+    >>> counts = {"A": [10, 12, 6, 7], "B": [20, 22, 15, 16], "C": [15, 14, 16, 16], "D": [9, 8, 9, 11]}
+    >>> frame = pd.DataFrame([(a, 2020 + t, n) for a, row in counts.items() for t, n in enumerate(row)],
+    ...     columns=["area", "year", "harms"])
+    >>> panel = Panel.from_frame(frame, area="area", period="year", counts=["harms"])
+    >>> design = Design(panel, outcome="harms", intervention=Intervention("patrols", {"A": 2022, "B": 2022}))
+    >>> result = did.TwoWayFixedEffects(family="linear").fit(design)
+    >>> found = WildClusterBootstrap(weights="rademacher").infer(result)
+    >>> found.effect("att", "difference").p_value  # 2 of 16: the sample and its mirror image
+    0.125
+    """
+
+    draws: int = 9999
+    weights: str = "auto"
+    restricted: bool = True
+    level: float = 0.95
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    def infer(self, result: Result, *, seed: int = 0) -> Result:
+        """Return the result with this interval and p-value on its average effect.
+
+        Parameters
+        ----------
+        result : Result
+            Of an estimator that offers ``coefficient(arrays)`` with a linear family.
+        seed : int
+
+        Returns
+        -------
+        Result
+
+        Raises
+        ------
+        EstimationError
+            If the estimator offers no linear regression, or a single area is treated or serves as control.
+        """
+        arrays, coefficient = _coefficient(result, "the wild cluster bootstrap")
+        if coefficient is None or coefficient.family != "linear":
+            raise EstimationError(
+                f"{type(result.estimator).__name__} is no linear regression with one average effect; use "
+                "ScoreBootstrap for a Poisson model, or ClusterBootstrap"
+            )
+        fit, contrast, estimate = coefficient.regression, coefficient.contrast, coefficient.estimate
+        v, listed, kind = _deal(self, np.asarray(fit.columns.any(axis=(1, 2))), seed, "WildClusterBootstrap")
+        error = fit.error(contrast, "CR1").std_error
+        drawn, sample = wild_draws(fit, contrast, v), wild_draws(fit, contrast, all_signs(len(fit.residual)))
+        unrestricted = drawn.squared_t(0.0)
+
+        def p_value(null: float) -> float:
+            distance = estimate - null
+            squared = drawn.squared_t(distance) if self.restricted else unrestricted
+            return share_at_least(squared, _observed(sample.squared_t(distance)), enumerated=listed)
+
+        low, high = invert(p_value, estimate, error, 1 - self.level)
+        method = f"wild cluster bootstrap, {_words(len(v), listed, kind)}"
+        why = (
+            f"The interval is a wild cluster bootstrap's, {'with' if self.restricted else 'without'} the null imposed "
+            f"({_words(len(v), listed, kind)}; Cameron, Gelbach and Miller 2008; Roodman and others 2019). It supposes "
+            "that areas are independent of each other."
+        )
+        if scarce := few(arrays):
+            wrong = "too wide (the test rejects too seldom)" if self.restricted else "too narrow"
+            why += f" With {scarce} such intervals are known to be {wrong} at times (MacKinnon and Webb 2017)."
+        interval = Interval("difference", estimate, error, low, high, p_value(0.0), self.level, method, why)
+        return with_interval(with_sums(result, coefficient), interval)
+
+
+@dataclass(frozen=True)
+class ScoreBootstrap:
+    """Score wild cluster bootstrap of a log rate ratio, or of any estimate that is known by its areas' influence.
+
+    Parameters
+    ----------
+    draws : int
+    weights : {"auto", "rademacher", "webb"}
+        As for :class:`WildClusterBootstrap`.
+    level : float
+
+    Notes
+    -----
+    Of a Poisson regression (an estimator with ``coefficient``) the null is imposed: the model is fitted under each null
+    that the interval asks for, scores at that fit are multiplied by the weights, and a draw takes one step of iterated
+    least squares at the fit's working weights, which also gives its variance.
+
+    Of an estimator with ``influence`` the null is not imposed: influences are multiplied, and each draw's mean over the
+    treated and over the other areas is taken off before its variance. The interval is symmetric about the estimate.
+
+    Both suppose that areas are independent.
+
+    References
+    ----------
+    Kline and Santos (2012), *Journal of Econometric Methods* 1(1). Roodman, MacKinnon, Nielsen and Webb (2019), *Stata
+    Journal* 19(1), on nulls imposed in maximum likelihood.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from svmodel import Design, Intervention, Panel, did
+    >>> counts = {"A": [10, 12, 6, 7], "B": [20, 22, 15, 16], "C": [15, 14, 16, 16], "D": [9, 8, 9, 11]}
+    >>> frame = pd.DataFrame([(a, 2020 + t, n) for a, row in counts.items() for t, n in enumerate(row)],
+    ...     columns=["area", "year", "harms"])
+    >>> panel = Panel.from_frame(frame, area="area", period="year", counts=["harms"])
+    >>> design = Design(panel, outcome="harms", intervention=Intervention("patrols", {"A": 2022, "B": 2022}))
+    >>> result = did.TwoWayFixedEffects(family="poisson").fit(design)
+    >>> found = ScoreBootstrap(weights="rademacher").infer(result)
+    >>> found.effect("att", "rate_ratio").p_value  # 2 of 16: the sample and its mirror image
+    0.125
+    """
+
+    draws: int = 9999
+    weights: str = "auto"
+    level: float = 0.95
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    def infer(self, result: Result, *, seed: int = 0) -> Result:
+        """Return the result with this interval and p-value on its average effect.
+
+        Parameters
+        ----------
+        result : Result
+            Of an estimator that offers ``coefficient(arrays)`` with a Poisson family, or ``influence(arrays)``.
+        seed : int
+
+        Returns
+        -------
+        Result
+
+        Raises
+        ------
+        EstimationError
+            If the estimator offers neither, or a single area is treated or serves as control.
+        """
+        arrays, coefficient = _coefficient(result, "the score bootstrap")
+        if coefficient is not None and coefficient.family == "poisson":
+            return self._imposed(result, arrays, coefficient, seed)
+        if isinstance(result.estimator, HasInfluence):
+            return self._by_influence(result, arrays, seed)
+        what = "WildClusterBootstrap" if coefficient is not None else "ClusterBootstrap"
+        raise EstimationError(
+            f"{type(result.estimator).__name__} gives neither a Poisson regression nor its areas' influence; use {what}"
+        )
+
+    def _imposed(self, result: Result, arrays: DesignArrays, coefficient: Coefficient, seed: int) -> Result:
+        fit, contrast, estimate = coefficient.regression, coefficient.contrast, coefficient.estimate
+        v, listed, kind = _deal(self, np.asarray(fit.columns.any(axis=(1, 2))), seed, "ScoreBootstrap")
+        error = fit.error(contrast, "CR1").std_error
+        whole = all_signs(v.shape[1])
+
+        def p_value(null: float) -> float:
+            try:
+                under = coefficient.under(null)
+                both = wild_draws(under, contrast, np.vstack([whole, v])).squared_t(0.0)
+            except EstimationError:
+                return math.nan
+            return share_at_least(both[1:], _observed(both[:1]), enumerated=listed)
+
+        low, high = invert(p_value, estimate, error, 1 - self.level, tolerance=1e-3)
+        words = _words(len(v), listed, kind)
+        why = (
+            f"The interval is a score wild cluster bootstrap's with the null imposed ({words}; Kline and Santos 2012). "
+            "It supposes that areas are independent of each other."
+        )
+        if scarce := few(arrays):
+            why += f" With {scarce} such tests are known to reject too seldom or too often (MacKinnon and Webb 2017)."
+        method = f"score wild cluster bootstrap, {words}"
+        interval = Interval("log_rate_ratio", estimate, error, low, high, p_value(0.0), self.level, method, why)
+        return with_interval(with_sums(result, coefficient), interval)
+
+    def _by_influence(self, result: Result, arrays: DesignArrays, seed: int) -> Result:
+        estimator = result.estimator
+        assert isinstance(estimator, HasInfluence)
+        scale = estimate_of(result)[0]
+        estimate, psi = estimator.influence(arrays)
+        if not np.isfinite(estimate) or not np.isfinite(psi).all():
+            raise EstimationError("the average effect has no finite estimate, so that there are no scores to perturb")
+        live = psi != 0
+        v, listed, kind = _deal(self, live, seed, "ScoreBootstrap")
+        group = np.array(arrays.treated.any(axis=1), dtype=np.int64)[live]
+        both = group_statistics(psi[live], group, np.vstack([all_signs(int(live.sum())), v[:, live]]))
+        drawn = both[1:]
+        centred = psi[live] - np.array([psi[live][group == g].mean() for g in group])
+        spread = math.sqrt(float((centred**2).sum()))
+
+        def p_value(null: float) -> float:
+            return share_at_least(drawn, ((estimate - null) / spread) ** 2, enumerated=listed)
+
+        low, high = invert(p_value, estimate, spread, 1 - self.level)
+        words = _words(len(v), listed, kind)
+        why = (
+            f"The interval is a score wild cluster bootstrap's of the areas' influences ({words}; Kline and Santos "
+            "2012). It supposes that areas are independent of each other."
+        )
+        if scarce := few(arrays):
+            why += f" With {scarce} such intervals are known to be too narrow (MacKinnon and Webb 2017)."
+        method = f"score wild cluster bootstrap, {words}"
+        interval = Interval(scale, estimate, spread, low, high, p_value(0.0), self.level, method, why)
+        return with_interval(result, interval)
+
+
+def _check(made: Any) -> None:
+    problems = Problems()
+    if not isinstance(made.draws, int) or made.draws < 19:
+        problems.add(f"{made.draws!r} is no number of draws", where="draws", fix="Give 9999.", rule="draws")
+    if made.weights not in _WEIGHTS:
+        fix = did_you_mean(str(made.weights), _WEIGHTS)
+        problems.add(f"{made.weights!r} is no weights", where="weights", fix=fix, rule="choice")
+    if not 0 < made.level < 1:
+        problems.add(f"{made.level!r} is no coverage", where="level", fix="Give 0.95.", rule="level")
+    problems.raise_if_any(EstimationError, f"{type(made).__name__} cannot be used")
+
+
+def _coefficient(result: Result, who: str) -> tuple[DesignArrays, Coefficient | None]:
+    """Return the arrays in the order of their data, and the regression where the estimator offers one."""
+    arrays = design_of(result, who).arrays
+    refuse_lone(arrays, who)
+    arrays = arrays.take(data_order(arrays))
+    estimator = result.estimator
+    return arrays, estimator.coefficient(arrays) if isinstance(estimator, HasCoefficient) else None
+
+
+def _deal(made: Any, live: NDArray[np.bool_], seed: int, name: str) -> tuple[Floats, bool, str]:
+    """Return weights for every area (1 for those that carry nothing), whether all are listed, and their kind."""
+    n = int(live.sum())
+    kind = made.weights
+    if kind == "auto":
+        kind = "webb" if n < _WEBB_BELOW else "rademacher"
+    drawn, listed = wild_weights(kind, n, made.draws, np.random.default_rng(derive_seed(seed, name)))
+    v = np.ones((len(drawn), len(live)))
+    v[:, live] = drawn
+    return v, listed, kind
+
+
+def _observed(squared: Floats) -> float:
+    """Return the sample's own statistic."""
+    return float(squared[0])
+
+
+def _words(draws: int, listed: bool, kind: str) -> str:
+    what = "signs" if kind == "rademacher" else "Webb's six points"
+    return f"all {draws:,} combinations of {what}" if listed else f"{draws:,} draws of {what}"
