@@ -7,8 +7,20 @@ from typing import Any
 
 #: Public name -> module that holds it.
 _NAMES: dict[str, str] = {
+    "Conformal": "conformal",
+    "InSpacePlacebos": "placebos",
+    "PathEstimator": "conformal",
+    "Placebos": "placebos",
+    "Randomisation": "randomisation",
+    "RandomisationInference": "randomisation",
+    "level_strata": "_assignments",
+    "BlockBootstrap": "block_bootstrap",
     "Choice": "rule",
+    "ClusterBootstrap": "bootstrap",
     "Interval": "interval",
+    "Jackknife": "jackknife",
+    "ScoreBootstrap": "wild",
+    "WildClusterBootstrap": "wild",
     "choose": "rule",
     "with_interval": "interval",
 }

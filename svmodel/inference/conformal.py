@@ -1,0 +1,413 @@
+"""Conformal inference for counterfactuals: residuals under a supposed effect, permuted over time."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+
+import numpy as np
+import pandas as pd
+
+from svmodel.design import NEVER, TREATED, UNTREATED
+from svmodel.errors import DesignError, EstimationError, Problems, did_you_mean, shorten
+from svmodel.inference._statistic import Statistic, without_effect
+from svmodel.inference.interval import Interval, with_interval
+from svmodel.inference.rule import never_treated
+from svmodel.numerics.permutations import as_far, count_assignments, every_assignment, sample_assignments
+from svmodel.result import PointEstimator
+from svmodel.seeds import derive_seed
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from svmodel.design import DesignArrays
+    from svmodel.result import Result
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+    Mask = NDArray[np.bool_]
+
+__all__ = ["Conformal", "PathEstimator"]
+
+_PERMUTATIONS = ("moving_block", "iid")
+#: A stretch of this many residual sizes without an effect that is kept ends the search to that side.
+_STRETCH = 2.0
+#: Residual sizes beyond which an effect that is still kept counts as unbounded.
+_FURTHEST = 100.0
+#: Share by which residuals may differ when the periods are put in another order.
+_SAME = 1e-5
+
+
+@runtime_checkable
+class PathEstimator(Protocol):
+    """An estimator that gives its counterfactual path before and after the start, without anything else."""
+
+    def path(self, arrays: DesignArrays) -> tuple[Floats, Floats]:
+        """Return observed and expected outcome of treated areas, shape (N, T); expected is NaN where there is none."""
+        ...
+
+
+@dataclass(frozen=True)
+class Conformal:
+    """Whether a supposed effect leaves residuals after the start that look like those before it.
+
+    The effect is taken from the treated cells, the counterfactual is estimated on all periods as if none were treated,
+    and the residuals after the start are compared with those of other stretches of time.
+
+    Parameters
+    ----------
+    permutations : {"moving_block", "iid"}
+        Stretches that go round in a circle, which keeps the order of residuals and allows for correlation over time; or
+        any choice of periods, which supposes that the order of residuals does not matter.
+    level : float
+        Coverage of the interval.
+    norm : float
+        q of the statistic ``(sum |u_t|^q / sqrt(T*))^(1/q)`` over the T* treated periods. 1 for an effect that lasts; a
+        large q looks for effects in few periods.
+    grid : int
+        Effects tried for each residual size on the way out from the estimate; the ends are then solved by bisection.
+    draws : int
+        Choices of periods drawn where ``permutations="iid"`` has more than these; else all are tried.
+
+    Notes ----- *Null.* The effect is the same in all treated cells (a difference is subtracted, a ratio divided out) of
+    all treated areas, whose residuals are averaged. They have to start together, and have to have no end or
+    anticipation among them other than cells which are left out.
+
+    *Counterfactual under the null.* Chernozhukov, Wuthrich and Zhu (2021, algorithm 1) estimate on all periods, the
+    treated ones with the effect taken away, so that all residuals are made in one way. Where the estimator has ``path``
+    this is done: a period is added in which alone the treated areas count as treated, with the areas' own averages as
+    outcome, and the residuals are those of the other periods. Otherwise each period is predicted in turn from all
+    others by the estimator's ``point``, as if it alone were treated; what the periods before and after the start are
+    predicted from is then alike too. Controls are the never treated areas.
+
+    *P-value.* The share of all permutations, the identity among them, whose statistic is at least as large (their
+    equation 2). Moving blocks give at most T of them, so that with fewer than ``1 / (1 - level)`` periods there is no
+    interval.
+
+    *Supposes* residuals that are stationary and only weakly dependent over time, in many periods compared with the
+    treated ones; exact if they are exchangeable over time. It does not suppose that areas are alike, and a single
+    treated area is enough. An estimator that uses the order of periods (a trend, a lag, the last period as base) does
+    not fit; it is found by putting the periods in another order, and refused.
+
+    *Cost.* For each effect tried, one path or T points; straight lines are recognised, and then two suffice.
+
+    References ---------- Chernozhukov, Wuthrich and Zhu (2021). An exact and robust conformal inference method for
+    counterfactual and synthetic controls. *JASA* 116, 1849-1864.
+    """
+
+    permutations: Literal["moving_block", "iid"] = "moving_block"
+    level: float = 0.95
+    norm: float = 1.0
+    grid: int = 4
+    draws: int = 4_999
+
+    def __post_init__(self) -> None:
+        found = Problems()
+        if self.permutations not in _PERMUTATIONS:
+            fix = did_you_mean(self.permutations, _PERMUTATIONS)
+            found.add(f"no permutations are called {self.permutations!r}", where="permutations", fix=fix, rule="scheme")
+        if not 0 < self.level < 1:
+            found.add(f"{self.level!r} does not lie between 0 and 1", where="level", rule="level")
+        for name in ("norm", "grid", "draws"):
+            if getattr(self, name) < 1:
+                found.add(f"{getattr(self, name)!r} is below 1", where=name, rule=name)
+        found.raise_if_any(EstimationError, "conformal inference cannot be done so")
+
+    def infer(self, result: Result, *, seed: int = 0) -> Result:
+        """Return the result with p-value and interval of its average effect by permutation of residuals over time.
+
+        Parameters
+        ----------
+        result : Result
+            Of an estimator with ``path`` or ``point``, with its design.
+        seed : int
+            Of the draws; of no consequence for moving blocks.
+
+        Returns
+        -------
+        Result
+            The standard error is missing, as there is none. ``diagnostics`` hold ``conformal_permutations`` and
+            ``conformal_effects_tried``.
+
+        Raises
+        ------
+        DesignError
+            If treated areas do not start together or no area is never treated.
+        EstimationError
+            If the estimator has neither ``path`` nor ``point``, uses the order of periods, or leaves residuals unknown.
+        """
+        statistic = Statistic(result)
+        estimate = statistic.read(result)
+        test = self._test(result, seed)
+        p_value = test.p_value(0.0)
+        limits = (math.nan, math.nan)
+        if math.isfinite(estimate):
+            limits = test.limits(estimate, self.level, self.grid)
+        interval = Interval(
+            statistic.scale,
+            estimate,
+            math.nan,
+            *limits,
+            p_value,
+            self.level,
+            f"conformal, {self.permutations.replace('_', ' ')}s"
+            if self.permutations == "moving_block"
+            else "conformal, iid",
+            self._why(test, limits),
+        )
+        made = with_interval(result, interval)
+        told = {"conformal_permutations": len(test.sets), "conformal_effects_tried": test.tried}
+        return replace(made, diagnostics={**made.diagnostics, **told})
+
+    def p_value(self, result: Result, effect: float = 0.0, *, seed: int = 0) -> float:
+        """Return the p-value of a constant `effect`, on the estimator's scale.
+
+        Parameters
+        ----------
+        result : Result
+        effect : float
+            Log rate ratio or difference, as the estimator's ``scale``.
+        seed : int
+
+        Raises
+        ------
+        DesignError, EstimationError
+            As :meth:`infer`.
+        """
+        return self._test(result, seed).p_value(effect)
+
+    def _test(self, result: Result, seed: int) -> _Test:
+        residuals = _Residuals(result)
+        residuals.check_order()
+        after = residuals.after
+        T, n = len(after), int(after.sum())
+        if self.permutations == "moving_block":
+            sets = np.array([np.roll(after, j) for j in range(T)])
+        else:
+            labels, one = after.astype(np.int64), np.zeros(T, dtype=np.int64)
+            if count_assignments(labels, one) - 1 <= self.draws:
+                every = np.array(list(every_assignment(labels, one))).astype(bool)
+                sets = np.vstack([after[None, :], every[(every != after).any(axis=1)]])
+            else:
+                rng = np.random.default_rng(derive_seed(seed, "conformal"))
+                sets = np.vstack([after, sample_assignments(labels, one, self.draws, rng).astype(bool)])
+        return _Test(residuals, sets.astype(np.float64), self.norm, n)
+
+    def _why(self, test: _Test, limits: tuple[float, float]) -> str:
+        how = "stretches of time" if self.permutations == "moving_block" else "choices of periods"
+        said = [
+            f"P-value and interval compare what is left after the start, once an effect is taken away, with "
+            f"{len(test.sets):,} {how} (Chernozhukov, Wuthrich and Zhu 2021). They suppose one effect in all treated "
+            "cells and residuals that "
+            + (
+                "are stationary over time."
+                if self.permutations == "moving_block"
+                else "might have come in any order: no correlation over time."
+            )
+        ]
+        smallest = 1 / len(test.sets)
+        if smallest > 1 - self.level + 1e-12:
+            said.append(
+                f"With {len(test.sets)} of them no p-value can be below {smallest:.3f}, so that there is no "
+                f"{100 * self.level:g}% interval."
+            )
+        elif math.isnan(limits[0]):
+            said.append(
+                "No constant effect is compatible with the residuals, or none could be tried: no interval is given."
+            )
+        return " ".join(said)
+
+
+class _Residuals:
+    """Residuals of the treated areas in every period, as functions of the effect that is taken away."""
+
+    def __init__(self, result: Result) -> None:
+        design = Statistic(result).design
+        self.estimator = result.estimator
+        self.scale = Statistic(result).scale
+        name = type(self.estimator).__name__
+        if not isinstance(self.estimator, PathEstimator | PointEstimator):
+            raise EstimationError(
+                f"{name} has neither `path` nor `point`; conformal inference estimates many times over"
+            )
+        arrays = design.arrays
+        treated = np.flatnonzero((arrays.status == TREATED).any(axis=1))
+        controls = never_treated(arrays)
+        found = Problems()
+        if (arrays.status[treated] != arrays.status[treated[0]]).any():
+            found.add(
+                f"{len(treated)} treated areas have different dates",
+                fix="Use randomisation inference or placebos, or give each start a design of its own.",
+                rule="staggered",
+            )
+        if not len(controls):
+            found.add("no area is never treated", fix="Keep areas without the intervention.", rule="no_controls")
+        found.raise_if_any(DesignError, "conformal inference cannot answer this design")
+        status = arrays.status[treated[0]]
+        use = ((status == UNTREATED) | (status == TREATED)) & ~np.isnan(arrays.y[treated]).any(axis=0)
+        use &= (~np.isnan(arrays.y[controls])).any(axis=0)
+        self.times = np.flatnonzero(use)
+        self.after = status[self.times] == TREATED
+        if self.after.all() or not self.after.any():
+            raise DesignError("the treated areas have no known outcome before their start, or none after it")
+        self.n_treated = len(treated)
+        self.whole = arrays
+        self.rows = np.concatenate([treated, controls])
+        self.fits = 0
+
+    def at(self, effect: float, order: Ints | None = None) -> Floats:
+        """Return the treated areas' mean residual by period, shape (T,), estimated with periods in another `order`."""
+        arrays = replace(self.whole, y=without_effect(self.whole, effect, self.scale)).take(self.rows)
+        arrays = _in_order(arrays, self.times if order is None else self.times[order])
+        residual = self._by_path(arrays) if isinstance(self.estimator, PathEstimator) else self._by_point(arrays)
+        if not np.isfinite(residual).all():
+            where = [str(self.whole.periods[int(self.times[t])]) for t in np.flatnonzero(~np.isfinite(residual))]
+            raise EstimationError(
+                f"{type(self.estimator).__name__} leaves {len(where)} periods without a residual: {shorten(where)}"
+            )
+        return residual
+
+    def _by_path(self, arrays: DesignArrays) -> Floats:
+        """Algorithm 1: all periods untreated, and an added one to hold the place of the treated."""
+        T = arrays.y.shape[1]
+        added = replace(
+            arrays,
+            y=np.column_stack([arrays.y, np.nanmean(arrays.y, axis=1)]),
+            exposure=None
+            if arrays.exposure is None
+            else np.column_stack([arrays.exposure, np.nanmean(arrays.exposure, axis=1)]),
+            covariates=np.concatenate([arrays.covariates, np.nanmean(arrays.covariates, axis=1, keepdims=True)], axis=1)
+            if arrays.covariates.shape[2]
+            else np.empty((len(arrays.y), T + 1, 0)),
+            periods=pd.period_range(arrays.periods[0], periods=T + 1, freq=arrays.periods.freq),
+        )
+        self.fits += 1
+        _, expected = self.estimator.path(_treated_last(added, self.n_treated))  # type: ignore[attr-defined]
+        gap = arrays.y[: self.n_treated] - expected[: self.n_treated, :T]
+        return np.asarray(gap.mean(axis=0))
+
+    def _by_point(self, arrays: DesignArrays) -> Floats:
+        """Predict each period from all others, as if it alone were treated."""
+        T, n = arrays.y.shape[1], self.n_treated
+        out = np.empty(T)
+        # what stands in the treated cell tells nothing of what is expected there, and zero events have no logarithm
+        filled = np.maximum(np.abs(arrays.y[:n]).mean(axis=1), 1e-3)
+        for t in range(T):
+            one = _in_order(arrays, np.append(np.delete(np.arange(T), t), t))
+            y = one.y.copy()
+            y[:n, -1] = filled
+            point = float(self.estimator.point(_treated_last(replace(one, y=y), n)))  # type: ignore[attr-defined]
+            expected = filled.mean() - point if self.scale == "difference" else filled.mean() * math.exp(-point)
+            out[t] = arrays.y[:n, t].mean() - expected
+        self.fits += T
+        return out
+
+    def check_order(self) -> None:
+        """Refuse estimators to which the order of periods matters."""
+        T = len(self.times)
+        order = np.arange(T)[::-1]
+        plain, turned = self.at(0.0), self.at(0.0, order)[::-1]
+        if np.abs(plain - turned).max() > _SAME * max(float(np.abs(plain).max()), 1e-12):
+            raise EstimationError(
+                f"{type(self.estimator).__name__} uses the order of periods, so that its residuals cannot be exchanged "
+                "over time; take an estimator that does not (imputation, synthetic control)"
+            )
+
+    @cached_property
+    def line(self) -> tuple[Floats, Floats] | None:
+        """Residuals without effect and what a unit of effect takes from them, where they follow a straight line."""
+        base = self.at(0.0)
+        unit = float(np.abs(base).mean()) or 1.0
+        slope = (self.at(unit) - base) / unit
+        third = self.at(-2 * unit)
+        straight = np.abs(third - (base - 2 * unit * slope)).max() <= 1e-7 * unit
+        return (base, slope) if straight else None
+
+
+class _Test:
+    """The permutation test of an effect; `sets` hold periods that stand for the treated ones, the real set first."""
+
+    def __init__(self, residuals: _Residuals, sets: Floats, norm: float, n_after: int) -> None:
+        self.residuals, self.sets, self.norm, self.n_after = residuals, sets, norm, n_after
+        self._known: dict[float, float] = {}
+
+    @property
+    def tried(self) -> int:
+        """Number of effects that were tried."""
+        return len(self._known)
+
+    def residual(self, effect: float) -> Floats:
+        line = self.residuals.line
+        return self.residuals.at(effect) if line is None else line[0] + effect * line[1]
+
+    def p_value(self, effect: float) -> float:
+        """Return the share of permutations with a statistic at least as large (equation 2)."""
+        if effect not in self._known:
+            sums = self.sets @ np.abs(self.residual(effect)) ** self.norm
+            # the root and the factor 1 / sqrt(T*) leave the order of statistics as it is
+            self._known[effect] = float(as_far(float(sums[0]), sums).mean())
+        return self._known[effect]
+
+    def limits(self, estimate: float, level: float, grid: int) -> tuple[float, float]:
+        """Return the least and the greatest effect kept, NaN where none is, infinite where no end is found."""
+        alpha = 1 - level + 1e-12
+        if 1 / len(self.sets) > alpha:
+            return -math.inf, math.inf
+        size = self._size(estimate)
+        low = self._end(estimate, -size, alpha, grid)
+        high = self._end(estimate, size, alpha, grid)
+        return low, high
+
+    def _size(self, estimate: float) -> float:
+        """Return the size of a residual on the scale of the effect, under the estimate."""
+        mean = float(np.abs(self.residual(estimate)).mean())
+        if self.residuals.scale == "difference":
+            return mean or 1.0
+        arrays = self.residuals.whole
+        treated = arrays.treated.any(axis=1)
+        return mean / float(np.nanmean(arrays.y[treated])) or 1.0
+
+    def _end(self, estimate: float, size: float, alpha: float, grid: int) -> float:
+        last: float | None = estimate if self.p_value(estimate) > alpha else None
+        k = 0
+        while k / grid <= (0 if last is None else abs(last - estimate) / abs(size)) + _STRETCH:
+            k += 1
+            effect = estimate + size * k / grid
+            if self.p_value(effect) > alpha:
+                last = effect
+            if k / grid > _FURTHEST:
+                return math.copysign(math.inf, size)
+        if last is None:
+            return math.nan
+        inner, outer = last, last + size / grid
+        for _ in range(20):
+            middle = (inner + outer) / 2
+            if self.p_value(middle) > alpha:
+                inner = middle
+            else:
+                outer = middle
+        return inner
+
+
+def _in_order(arrays: DesignArrays, times: Ints) -> DesignArrays:
+    """Return the arrays with the periods `times`, in this order, under the names of the first periods."""
+    return replace(
+        arrays,
+        y=arrays.y[:, times],
+        exposure=None if arrays.exposure is None else arrays.exposure[:, times],
+        status=arrays.status[:, times],
+        covariates=arrays.covariates[:, times],
+        periods=pd.period_range(arrays.periods[0], periods=len(times), freq=arrays.periods.freq),
+    )
+
+
+def _treated_last(arrays: DesignArrays, n_treated: int) -> DesignArrays:
+    """Return the arrays with the first areas treated in the last period, and nothing else."""
+    N, T = arrays.y.shape
+    status = np.full((N, T), UNTREATED, dtype=np.int8)
+    status[:n_treated, -1] = TREATED
+    start = np.full(N, NEVER, dtype=np.int64)
+    start[:n_treated] = T - 1
+    return replace(arrays, status=status, start=start, anticipation=0)

@@ -1,0 +1,396 @@
+"""In-space placebos: the treated areas' dates given to areas that were never treated, every one of them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from svmodel.design import TREATED, UNTREATED, Design, Intervention
+from svmodel.errors import DesignError, EstimationError, Problems
+from svmodel.inference._assignments import canonical_order
+from svmodel.inference._inversion import distance_limit, needed
+from svmodel.inference._statistic import Statistic
+from svmodel.inference.interval import Interval, with_interval
+from svmodel.inference.rule import never_treated
+from svmodel.numerics.permutations import (
+    as_far,
+    count_assignments,
+    every_assignment,
+    rank_p_value,
+    sample_assignments,
+)
+from svmodel.seeds import derive_seed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from svmodel.design import DesignArrays
+    from svmodel.result import Result
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+
+__all__ = ["InSpacePlacebos", "Placebos"]
+
+#: Sets of placebo areas that are all tried. A p-value near .05 from this many draws would have a Monte Carlo error of
+#: .001, which is where it stops to matter, and at some milliseconds an estimate they take minutes. It holds any pair of
+#: 300 areas (44,850) and any three of 67 (47,905).
+MOST = 50_000
+
+
+@dataclass(frozen=True, eq=False)
+class Placebos:
+    """Effects that the method finds where nothing was done.
+
+    Attributes
+    ----------
+    effect : float
+        Of the areas that were treated, on the estimator's scale.
+    placebos : ndarray, shape (P,)
+        On the same scale.
+    areas : tuple of tuple of str
+        The placebo areas of each effect, by date: areas that got the earliest start come first.
+    total : int
+        Sets of placebo areas that there are.
+    unidentified : int
+        Sets without an effect; they are left out of `placebos`.
+    ratio : float
+        Root mean squared gap after the start over that before it, of the treated areas; NaN where not asked for.
+    ratios : ndarray, shape (P,)
+    gaps : pandas.DataFrame or None
+        ``areas, period, gap``: observed less expected in the outcome's units, summed over the areas of a set; the
+        treated areas' own gaps have ``placebo`` False. None where not asked for.
+    """
+
+    effect: float
+    placebos: Floats
+    areas: tuple[tuple[str, ...], ...]
+    total: int
+    unidentified: int
+    ratio: float
+    ratios: Floats
+    gaps: pd.DataFrame | None
+
+    @property
+    def enumerated(self) -> bool:
+        """Whether every set was tried."""
+        return len(self.placebos) + self.unidentified == self.total
+
+    @property
+    def p_value(self) -> float:
+        """Rank of the effect's size among all, two-sided; never 0."""
+        return rank_p_value(self.effect, self.placebos)
+
+    @property
+    def ratio_p_value(self) -> float:
+        """Rank of the ratio of gaps among all; a large one counts. NaN where not asked for."""
+        known = self.ratios[~np.isnan(self.ratios)]
+        if math.isnan(self.ratio):
+            return math.nan
+        return (1 + int(as_far(self.ratio, known).sum())) / (1 + len(known))
+
+    @property
+    def std_error(self) -> float:
+        """Standard deviation of the placebo effects about their mean, with divisor P."""
+        return float(np.std(self.placebos)) if np.isfinite(self.placebos).all() else math.nan
+
+
+@dataclass(frozen=True)
+class InSpacePlacebos:
+    """How large an effect the method finds in areas where nothing was done, and how the real one ranks among those.
+
+    Each never treated area gets the treated area's dates and is estimated from the other never treated areas. Several
+    treated areas are compared with sets of as many never treated ones.
+
+    Parameters
+    ----------
+    level : float
+        Coverage of the interval.
+    rmspe_ratio : bool
+        Whether to rank the ratio of root mean squared gaps after and before the start too (Abadie, Diamond and
+        Hainmueller 2010, figure 8; 2015, section 4), which does not count large gaps against areas that the method
+        never followed well. It needs a counterfactual path before the start, and without a ``path`` on the estimator a
+        whole fit a placebo.
+    draws : int
+        Sets drawn where there are more than 50,000. Below that every set is tried and nothing is random.
+
+    Notes ----- *Treated areas are left out* of the placebos' controls, as in Arkhangelsky et al. (2021, algorithm 4)
+    and in the synthdid package. Abadie, Diamond and Hainmueller (2010) put the treated area among them; if the
+    intervention did anything, what it did would then stand in the placebos' counterfactuals and blur the very ranking
+    that looks for it. The price is that each placebo has fewer controls than the treated areas have.
+
+    *Supposes* that treated areas would have strayed as never treated ones did: that they are exchangeable, given what
+    the method adjusts for. Placebo areas of another size or noise than the treated make the p-value wrong either way
+    (Ferman and Pinto 2019).
+
+    *P-value.* ``(b + 1) / (P + 1)`` with b of P placebos at least as far from zero. With fewer than 19 placebos no
+    p-value is at or below .05.
+
+    *Standard error.* The standard deviation of the placebo effects with divisor P: ``sqrt((r - 1) / r) sd`` of the
+    synthdid package, with all placebos for its r draws.
+
+    *Interval.* The effects that the ranking does not reject. Placebos do not change when an effect is taken from the
+    treated cells, so the limits are the estimate and a placebo's size to either side; they are infinite where there are
+    too few placebos for the level. Placebos on the log ratio scale give an interval on that scale.
+
+    References ---------- Abadie, Diamond and Hainmueller (2010). *JASA* 105, 493-505; (2015). *American Journal of
+    Political Science* 59, 495-510. Arkhangelsky, Athey, Hirshberg, Imbens and Wager (2021). *American Economic Review*
+    111, 4088-4118, algorithm 4. Ferman and Pinto (2019). *Review of Economics and Statistics* 101, 452-467.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from svmodel import Design, Intervention, Panel
+    >>> from svmodel.did import TwoWayFixedEffects
+    >>> rng = np.random.default_rng(1)
+    >>> frame = pd.DataFrame([(f"A{i:02d}", 2015 + t, rng.normal(-9.0 * (i < 1 and t >= 3))) for i in range(20)
+    ...     for t in range(6)], columns=["area", "year", "score"])
+    >>> panel = Panel.from_frame(frame, area="area", period="year", measures=["score"])
+    >>> design = Design(panel, outcome="score", intervention=Intervention("patrols", {"A00": 2018}))
+    >>> result = InSpacePlacebos().infer(TwoWayFixedEffects(family="linear").fit(design))
+    >>> effect = result.effect("att", "difference")
+    >>> effect.p_value, effect.conf_low < -9 < effect.conf_high
+    (0.05, True)
+    """
+
+    level: float = 0.95
+    rmspe_ratio: bool = False
+    draws: int = 1_999
+
+    def __post_init__(self) -> None:
+        found = Problems()
+        if not 0 < self.level < 1:
+            found.add(f"{self.level!r} does not lie between 0 and 1", where="level", rule="level")
+        if self.draws < 1:
+            found.add(f"{self.draws} draws", where="draws", rule="draws")
+        found.raise_if_any(EstimationError, "placebos cannot be made so")
+
+    def infer(self, result: Result, *, seed: int = 0) -> Result:
+        """Return the result with error, interval and p-value of its average effect from placebo areas.
+
+        Parameters
+        ----------
+        result : Result
+            Of any estimator, with its design.
+        seed : int
+            Of the draws; of no consequence where every set is tried.
+
+        Returns
+        -------
+        Result
+            ``diagnostics`` hold ``placebos`` and ``placebos_possible``, with one treated area ``placebo_effects`` by
+            area (on the estimator's scale), and where asked for ``rmspe_ratio`` and ``rmspe_ratio_p_value``.
+
+        Raises
+        ------
+        DesignError
+            If there are not two never treated areas more than treated ones.
+        EstimationError
+            If the result carries no design or gives no average effect, no placebo can be estimated, or the method gives
+            no counterfactual before the start and the ratio of gaps is asked for.
+        """
+        held = self.placebos(result, seed=seed)
+        reach = distance_limit(np.abs(held.placebos), self.level)
+        scale = Statistic(result).scale
+        known = math.isfinite(held.effect)
+        interval = Interval(
+            scale,
+            held.effect,
+            held.std_error if known else math.nan,
+            held.effect - reach if known else math.nan,
+            held.effect + reach if known else math.nan,
+            held.p_value,
+            self.level,
+            f"in-space placebos, {'all' if held.enumerated else f'{len(held.placebos):,} of'} {held.total:,}",
+            self._why(held, len(held.areas[0])),
+        )
+        made = with_interval(result, interval)
+        told: dict[str, object] = {"placebos": len(held.placebos), "placebos_possible": held.total}
+        if len(held.areas[0]) == 1:
+            told["placebo_effects"] = {a[0]: float(e) for a, e in zip(held.areas, held.placebos, strict=True)}
+        if self.rmspe_ratio:
+            told |= {"rmspe_ratio": held.ratio, "rmspe_ratio_p_value": held.ratio_p_value}
+        return replace(made, diagnostics={**made.diagnostics, **told})
+
+    def placebos(self, result: Result, *, seed: int = 0, paths: bool | None = None) -> Placebos:
+        """Return every placebo effect, with the gaps over time for a plot.
+
+        Parameters
+        ----------
+        result : Result
+        seed : int
+        paths : bool, optional
+            Whether to keep gaps and their ratios; as ``rmspe_ratio`` says where None.
+
+        Returns
+        -------
+        Placebos
+
+        Raises
+        ------
+        DesignError, EstimationError
+            As :meth:`infer`.
+        """
+        statistic = Statistic(result)
+        design, arrays = statistic.design, statistic.design.arrays
+        treated = np.flatnonzero((arrays.status == TREATED).any(axis=1))
+        controls = never_treated(arrays)
+        if len(controls) < len(treated) + 2:
+            raise DesignError(
+                f"{len(controls)} never treated areas are too few for placebos of {len(treated)} treated: one set has "
+                "to leave at least two of them as controls"
+            )
+        paths = self.rmspe_ratio if paths is None else paths
+        effect = statistic.read(result)
+        own = _path(result) if paths else None
+        effects, ratios, sets, unidentified = [], [], [], 0
+        gaps = [_gap_frame(own, arrays, treated, placebo=False)] if own is not None else []
+        sets_of = _Sets(arrays, treated, controls)
+        for mine in sets_of.chosen(self.draws, seed):
+            pattern = np.arange(len(arrays.areas))
+            pattern[mine] = sets_of.treated
+            placebo = arrays.assigned(pattern).take(controls)
+            value = statistic.among(placebo, partial(_given, design, sets_of, mine))
+            if math.isnan(value):
+                unidentified += 1
+                continue
+            effects.append(value)
+            sets.append(tuple(arrays.areas[int(i)] for i in mine))
+            if own is not None:
+                fitted = result.refit(design=_given(design, sets_of, mine))
+                path = _path(fitted)
+                ratios.append(path.ratio)
+                gaps.append(_gap_frame(path, arrays, mine, placebo=True))
+        if not effects:
+            raise EstimationError("no placebo effect could be estimated")
+        return Placebos(
+            effect=effect,
+            placebos=np.array(effects),
+            areas=tuple(sets),
+            total=sets_of.total,
+            unidentified=unidentified,
+            ratio=own.ratio if own is not None else math.nan,
+            ratios=np.array(ratios),
+            gaps=pd.concat(gaps, ignore_index=True) if gaps else None,
+        )
+
+    def _why(self, held: Placebos, treated: int) -> str:
+        sets = "areas" if treated == 1 else f"sets of {treated} areas"
+        tried = (
+            f"all {held.total:,} never treated {sets}"
+            if held.enumerated
+            else f"{len(held.placebos):,} of {held.total:,} {sets}, drawn by lot,"
+            if held.total > MOST
+            else f"those {len(held.placebos):,} of {held.total:,} never treated {sets} whose effect is identified"
+        )
+        first = (
+            f"Error, interval and p-value come from what the method finds in {tried} given the treated areas' dates, "
+            "the treated areas left out (Abadie, Diamond and Hainmueller 2010; Arkhangelsky et al. 2021). They suppose "
+            "that the treated would have strayed as never treated areas did, whatever their size."
+        )
+        said = [first]
+        if not needed(self.level, 1 + len(held.placebos)):
+            smallest = 1 / (1 + len(held.placebos))
+            said.append(
+                f"With {len(held.placebos)} placebos no p-value can be below {smallest:.3f}, so that there is no "
+                f"{100 * self.level:g}% interval."
+            )
+        if self.rmspe_ratio:
+            said.append(
+                f"Gaps after the start are {held.ratio:.3g} times those before it (root mean squares); "
+                f"the p-value of that ratio is {held.ratio_p_value:.3f}."
+            )
+        return " ".join(said)
+
+
+class _Sets:
+    """The sets of never treated areas that the treated areas' dates can be given to."""
+
+    def __init__(self, arrays: DesignArrays, treated: Ints, controls: Ints) -> None:
+        pattern = np.column_stack([arrays.start, arrays.status])
+        _, kind = np.unique(pattern, axis=0, return_inverse=True)
+        kind = kind.ravel()
+        self.treated = treated[np.argsort(kind[treated], kind="stable")]
+        self._kind = kind[self.treated]
+        self.controls = controls[canonical_order(arrays.take(controls), np.zeros(len(controls), dtype=np.int64))]
+
+    @cached_property
+    def _labels(self) -> Ints:
+        free = np.full(len(self.controls) - len(self.treated), -1, dtype=np.int64)
+        return np.concatenate([free, self._kind])
+
+    @cached_property
+    def total(self) -> int:
+        return count_assignments(self._labels, np.zeros_like(self._labels))
+
+    def chosen(self, draws: int, seed: int) -> Iterator[Ints]:
+        """Give the rows of each set, in the order of `treated`; every set where no more than MOST exist."""
+        one = np.zeros_like(self._labels)
+        if self.total <= MOST:
+            dealt: Iterator[Ints] = every_assignment(self._labels, one)
+        else:
+            rng = np.random.default_rng(derive_seed(seed, "in-space placebos"))
+            first = rng.permutation(self._labels)  # drawn too, so that no set is left out of the lot
+            dealt = iter([first, *sample_assignments(first, one, draws - 1, rng)])
+        for labels in dealt:
+            placed = np.flatnonzero(labels >= 0)
+            yield self.controls[placed[np.argsort(labels[placed], kind="stable")]]
+
+
+def _given(design: Design, sets: _Sets, mine: Ints) -> Design:
+    """Return the design among never treated areas in which those of `mine` have the treated areas' dates."""
+    areas, told = design.view.areas, design.intervention
+    held = [
+        {areas[int(c)]: given[areas[int(t)]] for c, t in zip(mine, sets.treated, strict=True) if areas[int(t)] in given}
+        for given in (told.starts, told.ends or {})
+    ]
+    panel = design.view.select(areas=[areas[int(c)] for c in sets.controls])
+    return replace(design, panel=panel, window=None, intervention=Intervention(told.name, held[0], held[1]))
+
+
+@dataclass(frozen=True, eq=False)
+class _Path:
+    """Gaps of the treated areas, observed less expected."""
+
+    gap: Floats
+    before: NDArray[np.bool_]
+    after: NDArray[np.bool_]
+
+    @property
+    def ratio(self) -> float:
+        """Root mean squared gap after the start over that before it, over all treated areas."""
+        after, before = (float(np.mean(self.gap[m] ** 2)) for m in (self.after, self.before))
+        return math.sqrt(after / before) if before > 0 else math.inf
+
+
+def _path(result: Result) -> _Path:
+    """Read the gaps of treated areas from the counterfactual of a fit."""
+    frame, design = result.counterfactual, result.design
+    name = type(result.estimator).__name__
+    if frame is None or design is None:
+        raise EstimationError(f"{name} gives no counterfactual path, so that there are no gaps to compare")
+    arrays = design.arrays
+    rows = np.flatnonzero((arrays.status == TREATED).any(axis=1))
+    held = frame.assign(gap=frame["observed"] - frame["expected"]).pivot_table(
+        index="area", columns="period", values="gap", sort=False
+    )
+    gap = held.reindex(index=[arrays.areas[int(i)] for i in rows], columns=list(arrays.periods)).to_numpy(dtype=float)
+    known = ~np.isnan(gap)
+    path = _Path(gap, known & (arrays.status[rows] == UNTREATED), known & (arrays.status[rows] == TREATED))
+    if not path.before.any() or not path.after.any():
+        raise EstimationError(f"{name} gives no counterfactual both before and after the start, so there is no ratio")
+    return path
+
+
+def _gap_frame(path: _Path, arrays: DesignArrays, rows: Ints, *, placebo: bool) -> pd.DataFrame:
+    known = (~np.isnan(path.gap)).any(axis=0)
+    total = np.where(known, np.nansum(path.gap, axis=0), np.nan)
+    name = ", ".join(arrays.areas[int(i)] for i in rows)
+    return pd.DataFrame({"areas": name, "period": list(arrays.periods), "gap": total, "placebo": placebo})
