@@ -9,10 +9,24 @@ from typing import Any
 _NAMES = {
     "CallawaySantAnna": "callaway_santanna",
     "ExtendedTwoWayFixedEffects": "etwfe",
+    "Imputation": "imputation",
+    "SunAbraham": "sun_abraham",
     "TwoWayFixedEffects": "twfe",
+    "bacon_decomposition": "bacon",
+    "describe_bacon": "bacon",
+    "twfe_weights": "bacon",
 }
 
-__all__ = ["CallawaySantAnna", "ExtendedTwoWayFixedEffects", "TwoWayFixedEffects"]
+__all__ = [
+    "CallawaySantAnna",
+    "ExtendedTwoWayFixedEffects",
+    "Imputation",
+    "SunAbraham",
+    "TwoWayFixedEffects",
+    "bacon_decomposition",
+    "describe_bacon",
+    "twfe_weights",
+]
 
 
 def __getattr__(name: str) -> Any:
