@@ -130,7 +130,8 @@ def _heard(arrays: DesignArrays, use: Mask, label: NDArray[np.int64], family: st
 
 def _predict(arrays: DesignArrays, family: str) -> tuple[_Model, Floats, Mask, Mask, Floats]:
     """Return the model of the untreated cells, its columns, the cells used, the treated ones reached, all means."""
-    use, treated = arrays.untreated, arrays.treated
+    use: Mask = arrays.untreated
+    treated: Mask = arrays.treated
     if family == "poisson" and (np.where(use | treated, arrays.y, 0.0) < 0).any():
         raise EstimationError("a Poisson model needs an outcome that is never negative; use family='linear'")
     label = _labels(arrays)
@@ -143,16 +144,17 @@ def _predict(arrays: DesignArrays, family: str) -> tuple[_Model, Floats, Mask, M
     # what its cohort and its period leave open is not identified; a silent cohort or period has an expected count of 0
     size = np.sqrt((Z**2).sum(axis=2))
     null = model.null / np.maximum(np.sqrt((model.null**2).sum(axis=0)), 1e-300)
-    open_ = np.abs(Z @ null).max(axis=2) > 1e-7 * size if null.shape[1] else np.zeros(use.shape, dtype=bool)
+    open_: Mask = np.abs(Z @ null).max(axis=2) > 1e-7 * size if null.shape[1] else np.zeros(use.shape, dtype=bool)
     silent = np.zeros(use.shape, dtype=bool)
     if family == "poisson":
-        quiet = np.bincount(label, weights=np.where(use, arrays.y, 0.0).sum(axis=1)) == 0
-        known = np.bincount(label, weights=use.sum(axis=1)) > 0
+        quiet: Mask = np.asarray(np.bincount(label, weights=np.where(use, arrays.y, 0.0).sum(axis=1)) == 0)
+        known: Mask = np.asarray(np.bincount(label, weights=use.sum(axis=1)) > 0)
         quiet_period = np.asarray(use.any(axis=0) & (np.where(use, arrays.y, 0.0).sum(axis=0) == 0))
-        silent = ((quiet & known)[label][:, None] & use.any(axis=0)[None, :]) | (
-            quiet_period[None, :] & known[label][:, None]
+        quiet_cohort = np.asarray(quiet & known)[label]
+        silent = np.asarray(
+            (quiet_cohort[:, None] & use.any(axis=0)[None, :]) | (quiet_period[None, :] & known[label][:, None])
         )
-    target = treated & (~open_ | silent)
+    target = np.asarray(treated & (~open_ | silent))
     index = Z @ model.beta
     if family == "linear":
         mean = index

@@ -142,7 +142,7 @@ class TwoWayFit:
         return float(inside.sum()), exposure, float(self.arrays.y[inside].sum())
 
     @cached_property
-    def _cell_weights(self) -> Floats:
+    def cell_weights(self) -> Floats:
         """Weight of each treated cell's effect in the single coefficient; zero elsewhere (de Chaisemartin, thm 1)."""
         assert self.model is not None
         terms = self.model.terms
@@ -156,11 +156,11 @@ class TwoWayFit:
     @property
     def negative_weight(self) -> float:
         """Sum of the negative weights, zero or below."""
-        return float(np.minimum(self._cell_weights, 0.0).sum())
+        return float(np.minimum(self.cell_weights, 0.0).sum())
 
     def weights(self, arrays: DesignArrays) -> pd.DataFrame:
         """Weight of each cohort and period in the single coefficient; they sum to one and may be negative."""
-        w = self._cell_weights
+        w = self.cell_weights
         cohorts = np.unique(arrays.start[(w != 0).any(axis=1)])
         table = np.stack([w[arrays.start == g].sum(axis=0) for g in cohorts])
         there = np.stack([(self.use & (self.group == 0))[arrays.start == g].any(axis=0) for g in cohorts])
