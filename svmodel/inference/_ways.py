@@ -29,6 +29,7 @@ __all__ = [
     "design_of",
     "estimate_of",
     "few",
+    "finite_estimate",
     "point_by_rows",
     "refuse_lone",
     "resampled",
@@ -84,9 +85,9 @@ def estimate_of(result: Result) -> tuple[str, float]:
     if not result.has("att", wanted):
         raise EstimationError(f"{type(result.estimator).__name__} gives no average effect on {wanted!r} to work on")
     value = result.effect("att", wanted).estimate
-    if scale == "difference":
-        return "difference", value
-    return "log_rate_ratio", math.log(value) if value > 0 else -math.inf
+    if scale == "log_rate_ratio":
+        value = math.log(value) if value > 0 else -math.inf
+    return str(scale), value
 
 
 def point_by_rows(result: Result) -> Callable[[Rows], float]:
@@ -142,6 +143,14 @@ def resampled(design: Design, rows: Rows) -> Design:
         for given in (told.starts, told.ends or {})
     )
     return replace(design, panel=panel, intervention=Intervention(told.name, starts, ends, told.cost), window=None)
+
+
+def finite_estimate(result: Result) -> tuple[str, float]:
+    """Return the scale and the value of a result's average effect; an EstimationError where it is not finite."""
+    scale, value = estimate_of(result)
+    if not math.isfinite(value):
+        raise EstimationError("the average effect has no finite estimate, so that resampling has nothing to go round")
+    return scale, value
 
 
 def refuse_lone(arrays: DesignArrays, who: str) -> None:

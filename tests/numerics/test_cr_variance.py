@@ -8,18 +8,19 @@ from svmodel.numerics.linear_fe import fit_linear
 from svmodel.numerics.poisson_fe import fit_poisson
 from svmodel.numerics.two_way import TwoWay
 
-# Base R, dense matrices (R 4):
-#   x <- c(1,2,4,3,5,7,6,8,9,2,1,5); d <- c(0,0,0,0,1,1,1,1,0,0,0,0); y <- c(2,3,3,5,9,8,12,10,7,4,1,6)
-#   g <- c(1,1,1,2,2,3,3,3,4,4,5,5); w <- c(1,2,1,3,1,2,1,1,2,1,3,2)   # or rep(1, 12)
-#   X <- cbind(1,d,x)*sqrt(w); M <- solve(crossprod(X)); b <- M %*% crossprod(X, y*sqrt(w))
-#   e <- as.vector(y*sqrt(w) - X %*% b); H <- X %*% M %*% t(X); cc <- c(0,1,0)
-#   pw <- function(A,p){ s <- eigen(A,symmetric=TRUE); f <- ifelse(s$values>1e-9, pmax(s$values,1e-12)^p, 0)
-#                        s$vectors %*% diag(f,length(f)) %*% t(s$vectors) }
-#   for (p in c(0,-.5,-1)) { V <- 0; P <- NULL
-#     for (k in 1:5) { i <- which(g==k); A <- pw(diag(length(i))-H[i,i],p)
-#       u <- t(X[i,]) %*% A %*% e[i]; V <- V + M %*% u %*% t(u) %*% M
-#       P <- cbind(P, (diag(12)-H)[,i] %*% A %*% X[i,] %*% M %*% cc) }
-#     om <- crossprod(P); print(c(V[2,2], sum(diag(om))^2/sum(om^2))) }
+BASE_R = """Dense matrices, R 4; w is rep(1, 12) where unweighted
+  x <- c(1,2,4,3,5,7,6,8,9,2,1,5); d <- c(0,0,0,0,1,1,1,1,0,0,0,0); y <- c(2,3,3,5,9,8,12,10,7,4,1,6)
+  g <- c(1,1,1,2,2,3,3,3,4,4,5,5); w <- c(1,2,1,3,1,2,1,1,2,1,3,2)
+  X <- cbind(1,d,x)*sqrt(w); M <- solve(crossprod(X)); b <- M %*% crossprod(X, y*sqrt(w))
+  e <- as.vector(y*sqrt(w) - X %*% b); H <- X %*% M %*% t(X); cc <- c(0,1,0)
+  pw <- function(A,p){ s <- eigen(A,symmetric=TRUE); f <- ifelse(s$values>1e-9, pmax(s$values,1e-12)^p, 0)
+                       s$vectors %*% diag(f,length(f)) %*% t(s$vectors) }
+  for (p in c(0,-.5,-1)) { V <- 0; P <- NULL
+    for (k in 1:5) { i <- which(g==k); A <- pw(diag(length(i))-H[i,i],p)
+      u <- t(X[i,]) %*% A %*% e[i]; V <- V + M %*% u %*% t(u) %*% M
+      P <- cbind(P, (diag(12)-H)[,i] %*% A %*% X[i,] %*% M %*% cc) }
+    om <- crossprod(P); print(c(V[2,2], sum(diag(om))^2/sum(om^2))) }
+"""
 R = {
     False: [(0.146632798171, 2.57478373123), (0.161026711544, 2.25878573073), (0.20937302952, 1.99617327159)],
     True: [(0.147984760827, 2.26495886374), (0.378304616056, 2.07020626192), (1.43195042607, 1.8521489415)],
