@@ -8,10 +8,10 @@ import numpy as np
 
 from svmodel import periods as period_words
 from svmodel.design import NEVER
+from svmodel.did._linear_effects import small_cohorts
 from svmodel.did._lone import whole_reporting_areas
 from svmodel.did._terms import ended
 from svmodel.errors import EstimationError, Problems, shorten
-from svmodel.inference.rule import FEW_TREATED
 
 if TYPE_CHECKING:
     from svmodel.design import Design, DesignArrays
@@ -88,11 +88,7 @@ def say(design: Design, sums: Sums, leads: Leads | str) -> list[str]:
         )
     small, treated = sums.small_cohorts, int(made.target.any(axis=1).sum())
     if small and treated > 1:
-        notes.append(
-            f"{small} of {len(sums.grid.cohorts)} cohorts have fewer than {FEW_TREATED} areas. Standard errors measure "
-            "noise about the mean of each cohort and period, as in other programs, and a cohort of one area shows none; "
-            "intervals measure the noise of small cohorts about the average effect of all."
-        )
+        notes.append(small_cohorts(small, len(sums.grid.cohorts)))
     if isinstance(leads, str):
         notes.append(f"No effects before the start: {leads}.")
     else:

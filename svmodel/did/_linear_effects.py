@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from svmodel.estimates import is_rounding
+from svmodel.inference.rule import FEW_TREATED
 from svmodel.numerics.cluster import small_sample
 from svmodel.result import COLUMNS
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
-__all__ = ["Averages", "Errors", "Grid", "errors_of", "lay_out", "no_errors", "treated_grid"]
+__all__ = ["Averages", "Errors", "Grid", "errors_of", "lay_out", "no_errors", "small_cohorts", "treated_grid"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,6 +195,15 @@ def errors_of(influence: Floats, safe: Floats, pools: Ints, *, factor: float, ce
     df = np.where(np.isfinite(small.df), np.minimum(small.df, ceiling), ceiling)
     # a treated mean of one area has no residual of its own: there is no error to be widened
     return Errors(std_error, base * small.inflation, df)
+
+
+def small_cohorts(small: int, cohorts: int) -> str:
+    """Say how standard errors and intervals part where cohorts are small."""
+    return (
+        f"{small} of {cohorts} cohorts have fewer than {FEW_TREATED} areas. Standard errors measure noise about the "
+        "mean of each cohort and period, as in other programs, and a cohort of one area shows none; intervals measure "
+        "the noise of small cohorts about the average effect of all."
+    )
 
 
 def lay_out(

@@ -1,9 +1,9 @@
 """The saturated regression of Sun and Abraham, solved cohort by cohort.
 
-With area and period effects and a dummy for every cohort and period but the cohort's reference, each cohort's cells and
-the controls' cells are regressions of their own: ``y_it = a_i + m_gt`` on the cells of group g alone. The coefficient
-of a cohort and period is ``(m_gt - m_gr) - (m_0t - m_0r)``, with 0 for the controls and r for the cohort's reference. Only
-covariates tie the groups together, and then the regression is solved as a whole.
+With area and period effects and a dummy for every cohort and period but the cohort's reference, each cohort's cells
+and the controls' are regressions of their own: ``y_it = a_i + m_gt`` on the cells of group g alone. The
+coefficient of a cohort and period is ``(m_gt - m_gr) - (m_0t - m_0r)``, with 0 for the controls and r for the cohort's
+reference. Only covariates tie the groups together, and then the regression is solved as a whole.
 """
 
 from __future__ import annotations

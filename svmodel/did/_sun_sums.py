@@ -12,7 +12,7 @@ import pandas as pd
 from svmodel import periods as period_words
 from svmodel.design import NEVER
 from svmodel.did._imputation_linear import ALL_TREATED
-from svmodel.did._linear_effects import Averages, Errors, Grid, errors_of, treated_grid
+from svmodel.did._linear_effects import Averages, Errors, Grid, errors_of, small_cohorts, treated_grid
 from svmodel.did._lone import whole_reporting_areas
 from svmodel.did._terms import ended
 from svmodel.errors import shorten
@@ -237,11 +237,7 @@ def say(design: Design, sums: Sums) -> list[str]:
     notes.append(text + ".")
     small, treated = sums.small_cohorts, int(sums.target.any(axis=1).sum())
     if small and treated > 1:
-        notes.append(
-            f"{small} of {len(fit.cohorts)} cohorts have fewer than {FEW_TREATED} areas. Standard errors measure noise "
-            "about the mean of each cohort and period, as other programs do, and a cohort of one area shows none; "
-            "intervals measure the noise of small cohorts about the average effect of all."
-        )
+        notes.append(small_cohorts(small, len(fit.cohorts)))
     if 1 < len(fit.control) < FEW_CONTROLS:
         notes.append(
             f"Only {len(fit.control)} areas serve as controls: what else happened there can pass for the effect, and "

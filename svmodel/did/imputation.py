@@ -70,9 +70,9 @@ class Imputation:
     test parallel trends without touching the effects. Leads and effects have different references: a step between
     them means nothing, and the eye must not draw a line through both (Roth 2024).
 
-    *Scales.* ``difference`` is in outcome units per treated area-period. A count also has ``events``, the difference
-    times the treated area-periods; ``per_100k``, events by exposure; and ``rate_ratio`` = O / (O - events) with O the
-    observed events, taken as the fact they are, so that all scales share one p-value. A measure has ``difference`` only.
+    *Scales.* ``difference`` is in outcome units per treated area-period, and all that a measure has. A count also has
+    ``events``, the difference times the treated area-periods; ``per_100k``, events by exposure; and ``rate_ratio`` =
+    O / (O - events) with O the observed events, taken as the fact they are, so that all scales share one p-value.
 
     *Joint covariance*: that of the residuals behind the intervals, without their small-sample correction.
 
@@ -227,7 +227,7 @@ class Imputation:
         before = leads if isinstance(leads, Leads) else None
         overall, cells = sums.grid.terms()
         rows = [sums.row(averages) for averages in overall]
-        terms = {averages.term: (averages, *rest) for averages, *rest in rows}
+        terms = {row[0].term: row for row in rows}
         if before is not None:
             rows.insert(4, (before.averages, before.estimate, before.errors))
         rows += [sums.row(averages) for averages in cells]

@@ -137,7 +137,7 @@ class SunAbraham:
         sums = Sums(fit)
         overall, cells = sums.grid.terms()
         rows = [sums.row(averages) for averages in overall]
-        terms = {averages.term: (averages, *rest) for averages, *rest in rows}
+        terms = {row[0].term: row for row in rows}
         if sums.leads is not None:
             rows.insert(4, sums.row(sums.leads, sums.leads.weights))
         rows += [sums.row(averages) for averages in cells]
