@@ -6,7 +6,12 @@ import importlib
 from typing import Any
 
 #: Public name -> module that holds it.
-_NAMES: dict[str, str] = {}
+_NAMES: dict[str, str] = {
+    "InterruptedTimeSeries": "interrupted_time_series",
+    "Predictor": "synthetic_control",
+    "SyntheticControl": "synthetic_control",
+    "SyntheticDiD": "synthetic_did",
+}
 
 __all__ = sorted(_NAMES)  # noqa: PLE0605 - the names are strings
 

@@ -1,0 +1,126 @@
+"""Weights of areas and periods, and the gaps they leave: algorithm 1 of Arkhangelsky et al. (2021)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from svmodel.counterfactual._sdid_frank_wolfe import two_stages
+from svmodel.numerics.simplex import simplex_weights
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from svmodel.counterfactual._sdid_blocks import Block
+
+    Floats = NDArray[np.float64]
+    Index = NDArray[np.intp]
+
+__all__ = ["ETA_LAMBDA", "BlockWeights", "gaps", "noise_level", "weigh"]
+
+#: Ridge of the time weights in standard deviations of the noise: there to make them unique (footnote 5).
+ETA_LAMBDA = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class BlockWeights:
+    """Weights of one block.
+
+    Attributes
+    ----------
+    omega : ndarray, shape (donors,)
+    lam : ndarray, shape (before,)
+        All zero for the synthetic control, which has no time weights.
+    noise : float
+        Standard deviation of the donors' first differences before the start.
+    kkt : float
+        The larger relative KKT residual of the two problems; 0 where weights are fixed.
+    """
+
+    omega: Floats
+    lam: Floats
+    noise: float
+    kkt: float
+
+
+def noise_level(y: Floats) -> float:
+    """Return the standard deviation of first differences; 0 where there is none."""
+    steps = np.diff(y, axis=1).ravel()
+    return float(steps.std(ddof=1)) if len(steps) > 1 else 0.0
+
+
+def weigh(
+    y: Floats,
+    target: Floats,
+    n_after: int,
+    n_treated: int,
+    *,
+    method: str,
+    solver: str,
+    noise: float,
+    start: BlockWeights | None = None,
+    omega_start: Floats | None = None,
+) -> BlockWeights:
+    """Return the weights of donors and of periods before the start.
+
+    Parameters
+    ----------
+    y : ndarray, shape (donors, periods)
+        Working outcome of the donors; periods before, then the `n_after` ones after.
+    target : ndarray, shape (before,)
+        Mean of the treated areas.
+    n_after, n_treated : int
+    method : {"sdid", "did", "sc"}
+    solver : {"exact", "frank_wolfe"}
+    noise : float
+        Standard deviation of first differences, which sets the ridge (eq. 5).
+    start, omega_start
+        To begin from; the exact solver's answer does not depend on them.
+    """
+    before, after = y[:, :-n_after], y[:, -n_after:].mean(axis=1)
+    n_donors, n_before = before.shape
+    if method == "did":
+        return BlockWeights(np.full(n_donors, 1 / n_donors), np.full(n_before, 1 / n_before), noise, 0.0)
+    # a treated area's weights are spread the more, the more is averaged over; the synthetic control's are not
+    zeta_omega = (n_treated * n_after) ** 0.25 * noise if method == "sdid" else ETA_LAMBDA * noise
+    zeta_lambda = ETA_LAMBDA * noise
+    free = method == "sdid"
+    first = None if start is None else start.lam
+    if solver == "frank_wolfe":
+        least = 1e-5 * noise
+        lam = two_stages(before, after, zeta_lambda, intercept=True, least=least, start=first) if free else None
+        omega = two_stages(before.T, target, zeta_omega, intercept=free, least=least, start=omega_start)
+        return BlockWeights(omega, np.zeros(n_before) if lam is None else lam, noise, np.nan)
+    area = simplex_weights(before.T, target, ridge=zeta_omega**2, intercept=free, start=omega_start)
+    if not free:
+        return BlockWeights(area.weights, np.zeros(n_before), noise, area.kkt)
+    time = simplex_weights(before, after, ridge=zeta_lambda**2, intercept=True, start=first)
+    return BlockWeights(area.weights, time.weights, noise, max(area.kkt, time.kkt))
+
+
+def gaps(y: Floats, donors: Floats, weights: BlockWeights) -> Floats:
+    """Return the effects of each area in each period: its gap to the weighted donors, less the gap before.
+
+    Before the start they are what is left of the fit.
+
+    Parameters
+    ----------
+    y : ndarray, shape (areas, periods)
+    donors : ndarray, shape (donors, periods)
+    weights : BlockWeights
+
+    Returns
+    -------
+    ndarray, shape (areas, periods)
+        Their average over areas and treated periods is the estimate (eq. 1; eq. 2 for several at once).
+    """
+    gap = y - weights.omega @ donors
+    return np.asarray(gap - (gap[:, : len(weights.lam)] @ weights.lam)[:, None])
+
+
+def target_of(y: Floats, block: Block) -> Floats:
+    """Return the mean working outcome before the start, areas weighted by what a unit of theirs is worth."""
+    share = block.before_size[:, 0] / block.before_size[:, 0].sum()
+    return np.asarray(share @ y)
