@@ -15,6 +15,7 @@ from svmodel.did._cs_cells import Cells, group_time_effects
 from svmodel.did._cs_report import cell_notes, counterfactual, design_notes, weights
 from svmodel.did._cs_table import lay_out
 from svmodel.did._lone import few_controls, is_lone, whole_reporting_areas, without_intervals
+from svmodel.did._zeros import many_zeros
 from svmodel.errors import EstimationError, Problem, Problems, did_you_mean
 from svmodel.estimates import provenance
 from svmodel.numerics.multiplier_bootstrap import multipliers, sup_t_test
@@ -223,7 +224,7 @@ class CallawaySantAnna:
             notes.append(
                 f"{lacking:,} rate ratios are missing because the observed or the expected number is not above zero."
             )
-        notes += [*few_controls(arrays), *whole_reporting_areas(design)]
+        notes += [*many_zeros(design, arrays, estimates), *few_controls(arrays), *whole_reporting_areas(design)]
         expected = counterfactual(cells, arrays, level=self.level)
         if is_lone(arrays):
             estimates, expected = without_intervals(estimates), without_intervals(expected)

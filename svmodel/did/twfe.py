@@ -109,6 +109,7 @@ class TwoWayFixedEffects:
         from svmodel.did._lone import is_lone, without_intervals
         from svmodel.did._twfe_fit import event_groups, fit_groups
         from svmodel.did._twfe_notes import say
+        from svmodel.did._zeros import many_zeros
 
         arrays = design.arrays
         use = arrays.untreated | arrays.treated
@@ -139,7 +140,10 @@ class TwoWayFixedEffects:
                 "crv1_factor": static.factor,
                 "share_of_weight_negative": static.negative_weight,
             },
-            notes=tuple(say(design, arrays, self.family, static, event, groups)),
+            notes=(
+                *say(design, arrays, self.family, static, event, groups),
+                *(many_zeros(design, arrays, estimates) if self.family == "linear" else ()),
+            ),
             provenance=provenance(design, seed),
             seed=seed,
         )
