@@ -107,7 +107,7 @@ class SyntheticDiD:
     >>> round(result.effect("att", "difference").estimate, 2)
     -3.5
     >>> result.weights[result.weights["kind"] == "area"].round(2)[["area", "weight"]].values.tolist()
-    [['B', 0.5], ['C', 0.0], ['D', 0.5]]
+    [['B', 0.42], ['C', 0.15], ['D', 0.42]]
     """
 
     method: str = "sdid"

@@ -21,7 +21,7 @@ def projected(v):
     return np.maximum(v - excess[np.flatnonzero(u > excess)[-1]], 0)
 
 
-def by_projected_gradient(A, b, ridge, intercept, steps=8_000):
+def by_projected_gradient(A, b, ridge, intercept, steps=30_000):
     """The slow plain version: accelerated projected gradient with restarts, run long."""
     if intercept:
         A, b = A - A.mean(axis=0), b - b.mean()
