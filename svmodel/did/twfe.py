@@ -172,7 +172,7 @@ class TwoWayFixedEffects:
         if static.model is None:
             raise EstimationError(static.why(0))
         exposure = arrays.exposure if self.family == "poisson" else None
-        return Coefficient(self.family, arrays.y, static.model.terms, np.ones(1), exposure)
+        return Coefficient(self.family, arrays.y, static.model.terms, np.ones(1), exposure, static.model)
 
     def _rows(self, term: str, fit: TwoWayFit, j: int, *, counts: bool, **which: Any) -> list[dict[str, Any]]:
         """Return one coefficient on every scale."""

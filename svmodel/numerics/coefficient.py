@@ -42,6 +42,8 @@ class Coefficient:
         Weight of each group's coefficient in the average effect.
     exposure : ndarray, shape (N, T), optional
         Poisson only; its log is an offset.
+    fitted : LinearFit or PoissonFit, optional
+        The fit, where the estimator has made it already.
 
     Examples
     --------
@@ -56,10 +58,13 @@ class Coefficient:
     terms: TwoWay
     by_group: Floats
     exposure: Floats | None = None
+    fitted: LinearFit | PoissonFit | None = None
 
     @cached_property
     def model(self) -> LinearFit | PoissonFit:
         """The fit; raises EstimationError as that does."""
+        if self.fitted is not None:
+            return self.fitted
         if self.family == "linear":
             return fit_linear(self.y, self.terms)
         return fit_poisson(self.y, self.terms, self.exposure)
