@@ -1,0 +1,182 @@
+"""In-space placebos: donors take the treated areas' places, and their effects are the errors of the method."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from svmodel.counterfactual._sc_fit import Choices, Fitted, fit_group
+from svmodel.counterfactual._sc_units import FEWEST_DONORS
+from svmodel.seeds import derive_seed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from svmodel.counterfactual._sc_units import Layout
+
+    Floats = NDArray[np.float64]
+    Places = NDArray[np.int64]
+
+__all__ = ["ENUMERATED", "Gaps", "Placebos", "Spread", "gaps", "own_placebos", "placebos", "spread_of"]
+
+#: Ways to deal the places out that are all gone through; more are drawn from.
+ENUMERATED = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class Gaps:
+    """Observed less expected in the outcome's units per area-period, of a real or a placebo assignment.
+
+    Attributes
+    ----------
+    average : float
+        Over the treated area-periods.
+    by_horizon : ndarray, shape (H,)
+    by_period : ndarray, shape (T,)
+        Sum over the groups, not an average; NaN in periods that no group uses.
+    before, after : float
+        Root mean square per area-period.
+    """
+
+    average: float
+    by_horizon: Floats
+    by_period: Floats
+    before: float
+    after: float
+
+
+def horizons(layout: Layout) -> Places:
+    """Return the horizons that some group reaches."""
+    starts = [int(layout.arrays.start[s.rows[0]]) for s in layout.slots]
+    seen = [np.concatenate([s.before, s.after]) - g for s, g in zip(layout.slots, starts, strict=True)]
+    return np.unique(np.concatenate(seen))
+
+
+def gaps(layout: Layout, fits: Sequence[Fitted], slots: Sequence[int] | None = None) -> Gaps:
+    """Gather the groups' gaps, each at the exposure of the treated areas whose place it has."""
+    T = layout.y.shape[1]
+    reached = horizons(layout)
+    by_horizon, cells_at = np.zeros(len(reached)), np.zeros(len(reached))
+    by_period, seen = np.zeros(T), np.zeros(T, dtype=bool)
+    total, cells, squares, counts = 0.0, 0, [0.0, 0.0], [0, 0]
+    for k, fit in zip(range(len(layout.slots)) if slots is None else slots, fits, strict=True):
+        s = layout.slots[k]
+        units = fit.gap * s.exposure
+        m = len(s.rows)
+        total, cells = total + float(units[s.after].sum()), cells + m * len(s.after)
+        start = int(layout.arrays.start[s.rows[0]])
+        for j, when in enumerate((s.before, s.after)):
+            squares[j] += float(np.sum((units[when] / m) ** 2)) * m
+            counts[j] += m * len(when)
+            at = np.searchsorted(reached, when - start)
+            by_horizon[at] += units[when]
+            cells_at[at] += m
+            by_period[when] += units[when]
+            seen[when] = True
+    with np.errstate(invalid="ignore"):
+        by_horizon = by_horizon / cells_at
+    before, after = (math.sqrt(q / n) for q, n in zip(squares, counts, strict=True))
+    return Gaps(total / cells, by_horizon, np.where(seen, by_period, np.nan), before, after)
+
+
+@dataclass(frozen=True, eq=False)
+class Placebos:
+    """Gaps of placebo assignments; `enumerated` where they are all there are."""
+
+    gaps: tuple[Gaps, ...]
+    enumerated: bool
+
+    def __len__(self) -> int:
+        return len(self.gaps)
+
+    def of(self, name: str) -> Floats:
+        """Return one attribute of every placebo, first axis the placebo."""
+        return np.array([getattr(g, name) for g in self.gaps])
+
+
+def placebos(choices: Choices, layout: Layout, *, draws: int, seed: int) -> Placebos:
+    """Deal the treated areas' places out among the donors, treated areas left out; none where donors are too few."""
+    sizes = [len(s.rows) for s in layout.slots]
+    J, m = len(layout.donors), sum(sizes)
+    if J - m < FEWEST_DONORS:
+        return Placebos((), enumerated=True)
+    ways = math.factorial(J) // math.factorial(J - m)
+    for size in sizes:
+        ways //= math.factorial(size)
+    limit = J if m == 1 else (ENUMERATED if choices.method == "outcome" else draws)
+    enumerated = ways <= max(limit, draws)
+    if enumerated:
+        dealt: Iterator[list[Places]] = _every(np.arange(J), sizes)
+    else:
+        dealt = _drawn(J, sizes, draws, seed)
+    made = []
+    for groups in dealt:
+        chosen = np.concatenate(groups)
+        rest = np.delete(layout.donors, chosen)
+        fits = [fit_group(choices, layout, k, layout.donors[g], rest) for k, g in enumerate(groups)]
+        made.append(gaps(layout, fits))
+    return Placebos(tuple(made), enumerated)
+
+
+def own_placebos(choices: Choices, layout: Layout, k: int) -> Placebos:
+    """Every donor in turn in the place of slot `k`, which holds one area."""
+    made = []
+    for j in range(len(layout.donors)):
+        fit = fit_group(choices, layout, k, layout.donors[[j]], np.delete(layout.donors, j))
+        made.append(gaps(layout, [fit], [k]))
+    return Placebos(tuple(made) if len(layout.donors) > FEWEST_DONORS else (), enumerated=True)
+
+
+def _every(free: Places, sizes: Sequence[int]) -> Iterator[list[Places]]:
+    """Yield every way to fill groups of these sizes from `free`."""
+    if not sizes:
+        yield []
+        return
+    for group in combinations(free.tolist(), sizes[0]):
+        for rest in _every(np.setdiff1d(free, group), sizes[1:]):
+            yield [np.array(group), *rest]
+
+
+def _drawn(J: int, sizes: Sequence[int], draws: int, seed: int) -> Iterator[list[Places]]:
+    """Yield `draws` different ways at random."""
+    rng = np.random.default_rng(derive_seed(seed, "SyntheticControl", "placebos"))
+    seen: set[tuple[tuple[int, ...], ...]] = set()
+    cuts = np.cumsum(sizes)
+    while len(seen) < draws:
+        groups = [np.sort(g) for g in np.split(rng.permutation(J)[: cuts[-1]], cuts[:-1])]
+        key = tuple(tuple(g.tolist()) for g in groups)
+        if key not in seen:
+            seen.add(key)
+            yield groups
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Error, interval and p-value that a placebo distribution gives an estimate."""
+
+    std_error: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    p_value: float = math.nan
+
+
+def spread_of(estimate: float, errors: Floats, level: float) -> Spread:
+    """Compare an estimate with placebo effects, by rank of the absolute value.
+
+    The estimate itself counts among the placebos, so with n of them the smallest p-value is 1 / (n + 1). The interval
+    holds every constant effect that the same test does not reject, and is missing where none can be rejected.
+    """
+    n = len(errors)
+    if n < 2 or not math.isfinite(estimate) or not np.isfinite(errors).all():
+        return Spread()
+    size = np.abs(errors)
+    p = (1 + int((size >= abs(estimate) * (1 - 1e-9)).sum())) / (n + 1)
+    k = math.floor((1 - level) * (n + 1) + 1e-9)
+    reach = float(np.sort(size)[n - k]) if k >= 1 else math.nan
+    return Spread(float(errors.std()), estimate - reach, estimate + reach, p)
