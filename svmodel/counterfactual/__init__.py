@@ -8,7 +8,7 @@ from typing import Any
 #: Public name -> module that holds it.
 _NAMES: dict[str, str] = {
     "InterruptedTimeSeries": "interrupted_time_series",
-    "Predictor": "synthetic_control",
+    "StructuralTimeSeries": "structural_time_series",
     "SyntheticControl": "synthetic_control",
     "SyntheticDiD": "synthetic_did",
 }
