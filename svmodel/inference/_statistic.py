@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from svmodel.errors import DataError, DesignError, EstimationError
+from svmodel.inference._ways import HasInfluence
 from svmodel.result import PointEstimator
 
 if TYPE_CHECKING:
@@ -71,9 +72,9 @@ class Statistic:
 
     @property
     def is_fast(self) -> bool:
-        """Whether the estimator answers arrays: by ``point``, studentised by ``influence`` (that of did.Imputation)."""
+        """Whether the estimator answers arrays: by ``point``, studentised by ``influence``."""
         estimator = self.result.estimator
-        return isinstance(estimator, PointEstimator) and (not self.studentised or hasattr(estimator, "influence"))
+        return isinstance(estimator, PointEstimator) and (not self.studentised or isinstance(estimator, HasInfluence))
 
     def _quick(self, arrays: DesignArrays) -> float:
         estimator: Any = self.result.estimator
@@ -87,11 +88,21 @@ class Statistic:
         return float(estimate) / error if error > 0 else math.nan
 
     @cached_property
-    def _estimator(self) -> Any:
-        """The estimator; for standard errors with cluster-robust ones, which need no placebos of their own."""
+    def arrays(self) -> DesignArrays:
+        """The design as the estimator's ``point`` takes it: with columns of its own where it has ``arrays``."""
+        own = getattr(self.result.estimator, "arrays", None)
+        laid_out: DesignArrays = self.design.arrays if own is None else own(self.design)
+        return laid_out
+
+    @cached_property
+    def bare(self) -> Any:
+        """The estimator without placebos of its own where it has cluster-robust errors, which are all a refit needs."""
         estimator: Any = self.result.estimator
         if is_dataclass(estimator) and "inference" in {f.name for f in fields(estimator)}:
-            return replace(estimator, inference="cluster")  # type: ignore[type-var]
+            try:
+                return replace(estimator, inference="cluster")  # type: ignore[type-var]
+            except EstimationError:  # it has no such errors
+                return estimator
         return estimator
 
     def many(self, patterns: NDArray[np.int64], y: Floats | None = None) -> Floats:
@@ -104,7 +115,7 @@ class Statistic:
             Another outcome.
         """
         if self.is_fast:
-            arrays = self.design.arrays if y is None else replace(self.design.arrays, y=y)
+            arrays = self.arrays if y is None else replace(self.arrays, y=y)
             return np.array([self._quick(arrays.assigned(p)) for p in patterns])
         design = self.design if y is None else with_outcome(self.design, y)
         return np.array([self._refitted(design.reassigned(p)) for p in patterns])
@@ -117,7 +128,7 @@ class Statistic:
 
     def _refitted(self, design: Design) -> float:
         try:
-            result = self.result.refit(design=design, estimator=self._estimator)
+            result = self.result.refit(design=design, estimator=self.bare)
         except (DesignError, EstimationError):
             return math.nan  # a deal whose effect is not identified; it is counted and told
         return self.read(result)

@@ -34,8 +34,8 @@ __all__ = ["Conformal", "PathEstimator"]
 _PERMUTATIONS = ("moving_block", "iid")
 #: A stretch of this many residual sizes without an effect that is kept ends the search to that side.
 _STRETCH = 2.0
-#: Residual sizes beyond which an effect that is still kept counts as unbounded.
-_FURTHEST = 100.0
+#: Residual sizes from the estimate at which an effect that is still kept counts as unbounded.
+_FURTHEST = 50.0
 #: Share by which residuals may differ when the periods are put in another order.
 _SAME = 1e-5
 
@@ -90,6 +90,11 @@ class Conformal:
     treated ones; exact if they are exchangeable over time. It does not suppose that areas are alike, and a single
     treated area is enough. An estimator that uses the order of periods (a trend, a lag, the last period as base) does
     not fit; it is found by putting the periods in another order, and refused.
+
+    *Interval.* From the least to the greatest effect kept. Effects in between may be rejected, and with synthetic
+    controls effects far away may be kept, because weights bend to a large supposed effect before the start as well as
+    after it: then the interval is wide or infinite, which errs on the safe side. Where effects differ much over the
+    treated periods, no constant effect may fit, and there is no interval.
 
     *Cost.* For each effect tried, one path or T points; straight lines are recognised, and then two suffice.
 
@@ -224,15 +229,15 @@ class _Residuals:
     """Residuals of the treated areas in every period, as functions of the effect that is taken away."""
 
     def __init__(self, result: Result) -> None:
-        design = Statistic(result).design
+        statistic = Statistic(result)
         self.estimator = result.estimator
-        self.scale = Statistic(result).scale
+        self.scale = statistic.scale
         name = type(self.estimator).__name__
         if not isinstance(self.estimator, PathEstimator | PointEstimator):
             raise EstimationError(
                 f"{name} has neither `path` nor `point`; conformal inference estimates many times over"
             )
-        arrays = design.arrays
+        arrays = statistic.arrays
         treated = np.flatnonzero((arrays.status == TREATED).any(axis=1))
         controls = never_treated(arrays)
         found = Problems()
@@ -356,9 +361,12 @@ class _Test:
         if 1 / len(self.sets) > alpha:
             return -math.inf, math.inf
         size = self._size(estimate)
-        low = self._end(estimate, -size, alpha, grid)
-        high = self._end(estimate, size, alpha, grid)
-        return low, high
+        kept = [k for side in (-1, 1) for k in self._kept(estimate, side * size / grid, alpha, grid)]
+        if not kept:
+            return math.nan, math.nan
+        step = size / grid
+        low, high = estimate + step * min(kept), estimate + step * max(kept)
+        return self._edge(low, -step, alpha), self._edge(high, step, alpha)
 
     def _size(self, estimate: float) -> float:
         """Return the size of a residual on the scale of the effect, under the estimate."""
@@ -369,19 +377,24 @@ class _Test:
         treated = arrays.treated.any(axis=1)
         return mean / float(np.nanmean(arrays.y[treated])) or 1.0
 
-    def _end(self, estimate: float, size: float, alpha: float, grid: int) -> float:
-        last: float | None = estimate if self.p_value(estimate) > alpha else None
-        k = 0
-        while k / grid <= (0 if last is None else abs(last - estimate) / abs(size)) + _STRETCH:
+    def _kept(self, estimate: float, step: float, alpha: float, grid: int) -> list[float]:
+        """Return the signed steps from the estimate, outwards to one side, whose effects are kept."""
+        sign = math.copysign(1, step)
+        if self.p_value(estimate + step * grid * _FURTHEST) > alpha:
+            return [sign * math.inf]
+        last, k, kept = 0, 0, []
+        while k <= last + grid * _STRETCH:
+            if self.p_value(estimate + step * k) > alpha:
+                last = k
+                kept.append(sign * k)
             k += 1
-            effect = estimate + size * k / grid
-            if self.p_value(effect) > alpha:
-                last = effect
-            if k / grid > _FURTHEST:
-                return math.copysign(math.inf, size)
-        if last is None:
-            return math.nan
-        inner, outer = last, last + size / grid
+        return kept
+
+    def _edge(self, inner: float, step: float, alpha: float) -> float:
+        """Return the end of the kept effects between `inner`, which is kept, and the next on the grid, which is not."""
+        if math.isinf(inner):
+            return inner
+        outer = inner + step
         for _ in range(20):
             middle = (inner + outer) / 2
             if self.p_value(middle) > alpha:

@@ -15,6 +15,7 @@ from svmodel.errors import DesignError, EstimationError, Problems
 from svmodel.inference._assignments import canonical_order
 from svmodel.inference._inversion import distance_limit, needed
 from svmodel.inference._statistic import Statistic
+from svmodel.inference.conformal import PathEstimator
 from svmodel.inference.interval import Interval, with_interval
 from svmodel.inference.rule import never_treated
 from svmodel.numerics.permutations import (
@@ -239,7 +240,7 @@ class InSpacePlacebos:
             As :meth:`infer`.
         """
         statistic = Statistic(result)
-        design, arrays = statistic.design, statistic.design.arrays
+        design, arrays = statistic.design, statistic.arrays
         treated = np.flatnonzero((arrays.status == TREATED).any(axis=1))
         controls = never_treated(arrays)
         if len(controls) < len(treated) + 2:
@@ -249,7 +250,8 @@ class InSpacePlacebos:
             )
         paths = self.rmspe_ratio if paths is None else paths
         effect = statistic.read(result)
-        own = _path(result) if paths else None
+        quick = result.estimator if isinstance(result.estimator, PathEstimator) else None
+        own = (_path(result) if quick is None else _quick_path(quick, arrays)) if paths else None
         effects, ratios, sets, unidentified = [], [], [], 0
         gaps = [_gap_frame(own, arrays, treated, placebo=False)] if own is not None else []
         sets_of = _Sets(arrays, treated, controls)
@@ -264,8 +266,10 @@ class InSpacePlacebos:
             effects.append(value)
             sets.append(tuple(arrays.areas[int(i)] for i in mine))
             if own is not None:
-                fitted = result.refit(design=_given(design, sets_of, mine))
-                path = _path(fitted)
+                if quick is None:
+                    path = _path(result.refit(design=_given(design, sets_of, mine), estimator=statistic.bare))
+                else:
+                    path = _quick_path(quick, placebo)
                 ratios.append(path.ratio)
                 gaps.append(_gap_frame(path, arrays, mine, placebo=True))
         if not effects:
@@ -382,6 +386,17 @@ def _path(result: Result) -> _Path:
         index="area", columns="period", values="gap", sort=False
     )
     gap = held.reindex(index=[arrays.areas[int(i)] for i in rows], columns=list(arrays.periods)).to_numpy(dtype=float)
+    return _checked(gap, arrays, rows, name)
+
+
+def _quick_path(estimator: PathEstimator, arrays: DesignArrays) -> _Path:
+    """Read the gaps of treated areas from the estimator's own path."""
+    observed, expected = estimator.path(arrays)
+    rows = np.flatnonzero((arrays.status == TREATED).any(axis=1))
+    return _checked((observed - expected)[rows], arrays, rows, type(estimator).__name__)
+
+
+def _checked(gap: Floats, arrays: DesignArrays, rows: Ints, name: str) -> _Path:
     known = ~np.isnan(gap)
     path = _Path(gap, known & (arrays.status[rows] == UNTREATED), known & (arrays.status[rows] == TREATED))
     if not path.before.any() or not path.after.any():

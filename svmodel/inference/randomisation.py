@@ -212,8 +212,7 @@ class RandomisationInference:
             As :meth:`infer`.
         """
         statistic = Statistic(result, studentised=self.statistic == "studentised")
-        design = statistic.design
-        arrays = design.arrays
+        design, arrays = statistic.design, statistic.arrays
         lot = draw_lot(arrays, strata_labels(self.strata, design, arrays))
         patterns = np.vstack([lot.actual, lot.others(self.draws, seed)])
         values = statistic.many(patterns)
@@ -233,7 +232,7 @@ class RandomisationInference:
         )
 
     def _inverted(self, statistic: Statistic, held: Randomisation, estimate: float) -> Limits:
-        arrays = statistic.design.arrays
+        arrays = statistic.arrays
 
         def evaluate(effect: float, rows: slice | NDArray[np.int64]) -> Floats:
             return statistic.many(held.patterns[rows], without_effect(arrays, effect, statistic.scale))
