@@ -109,8 +109,10 @@ def placebos(
     sizes = [len(b.treated) for b in est.blocks]
     if len(pool) < sum(sizes) + FEWEST_DONORS:
         return None
-    spread = _variance_by_size(est, pool, method=method, solver=solver) if est.held.rates else None
     chosen, enumerated = _sets(len(pool), sizes, most, rng)
+    alone = [] if not est.held.rates else _one_at_a_time(est, pool, method=method, solver=solver)
+    spread = _variance_by_size(est, pool, alone) if est.held.rates else None
+    reuse = sum(sizes) == 1 and est.held.rates
     effects = np.empty((len(chosen), len(terms.keys)))
     for row, places in enumerate(chosen):
         taken = pool[places]
@@ -118,7 +120,7 @@ def placebos(
         columns = []
         for which, end in enumerate(ends):
             own = taken[end - sizes[which] : end]
-            found = _one(est, which, own, taken, method=method, solver=solver)
+            found = alone[int(places[0])] if reuse else _one(est, which, own, taken, method=method, solver=solver)
             if spread is not None:
                 found = found * _factor(est, est.blocks[which], own, spread)[:, None]
             columns.append((est.blocks[which].size * found).sum(axis=0))
@@ -175,21 +177,28 @@ def _every(left: tuple[int, ...], sizes: list[int]) -> Iterator[tuple[int, ...]]
             yield first + others
 
 
-def _variance_by_size(est: Estimate, pool: NDArray[np.intp], *, method: str, solver: str) -> tuple[float, float] | None:
+def _largest(est: Estimate) -> int:
+    """Return which block has most treated cells."""
+    return int(np.argmax([len(b.treated) * len(b.after) for b in est.blocks]))
+
+
+def _one_at_a_time(est: Estimate, pool: NDArray[np.intp], *, method: str, solver: str) -> list[Floats]:
+    """Return the gaps of each donor put alone in the place of the largest block."""
+    which = _largest(est)
+    return [_one(est, which, pool[[k]], pool[[k]], method=method, solver=solver) for k in range(len(pool))]
+
+
+def _variance_by_size(est: Estimate, pool: NDArray[np.intp], alone: list[Floats]) -> tuple[float, float] | None:
     """Fit ``E[gap^2] = a + b / size`` to donors treated one at a time; None where there is nothing to learn from."""
     from scipy.optimize import nnls
 
-    block = max(est.blocks, key=lambda b: len(b.treated) * len(b.after))
-    which = next(i for i, b in enumerate(est.blocks) if b is block)
-    n_before = len(block.before)
-    miss, size = np.empty(len(pool)), np.empty(len(pool))
-    for k, donor in enumerate(pool):
-        own = np.array([donor])
-        miss[k] = _one(est, which, own, own, method=method, solver=solver)[0, n_before:].mean()
-        size[k] = est.held.size[donor, block.after].mean()
+    block = est.blocks[_largest(est)]
+    miss = np.array([found[0, len(block.before) :].mean() for found in alone])
+    size = est.held.size[np.ix_(pool, block.after)].mean(axis=1)
     design = np.column_stack([np.ones(len(pool)), size.mean() / size])
     weight = np.ones(len(pool))
     fitted = np.zeros(2)
+    # the variance of a squared miss goes with the square of its mean
     for _ in range(20):
         fitted = nnls(design * weight[:, None], miss**2 * weight)[0]
         expected = design @ fitted

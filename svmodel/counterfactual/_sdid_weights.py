@@ -77,7 +77,8 @@ def weigh(
     noise : float
         Standard deviation of first differences, which sets the ridge (eq. 5).
     start, omega_start
-        To begin from; the exact solver's answer does not depend on them.
+        Fit to take time weights from, and donors' weights, to begin with. The exact solver's answer does not depend
+        on them.
     """
     before, after = y[:, :-n_after], y[:, -n_after:].mean(axis=1)
     n_donors, n_before = before.shape
@@ -93,7 +94,8 @@ def weigh(
         lam = two_stages(before, after, zeta_lambda, intercept=True, least=least, start=first) if free else None
         omega = two_stages(before.T, target, zeta_omega, intercept=free, least=least, start=omega_start)
         return BlockWeights(omega, np.zeros(n_before) if lam is None else lam, noise, np.nan)
-    area = simplex_weights(before.T, target, ridge=zeta_omega**2, intercept=free, start=omega_start)
+    # weights of donors differ too much between targets for a start to help; those of periods hardly do
+    area = simplex_weights(before.T, target, ridge=zeta_omega**2, intercept=free)
     if not free:
         return BlockWeights(area.weights, np.zeros(n_before), noise, area.kkt)
     time = simplex_weights(before, after, ridge=zeta_lambda**2, intercept=True, start=first)

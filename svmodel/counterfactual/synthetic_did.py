@@ -36,7 +36,7 @@ __all__ = ["SyntheticDiD"]
 _CHOICES = {
     "method": ("sdid", "did", "sc"),
     "solver": ("exact", "frank_wolfe"),
-    "inference": ("auto", "placebo", "jackknife", "bootstrap"),
+    "inference": ("auto", "placebo", "cluster", "jackknife", "bootstrap"),
 }
 
 
@@ -57,9 +57,10 @@ class SyntheticDiD:
         Compare rates per 100,000 where the design has an exposure; else the outcome itself.
     level : float
         Coverage of the intervals.
-    inference : {"auto", "placebo", "jackknife", "bootstrap"}
-        ``auto``: placebos where few areas are treated and enough are not; the jackknife otherwise, or the bootstrap
-        where the jackknife cannot be had; no interval where the design bears none. The notes say which and why.
+    inference : {"auto", "placebo", "cluster", "jackknife", "bootstrap"}
+        ``auto``: placebos where few areas are treated and enough are not, ``cluster`` otherwise; no interval where the
+        design bears none. ``cluster`` is the jackknife, or the bootstrap where the jackknife cannot be had. The notes
+        say which and why.
     n_draws : int
         Placebo sets. All are gone through where there are no more than this; else this many are drawn. The bootstrap
         takes a fifth as many resamples.
@@ -248,9 +249,12 @@ class SyntheticDiD:
                 draws=max(int(self.n_draws) // 5, 20),
             )
             why = f"{areas}: errors come from drawing areas anew {errors.draws} times (algorithm 2)."
-            if asked in {"jackknife", "auto"}:
+            if asked != "bootstrap":
                 why += " The jackknife would need two treated areas and two weighted donors in every cohort."
             return errors, "bootstrap", [why + _doubt(choice)]
+        if choice.n_treated == 1 and asked not in {"auto", "placebo"} and choice.n_controls > 1:
+            why = f"{areas}: inference={asked!r} takes the noise from how several treated areas differ."
+            return *_no_errors(terms), [f"{why} No interval is given; inference='placebo' can give one."]
         return *_no_errors(terms), [choice.why]
 
 

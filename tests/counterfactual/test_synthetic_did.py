@@ -391,6 +391,19 @@ def test_few_donors_give_no_interval_or_one_without_limits():
     assert any("too few donors to stand in" in n for n in none.notes)
 
 
+def test_a_single_treated_area_has_no_jackknife():
+    y = drawn(19, areas=25)
+    for asked in ("cluster", "jackknife", "bootstrap"):
+        result = SyntheticDiD(inference=asked).fit(design_of(y, {0: 8}))
+        assert math.isnan(att(result).conf_low)
+        assert any(f"inference='{asked}'" in n and "No interval" in n for n in result.notes)
+    # several cohorts of one area each: the bootstrap, and the notes say why
+    result = SyntheticDiD(inference="cluster", n_draws=100).fit(design_of(y, {i: 6 + i for i in range(4)}))
+    assert result.diagnostics["inference"] == "bootstrap"
+    assert att(result).std_error > 0
+    assert any("jackknife would need two treated areas" in n for n in result.notes)
+
+
 def test_frank_wolfe_stops_near_the_optimum():
     design = design_of(drawn(17), {0: 8})
     exact, early = SyntheticDiD().point(design.arrays), SyntheticDiD(solver="frank_wolfe").point(design.arrays)
