@@ -88,7 +88,7 @@ problems = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(problems)
 def test_the_optimum_is_proved(problem):
     A, b, ridge, intercept = problem
@@ -105,7 +105,7 @@ def test_the_optimum_is_proved(problem):
     assert fit.gap == pytest.approx(gap, abs=1e-9 * size)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(problems, st.integers(0, 2**32 - 1), st.sampled_from([1e-5, 1.0, 1e5]))
 def test_order_scale_and_beginning_do_not_matter(problem, seed, scale):
     A, b, ridge, intercept = problem
