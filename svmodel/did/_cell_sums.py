@@ -14,6 +14,8 @@ from svmodel.numerics.cluster import SmallSample, shrink_correlation, small_samp
 from svmodel.result import JointEstimate
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
@@ -46,6 +48,8 @@ class CellSums:
     factor : float
         CR1 factor.
     n_clusters : int
+    spread : ndarray, shape (N,), optional
+        Standard deviation of each area's influence, up to a factor; equal where None.
     """
 
     family: str
@@ -61,6 +65,7 @@ class CellSums:
     size: Floats
     factor: float
     n_clusters: int
+    spread: Floats | None = None
 
     @property
     def horizon(self) -> NDArray[np.int64]:
@@ -72,30 +77,52 @@ class CellSums:
         """Cohorts with a cell."""
         return np.unique(self.cohort)
 
+    def joined(self, others: Sequence[CellSums]) -> CellSums:
+        """Return these cells and those of other sums over the same areas as one."""
+        if not others:
+            return self
+
+        def end_to_end(name: str) -> Any:
+            return np.concatenate([getattr(p, name) for p in (self, *others)], axis=-1)
+
+        names = ["cohort", "time", "n", "observed", "expected", "of_observed", "of_expected"]
+        if self.exposure is not None:
+            names.append("exposure")
+        columns: dict[str, Any] = {name: end_to_end(name) for name in names}
+        return replace(self, **columns)
+
     def small(self, influence: Floats) -> SmallSample:
         """Return what an interval needs beside the standard error."""
-        found = small_sample(influence, self.pools)
+        found = small_sample(influence, self.pools, self.spread)
         df = float(found.df) if np.isfinite(found.df) else np.inf
         return SmallSample(found.inflation, min(df, float(self.n_clusters - 1)))
 
+    def pair(self, weights: Floats) -> tuple[float, float, Floats, Floats]:
+        """Return weighted sums of observed and expected outcomes, and the influence on each, shape (N,)."""
+        return (
+            float(self.observed @ weights),
+            float(self.expected @ weights),
+            self.of_observed @ weights,
+            self.of_expected @ weights,
+        )
+
     def effect(self, weights: Floats) -> tuple[float, Floats]:
         """Return the effect of weighted sums (difference of the sums, or log ratio) and its influence, shape (N,)."""
-        O, E = float(self.observed @ weights), float(self.expected @ weights)
+        O, E, of_O, of_E = self.pair(weights)
         if self.family == "linear":
-            return O - E, (self.of_observed - self.of_expected) @ weights
+            return O - E, of_O - of_E
         with np.errstate(divide="ignore", invalid="ignore"):
-            value = float(np.log(O / E)) if E > 0 else np.nan
-            return value, self.of_observed @ weights / O - self.of_expected @ weights / E
+            return (float(np.log(O / E)) if E > 0 else np.nan), of_O / O - of_E / E
 
     def rows(
         self, term: str, weights: Floats, per: PerCell, *, level: float, counts: bool, **which: Any
     ) -> list[dict[str, Any]]:
         """Return the rows of one effect on every scale; none where nothing is expected of a ratio."""
-        O, E = float(self.observed @ weights), float(self.expected @ weights)
+        O, E, of_O, of_E = self.pair(weights)
         if self.family == "poisson":
             if not (O > 0 and E > 0):
                 return []
-            both = np.column_stack([self.of_observed @ weights, self.of_expected @ weights])
+            both = np.column_stack([of_O, of_E])
             small = self.small(both @ np.array([1 / O, -1 / E]))
             covariance = self.factor * both.T @ both
             per = replace(per, events=per.events and counts)

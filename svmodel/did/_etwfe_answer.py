@@ -11,7 +11,7 @@ from svmodel import periods as period_words
 from svmodel.did._cell_sums import CellSums, joint_events, rows_of_all
 from svmodel.did._etwfe_cohort import cohort_att, impute_by_cohort, sum_by_cohort
 from svmodel.did._etwfe_linear import Predicted, impute_linear, lead_sums, linear_att, sum_linear
-from svmodel.did._lone import few_controls, whole_reporting_areas
+from svmodel.did._lone import whole_reporting_areas
 from svmodel.did._scales import PerCell
 from svmodel.did._settle import settle
 from svmodel.did._terms import ended
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from svmodel.design import Design, DesignArrays
     from svmodel.did.etwfe import ExtendedTwoWayFixedEffects
 
-__all__ = ["answer", "expected_table", "point"]
+__all__ = ["answer", "expected_table", "lead_rows", "point"]
 
 
 def point(arrays: DesignArrays, family: str, effects: str) -> float:
@@ -42,7 +42,7 @@ def answer(design: Design, estimator: ExtendedTwoWayFixedEffects, *, few: int, i
         sums, leads = sum_by_cohort(found, family), []
     counts = design.is_count
     rows = rows_of_all(sums, arrays.periods, level=level, counts=counts)
-    rows += _lead_rows(leads, level, counts=counts)
+    rows += lead_rows(leads, level, counts=counts)
     result = Result(
         estimates=estimates_frame(rows),
         design=design,
@@ -63,45 +63,20 @@ def answer(design: Design, estimator: ExtendedTwoWayFixedEffects, *, few: int, i
         provenance=provenance(design, seed),
         seed=seed,
     )
-    return settle(result, estimator, arrays, inference, level=level, seed=seed)
+    return settle(result, estimator, arrays, inference, level=level)
 
 
-def _lead_rows(leads: list[CellSums], level: float, *, counts: bool) -> list[dict[str, object]]:
+def lead_rows(leads: list[CellSums], level: float, *, counts: bool) -> list[dict[str, object]]:
     """Return the rows before the start: several cohorts' sums added horizon by horizon."""
     rows: list[dict[str, object]] = []
     for h in sorted({int(v) for s in leads for v in s.horizon}):
-        whole = joined([s for s in leads if (s.horizon == h).any()])
+        first, *others = [s for s in leads if (s.horizon == h).any()]
+        whole = first.joined(others)
         weights = (whole.horizon == h).astype(float)
         people = None if whole.exposure is None else float(whole.exposure @ weights)
         per = PerCell(float(whole.n @ weights), people, events=False)
         rows += whole.rows("event", weights, per, level=level, counts=counts, horizon=h)
     return rows
-
-
-def joined(parts: list[CellSums]) -> CellSums:
-    """Return the cells of several sums over the same areas as one."""
-    first = parts[0]
-    if len(parts) == 1:
-        return first
-
-    def end_to_end(name: str) -> np.ndarray:
-        return np.concatenate([getattr(p, name) for p in parts], axis=-1)
-
-    return CellSums(
-        family=first.family,
-        cohort=end_to_end("cohort"),
-        time=end_to_end("time"),
-        n=end_to_end("n"),
-        exposure=None if first.exposure is None else end_to_end("exposure"),
-        observed=end_to_end("observed"),
-        expected=end_to_end("expected"),
-        of_observed=end_to_end("of_observed"),
-        of_expected=end_to_end("of_expected"),
-        pools=first.pools,
-        size=first.size,
-        factor=first.factor,
-        n_clusters=first.n_clusters,
-    )
 
 
 def expected_table(found: Predicted, sums: CellSums, level: float) -> pd.DataFrame:
@@ -163,4 +138,4 @@ def _say(design: Design, arrays: DesignArrays, found: Predicted, estimator: Exte
         )
     if estimator.effects == "area":
         notes.append("Before the start, effects are relative to the average before the start.")
-    return [*notes, *ended(design, arrays), *few_controls(arrays), *whole_reporting_areas(design)]
+    return [*notes, *ended(design, arrays), *whole_reporting_areas(design)]

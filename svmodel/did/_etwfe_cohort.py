@@ -149,11 +149,10 @@ def _predict(arrays: DesignArrays, family: str) -> tuple[_Model, Floats, Mask, M
     if family == "poisson":
         quiet: Mask = np.asarray(np.bincount(label, weights=np.where(use, arrays.y, 0.0).sum(axis=1)) == 0)
         known: Mask = np.asarray(np.bincount(label, weights=use.sum(axis=1)) > 0)
-        quiet_period = np.asarray(use.any(axis=0) & (np.where(use, arrays.y, 0.0).sum(axis=0) == 0))
-        quiet_cohort = np.asarray(quiet & known)[label]
-        silent = np.asarray(
-            (quiet_cohort[:, None] & use.any(axis=0)[None, :]) | (quiet_period[None, :] & known[label][:, None])
-        )
+        quiet_period: Mask = np.asarray(use.any(axis=0) & (np.where(use, arrays.y, 0.0).sum(axis=0) == 0))
+        seen: Mask = np.asarray(use.any(axis=0))
+        quiet_cohort: Mask = (quiet & known)[label]
+        silent = np.asarray((quiet_cohort[:, None] & seen[None, :]) | (quiet_period[None, :] & known[label][:, None]))
     target = np.asarray(treated & (~open_ | silent))
     index = Z @ model.beta
     if family == "linear":

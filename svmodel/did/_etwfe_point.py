@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from svmodel.design import DesignArrays
 
-__all__ = ["poisson_att"]
+__all__ = ["poisson_att", "predicted_cells"]
 
 
 def poisson_att(arrays: DesignArrays) -> float:
@@ -35,16 +35,29 @@ def poisson_att(arrays: DesignArrays) -> float:
         fit = fit_poisson(y, TwoWay(informative, slopes, None, moving), arrays.exposure)
     except EstimationError:
         return float("nan")
-    silent_area = np.asarray(use.any(axis=1) & ~events.any(axis=1))
-    silent_period = np.asarray(use.any(axis=0) & ~events.any(axis=0))
-    silent = silent_area[:, None] | silent_period[None, :]
-    target = treated & _linked(use) & (silent | _linked(informative))
+    silent = _silent(arrays)
+    target = treated & predicted_cells(arrays)
     if not target.any():
         return float("nan")
     mean = np.where(silent, 0.0, np.nan_to_num(fit.level)[:, None] * fit.shape)
     observed, expected = float(y[target].sum()), float(mean[target].sum())
     with np.errstate(divide="ignore"):
         return float(np.log(observed) - np.log(expected)) if expected > 0 else float("nan")
+
+
+def _silent(arrays: DesignArrays) -> NDArray[np.bool_]:
+    """Return the cells of areas and periods without an event among the untreated cells."""
+    use = arrays.untreated
+    events = np.where(use, arrays.y, 0.0)
+    area = np.asarray(use.any(axis=1) & ~events.any(axis=1))
+    period = np.asarray(use.any(axis=0) & ~events.any(axis=0))
+    return np.asarray(area[:, None] | period[None, :])
+
+
+def predicted_cells(arrays: DesignArrays) -> NDArray[np.bool_]:
+    """Return the cells for which untreated cells give an expected count, shape (N, T)."""
+    use = arrays.untreated
+    return _linked(use) & (_silent(arrays) | _linked(informative_cells(arrays.y, use)))
 
 
 def _linked(use: NDArray[np.bool_]) -> NDArray[np.bool_]:
