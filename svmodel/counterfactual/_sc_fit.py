@@ -58,8 +58,8 @@ class Fitted:
         The group's rates over blocks before the start, and the synthetic ones.
     uniform : float
         Root mean square gap that equal weights would leave over the blocks.
-    spread : float
-        Root mean variance of the donors over the blocks.
+    spread, level_spread : float
+        Standard deviation of the donors within blocks (root mean square), and of their means over all blocks.
     nested : NestedFit or None
     penalty : float
         Of the ridge; NaN without.
@@ -74,6 +74,7 @@ class Fitted:
     matched: Floats
     uniform: float
     spread: float
+    level_spread: float
     nested: NestedFit | None = None
     penalty: float = math.nan
 
@@ -84,23 +85,33 @@ class Fitted:
 
     @property
     def misfit(self) -> float:
-        """The part of the misfit that is not noise, as a share of the donors' spread; 0 where noise explains it.
+        """The part of the misfit that is not noise, in standard deviations of the donors; 0 where noise explains it.
 
         Noise that comes and goes from block to block shows in the differences between neighbouring gaps; a level or a
         drift that donors cannot reach does not (von Neumann 1941). With n blocks of pure noise the ratio of the two
-        estimates of variance lies about 1 with standard deviation 1 / sqrt(n).
+        estimates of variance lies about 1 with standard deviation 1 / sqrt(n). A level alone is also held against the
+        donors' levels, by Student's t at 1%, because much noise hides it from the ratio.
         """
+        from scipy import special
+
         left = self.target - self.matched
-        n, square = len(left), float(np.mean(left**2))
+        n, square, mean = len(left), float(np.mean(left**2)), abs(float(np.mean(left)))
         noise = float(np.sum(np.diff(left) ** 2)) / (2 * (n - 1))
-        if noise >= max(1 - 2.33 / math.sqrt(n), 0.2) * square:
-            return 0.0
-        return math.sqrt(square - noise) / self.spread if self.spread > 0 else math.inf
+        found = 0.0
+        if noise < max(1 - 2.33 / math.sqrt(n), 0.2) * square:
+            found = _share(math.sqrt(square - noise), self.spread)
+        if mean > float(special.stdtrit(n - 1, 0.995)) * math.sqrt(noise / n):
+            found = max(found, _share(mean, self.level_spread))
+        return found
 
     @property
     def outside(self) -> bool:
         """Whether the group lies outside what the donors can be weighted to."""
         return self.misfit > FAR
+
+
+def _share(part: float, whole: float) -> float:
+    return part / whole if whole > 0 else math.inf
 
 
 def predictor_values(layout: Layout, k: int, rows: Places, donors: Places) -> tuple[Floats, Floats]:
@@ -140,6 +151,7 @@ def fit_group(choices: Choices, layout: Layout, k: int, rows: Places, donors: Pl
         matched=A @ weights + offset,
         uniform=float(np.sqrt(np.mean(even**2))),
         spread=float(np.sqrt(level.var(axis=1, ddof=1).mean())),
+        level_spread=float(level.mean(axis=0).std(ddof=1)),
         nested=nested,
         penalty=penalty,
     )
