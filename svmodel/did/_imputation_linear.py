@@ -186,18 +186,17 @@ def fit_leads(arrays: DesignArrays, leads: int | None) -> Leads | str:
     return Leads(made, fit.coefficient[kept], errors, influence, groups.reference, binned)
 
 
-def joint(sums: Sums, events: Averages, leads: Leads | None) -> JointEstimate:
-    """Return leads and effects by horizon with their covariance."""
-    estimate, (_, influence) = sums.estimate(events), sums.influences(events)
-    assert events.horizon is not None
-    horizon = events.horizon
-    if leads is not None and leads.averages.horizon is not None:
-        estimate = np.concatenate([leads.estimate, estimate])
-        influence = np.hstack([leads.influence, influence])
-        horizon = np.concatenate([leads.averages.horizon, horizon])
+def joint(leads: Leads) -> JointEstimate:
+    """Return the leads with their covariance.
+
+    The effects are left out. They are relative to another time than the leads, so that whatever adds the two up, such
+    as bounds on how far trends parted, would go wrong (Roth 2024).
+    """
+    horizon = leads.averages.horizon
+    assert horizon is not None
     nothing: pd.Series = pd.Series([None] * len(horizon), dtype=object)
     index = pd.DataFrame({"term": "event", "cohort": nothing, "period": nothing, "horizon": horizon})
-    return JointEstimate("difference", index, estimate, influence.T @ influence)
+    return JointEstimate("difference", index, leads.estimate, leads.influence.T @ leads.influence)
 
 
 def treated_groups(design: Design, sums: Sums) -> dict[str, Ints]:

@@ -69,12 +69,13 @@ class Imputation:
     horizons (section 4.4 of the paper), relative to the last horizon before the start, or before anticipation. They
     test parallel trends without touching the effects. Leads and effects have different references: a step between
     them means nothing, and the eye must not draw a line through both (Roth 2024).
+    For the same reason ``joint`` holds the leads alone: bounds that carry departures before the start over to the
+    effects (Rambachan and Roth 2023) are for methods with one reference, such as
+    :class:`~svmodel.did.SunAbraham`.
 
     *Scales.* ``difference`` is in outcome units per treated area-period, and all that a measure has. A count also has
     ``events``, the difference times the treated area-periods; ``per_100k``, events by exposure; and ``rate_ratio`` =
     O / (O - events) with O the observed events, taken as the fact they are, so that all scales share one p-value.
-
-    *Joint covariance*: that of the residuals behind the intervals, without their small-sample correction.
 
     *Counterfactual.* A treated area's expected outcome has no interval of its own; the sum over all treated areas has
     one in the periods in which all of them are treated.
@@ -240,7 +241,7 @@ class Imputation:
             estimator=self,
             counterfactual=counterfactual(sums, terms["calendar"], self.level),
             weights=weights(sums),
-            joint=joint(sums, terms["event"][0], before),
+            joint=None if before is None else joint(before),
             diagnostics={
                 "observed": observed,
                 "expected": observed - float(made.effect.sum()),

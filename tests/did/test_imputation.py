@@ -200,11 +200,20 @@ def test_intervals_are_wider_than_standard_errors_say_where_cohorts_are_small():
 
 def test_a_single_treated_area_has_no_error():
     y = noise(n=12)
-    result = LINEAR.fit(design_of(y, {0: 4}))
+    result = Imputation(family="linear", inference="cluster").fit(design_of(y, {0: 4}))
     numbers = result.estimates[["std_error", "conf_low", "conf_high", "p_value"]]
     assert numbers.isna().all().all()
     assert np.isfinite(difference(result).estimate)
     assert result.diagnostics["inference"] == "none"
+
+
+def test_few_treated_areas_take_the_average_effect_s_interval_from_placebos():
+    result = LINEAR.fit(design_of(noise(n=40), dict.fromkeys(range(3), 4)))
+    effect = difference(result)
+    assert effect.conf_low < effect.estimate < effect.conf_high
+    assert "placebo" in result.diagnostics["inference"]
+    others = result.estimates[result.estimates["term"] != "att"]
+    assert others[["conf_low", "conf_high", "p_value"]].isna().all().all()
 
 
 def test_a_reporting_area_is_the_average_of_its_areas():
@@ -219,10 +228,10 @@ def test_a_reporting_area_is_the_average_of_its_areas():
     assert any("Every area of North is treated" in n for n in result.notes)
 
 
-def test_joint_holds_leads_and_effects():
+def test_joint_holds_the_leads_alone_so_that_nothing_adds_them_to_effects():
     result = LINEAR.fit(design_of(noise(), dict.fromkeys(range(9), 4)))
     horizons = result.joint.index["horizon"].to_numpy()
-    assert horizons.tolist() == [-4, -3, -2, 0, 1, 2, 3, 4, 5]
+    assert horizons.tolist() == [-4, -3, -2]
     errors = [difference(result, "event", horizon=h).std_error for h in horizons]
     np.testing.assert_allclose(np.sqrt(np.diag(result.joint.covariance)), errors, rtol=1e-10)
 
@@ -237,6 +246,7 @@ def test_leads_can_be_fewer():
 def test_without_two_months_before_the_start_there_are_no_leads():
     result = LINEAR.fit(design_of(noise(), dict.fromkeys(range(8), 1)))
     assert not (result.estimates["horizon"] < 0).any()
+    assert result.joint is None
     assert any(n.startswith("No effects before the start") for n in result.notes)
 
 
