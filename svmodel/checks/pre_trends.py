@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from svmodel.checkresult import CheckResult, Status
+from svmodel.checks._event_path import degrees_of_freedom
 from svmodel.checks._words import change, not_applicable, p_words
 from svmodel.estimates import is_rounding
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from svmodel.result import JointEstimate, Result
 
-__all__ = ["hotelling_test", "pre_trends"]
+__all__ = ["hotelling_test", "pool", "pre_trends"]
 
 _NAME = "pre_trends"
 
@@ -30,6 +31,10 @@ def pre_trends(result: Result, *, seed: int = 0) -> CheckResult:
     a third as many groups as there are degrees of freedom (each group of equal length), and the statistic is
     referred to Hotelling's T-squared instead of chi-squared.
 
+    A test that does not reject has not shown that trends are alike. The equivalence tests turn the question round: the
+    smallest bound within which two one-sided tests at 5% put each group of leads (the largest of these bounds holds for
+    all of them at once), and their average, is the largest pre-trend that the data still allow.
+
     Parameters
     ----------
     result : Result
@@ -42,12 +47,14 @@ def pre_trends(result: Result, *, seed: int = 0) -> CheckResult:
     CheckResult
         ``failed`` where p < 0.05. The table has a row for each lead or group of leads: ``first_horizon,
         last_horizon, estimate, std_error, conf_low, conf_high``, as log rate ratio or in the outcome's units, with
-        pointwise 95% intervals.
+        pointwise 95% intervals, and ``equivalence_bound``. A last row, ``quantity`` being ``average`` and not
+        ``group``, is for the average of all leads.
 
     References
     ----------
     Pustejovsky and Tipton (2018), JBES 36(4), eq. 10-12 (the approximate Hotelling test). Roth (2022), AER:
-    Insights 4(3): a test that passes is weak evidence, and selects estimates that are off.
+    Insights 4(3): a test that passes is weak evidence, and selects estimates that are off. Hartman and Hidalgo (2018),
+    AJPS 62(4), and Dette and Schumann (2024), JBES 42(4): equivalence of the largest and of the average lead.
     """
     del seed
     joint = result.joint
@@ -56,16 +63,18 @@ def pre_trends(result: Result, *, seed: int = 0) -> CheckResult:
     leads = _leads(joint, result)
     if len(leads.estimate) == 0:
         return not_applicable(_NAME, "there is no estimate for any period before the start, apart from the reference")
-    df = _degrees_of_freedom(result)
+    df = degrees_of_freedom(result)
     if df < 3:
         return not_applicable(_NAME, "too few areas are treated, or serve as controls, to tell a trend from chance")
     horizons = leads.index["horizon"].to_numpy(dtype=int)
-    L, groups = _pool(horizons, max(1, int(df // 3)))
+    L, groups = pool(horizons, max(1, int(df // 3)))
     estimate, covariance = L @ leads.estimate, L @ leads.covariance @ L.T
     statistic, rank, p = hotelling_test(estimate, covariance, df)
     if rank == 0:
         return not_applicable(_NAME, "the estimates before the start have no covariance")
-    table = _table(groups, estimate, covariance, df)
+    every = np.full(len(horizons), 1 / len(horizons))
+    average = np.array([every @ leads.estimate, np.sqrt(max(every @ leads.covariance @ every, 0.0))])
+    table = _table(groups, estimate, covariance, average, df)
     status: Status = "failed" if p < 0.05 else "passed"
     text = _text(leads, horizons, table, statistic=statistic, rank=rank, p=p, df=df)
     return CheckResult(_NAME, status, text, table)
@@ -135,28 +144,7 @@ def _leads(joint: JointEstimate, result: Result) -> JointEstimate:
     return type(joint)(joint.scale, index, leads.estimate[order], leads.covariance[np.ix_(order, order)])
 
 
-def _degrees_of_freedom(result: Result) -> float:
-    """Satterthwaite's degrees of freedom of a difference between treated and control areas of like variance.
-
-    With 5 treated areas among 100 the variance rests on the 5, and so do the degrees of freedom.
-    """
-    if result.design is not None:
-        start, n_periods = result.design.arrays.start, len(result.design.arrays.periods)
-        treated = int((start < n_periods).sum())
-        never = int((start >= n_periods).sum())
-    else:
-        total = result.diagnostics.get("n_areas", 0)
-        never = int(result.diagnostics.get("n_never_treated", 0))
-        treated = int(total) - never
-    if never == 0:
-        return float(treated - 1)
-    if min(treated, never) < 2:
-        return 0.0
-    parts = np.array([1 / treated, 1 / never])
-    return float(parts.sum() ** 2 / (parts**2 / np.array([treated - 1, never - 1])).sum())
-
-
-def _pool(horizons: NDArray[np.int64], most: int) -> tuple[NDArray[np.float64], list[NDArray[np.int64]]]:
+def pool(horizons: NDArray[np.int64], most: int) -> tuple[NDArray[np.float64], list[NDArray[np.int64]]]:
     """Return the averaging matrix of at most `most` groups of neighbours, and the horizons of each."""
     groups = [horizons] if most == 1 else np.array_split(horizons, min(most, len(horizons)))
     L = np.zeros((len(groups), len(horizons)))
@@ -166,20 +154,30 @@ def _pool(horizons: NDArray[np.int64], most: int) -> tuple[NDArray[np.float64], 
 
 
 def _table(
-    groups: list[NDArray[np.int64]], estimate: NDArray[np.float64], covariance: NDArray[np.float64], df: float
+    groups: list[NDArray[np.int64]],
+    estimate: NDArray[np.float64],
+    covariance: NDArray[np.float64],
+    average: NDArray[np.float64],
+    df: float,
 ) -> pd.DataFrame:
     from scipy import stats
 
-    error = np.sqrt(np.diag(covariance))
+    from svmodel.numerics.pretest_power import equivalence_bound
+
+    estimate = np.append(estimate, average[0])
+    error = np.append(np.sqrt(np.diag(covariance)), average[1])
     half = stats.t.ppf(0.975, df) * error
+    ends = [*groups, np.concatenate(groups)]
     return pd.DataFrame(
         {
-            "first_horizon": [int(g.min()) for g in groups],
-            "last_horizon": [int(g.max()) for g in groups],
+            "quantity": [*["group"] * len(groups), "average"],
+            "first_horizon": [int(g.min()) for g in ends],
+            "last_horizon": [int(g.max()) for g in ends],
             "estimate": estimate,
             "std_error": error,
             "conf_low": estimate - half,
             "conf_high": estimate + half,
+            "equivalence_bound": equivalence_bound(estimate, error, df=df),
         }
     )
 
@@ -197,10 +195,10 @@ def _text(
     from scipy import stats
 
     largest = int(np.argmax(np.abs(leads.estimate)))
-    n = len(horizons)
+    n, rows = len(horizons), table[table["quantity"] == "group"]
     unit = "" if leads.scale == "log_rate_ratio" else " in the outcome's units"
-    pooled = f", averaged into {len(table)} group{'s' if len(table) > 1 else ''}" if len(table) < n else ""
-    dropped = f" (of which {rank} independent)" if rank < len(table) else ""
+    pooled = f", averaged into {len(rows)} group{'s' if len(rows) > 1 else ''}" if len(rows) < n else ""
+    dropped = f" (of which {rank} independent)" if rank < len(rows) else ""
     if p < 0.05:
         first = "Before the start, treated and control areas were already moving apart"
         last = "Part of what looks like an effect may be that earlier drift going on."
@@ -214,9 +212,17 @@ def _text(
             "Passing does not prove that they would have stayed alike: an average gap before the start smaller than "
             f"about {size} would have been overlooked more often than one time in five (Roth 2022)."
         )
+    bounds = [
+        change(float(v), leads.scale).lstrip("+") + unit
+        for v in (rows["equivalence_bound"].max(), table["equivalence_bound"].iloc[-1])
+    ]
+    allowed = (
+        f"The data still allow a gap of up to {bounds[0]} in {'one of the groups' if pooled else 'one of the periods'} "
+        f"and of {bounds[1]} on average (equivalence tests at 5%)."
+    )
     return (
         f"{first} (joint test of {n} lead{'s' if n > 1 else ''}{pooled}{dropped}: "
         f"F({rank}, {df - rank + 1:.0f}) = {statistic:.2f}, {p_words(p)}). The largest single gap was "
         f"{change(float(leads.estimate[largest]), leads.scale)}{unit}, {-int(horizons[largest])} "
-        f"period{'s' if horizons[largest] < -1 else ''} before the start. {last}"
+        f"period{'s' if horizons[largest] < -1 else ''} before the start. {allowed} {last}"
     )

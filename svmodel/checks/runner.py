@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from svmodel.checkresult import CheckResult
+from svmodel.checks.honest_bounds import honest_bounds
 from svmodel.checks.leave_one_area_out import leave_one_area_out
 from svmodel.checks.overdispersion import overdispersion
 from svmodel.checks.placebo_in_time import placebo_in_time
+from svmodel.checks.pre_trend_power import pre_trend_power
 from svmodel.checks.pre_trends import pre_trends
 from svmodel.checks.regression_to_the_mean import regression_to_the_mean
 from svmodel.errors import Problems, UserError, did_you_mean
@@ -31,6 +33,8 @@ class Check(Protocol):
 #: Name -> check, in the order in which reports show them.
 CHECKS: dict[str, Check] = {
     "pre_trends": pre_trends,
+    "pre_trend_power": pre_trend_power,
+    "honest_bounds": honest_bounds,
     "placebo_in_time": placebo_in_time,
     "leave_one_area_out": leave_one_area_out,
     "regression_to_the_mean": regression_to_the_mean,

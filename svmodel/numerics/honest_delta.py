@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
 
@@ -100,8 +100,8 @@ class Steps:
         Rows touch estimates before the reference only.
     after : ndarray, shape (T, K + T)
     reach : ndarray, shape (T,)
-        ``c`` with ``l' delta_post = c' after delta - (c' after)_pre delta_pre``: what a step of size 1 adds to the
-        estimand's bias.
+        ``c``, for which ``c' after delta`` is ``l' delta_post`` less what the departures before the reference carry
+        forward: what a step of size 1 adds to the estimand's bias.
     """
 
     before: Floats
@@ -138,7 +138,7 @@ def steps(study: EventStudy, kind: Literal["slope", "bend"] = "slope") -> Steps:
     [0.0, 1.5, 0.5, 0.5]
     """
     K = study.pre
-    x: ArrayLike = np.insert(study.positions, K, 0.0)
+    x: Floats = np.insert(study.positions, K, 0.0)
     gap = np.diff(x)
     slope = np.diff(np.eye(len(gap) + 1), axis=0) / gap[:, None]
     if kind == "bend":
@@ -148,5 +148,5 @@ def steps(study: EventStudy, kind: Literal["slope", "bend"] = "slope") -> Steps:
         rows, first = slope, K
     rows = np.delete(rows, K, axis=1)  # the reference's departure is zero
     after = rows[first:]
-    reach = np.linalg.solve(after[:, K:].T, study.weights)
+    reach: Floats = np.asarray(np.linalg.solve(after[:, K:].T, study.weights), dtype=np.float64)
     return Steps(rows[:first], after, reach)

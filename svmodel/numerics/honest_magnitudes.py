@@ -123,8 +123,8 @@ def magnitudes_test(study: EventStudy, bound: float, *, kind: Kind = "slope", le
     (:class:`~svmodel.numerics.honest_delta.Steps`). So the vertices of the dual are few, whatever the number of
     periods: the weights |c_t| on one side of each pair, in either direction, and one pair alone, evenly. With a = c'q
     the statistics are ``(+-(a - theta) - Mbar |c|_1 g) / sum |c_t| sd_t`` and ``-2 Mbar g / (sd_t+ + sd_t-)``:
-    functions of two normal variables, so that no linear programme is left to be solved and the least-favourable critical value is an
-    integral over one variable.
+    functions of two normal variables, so that no linear programme is left to be solved and the least-favourable
+    critical value is an integral over one variable.
 
     Moments that hold steps before the reference only are left out, as HonestDiD does where there are two or more
     periods after it (``postPeriodMomentsOnly``).

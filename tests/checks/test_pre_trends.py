@@ -17,6 +17,10 @@ def joint_of(estimate, covariance, horizons, scale="log_rate_ratio"):
     return JointEstimate(scale, index, np.array(estimate, dtype=float), np.array(covariance, dtype=float))
 
 
+def groups_of(check):
+    return check.table[check.table["quantity"] == "group"]
+
+
 @pytest.fixture(scope="module")
 def result(make_design):
     return CS.fit(make_design(1))
@@ -69,7 +73,7 @@ def test_parallel_areas_pass_and_the_words_warn(result):
     assert "does not prove" in check.text
     assert "Roth" in check.text
     # 11 treated and 47 control areas of freedom bear at most a third as many groups
-    assert len(check.table) < -result.joint.index["horizon"].min()
+    assert len(groups_of(check)) < -result.joint.index["horizon"].min()
     assert "averaged into" in check.text
 
 
@@ -89,14 +93,14 @@ def test_the_largest_gap_and_its_place_are_named(with_joint):
     check = pre_trends(fitted)
     assert "-25.9%, 3 periods before" in check.text  # exp(-0.3) - 1
     assert check.status == "failed"
-    assert list(check.table["first_horizon"]) == [-4, -3, -2]
+    assert groups_of(check)["first_horizon"].tolist() == [-4, -3, -2]
 
 
 def test_reference_and_anticipation_are_no_leads(make_design, with_joint):
     joint = joint_of([0.0, 5.0, 0.0], np.diag([0.01, 0.01, 0.0]), [-3, -2, -1])
     check = pre_trends(with_joint(joint, make_design(1, anticipation=2)))
     assert check.status == "passed"
-    assert list(check.table["first_horizon"]) == [-3]
+    assert groups_of(check)["first_horizon"].tolist() == [-3]
     assert pre_trends(with_joint(joint)).status == "failed"
 
 
@@ -104,7 +108,7 @@ def test_a_lead_without_an_error_of_its_own_takes_no_part(with_joint):
     joint = joint_of([0.1, 3.0, 0.05], np.diag([0.01, 1e-30, 0.01]), [-4, -3, -2])
     check = pre_trends(with_joint(joint))
     assert check.status == "passed"
-    assert list(check.table["first_horizon"]) == [-4, -2]
+    assert groups_of(check)["first_horizon"].tolist() == [-4, -2]
 
 
 def test_what_it_needs(result, make_design):
@@ -118,3 +122,17 @@ def test_what_it_needs(result, make_design):
 def test_it_works_on_a_result_read_back(result):
     again = type(result).from_json(result.to_json())
     assert pre_trends(again).text == pre_trends(result).text
+
+
+def test_equivalence_bounds_of_the_largest_and_of_the_average(with_joint):
+    fitted = with_joint(joint_of([0.1, -0.3, 0.02, 0.9], np.eye(4) * 0.004, [-4, -3, -2, 0]))
+    check = pre_trends(fitted)
+    groups = groups_of(check)
+    average = check.table[check.table["quantity"] == "average"].iloc[0]
+    # two one-sided t tests at 5%: the 90% interval ends there
+    df = 1 / ((1 / 12 + 1 / 48) ** -2 * ((1 / 12) ** 2 / 11 + (1 / 48) ** 2 / 47))
+    t = stats.t.ppf(0.95, df)
+    np.testing.assert_allclose(groups["equivalence_bound"], np.array([0.1, 0.3, 0.02]) + t * np.sqrt(0.004))
+    assert average["equivalence_bound"] == pytest.approx(0.06 + t * np.sqrt(0.004 / 3))
+    largest = np.exp(groups["equivalence_bound"].max()) - 1
+    assert f"gap of up to {100 * largest:.1f}%" in check.text
