@@ -291,8 +291,6 @@ class InSpacePlacebos:
             f"all {held.total:,} never treated {sets}"
             if held.enumerated
             else f"{len(held.placebos):,} of {held.total:,} {sets}, drawn by lot,"
-            if held.total > MOST
-            else f"those {len(held.placebos):,} of {held.total:,} never treated {sets} whose effect is identified"
         )
         first = (
             f"Error, interval and p-value come from what the method finds in {tried} given the treated areas' dates, "
@@ -300,6 +298,8 @@ class InSpacePlacebos:
             "that the treated would have strayed as never treated areas did, whatever their size."
         )
         said = [first]
+        if held.unidentified:
+            said.append(f"Of these, {held.unidentified:,} left the effect unidentified and take no part.")
         if not needed(self.level, 1 + len(held.placebos)):
             smallest = 1 / (1 + len(held.placebos))
             said.append(
@@ -335,9 +335,9 @@ class _Sets:
         return count_assignments(self._labels, np.zeros_like(self._labels))
 
     def chosen(self, draws: int, seed: int) -> Iterator[Ints]:
-        """Give the rows of each set, in the order of `treated`; every set where no more than MOST exist."""
+        """Give the rows of each set, in the order of `treated`: every set where no more exist than MOST or than `draws`."""
         one = np.zeros_like(self._labels)
-        if self.total <= MOST:
+        if self.total <= max(MOST, draws):
             dealt: Iterator[Ints] = every_assignment(self._labels, one)
         else:
             rng = np.random.default_rng(derive_seed(seed, "in-space placebos"))

@@ -25,6 +25,13 @@ def noise(seed, n=25, length=8):
     return np.random.default_rng(seed).normal(0, 1, (n, length))
 
 
+class Known(plain.Averages):
+    """Gives no answer unless all three treated cells are known."""
+
+    def point(self, arrays):
+        return super().point(arrays) if arrays.treated.sum() == 3 else float("nan")
+
+
 def by_hand(y, treated, controls, start):
     """Change of the placebo areas' mean less that of the other controls'."""
     rest = [c for c in controls if c not in treated]
@@ -101,6 +108,7 @@ def test_too_many_sets_are_drawn_without_replacement(monkeypatch):
     assert np.array_equal(held.placebos, choice.placebos(fitted, seed=1).placebos)
     assert not np.array_equal(held.placebos, choice.placebos(fitted, seed=2).placebos)
     assert "60 of 165" in choice.infer(fitted, seed=1).notes[-1]
+    assert InSpacePlacebos(draws=165).placebos(fitted).enumerated
 
 
 def test_the_number_that_is_enumerated_holds_what_it_is_said_to():
@@ -119,6 +127,17 @@ def test_p_values_are_exact_when_the_treated_area_is_one_of_the_lot():
     # nominal .1; the areas of a panel share one ranking, so 12 panels and not 240 areas set the error
     assert rejected / n <= 0.1 + 2 * math.sqrt(0.1 * 0.9 / 12 / 5)
     assert rejected / n >= 0.05
+
+
+def test_sets_that_are_not_identified_are_left_out_and_told():
+    y = noise(13, n=24)
+    y[5, 5:] = np.nan
+    y[6, 6:] = np.nan
+    held = InSpacePlacebos().infer(Known().fit(plain.design(y, {0: 5})))
+    # area 5 is seen in no period after the start and is no control; area 6 lacks the last two
+    assert held.diagnostics["placebos_possible"] == 22
+    assert held.diagnostics["placebos"] == 21
+    assert "Of these, 1 left the effect unidentified" in held.notes[-1]
 
 
 def test_refits_and_point_agree_on_counts_too():

@@ -196,6 +196,26 @@ def test_a_planted_effect_is_found_and_covered_at_the_nominal_rate():
     assert np.mean(covered) == pytest.approx(1 - 10 / 210, abs=4 * math.sqrt(0.05 * 0.95 / 100))
 
 
+def test_every_scale_carries_the_same_test():
+    y = np.random.default_rng(20).poisson(30, (25, 8)).astype(float)
+    people = np.full((25, 8), 1_000.0)
+    made = plain.design(y, {0: 5, 1: 5, 2: 6}, counts=True, exposure=people, anticipation=1)
+    for estimator in (Imputation(family="linear", inference="cluster"), Imputation(inference="cluster")):
+        for draws in (60, 9):  # the second leaves no interval
+            result = RandomisationInference(draws=draws).infer(estimator.fit(made))
+            rows = result.estimates[result.estimates["term"] == "att"].set_index("scale")
+            assert set(rows.index) == {"rate_ratio", "per_100k", "events", "difference"}
+            assert rows["p_value"].nunique() == 1
+            assert rows["std_error"].isna().all()
+            outside = rows["conf_low"].gt(rows.index.map({"rate_ratio": 1.0}).fillna(0.0)) | rows["conf_high"].lt(
+                rows.index.map({"rate_ratio": 1.0}).fillna(0.0)
+            )
+            assert outside.nunique() == 1
+            assert (rows["conf_low"] < rows["estimate"]).all()
+            assert (rows["estimate"] < rows["conf_high"]).all()
+            assert ("anticipation and after an end as they were recorded" in result.notes[-1]) == (draws == 60)
+
+
 def test_too_few_assignments_give_no_interval_and_say_so():
     result = infer(plain.design(noise(11, n=5), {0: 4}))
     effect = result.effect("att", "difference")
