@@ -89,9 +89,9 @@ def _uncertainty(
         what = f"the treated areas' places were dealt out among the donors in {n} ways drawn by lot"
     text = (
         f"Errors rest on placebos in space: {what} and matched by the others, treated areas left out. Interval and "
-        "p-value suppose that treated areas would have strayed from their synthetic control as donors stray from "
-        f"theirs. By the ratio of the gaps after and before the start p = {p_ratio:.3f} (Abadie, Diamond and "
-        "Hainmueller 2010)."
+        "p-value suppose that treated areas would have strayed from their synthetic control as donors of their size "
+        f"stray from theirs. By the ratio of the gaps after and before the start p = {p_ratio:.3f} (Abadie, Diamond "
+        "and Hainmueller 2010)."
     )
     notes = [text]
     needed = int(np.ceil(1 / (1 - estimator.level) - 1e-9)) - 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Places = NDArray[np.int64]
 
-__all__ = ["ENUMERATED", "Gaps", "Placebos", "Spread", "gaps", "own_placebos", "placebos", "spread_of"]
+__all__ = ["ENUMERATED", "Gaps", "Placebos", "Spread", "gaps", "horizons", "own_placebos", "placebos", "spread_of"]
 
 #: Ways to deal the places out that are all gone through; more are drawn from.
 ENUMERATED = 1000
@@ -106,31 +106,78 @@ def placebos(choices: Choices, layout: Layout, *, draws: int, seed: int) -> Plac
     J, m = len(layout.donors), sum(sizes)
     if J - m < FEWEST_DONORS:
         return Placebos((), enumerated=True)
+    if sizes == [1]:
+        return own_placebos(choices, layout, 0)
     ways = math.factorial(J) // math.factorial(J - m)
     for size in sizes:
         ways //= math.factorial(size)
-    limit = J if m == 1 else (ENUMERATED if choices.method == "outcome" else draws)
-    enumerated = ways <= max(limit, draws)
-    if enumerated:
-        dealt: Iterator[list[Places]] = _every(np.arange(J), sizes)
-    else:
-        dealt = _drawn(J, sizes, draws, seed)
+    enumerated = ways <= (max(ENUMERATED, draws) if choices.method == "outcome" else draws)
+    dealt = _every(np.arange(J), sizes) if enumerated else _drawn(J, sizes, draws, seed)
+    noise = [variance_by_size(layout, k, _alone(choices, layout, k)) for k in range(len(sizes))]
     made = []
     for groups in dealt:
-        chosen = np.concatenate(groups)
-        rest = np.delete(layout.donors, chosen)
+        rest = np.delete(layout.donors, np.concatenate(groups))
         fits = [fit_group(choices, layout, k, layout.donors[g], rest) for k, g in enumerate(groups)]
-        made.append(gaps(layout, fits))
+        made.append(
+            gaps(
+                layout,
+                [
+                    at_size(layout, k, layout.donors[g], f, noise[k])
+                    for k, (g, f) in enumerate(zip(groups, fits, strict=True))
+                ],
+            )
+        )
     return Placebos(tuple(made), enumerated)
 
 
 def own_placebos(choices: Choices, layout: Layout, k: int) -> Placebos:
-    """Every donor in turn in the place of slot `k`, which holds one area."""
-    made = []
-    for j in range(len(layout.donors)):
-        fit = fit_group(choices, layout, k, layout.donors[[j]], np.delete(layout.donors, j))
-        made.append(gaps(layout, [fit], [k]))
-    return Placebos(tuple(made) if len(layout.donors) > FEWEST_DONORS else (), enumerated=True)
+    """Every donor in turn in the place of slot `k`, which holds one area; none where donors are too few."""
+    if len(layout.donors) <= FEWEST_DONORS:
+        return Placebos((), enumerated=True)
+    fits = _alone(choices, layout, k)
+    noise = variance_by_size(layout, k, fits)
+    sized = [at_size(layout, k, layout.donors[[j]], f, noise) for j, f in enumerate(fits)]
+    return Placebos(tuple(gaps(layout, [f], [k]) for f in sized), enumerated=True)
+
+
+def _alone(choices: Choices, layout: Layout, k: int) -> list[Fitted]:
+    """Fit every donor in turn in the place of slot `k`, by the others; none where rates have no size."""
+    if layout.arrays.exposure is None and len(layout.slots[k].rows) > 1:
+        return []
+    donors = layout.donors
+    return [fit_group(choices, layout, k, donors[[j]], np.delete(donors, j)) for j in range(len(donors))]
+
+
+def variance_by_size(layout: Layout, k: int, alone: Sequence[Fitted]) -> tuple[float, float]:
+    """Return (a, b) of the variance ``a + b / size`` of a single area's rate effect; (1, 0) without an exposure.
+
+    By non-negative least squares of squared placebo effects on one over size (Ferman and Pinto 2019, section 3).
+    """
+    if layout.arrays.exposure is None:
+        return 1.0, 0.0
+    from scipy.optimize import nnls
+
+    after = layout.slots[k].after
+    squares = np.array([float(np.mean(f.gap[after])) ** 2 for f in alone])
+    inverse = 1 / layout.exposure[np.ix_(layout.donors, after)].mean(axis=1)
+    unit = float(squares.mean())
+    if not unit > 0:
+        return 1.0, 0.0
+    held = np.column_stack([np.ones(len(inverse)), inverse / inverse.mean()])
+    a, b = nnls(held, squares / unit)[0]
+    return float(a), float(b / inverse.mean())
+
+
+def at_size(layout: Layout, k: int, rows: Places, fit: Fitted, noise: tuple[float, float]) -> Fitted:
+    """Return a placebo's fit with its gaps at the noise of the treated areas' size."""
+    a, b = noise
+    if b == 0:
+        return fit
+    slot = layout.slots[k]
+    own, placebo = (layout.exposure[np.ix_(r, slot.after)].mean(axis=1) for r in (slot.rows, rows))
+    # of m areas pooled by their events over their exposure, each with variance a + b / size
+    variance = [float(np.sum((e / e.sum()) ** 2 * (a + b / e))) for e in (own, placebo)]
+    return replace(fit, gap=fit.gap * math.sqrt(variance[0] / variance[1]))
 
 
 def _every(free: Places, sizes: Sequence[int]) -> Iterator[list[Places]]:

@@ -14,8 +14,12 @@ from svmodel.estimates import estimates_frame, provenance
 from svmodel.result import Result
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from svmodel.counterfactual._sc_units import Layout
     from svmodel.design import Design, DesignArrays
+
+    Floats = NDArray[np.float64]
 
 __all__ = ["Predictor", "SyntheticControl"]
 
@@ -72,8 +76,10 @@ class SyntheticControl:
     in all ways up to 1,000 (`draws` with predictors), by lot beyond. ``std_error`` is the standard deviation of the
     placebo effects. The p-value is the rank of the effect's size among them, the effect counted in, and the interval
     holds every constant effect that this test does not reject. Placebo effects are taken as rates, at the treated
-    areas' exposure. It supposes donors as noisy as treated areas, so donors that are much larger make it too narrow.
-    ``diagnostics`` has the p-value by the ratio of gaps after and before the start too.
+    areas' exposure. Rates of small areas stray more: a placebo's gaps are scaled by the square root of the ratio of
+    ``a + b / size`` of the treated area and of its own, a and b learnt from the donors (Ferman and Pinto 2019). It
+    supposes donors otherwise as noisy as treated areas. ``diagnostics`` has the p-value by the ratio of gaps after and
+    before the start too.
 
     *Outside the hull.* What the weights leave over before the start is split into noise, which differs from one period
     to the next, and a systematic part. If that is above a quarter of the donors' standard deviation, a note says so and
@@ -173,6 +179,24 @@ class SyntheticControl:
         except UserError:
             return math.nan
         return gaps(layout, self._fits(layout)).average
+
+    def path(self, arrays: DesignArrays) -> tuple[Floats, Floats]:
+        """Return observed and synthetic outcomes of treated areas, before and after the start, shape (N, T) each.
+
+        NaN where there is none. Of areas that are matched as one each has the group's synthetic rate at its own
+        exposure, which is right in their sum.
+        """
+        observed, expected = (np.full(arrays.y.shape, np.nan) for _ in range(2))
+        need_columns(arrays, self.predictors)
+        try:
+            layout = self._layout(arrays)
+        except UserError:
+            return observed, expected
+        for slot, fit in zip(layout.slots, self._fits(layout), strict=True):
+            cells = np.ix_(slot.rows, np.sort(np.concatenate([slot.before, slot.after])))
+            observed[cells] = layout.y[cells]
+            expected[cells] = (layout.exposure * fit.path)[cells]
+        return observed, expected
 
     def fit(self, design: Design, *, seed: int = 0) -> Result:
         """Answer the design.

@@ -92,6 +92,7 @@ def cross_validate(A: Floats, b: Floats, *, intercept: bool = False) -> tuple[Fl
     top = float(np.linalg.norm(A - A.mean(axis=1)[:, None], 2) ** 2)
     penalties = top * np.geomspace(1.0, _SMALLEST, _TRIED)
     squares = np.empty((T, _TRIED))
+    near = simplex_weights(A, b, intercept=intercept).weights
     for t in range(T):
         kept = np.arange(T) != t
         inside, target = A[kept], b[kept]
@@ -99,7 +100,7 @@ def cross_validate(A: Floats, b: Floats, *, intercept: bool = False) -> tuple[Fl
         if intercept:
             out, wanted = out - inside.mean(axis=0), wanted - target.mean()
             inside, target = inside - inside.mean(axis=0), target - target.mean()
-        weights = augment(inside, target, simplex_weights(inside, target).weights, penalties)
+        weights = augment(inside, target, simplex_weights(inside, target, start=near).weights, penalties)
         squares[t] = (wanted - weights @ out) ** 2
     return penalties, squares.mean(axis=0), squares.std(axis=0, ddof=1) / np.sqrt(T)
 
