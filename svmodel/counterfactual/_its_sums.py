@@ -91,9 +91,16 @@ class Fitted:
         return [s for u in self.units for s in u.segments]
 
     @property
-    def df(self) -> int:
-        """Degrees of freedom of Student's t: those of the smallest regression."""
-        return min(s.df for s in self.segments)
+    def df(self) -> float:
+        """Degrees of freedom of Student's t: those of the smallest regression, fewer where errors follow each other.
+
+        n periods of an AR(1) know a mean as well as ``n (1 - rho) / (1 + rho)`` independent ones (Bartlett 1935). At
+        most three quarters are taken off, because a rho that is found so high in a short series is itself in doubt.
+        """
+        least = float(min(s.df for s in self.segments))
+        if self.errors not in ("ar1", "prais_winsten"):
+            return least
+        return least * max((1 - self.rho) / (1 + self.rho), 0.25)
 
     @cached_property
     def _ar1(self) -> tuple[float, Floats]:
@@ -135,7 +142,7 @@ class Fitted:
         observed, expected = self.totals(weights)
         with np.errstate(divide="ignore", invalid="ignore"):
             by_observed = np.where(observed > 0, 1 / observed, np.nan) if log else np.ones_like(observed)
-            by_expected = 1 / expected if log else np.ones_like(expected)
+            by_expected = np.where(expected > 0, 1 / expected, np.nan) if log else np.ones_like(expected)
         out = []
         for unit, w in zip(self.units, weights, strict=True):
             for position, (segment, gradient) in enumerate(zip(unit.segments, unit.gradients(), strict=True)):

@@ -106,8 +106,8 @@ def sample(
     space = structural(T, slope=slope, seasons=seasons, first_level=(first, 1.0), first_slope=(rise, 1.0))
     kinds = len(space.names)
     guess = np.full(kinds, priors.level_sd)
-    # R gives the season the same guess but hardly any weight, so that seasons may change as the data say
-    df = np.array([_VAGUE_DF if name == "season" else priors.level_df for name in space.names])
+    # R gives the season's guess hardly any weight, and chains then do not meet: tiny steps fit as well as none
+    df = np.full(kinds, priors.level_df)
     out = Draws(
         np.empty((chains, draws, T)),
         np.empty((chains, draws)),

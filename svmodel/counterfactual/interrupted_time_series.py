@@ -75,8 +75,8 @@ class InterruptedTimeSeries:
     autocorrelation and variance are freed of the bias that fitting brings (:func:`svmodel.numerics.hac.residual_ar1`).
     ``newey_west``: Bartlett's kernel with Newey and West's (1994) number of lags, times n / (n - K), with the critical
     values of Kiefer and Vogelsang (2005); a sum over fewer than six periods takes the AR(1). All but ``model`` take
-    Student's t with n - K degrees of freedom. Over several series, errors of one period go together as their residuals
-    do.
+    Student's t with n - K degrees of freedom, times (1 - rho) / (1 + rho) for an AR(1), but no less than a quarter.
+    Over several series, errors of one period go together as their residuals do.
 
     *Coverage* of the 95% interval of the average effect, for 60 + 24 months of mean 60 with log errors of s.d. .15 that
     follow an AR(1) with .4, a season and both changes (500 panels): ``ar1`` 93%, ``model`` 85%, ``newey_west`` 85%;
@@ -181,7 +181,7 @@ class InterruptedTimeSeries:
         fitted = self._fitted(arrays, counts=design.is_count)
         log = self.family != "linear"
         widening = fitted.widening if self.errors == "newey_west" else 1.0
-        df = math.inf if self.errors == "model" else float(fitted.df)
+        df = math.inf if self.errors == "model" else fitted.df
         writer = Writer(log, design.is_count, arrays.exposure is not None, self.level, df, widening)
         rows, first = _term_rows(fitted, arrays, writer)
         each = [
