@@ -61,6 +61,14 @@ def counterfactual(cells: Cells, arrays: DesignArrays, *, level: float) -> pd.Da
     )
 
 
+def treated_sums(cells: Cells, arrays: DesignArrays) -> tuple[float, float, float]:
+    """Return the average effect, the treated area-periods it rests on, and the sum of their outcomes."""
+    post = cells.horizon >= 0
+    n = cells.n_treated[post].astype(np.float64)
+    observed = np.where(cells.members[:, post], arrays.y[:, cells.time[post]], 0.0).sum()
+    return float(cells.att[post] @ n / n.sum()), float(n.sum()), float(observed)
+
+
 def weights(cells: Cells, arrays: DesignArrays) -> pd.DataFrame:
     """Weight of each treated cell in the average effect, with the areas that it rests on."""
     names = np.array(list(arrays.periods), dtype=object)
@@ -145,8 +153,8 @@ def cell_notes(every: Cells, kept: Cells, arrays: DesignArrays) -> list[str]:
     if small:
         notes.append(
             f"{len(small)} cohort{'s have' if len(small) > 1 else ' has'} fewer than {SMALL_COHORT} areas: "
-            f"{_plainly(small)}. Standard errors rest on how areas of a cohort differ, so these are too small; for a "
-            "cohort of one area the area's own noise is not in them at all."
+            f"{_plainly(small)}. Standard errors rest on how areas of a cohort differ, so those of their own effects "
+            "are too small; for a cohort of one area the area's own noise is not in them at all."
         )
     if kept.trimmed:
         notes.append(

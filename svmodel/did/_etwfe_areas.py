@@ -11,6 +11,7 @@ import pandas as pd
 from svmodel.did._etwfe_rows import pattern_noise, patterns
 from svmodel.did._scales import PerCell, from_noise
 from svmodel.estimates import critical_value
+from svmodel.numerics.conley_taber import placebo_sums
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,8 +42,8 @@ class OwnSums:
         ``Var(observed - R expected) = linear R + square R^2``, the shape's part aside.
     level_variance : ndarray, shape (n,)
         Of the log of the area's level.
-    placebos : ndarray, shape (n,)
-        Untreated areas that the noise was learnt from.
+    placebos : tuple of (misses, deviations)
+        Of untreated areas over each area's periods.
     gradient : ndarray, shape (n, P)
         Derivative of the expected count with respect to ``theta``.
     """
@@ -56,7 +57,7 @@ class OwnSums:
     square: Floats
     square_observed: Floats
     level_variance: Floats
-    placebos: Floats
+    placebos: tuple[tuple[Floats, Floats], ...]
     gradient: Floats
 
 
@@ -66,7 +67,8 @@ def own_sums(imputed: Imputed, *, counts: bool) -> OwnSums:
     n = len(areas)
     place = np.full(len(target), -1)
     place[areas] = np.arange(n)
-    numbers = {k: np.zeros(n) for k in ("observed", "expected", "phi", "omega", "share", "placebos")}
+    numbers = {k: np.zeros(n) for k in ("observed", "expected", "phi", "omega", "share")}
+    placebos = [(np.empty(0), np.empty(0))] * n
     gradient = np.zeros((n, imputed.fit.terms.size))
     for block in imputed.blocks:
         at = place[block.areas]
@@ -79,7 +81,8 @@ def own_sums(imputed: Imputed, *, counts: bool) -> OwnSums:
             noise = pattern_noise(imputed, pattern, window, counts=counts)
             for name, value in (("phi", noise.phi), ("omega", noise.omega), ("share", noise.share)):
                 numbers[name][at[pattern.inside]] = value[0]
-            numbers["placebos"][at[pattern.inside]] = noise.areas[0]
+            for k in at[pattern.inside]:
+                placebos[int(k)] = noise.placebos[0]
     E = numbers["expected"]
     own = numbers["share"] / (1 + numbers["share"])
     linear, square = numbers["phi"] * E, numbers["omega"] * E**2
@@ -96,7 +99,7 @@ def own_sums(imputed: Imputed, *, counts: bool) -> OwnSums:
         square=linear * own + square,
         square_observed=square * (1 - own),
         level_variance=level_variance,
-        placebos=numbers["placebos"],
+        placebos=tuple(placebos),
         gradient=gradient,
     )
 
@@ -118,8 +121,9 @@ def area_rows(
             float(own.square_observed[at].sum()),
         )
         per = PerCell(float(own.cells[at].sum()), None if own.exposure is None else float(own.exposure[at].sum()))
-        df = max(float(own.placebos[at].min()) - 2, 1.0)
-        rows += from_noise("area", float(own.observed[at].sum()), expected, noise, per, level=level, df=df, area=name)
+        spread = np.sqrt(own.linear[at] + own.square[at])
+        sums = placebo_sums([(*own.placebos[int(k)], s[None]) for k, s in zip(at, spread, strict=True)])
+        rows += from_noise("area", float(own.observed[at].sum()), expected, noise, sums, per, level=level, area=name)
     return rows
 
 

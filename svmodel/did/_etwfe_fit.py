@@ -57,6 +57,8 @@ class Imputed:
         Observed over expected of all target cells; small cohorts are held against it.
     few : int
         Size below which a cohort is small.
+    noise_below : int
+        Sums over fewer treated areas take their uncertainty from untreated areas.
     """
 
     arrays: DesignArrays
@@ -72,6 +74,7 @@ class Imputed:
     cohorts: NDArray[np.int64]
     pooled: float
     few: int
+    noise_below: int
 
     @cached_property
     def treated_areas(self) -> NDArray[np.int64]:
@@ -143,7 +146,7 @@ def _n_components(terms: TwoWay) -> int:
     return int(components(terms.use).max(initial=-1)) + 1
 
 
-def impute(arrays: DesignArrays, few: int) -> Imputed:
+def impute(arrays: DesignArrays, few: int, noise_below: int | None = None) -> Imputed:
     """Fit the untreated cells and impute the treated ones.
 
     Parameters
@@ -151,6 +154,8 @@ def impute(arrays: DesignArrays, few: int) -> Imputed:
     arrays : DesignArrays
     few : int
         Cohorts of fewer areas are held against the pooled ratio, see :class:`Imputed`.
+    noise_below : int, optional
+        `few` where None.
 
     Raises
     ------
@@ -215,6 +220,7 @@ def impute(arrays: DesignArrays, few: int) -> Imputed:
         cohorts=cohorts,
         pooled=pooled,
         few=few,
+        noise_below=few if noise_below is None else noise_below,
     )
 
 

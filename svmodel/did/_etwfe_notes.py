@@ -8,7 +8,7 @@ import numpy as np
 
 from svmodel import periods as period_words
 from svmodel.design import NEVER
-from svmodel.did._lone import few_controls, whole_reporting_areas
+from svmodel.did._lone import whole_reporting_areas
 from svmodel.did._terms import ended
 from svmodel.errors import shorten
 
@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from svmodel.did._etwfe_areas import OwnSums
     from svmodel.did._etwfe_fit import Imputed
     from svmodel.did._etwfe_rows import Aggregates
+    from svmodel.inference import Choice
 
-__all__ = ["say"]
+__all__ = ["resting_on", "say", "wide_noise"]
 
-#: Below this many treated areas a cluster-robust variance is known to be too small.
-_FEW = 8
+#: Noise of the average effect, as a share of what was expected, from which an interval is in doubt.
+_WIDE = 0.8
 
 
 def say(design: Design, imputed: Imputed, made: list[Aggregates], own: OwnSums, *, has_leads: bool) -> list[str]:
@@ -99,14 +100,6 @@ def _identification(design: Design, imputed: Imputed) -> list[str]:
 def _uncertainty(design: Design, imputed: Imputed, own: OwnSums) -> list[str]:
     notes = []
     n, few = len(own.areas), imputed.few
-    if n < max(_FEW, few):
-        text = (
-            f"Only {n} area{'s' if n > 1 else ''} treated: cluster-robust (CR1) standard errors are known to be too "
-            "small with so few (Conley and Taber 2011; MacKinnon and Webb 2017)."
-        )
-        if n < few and not np.isnan(own.linear).all():
-            text += " Intervals rest on how far untreated areas strayed over the same periods instead."
-        notes.append(text)
     small = sum(len(b.areas) < few for b in imputed.blocks)
     if small and n >= few:
         notes.append(
@@ -121,4 +114,33 @@ def _uncertainty(design: Design, imputed: Imputed, own: OwnSums) -> list[str]:
             "Fewer than ten untreated areas could be followed over the periods of "
             f"{_areas(design, imputed, bare)}: no interval is given for their own effects."
         )
-    return [*notes, *ended(design, imputed.arrays), *few_controls(imputed.arrays), *whole_reporting_areas(design)]
+    return [*notes, *ended(design, imputed.arrays), *whole_reporting_areas(design)]
+
+
+def wide_noise(att: Aggregates) -> list[str]:
+    """Return a warning where so few events were expected that chance alone is as large as all of them."""
+    if att.learnt is None or not att.uses_noise(0) or att.sums.expected[0] <= 0:
+        return []
+    linear, square, _ = att.noise(0)
+    share = float(np.sqrt(linear + square)) / float(att.sums.expected[0])
+    if not share > _WIDE:
+        return []
+    text = (
+        f"Too little happens in so few treated areas: {att.sums.expected[0]:.0f} events were expected, and without any "
+        f"effect such a number strays by {share:.0%} (one standard deviation). Intervals need not hold the truth as "
+        "often as they say, and an absence of events shows nothing."
+    )
+    return [text]
+
+
+def resting_on(kind: str, choice: Choice) -> list[str]:
+    """Return what intervals rest on, and why."""
+    if kind == choice.kind:
+        return [choice.why]
+    if kind == "placebo":
+        text = (
+            f"{choice.n_treated} treated areas, and few that are never treated: intervals rest on how far areas that "
+            "were not yet treated strayed over the same periods (Conley and Taber 2011; Ferman and Pinto 2019)."
+        )
+        return [text]
+    return []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from svmodel.did._scales import PerCell, from_influence, from_noise
 from svmodel.numerics.cluster import SmallSample, small_sample
+from svmodel.numerics.conley_taber import placebo_sums
 from svmodel.numerics.imputation import CohortBlock, Sums, sum_cells
 from svmodel.numerics.placebo_noise import Noise, learn_noise
 
@@ -73,6 +74,8 @@ class Learnt:
         Covariance of the misses at R = 1.
     areas : ndarray, shape (Q,)
         Untreated areas it was learnt from, at the least.
+    parts : tuple of tuple of (misses, deviations, scales)
+        For each sum what :func:`svmodel.numerics.conley_taber.placebo_sums` takes.
     """
 
     linear: Floats
@@ -80,12 +83,13 @@ class Learnt:
     square_observed: Floats
     cross: Floats
     areas: Floats
+    parts: tuple[tuple[tuple[Floats, Floats, Floats], ...], ...]
 
     @classmethod
     def nothing(cls, size: int) -> Learnt:
         """Return the noise of empty sums."""
         zero = np.zeros(size)
-        return cls(zero, zero.copy(), zero.copy(), np.zeros((size, size)), np.full(size, np.inf))
+        return cls(zero, zero.copy(), zero.copy(), np.zeros((size, size)), np.full(size, np.inf), ((),) * size)
 
     def __add__(self, other: Learnt) -> Learnt:
         return Learnt(
@@ -94,6 +98,7 @@ class Learnt:
             self.square_observed + other.square_observed,
             self.cross + other.cross,
             np.minimum(self.areas, other.areas),
+            tuple(mine + theirs for mine, theirs in zip(self.parts, other.parts, strict=True)),
         )
 
 
@@ -127,7 +132,10 @@ def learn(imputed: Imputed, block: CohortBlock, pattern: Pattern, weights: Float
     deviation = np.sqrt(noise.phi * size + noise.omega * size**2)
     out.cross[np.ix_(live, live)] = noise.correlation * (deviation.T @ deviation)
     out.areas[live] = noise.areas
-    return out
+    parts = list(out.parts)
+    for w, q in enumerate(live):
+        parts[q] = ((*noise.placebos[w], deviation[:, w]),)
+    return replace(out, parts=tuple(parts))
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +165,7 @@ class Aggregates:
 
     def uses_noise(self, q: int) -> bool:
         """Whether the sum rests on too few treated areas, or too few events, for a cluster-robust variance."""
-        return bool(self.n_areas[q] < self.imputed.few or self.sums.observed[q] <= 0)
+        return bool(self.n_areas[q] < self.imputed.noise_below or self.sums.observed[q] <= 0)
 
     def per(self, q: int) -> PerCell:
         """Return what turns the sum into the other scales."""
@@ -177,8 +185,8 @@ class Aggregates:
             small = SmallSample(float(self.small.inflation[q]), float(self.small.df[q]))
             return from_influence(term, observed, expected, covariance, per, level=level, small=small, **which)
         assert self.learnt is not None
-        df = max(float(self.learnt.areas[q]) - 2, 1.0)
-        return from_noise(term, observed, expected, self.noise(q), per, level=level, df=df, **which)
+        placebos = placebo_sums(self.learnt.parts[q])
+        return from_noise(term, observed, expected, self.noise(q), placebos, per, level=level, **which)
 
     @cached_property
     def small(self) -> SmallSample:

@@ -22,7 +22,14 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Rows = list[dict[str, Any]]
 
-__all__ = ["average_rows", "cell_rows", "event_rows", "overall_rows"]
+__all__ = ["average_alone", "average_rows", "cell_rows", "event_rows", "overall_rows"]
+
+
+def average_alone(imputed: Imputed, level: float, *, counts: bool) -> tuple[Rows, Aggregates]:
+    """Rows of ``att``."""
+    everything = [np.ones((1, imputed.target.shape[1]))] * len(imputed.blocks)
+    made = aggregate(imputed, imputed.blocks, everything, counts=counts)
+    return made.rows("att", 0, level), made
 
 
 def overall_rows(imputed: Imputed, level: float, *, counts: bool) -> tuple[Rows, list[Aggregates]]:
@@ -76,7 +83,7 @@ def event_rows(
     has_leads : bool
     """
     T = imputed.target.shape[1]
-    noise = len(imputed.treated_areas) < imputed.few
+    noise = len(imputed.treated_areas) < imputed.noise_below
     after = _by_horizon(imputed, imputed.blocks, imputed.cohorts, range(T), counts=counts, noise=noise)
     before: list[Aggregates] = []
     horizons = range(-T, 0)

@@ -1,4 +1,4 @@
-"""Designs in which one side of the comparison, or nearly, is a single area."""
+"""What few areas on one side of the comparison do to a result: intervals taken away, and what then stands for them."""
 
 from __future__ import annotations
 
@@ -11,39 +11,9 @@ from svmodel.errors import shorten
 if TYPE_CHECKING:
     import pandas as pd
 
-    from svmodel.design import Design, DesignArrays
+    from svmodel.design import Design
 
-__all__ = ["few_controls", "is_lone", "n_controls", "whole_reporting_areas", "without_intervals"]
-
-#: With fewer controls than this a cluster-robust variance is known to be too small.
-_FEW = 4
-
-
-def n_controls(arrays: DesignArrays) -> int:
-    """Return how many areas are seen untreated in some period in which another is seen treated."""
-    when = np.flatnonzero(arrays.treated.any(axis=0))
-    return int(arrays.untreated[:, when].any(axis=1).sum())
-
-
-def is_lone(arrays: DesignArrays, *, treated: bool = True) -> bool:
-    """Return whether a single area is treated (asked only where `treated`), or serves as control.
-
-    A regression fits that area's change exactly, so its noise is in no residual: 95% intervals from how areas differ
-    then hold the truth about half of the time.
-    """
-    return n_controls(arrays) == 1 or (treated and int(arrays.treated.any(axis=1).sum()) == 1)
-
-
-def few_controls(arrays: DesignArrays) -> list[str]:
-    """Return a note where few areas serve as controls."""
-    n = n_controls(arrays)
-    if n == 1:
-        only = "Only 1 area serves as control: whatever else happened there passes for the effect"
-        return [f"{only}, and nothing tells how large that may be. No interval is given."]
-    if 1 < n < _FEW:
-        few = f"Only {n} areas serve as controls: what else happened there can pass for the effect"
-        return [f"{few}, and intervals from how areas differ are known to be too narrow (MacKinnon and Webb 2017)."]
-    return []
+__all__ = ["whole_reporting_areas", "without_intervals"]
 
 
 def whole_reporting_areas(design: Design) -> list[str]:

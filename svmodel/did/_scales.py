@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from svmodel.numerics.cluster import SmallSample
+    from svmodel.numerics.conley_taber import PlaceboSums
 
 __all__ = ["PerCell", "from_influence", "from_noise"]
 
@@ -139,10 +140,10 @@ def from_noise(
     observed: float,
     expected: float,
     noise: tuple[float, float, float],
+    placebos: PlaceboSums,
     per: PerCell,
     *,
     level: float,
-    df: float,
     **which: Any,
 ) -> list[dict[str, Any]]:
     """Return the rows of one effect whose uncertainty was learnt from untreated areas.
@@ -155,27 +156,34 @@ def from_noise(
     noise : (linear, square, square_observed)
         ``Var(observed - R expected) = linear R + square R^2``; the last is the part of `square` that belongs to the
         observed sum. NaN where no noise could be learnt: then estimates stand without an interval.
-    per, level, df, **which
+    placebos : PlaceboSums
+        What the miss in standard deviations would come to without an effect.
+    per, level, **which
         As in :func:`from_influence`.
 
     Notes
     -----
-    The interval is that of a score test (see :func:`svmodel.numerics.placebo_noise.ratio_interval`); the additive
-    scales take its limits times the expected count, so that all scales agree on significance.
+    The intervals are those of score tests (:func:`svmodel.numerics.placebo_noise.ratio_interval`): of the ratio R, with
+    the variance of ``observed - R expected``; of the events, with that of ``observed - R M - (expected - M)`` about the
+    count M that was truly to be expected, in which the error of `expected` does not shrink with R. At no effect both
+    are one test, so that all scales agree on significance.
     """
     linear, square, square_observed = noise
     ratio, events = observed / expected, observed - expected
     if math.isnan(linear) or math.isnan(square):
         nan = math.nan
         return _Interval((ratio, nan, nan, nan), (events, nan, nan, nan), nan, which).rows(term, per, level)
-    low, high = ratio_interval(observed, expected, linear, square, critical_value(level, df))
+    critical = placebos.critical(level)
+    low, high = ratio_interval(observed, expected, linear, square, critical)
+    fixed = square - square_observed
+    least, most = ratio_interval(observed, expected, linear, square_observed, critical, fixed)
     ratio_se = math.sqrt(linear * ratio + square * ratio**2) / expected
-    events_se = math.sqrt(linear * ratio + square_observed * ratio**2 + square - square_observed)
+    events_se = math.sqrt(linear * ratio + square_observed * ratio**2 + fixed)
     at_one = math.sqrt(linear + square)
     return _Interval(
-        (ratio, ratio_se, low, high),
-        (events, events_se, expected * (low - 1), expected * (high - 1)),
-        _two_sided(events / at_one, df) if at_one > 0 else math.nan,
+        (ratio, ratio_se, min(low, ratio), max(high, ratio)),
+        (events, events_se, min(expected * (least - 1), events), max(expected * (most - 1), events)),
+        placebos.p_value(events / at_one) if at_one > 0 else math.nan,
         which,
     ).rows(term, per, level)
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from svmodel.did._lone import without_intervals
+from svmodel.errors import EstimationError
 from svmodel.inference import Choice, choose, with_interval
 
 if TYPE_CHECKING:
@@ -22,27 +23,27 @@ def checked_inference(wanted: str) -> list[str]:
     return [] if wanted in _INFERENCES else [f"{wanted!r} is no inference; there are {', '.join(_INFERENCES)}"]
 
 
-def settle(
-    result: Result, estimator: PointEstimator, arrays: DesignArrays, wanted: str, *, level: float, seed: int
-) -> Result:
+def settle(result: Result, estimator: PointEstimator, arrays: DesignArrays, wanted: str, *, level: float) -> Result:
     """Return a result of cluster-robust intervals with those that the rule chooses for its design.
 
     Where intervals rest on placebo areas the average effect alone has one: those of the other rows would be
     cluster-robust, which the rule has just found too small.
     """
     choice: Choice = choose(arrays, wanted)
-    notes = (*result.notes, choice.why)
-    result = replace(result, notes=notes, diagnostics={**result.diagnostics, "inference": choice.kind})
+    diagnostics = {**result.diagnostics, "inference": choice.kind, "inference_in_doubt": choice.warn}
     if choice.kind == "cluster":
-        return result
-    bare = replace(result, estimates=without_intervals(result.estimates))
+        return replace(result, notes=(*result.notes, choice.why), diagnostics=diagnostics)
+    bare = replace(result, estimates=without_intervals(result.estimates), diagnostics=diagnostics)
     if bare.counterfactual is not None:
         bare = replace(bare, counterfactual=without_intervals(bare.counterfactual))
     if choice.kind == "none":
-        return bare
+        return replace(bare, notes=(*bare.notes, choice.why))
     from svmodel.inference.few_treated import placebo_interval
 
-    said = "With so few treated areas only the average effect has an interval."
-    return with_interval(
-        replace(bare, notes=(*bare.notes, said)), placebo_interval(estimator, arrays, level=level, seed=seed)
-    )
+    counts = result.design is not None and result.design.is_count
+    said = f"{choice.why} Only the average effect has an interval."
+    try:
+        interval = placebo_interval(estimator, arrays, counts=counts, level=level, why=said)
+    except EstimationError as error:
+        return replace(bare, notes=(*bare.notes, f"{choice.why} None could be had: {error.title}."))
+    return with_interval(bare, interval)

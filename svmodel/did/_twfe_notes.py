@@ -8,7 +8,7 @@ import numpy as np
 
 from svmodel import periods as period_words
 from svmodel.design import NEVER
-from svmodel.did._lone import few_controls, whole_reporting_areas
+from svmodel.did._lone import whole_reporting_areas
 from svmodel.did._terms import ended
 from svmodel.errors import shorten
 
@@ -60,14 +60,7 @@ def say(
     if event is not None:
         notes += _unknown(event, groups)
         notes.append(f"Event study: every horizon is relative to horizon {groups.reference:+d}.")
-    n = len(started)
-    if n < _FEW:
-        notes.append(
-            f"Only {n} area{'s' if n > 1 else ''} treated: cluster-robust (CR1) standard errors are known to be too "
-            "small with so few (Conley and Taber 2011; MacKinnon and Webb 2017)."
-            + (" No interval is given." if n == 1 else "")
-        )
-    return [*notes, *ended(design, arrays), *few_controls(arrays), *whole_reporting_areas(design)]
+    return [*notes, *ended(design, arrays), *whole_reporting_areas(design)]
 
 
 def _unknown(event: TwoWayFit, groups: EventGroups) -> list[str]:

@@ -12,9 +12,11 @@ from svmodel import periods as period_words
 from svmodel.design import UNTREATED
 from svmodel.did._cs_aggregate import Term, aggregate, pre_horizons, pre_test
 from svmodel.did._cs_cells import Cells, group_time_effects
-from svmodel.did._cs_report import cell_notes, counterfactual, design_notes, weights
+from svmodel.did._cs_cross_sections import cross_section_effects
+from svmodel.did._cs_report import cell_notes, counterfactual, design_notes, treated_sums, weights
 from svmodel.did._cs_table import lay_out
-from svmodel.did._lone import few_controls, is_lone, whole_reporting_areas, without_intervals
+from svmodel.did._lone import whole_reporting_areas
+from svmodel.did._settle import checked_inference, settle
 from svmodel.did._zeros import many_zeros
 from svmodel.errors import EstimationError, Problem, Problems, did_you_mean
 from svmodel.estimates import provenance
@@ -34,6 +36,7 @@ _CHOICES = {
     "method": ("dr", "reg", "ipw"),
     "base_period": ("varying", "universal"),
     "multiplier": ("rademacher", "mammen"),
+    "sampling": ("panel", "cross_sections"),
 }
 
 
@@ -72,6 +75,11 @@ class CallawaySantAnna:
     balance : int, optional
         Event study over the cohorts that are observed at every horizon from 0 to `balance` only, so that its
         composition does not change with the horizon.
+    inference : {"auto", "cluster", "placebo"}
+        What intervals rest on, see :func:`svmodel.inference.choose`.
+    sampling : {"panel", "cross_sections"}
+        ``panel`` compares changes of areas that are seen in both periods of a comparison. ``cross_sections`` compares
+        the means of all areas seen in either, for data in which other areas, or other people, are seen in each period.
 
     Notes
     -----
@@ -101,6 +109,13 @@ class CallawaySantAnna:
     comparison, not of the study (R's did drops it altogether): police data lack whole forces for whole years,
     and dropping every area with a gap would leave some studies empty. Averages weight a cell by the areas it
     really rests on. A period that no area has is passed over, and changes are taken across it.
+
+    **Cross-sections.** Each area-period is an observation, with its own covariates, and errors are still clustered by
+    area. Where every area is seen in every period estimates and errors are those of the panel, without covariates.
+    Else every area counts, but a change in which areas are seen passes for a change in the outcome: the kinds of areas
+    seen in a cohort, and among its controls, are supposed not to change over time. Areas differ far more than they
+    change, so errors are large; take ``panel`` wherever areas are followed, gaps or not. R's did has ``panel=FALSE``,
+    with the same ATT(g, t); its averages weight cohorts by their observations in all periods, these by those treated.
 
     **Not identified** and said in ``notes``, never guessed: cells without a control, a base period or a treated
     area; cells where covariates are collinear or some propensity reaches 0.999 (no overlap).
@@ -137,6 +152,8 @@ class CallawaySantAnna:
     n_boot: int = 999
     multiplier: str = "rademacher"
     balance: int | None = None
+    inference: str = "auto"
+    sampling: str = "panel"
 
     def __post_init__(self) -> None:
         problems = Problems()
@@ -150,6 +167,8 @@ class CallawaySantAnna:
             problems.add(f"{self.n_boot!r} is no number of draws", where="n_boot", fix="Give 999.", rule="n_boot")
         if self.balance is not None and (int(self.balance) != self.balance or self.balance < 0):
             problems.add(f"{self.balance!r} is no horizon", where="balance", fix="Give 0 or more.", rule="balance")
+        for wrong in checked_inference(self.inference):
+            problems.add(wrong, where="inference", fix="Give 'auto'.", rule="choice")
         problems.raise_if_any(EstimationError, "CallawaySantAnna cannot be used")
 
     def fit(self, design: Design, *, seed: int = 0) -> Result:
@@ -194,14 +213,7 @@ class CallawaySantAnna:
                 [Problem("no area is never treated", where="control", fix=fix, rule="no_never_treated")],
             )
         times = np.flatnonzero(~np.isnan(arrays.y).all(axis=0))
-        every = group_time_effects(
-            arrays,
-            times,
-            control=self.control,
-            method=self.method,
-            base_period=self.base_period,
-            anticipation=design.anticipation,
-        )
+        every = self._effects(arrays, times)
         cells = self._identified(every)
         terms = aggregate(cells, balance=self.balance)
         draws = self._draws(arrays, seed)
@@ -218,19 +230,23 @@ class CallawaySantAnna:
         past = pre_horizons(terms, anticipation=design.anticipation)
         largest, largest_p = (np.nan, np.nan) if past is None else sup_t_test(past.estimate, past.influence, draws)
         notes = [*design_notes(design, arrays, times), *cell_notes(every, cells, arrays)]
+        if self.sampling == "cross_sections":
+            notes = [n for n in notes if "left out of the comparisons that need those" not in n]
+            notes.append(
+                "Each comparison is of the means of all areas seen in either period, as in repeated cross-sections: a "
+                "change in which areas are seen passes for a change in the outcome."
+            )
         if test.reason:
             notes.append(f"No Wald test of the effects before the start: {test.reason}.")
         if lacking:
             notes.append(
                 f"{lacking:,} rate ratios are missing because the observed or the expected number is not above zero."
             )
-        notes += [*many_zeros(design, arrays, estimates), *few_controls(arrays), *whole_reporting_areas(design)]
+        notes += [*many_zeros(design, arrays, estimates), *whole_reporting_areas(design)]
         expected = counterfactual(cells, arrays, level=self.level)
-        if is_lone(arrays):
-            estimates, expected = without_intervals(estimates), without_intervals(expected)
-            notes.append("No interval is given: a single area on one side has its noise in no standard error.")
         first = cells.cohort[np.append(True, np.diff(cells.cohort) > 0)]
-        return Result(
+        effect, size, observed = treated_sums(cells, arrays)
+        result = Result(
             estimates=estimates,
             design=design,
             estimator=self,
@@ -252,10 +268,37 @@ class CallawaySantAnna:
                 "cells_identified": len(cells.att),
                 "cells_not_identified": int((~every.identified).sum()),
                 **{f"critical_value_{name}": value for name, value in criticals.items()},
+                "treated_cells_used": size,
+                "observed": observed,
+                "expected": observed - effect * size,
             },
             notes=tuple(notes),
             provenance=provenance(design, seed),
             seed=seed,
+        )
+        return settle(result, self, arrays, self.inference, level=self.level)
+
+    @property
+    def scale(self) -> str:
+        """Scale of :meth:`point`."""
+        return "difference"
+
+    def point(self, arrays: DesignArrays) -> float:
+        """Return the average effect alone, in the outcome's units per treated area-period; NaN without one."""
+        times = np.flatnonzero(~np.isnan(arrays.y).all(axis=0))
+        cells = self._effects(arrays, times)
+        keep = cells.identified & (cells.horizon >= 0)
+        return treated_sums(cells.take(keep), arrays)[0] if keep.any() else float("nan")
+
+    def _effects(self, arrays: DesignArrays, times: NDArray[np.int64]) -> Cells:
+        estimate = cross_section_effects if self.sampling == "cross_sections" else group_time_effects
+        return estimate(
+            arrays,
+            times,
+            control=self.control,
+            method=self.method,
+            base_period=self.base_period,
+            anticipation=arrays.anticipation,
         )
 
     def _identified(self, every: Cells) -> Cells:

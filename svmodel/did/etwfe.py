@@ -5,15 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
 from svmodel.did._settle import checked_inference
 from svmodel.errors import EstimationError
-from svmodel.estimates import estimates_frame, provenance
-from svmodel.result import Result
 
 if TYPE_CHECKING:
     from svmodel.design import Design, DesignArrays
+    from svmodel.result import Result
 
 __all__ = ["ExtendedTwoWayFixedEffects"]
 
@@ -51,6 +48,9 @@ class ExtendedTwoWayFixedEffects:
         differences between areas of a cohort in the residuals.
     inference : {"auto", "cluster", "placebo"}
         What intervals rest on, see :func:`svmodel.inference.choose`.
+    only_average : bool
+        Give the term ``att`` alone, with its interval, at a fraction of the cost: for power and calibration (Poisson
+        family with area effects; the others give everything in any case).
 
     Notes
     -----
@@ -131,6 +131,7 @@ class ExtendedTwoWayFixedEffects:
     few_treated: int = FEW_TREATED
     effects: Literal["area", "cohort"] = "area"
     inference: str = "auto"
+    only_average: bool = False
 
     def __post_init__(self) -> None:
         for name, value, valid in (("family", self.family, _FAMILIES), ("effects", self.effects, _EFFECTS)):
@@ -178,59 +179,10 @@ class ExtendedTwoWayFixedEffects:
             If the outcome is negative somewhere, no treated area-period can be given an expected count, or covariates
             cannot be told apart from area and period effects.
         """
-        from svmodel.did._etwfe_areas import ALL_TREATED, area_rows, counterfactual, own_sums
-        from svmodel.did._etwfe_fit import impute
-        from svmodel.did._etwfe_notes import say
-        from svmodel.did._etwfe_terms import average_rows, cell_rows, event_rows, overall_rows
-        from svmodel.did._lone import is_lone, without_intervals
-
         if (self.family, self.effects) != ("poisson", "area"):
             from svmodel.did._etwfe_answer import answer
 
             return answer(design, self, few=self.few_treated, inference=self.inference, seed=seed)
-        arrays = design.arrays
-        imputed = impute(arrays, self.few_treated)
-        counts = design.is_count
-        overall, first = overall_rows(imputed, self.level, counts=counts)
-        cells, second = cell_rows(imputed, self.level, counts=counts)
-        events, joint, third, has_leads = event_rows(imputed, self.level, counts=counts)
-        averages, fourth = average_rows(imputed, self.level, counts=counts)
+        from svmodel.did._etwfe_poisson import answer_poisson
 
-        own = own_sums(imputed, counts=counts)
-        singles = {arrays.areas[i]: np.array([k]) for k, i in enumerate(own.areas)}
-        parents: dict[str, list[int]] = {}
-        for k, i in enumerate(own.areas):
-            parent = design.panel.parents.get(arrays.areas[i])
-            if parent is not None and parent not in singles:
-                parents.setdefault(parent, []).append(k)
-        groups = {**singles, **{p: np.array(m) for p, m in sorted(parents.items())}}
-        areas = area_rows(imputed, own, groups, self.level)
-        everyone = {**groups, ALL_TREATED: np.arange(len(own.areas))}
-        att = first[0]
-        estimates = estimates_frame(
-            r for r in (*overall, *averages, *events, *cells, *areas) if counts or r["scale"] != "events"
-        )
-        expected = counterfactual(imputed, own, everyone, self.level)
-        if is_lone(arrays, treated=False):
-            estimates, expected = without_intervals(estimates), without_intervals(expected)
-        return Result(
-            estimates=estimates,
-            design=design,
-            estimator=self,
-            counterfactual=expected,
-            joint=joint,
-            diagnostics={
-                "observed": float(att.sums.observed[0]),
-                "expected": float(att.sums.expected[0]),
-                "treated_areas": len(own.areas),
-                "treated_cells": int(arrays.treated.sum()),
-                "treated_cells_used": int(imputed.target.sum()),
-                "untreated_cells": int(imputed.fit.terms.use.sum()),
-                "clusters": imputed.n_clusters,
-                "crv1_factor": imputed.factor,
-                "variance": "placebo areas" if att.uses_noise(0) else "cluster-robust",
-            },
-            notes=tuple(say(design, imputed, [*first, *second, *third, *fourth], own, has_leads=has_leads)),
-            provenance=provenance(design, seed),
-            seed=seed,
-        )
+        return answer_poisson(design, self, seed=seed)

@@ -256,4 +256,4 @@ class Imputation:
             provenance=provenance(design, seed),
             seed=seed,
         )
-        return settle(result, self, arrays, self.inference, level=self.level, seed=seed)
+        return settle(result, self, arrays, self.inference, level=self.level)

@@ -166,7 +166,7 @@ class SunAbraham:
             provenance=provenance(design, seed),
             seed=seed,
         )
-        result = settle(result, self, arrays, self.inference, level=self.level, seed=seed)
+        result = settle(result, self, arrays, self.inference, level=self.level)
         if len(fit.control) > 1:
             return result
         # the rule counts areas that are yet to start as controls; here they are none

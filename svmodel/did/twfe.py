@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from svmodel.did._settle import checked_inference, settle
 from svmodel.errors import EstimationError
 from svmodel.estimates import estimates_frame, linear_row, log_row, provenance
 from svmodel.result import JointEstimate, Result
@@ -37,6 +38,8 @@ class TwoWayFixedEffects:
     leads, lags : int, optional
         Horizons of the event study before and after the start; what lies beyond is binned into the last one. By
         default the horizons that at least half of the treated areas reach, at most 24.
+    inference : {"auto", "cluster", "placebo"}
+        What intervals rest on, see :func:`svmodel.inference.choose`.
 
     Notes
     -----
@@ -76,6 +79,7 @@ class TwoWayFixedEffects:
     level: float = 0.95
     leads: int | None = None
     lags: int | None = None
+    inference: str = "auto"
 
     def __post_init__(self) -> None:
         if self.family not in ("poisson", "linear"):
@@ -84,6 +88,26 @@ class TwoWayFixedEffects:
             raise EstimationError(f"the level must lie between 0 and 1, not at {self.level!r}")
         if (self.leads is not None and self.leads < 2) or (self.lags is not None and self.lags < 0):
             raise EstimationError("an event study needs leads of 2 or more and lags of 0 or more")
+        for wrong in checked_inference(self.inference):
+            raise EstimationError(wrong)
+
+    @property
+    def scale(self) -> str:
+        """Scale of :meth:`point`."""
+        return "log_rate_ratio" if self.family == "poisson" else "difference"
+
+    def point(self, arrays: DesignArrays) -> float:
+        """Return the coefficient alone; minus infinity where the treated cells have no event, NaN without a fit."""
+        from svmodel.did._twfe_fit import fit_groups
+
+        use = arrays.untreated | arrays.treated
+        try:
+            fit = fit_groups(arrays, use, np.where(arrays.treated, 0, -1), self.family)
+        except EstimationError:
+            return float("nan")
+        if fit.kept.any():
+            return float(fit.coefficient[0])
+        return -np.inf if self.family == "poisson" and fit.silent.any() else float("nan")
 
     def fit(self, design: Design, *, seed: int = 0) -> Result:
         """Answer the design.
@@ -106,7 +130,6 @@ class TwoWayFixedEffects:
             If the effect cannot be told apart from area and period effects, a Poisson outcome is negative, or the
             treated area-periods have no event.
         """
-        from svmodel.did._lone import is_lone, without_intervals
         from svmodel.did._twfe_fit import event_groups, fit_groups
         from svmodel.did._twfe_notes import say
         from svmodel.did._zeros import many_zeros
@@ -127,8 +150,10 @@ class TwoWayFixedEffects:
             rows += self._average(event, event.kept & (horizons >= 0))
             joint = self._joint(event, horizons)
         estimates = estimates_frame(rows)
-        return Result(
-            estimates=without_intervals(estimates) if is_lone(arrays) else estimates,
+        cells, _, observed = static.size(0)
+        effect = float(static.coefficient[0])
+        result = Result(
+            estimates=estimates,
             design=design,
             estimator=self,
             weights=static.weights(arrays),
@@ -136,6 +161,9 @@ class TwoWayFixedEffects:
             diagnostics={
                 "cells": int(static.use.sum()),
                 "treated_cells": int((static.use & arrays.treated).sum()),
+                "treated_cells_used": int(cells),
+                "observed": observed,
+                "expected": observed / float(np.exp(effect)) if self.family == "poisson" else observed - effect * cells,
                 "clusters": static.n_clusters,
                 "crv1_factor": static.factor,
                 "share_of_weight_negative": static.negative_weight,
@@ -147,6 +175,7 @@ class TwoWayFixedEffects:
             provenance=provenance(design, seed),
             seed=seed,
         )
+        return settle(result, self, arrays, self.inference, level=self.level)
 
     def coefficient(self, arrays: DesignArrays) -> Coefficient:
         """Return the regression whose one coefficient is the average effect, for bootstraps that work on it.

@@ -10,15 +10,27 @@ import numpy as np
 if TYPE_CHECKING:
     from svmodel.design import DesignArrays
 
-__all__ = ["ENOUGH_PLACEBOS", "FEW_CONTROLS", "FEW_TREATED", "Choice", "Kind", "choose", "n_controls", "never_treated"]
+__all__ = [
+    "ENOUGH_PLACEBOS",
+    "FEW_CONTROLS",
+    "FEW_TREATED",
+    "SHAPE_TOLD",
+    "Choice",
+    "Kind",
+    "choose",
+    "n_controls",
+    "never_treated",
+]
 
 Kind: TypeAlias = Literal["cluster", "placebo", "none"]
 #: With fewer treated areas than this a cluster-robust variance is known to be too small.
 FEW_TREATED = 8
 #: With fewer controls than this a cluster-robust variance is known to be too small.
 FEW_CONTROLS = 8
-#: Untreated areas that a placebo distribution needs: with 19 the smallest two-sided p-value is 1 in 20.
-ENOUGH_PLACEBOS = 19
+#: Never treated areas from which noise can be learnt at all.
+ENOUGH_PLACEBOS = 10
+#: Never treated areas from which the shape of the noise of a single treated area can be told: 1 in 40 lies beyond one.
+SHAPE_TOLD = 39
 
 
 @dataclass(frozen=True)
@@ -81,13 +93,18 @@ def choose(arrays: DesignArrays, wanted: str = "auto") -> Choice:
         why = "whatever else happened in a single control passes for the effect. No interval is given."
         return made("none", why, warn=True)
     few = treated < FEW_TREATED
+    told = never >= (SHAPE_TOLD if treated == 1 else ENOUGH_PLACEBOS)
+    doubt = (
+        f" With {never} of them the shape of such noise cannot be told, and it is taken for normal: with small counts "
+        "the interval may be too narrow."
+    )
     if (wanted == "auto" and few and never >= ENOUGH_PLACEBOS) or (wanted == "placebo" and never >= 2):
         return made(
             "placebo",
             "cluster-robust errors are too small with so few treated, so intervals rest on how far untreated areas "
             "strayed over the same periods (Conley and Taber 2011; Ferman and Pinto 2019). They suppose that treated "
-            "areas would have strayed as untreated areas of their size did.",
-            warn=never < ENOUGH_PLACEBOS,
+            "areas would have strayed as untreated areas of their size did." + ("" if told else doubt),
+            warn=not told,
         )
     if treated == 1:
         why = (

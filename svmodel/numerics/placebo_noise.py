@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Mask = NDArray[np.bool_]
 
-__all__ = ["Noise", "learn_noise", "ratio_interval"]
+__all__ = ["Noise", "learn_noise", "ratio_interval", "variance_function"]
 
 _FEWEST_AREAS = 10
 
@@ -38,6 +38,9 @@ class Noise:
         Untreated areas it was learnt from.
     correlation : ndarray, shape (W, W)
         Of the misses of one area in different windows.
+    placebos : tuple of (misses, deviations), shape (J,) each
+        For each window the misses and their standard deviations at what was expected of the area, as a treated area's
+        would be: from the cells before the window alone. Empty where nothing was learnt.
     """
 
     phi: Floats
@@ -45,6 +48,7 @@ class Noise:
     share: Floats
     areas: NDArray[np.int64]
     correlation: Floats
+    placebos: tuple[tuple[Floats, Floats], ...]
 
 
 def learn_noise(
@@ -98,6 +102,7 @@ def learn_noise(
     phi, omega, share = np.full(W, np.nan), np.full(W, np.nan), np.full(W, np.nan)
     areas = np.zeros(W, dtype=np.int64)
     standard = np.zeros_like(miss)
+    placebos = [(np.empty(0), np.empty(0))] * W
     for w in range(W):
         take = followed[:, w] & usable & (size[:, w] > 0)
         areas[w] = int(take.sum())
@@ -107,16 +112,20 @@ def learn_noise(
         squares = windows[w][inside[w]]
         floor = float((squares**2).sum() / squares.sum()) * (1 + share[w]) if counts else 0.0
         floor *= float(not (inside[w] & level_cells).any())
-        phi[w], omega[w] = _variance_function(miss[take, w] ** 2, size[take, w], floor)
+        phi[w], omega[w] = variance_function(miss[take, w] ** 2, size[take, w], floor)
         standard[take, w] = miss[take, w] / np.sqrt(phi[w] * size[take, w] + omega[w] * size[take, w] ** 2)
+        # an area of which nothing is expected has no effect either where it is treated
+        heard = take & (own > 0)
+        told = (own[:, None] * span)[heard, w]
+        placebos[w] = miss[heard, w], np.sqrt(phi[w] * told + omega[w] * told**2)
     own_square = np.sqrt((standard**2).sum(axis=0))
     own_square[own_square == 0] = 1.0
     correlation = (standard.T @ standard) / np.outer(own_square, own_square)
     np.fill_diagonal(correlation, 1.0)
-    return Noise(phi, omega, share, areas, correlation)
+    return Noise(phi, omega, share, areas, correlation, tuple(placebos))
 
 
-def _variance_function(squared: Floats, size: Floats, floor: float) -> tuple[float, float]:
+def variance_function(squared: Floats, size: Floats, floor: float) -> tuple[float, float]:
     """Fit ``E[squared] = phi size + omega size^2`` with ``phi >= floor`` and ``omega >= 0``."""
     fitted = size * max(float(squared.sum() / size.sum()), floor, 1e-12)
     phi, omega = float("nan"), 0.0
@@ -140,12 +149,18 @@ def _variance_function(squared: Floats, size: Floats, floor: float) -> tuple[flo
 
 
 def ratio_interval(
-    observed: float, expected: float, linear: float, square: float, critical: float
+    observed: float,
+    expected: float,
+    linear: float,
+    square: float,
+    critical: float | tuple[float, float],
+    fixed: float = 0.0,
 ) -> tuple[float, float]:
     """Return the ratios R that ``observed`` does not reject as ``R * expected``.
 
-    The variance of ``observed - R * expected`` is ``linear * R + square * R^2``; R is kept while the miss is within
-    `critical` standard deviations. It is the interval of a score test, so it holds for small and for zero counts.
+    The variance of ``observed - R * expected`` is ``linear * R + square * R^2 + fixed``; R is kept while the miss is
+    within `critical` standard deviations. It is the interval of a score test, so it holds for small and for zero
+    counts.
 
     Parameters
     ----------
@@ -153,8 +168,10 @@ def ratio_interval(
         Events; `expected` positive.
     linear, square : float
         In events squared.
-    critical : float
-        Critical value, e.g. 1.96.
+    critical : float or (low, high)
+        Critical value, e.g. 1.96; or the least and the greatest miss that is kept, where misses are skewed.
+    fixed : float
+        Variance that does not change with R, in events squared.
 
     Returns
     -------
@@ -171,11 +188,25 @@ def ratio_interval(
     >>> low, round(high, 4)
     (0.0, 0.3842)
     """
-    spread = critical**2
+    least, greatest = critical if isinstance(critical, tuple) else (-critical, critical)
+    return (
+        _root(observed, expected, (linear, square, fixed), greatest, upper=False),
+        _root(observed, expected, (linear, square, fixed), least, upper=True),
+    )
+
+
+def _root(observed: float, expected: float, variance: tuple[float, float, float], q: float, *, upper: bool) -> float:
+    """Return the ratio at which the miss is q standard deviations: of the two, the greater where `upper`."""
+    linear, square, fixed = variance
+    if not np.isfinite(q):
+        return float("inf") if upper else 0.0
+    spread = q**2
     a = expected**2 - spread * square
     b = 2 * observed * expected + spread * linear
-    root = float(np.sqrt(max(b * b - 4 * a * observed**2, 0.0)))
-    if b <= 0:
-        return 0.0, 0.0 if a > 0 else float("inf")
-    low = 2 * observed**2 / (b + root)
-    return low, (b + root) / (2 * a) if a > 0 else float("inf")
+    c = observed**2 - spread * fixed
+    root = float(np.sqrt(max(b * b - 4 * a * c, 0.0)))
+    if upper:
+        if a <= 0:
+            return float("inf") if b > 0 or fixed > 0 else 0.0
+        return max((b + root) / (2 * a), 0.0)
+    return max(2 * c / (b + root), 0.0) if b + root > 0 else 0.0

@@ -1,0 +1,161 @@
+"""Intervals for few treated areas, for any estimator that gives its average effect quickly.
+
+Each untreated area is taken for each treated one in turn: given its start, with all treated areas left out, and
+estimated. How far these effects stray tells how far the treated areas' average may.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from svmodel.design import TREATED
+from svmodel.errors import EstimationError
+from svmodel.inference.interval import Interval
+from svmodel.inference.rule import never_treated
+from svmodel.numerics.conley_taber import placebo_sums
+from svmodel.numerics.placebo_noise import variance_function
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from svmodel.design import DesignArrays
+    from svmodel.result import PointEstimator
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["placebo_interval"]
+
+#: Untreated areas that are taken in turn; of more, so many by even steps along their size.
+_MOST_PLACEBOS = 400
+#: Fewer tell nothing.
+_FEWEST = 10
+
+
+def placebo_interval(
+    estimator: PointEstimator, arrays: DesignArrays, *, counts: bool, level: float = 0.95, why: str = ""
+) -> Interval:
+    """Return the average effect with an interval from placebo areas.
+
+    Parameters
+    ----------
+    estimator : PointEstimator
+    arrays : DesignArrays
+    counts : bool
+        Whether the outcome counts events: then the variance of a placebo effect depends on the size of the area.
+    level : float
+    why : str
+        What the rule said (:func:`svmodel.inference.choose`); put before what this method supposes.
+
+    Returns
+    -------
+    Interval
+        ``std_error`` is the placebos' standard deviation brought to the treated areas' size and number.
+
+    Raises
+    ------
+    EstimationError
+        If fewer than ten untreated areas give a placebo effect.
+
+    Notes
+    -----
+    The average effect of n treated areas is taken for the mean of theirs, weighted by their treated cells, and each
+    one's error for a draw from the placebo effects under its own start. The variance of a placebo effect on counts is
+    ``phi m + omega m^2`` in the area's mean outcome m while untreated, by regression over placebos (per ``m^2`` on the
+    log scale); that of a measure is one for all areas.
+
+    References
+    ----------
+    Conley and Taber (2011), *Review of Economics and Statistics* 93(1), eq. 8-11. Ferman and Pinto (2019), same journal
+    101(3), eq. 5-8.
+    """
+    estimate = estimator.point(arrays)
+    treated = np.flatnonzero(arrays.treated.any(axis=1))
+    cells = arrays.treated[treated].sum(axis=1).astype(np.float64)
+    weight = cells / cells.sum()
+    size = _mean_outcome(arrays)
+    pool = np.flatnonzero(~(arrays.status == TREATED).any(axis=1))
+    places = _spread(np.searchsorted(pool, never_treated(arrays)), size[pool])
+    free = arrays.take(pool)
+    kinds, kind = np.unique(
+        np.hstack([arrays.start[treated, None], arrays.status[treated]]), axis=0, return_inverse=True
+    )
+    log = estimator.scale == "log_rate_ratio"
+    parts = []
+    total, placebos = 0.0, 0
+    for k, row in enumerate(kinds):
+        inside = treated[kind.ravel() == k]
+        effects = np.array([_placebo(estimator, free, int(j), row) for j in places])
+        known = ~np.isnan(effects)
+        if int(known.sum()) < _FEWEST:
+            raise EstimationError(
+                f"only {int(known.sum())} untreated areas give a placebo effect; with fewer than {_FEWEST} there is "
+                "nothing to learn the noise from"
+            )
+        sizes = np.where(size > 0, size, np.nan)
+        deviation = _deviation(effects[known], sizes[pool][places][known], counts=counts, log=log)
+        share = weight[kind.ravel() == k]
+        scales = share * deviation(sizes[inside])
+        told = deviation(sizes[pool][places][known])
+        fit = np.isfinite(told)
+        parts.append((effects[known][fit], told[fit], scales[np.isfinite(scales)]))
+        total += float((scales[np.isfinite(scales)] ** 2).sum())
+        placebos = max(placebos, int(fit.sum()))
+    sums = placebo_sums(parts)
+    error = float(np.sqrt(total))
+    low, high = sums.critical(level)
+    said = (
+        f"{placebos} untreated areas, each taken for a treated one in turn, strayed by {error:.3g} when averaged alike."
+    )
+    return Interval(
+        scale=estimator.scale,
+        estimate=estimate,
+        std_error=error,
+        low=estimate - high * error,
+        high=estimate - low * error,
+        p_value=sums.p_value(estimate / error) if error > 0 else float("nan"),
+        level=level,
+        method="placebo",
+        why=f"{why} {said}".strip(),
+    )
+
+
+def _placebo(estimator: PointEstimator, free: DesignArrays, j: int, row: NDArray[np.int64]) -> float:
+    """Return the effect of area j of the untreated, given the start and status in `row`."""
+    start, status = free.start.copy(), free.status.copy()
+    start[j], status[j] = row[0], row[1:]
+    return estimator.point(replace(free, start=start, status=status))
+
+
+def _mean_outcome(arrays: DesignArrays) -> Floats:
+    """Return each area's mean outcome over its untreated cells, NaN without one."""
+    use = arrays.untreated
+    count = use.sum(axis=1)
+    total = np.where(use, arrays.y, 0.0).sum(axis=1)
+    return np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
+
+
+def _spread(places: NDArray[np.int64], size: Floats) -> NDArray[np.int64]:
+    """Return all places, or, of too many, some by even steps along the areas' size."""
+    if len(places) <= _MOST_PLACEBOS:
+        return places
+    order = places[np.argsort(size[places], kind="stable")]
+    return np.sort(order[np.linspace(0, len(order) - 1, _MOST_PLACEBOS).round().astype(np.int64)])
+
+
+def _deviation(effects: Floats, size: Floats, *, counts: bool, log: bool) -> Callable[[Floats], Floats]:
+    """Return the standard deviation of a placebo effect as a function of an area's size."""
+    finite = np.isfinite(effects) & np.isfinite(size)
+    if not counts:
+        constant = float(np.sqrt(np.mean(effects[np.isfinite(effects)] ** 2)))
+        return lambda m: np.full(np.shape(m), constant)
+    # on the log scale an effect is a share of the size
+    squared = (effects[finite] * (size[finite] if log else 1.0)) ** 2
+    phi, omega = variance_function(squared, size[finite], 0.0)
+    if log:
+        return lambda m: np.sqrt(phi / m + omega)
+    return lambda m: np.sqrt(phi * m + omega * m**2)

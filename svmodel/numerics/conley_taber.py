@@ -1,0 +1,161 @@
+"""What a sum over few treated areas would come to without an effect, from the misses of untreated areas.
+
+With one to some seven treated areas no variance can be learnt from them, and their sum is far from normal when counts
+are small. Untreated areas show how far an area strays: each treated area's miss is taken for a draw from theirs,
+brought to its size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["PlaceboSums", "placebo_sums"]
+
+#: Sums that are enumerated; beyond, so many are drawn, always the same.
+_MOST_SUMS = 20_000
+#: Values from which the quantiles of a 95% interval can be told: 1 / (39 + 1) = 2.5%.
+_ENOUGH = 39
+
+
+@dataclass(frozen=True, eq=False)
+class PlaceboSums:
+    """Distribution of a standardised sum without an effect.
+
+    Attributes
+    ----------
+    values : ndarray, shape (m,)
+        Ascending; infinite where a placebo had no event.
+    areas : int
+        Untreated areas behind it.
+    treated : int
+        Treated areas in the sum.
+    """
+
+    values: Floats
+    areas: int
+    treated: int
+
+    @property
+    def widening(self) -> float:
+        """Factor on the values: the standard deviations behind a sum over several areas are estimates.
+
+        One area is exchangeable with its placebos whatever they were divided by. A sum is set against values whose
+        scale has an error of its own, as Student's t has: the variance of t is ``J / (J - 2)``. And a placebo area is
+        part of what it strays from, so that its miss has ``(J - 1) / J`` of the variance.
+        """
+        J = self.areas
+        return 1.0 if self.treated == 1 or J < 3 else float(np.sqrt(J / (J - 2) * J / (J - 1)))
+
+    @property
+    def told(self) -> bool:
+        """Whether there are enough values to tell a tail of 2.5% from them; if not, Student's t stands in."""
+        return len(self.values) >= _ENOUGH
+
+    def critical(self, level: float) -> tuple[float, float]:
+        """Return the quantiles between which the statistic lies with probability `level`; never both of one sign.
+
+        The k-th of m values stands at ``k / (m + 1)``, so that a single treated area, exchangeable with the placebo
+        areas, lies outside with probability ``1 - level``. Infinite where the values do not reach so far.
+
+        Examples
+        --------
+        >>> PlaceboSums(np.arange(-20.0, 21.0), 41, 1).critical(0.9)
+        (-18.9, 18.9)
+        """
+        m, tail = len(self.values), (1 - level) / 2
+        if not self.told:
+            t = _student(level, self.areas - 2)
+            return -t, t
+        if tail * (m + 1) < 1 - 1e-9:
+            return -np.inf, np.inf
+        with np.errstate(invalid="ignore"):  # between two infinite values lies no number
+            low, high = np.quantile(self.values, [tail, 1 - tail], method="weibull")
+        low = -np.inf if np.isnan(low) else round(float(low) * self.widening, 10)
+        return min(low, 0.0), max(round(float(high) * self.widening, 10), 0.0)
+
+    def p_value(self, statistic: float) -> float:
+        """Return twice the smaller tail beyond `statistic`: one less the level of the interval that it limits.
+
+        Never below the least that so many placebos can show, ``2 / (m + 1)``.
+
+        Examples
+        --------
+        >>> round(PlaceboSums(np.arange(-20.0, 21.0), 41, 1).p_value(-18.9), 7)
+        0.1
+        """
+        from scipy import special
+
+        if not self.told:
+            return float(2 * special.stdtr(max(self.areas - 2, 1), -abs(statistic)))
+        m = len(self.values)
+        finite = np.isfinite(self.values)
+        place = np.arange(1, m + 1) / (m + 1)
+        below = float(np.interp(statistic / self.widening, self.values[finite], place[finite]))
+        return max(min(2 * min(below, 1 - below), 1.0), 2 / (m + 1))
+
+
+def _student(level: float, df: int) -> float:
+    from scipy import special
+
+    return float(special.stdtrit(max(df, 1), 0.5 + level / 2))
+
+
+def placebo_sums(parts: Sequence[tuple[Floats, Floats, Floats]]) -> PlaceboSums:
+    """Return the distribution of the miss of a sum over treated areas in standard deviations, without an effect.
+
+    Parameters
+    ----------
+    parts : sequence of (misses, deviations, scales)
+        For each kind of treated area: the misses of untreated areas over the periods of that kind and their standard
+        deviations, both shape (J,); and the standard deviations of the treated areas of that kind, shape (n,).
+
+    Returns
+    -------
+    PlaceboSums
+        All sums where there are at most 20,000, otherwise 20,000 random ones, always the same.
+
+    Notes
+    -----
+    With treated area i taken for placebo area j(i), whose miss d and standard deviation s are brought to its size, the
+    sum in standard deviations is ``sum_i s_i d_j(i) / (sum_i s_i^2 s_j(i)^2)^(1/2)``. A placebo keeps its own standard
+    deviation beside its own miss: where few events were expected by luck, the miss tends to be positive, and so it is
+    in a treated area.
+
+    References
+    ----------
+    Conley and Taber (2011), *Review of Economics and Statistics* 93(1), section III: the distribution of the average
+    over few treated groups is the convolution of that of the untreated groups' residuals. Ferman and Pinto (2019), same
+    journal 101(3), section II.B: residuals divided by a standard deviation that depends on the group's size.
+
+    Examples
+    --------
+    >>> misses = np.array([-1.0, 0.0, 1.0])
+    >>> placebo_sums([(misses, np.ones(3), np.array([3.0, 4.0]))]).values.tolist()
+    [-1.4, -0.8, -0.6, -0.2, 0.0, 0.2, 0.6, 0.8, 1.4]
+    """
+    kinds = []
+    for misses, deviations, scales in parts:
+        order = np.lexsort((deviations, misses))
+        kinds += [(misses[order], deviations[order] ** 2, float(s)) for s in np.sort(scales)]
+    treated, areas = len(kinds), min((len(d) for d, _, _ in kinds), default=0)
+    if areas == 0 or not sum(s for _, _, s in kinds) > 0:
+        return PlaceboSums(np.empty(0), areas, treated)
+    every = float(np.prod([float(len(d)) for d, _, _ in kinds])) <= _MOST_SUMS
+    rng = np.random.default_rng(0)
+    miss, variance = np.zeros(1), np.zeros(1)
+    for d, v, s in kinds:
+        if every:
+            miss, variance = (miss[:, None] + s * d).ravel(), (variance[:, None] + s**2 * v).ravel()
+        else:
+            drawn = rng.integers(len(d), size=_MOST_SUMS)
+            miss, variance = miss + s * d[drawn], variance + s**2 * v[drawn]
+    return PlaceboSums(np.sort(np.round(miss / np.sqrt(variance), 12)), areas, treated)
