@@ -335,7 +335,7 @@ class _Sets:
         return count_assignments(self._labels, np.zeros_like(self._labels))
 
     def chosen(self, draws: int, seed: int) -> Iterator[Ints]:
-        """Give the rows of each set, in the order of `treated`: every set where no more exist than MOST or than `draws`."""
+        """Give the rows of each set, in the order of `treated`: all where no more than MOST or `draws` exist."""
         one = np.zeros_like(self._labels)
         if self.total <= max(MOST, draws):
             dealt: Iterator[Ints] = every_assignment(self._labels, one)
