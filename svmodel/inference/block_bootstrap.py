@@ -132,14 +132,14 @@ class BlockBootstrap:
             y[rows] = np.where(redraw, np.maximum(drawn, 0.0) if log else drawn, y[rows])
             values[b] = estimator.point(replace(arrays, y=y))
         good = ~np.isnan(values)
-        failed = told_failures(good, "draws of periods")
+        failed = told_failures(good, "draws of periods", values)
         kept = values[good]
         low, high, p = from_draws(kept, estimate, self.interval, self.level)
         method = f"block bootstrap, {self.draws:,} draws, {self.blocks} blocks of {length}"
         why = (
             f"The interval is a block bootstrap's over periods ({self.draws:,} draws, {self.blocks} blocks of "
-            f"{length}; {self.interval}). It supposes that the noise after the start is like that of the {len(past)} periods "
-            f"before it, and that the fitted past is right. {failed}"
+            f"{length}; {self.interval}). It supposes that the noise after the start is like that of the "
+            f"{len(past)} periods before it, and that the fitted past is right. {failed}"
         ).rstrip()
         error = float(kept.std(ddof=1)) if np.isfinite(kept).all() else math.nan
         found = with_interval(result, Interval(scale, estimate, error, low, high, p, self.level, method, why))

@@ -131,7 +131,7 @@ class ClusterBootstrap:
             point = point_by_rows(result)
             values, errors, own = np.array([point(rows) for rows in taken]), None, math.nan
         good = ~np.isnan(values) if errors is None else np.isfinite(values) & (errors > 0)
-        failed = told_failures(good, "resamples of areas")
+        failed = told_failures(good, "resamples of areas", values)
         kept = values[good]
         low, high, p = from_draws(
             kept, estimate, self.interval, self.level, None if errors is None else errors[good], own
@@ -210,13 +210,13 @@ def _studied(result: Result) -> Callable[[Rows], tuple[float, float]]:
     return either
 
 
-def told_failures(good: NDArray[np.bool_], what: str) -> str:
+def told_failures(good: NDArray[np.bool_], what: str, values: Floats | None = None) -> str:
     """Return a sentence on failed draws where they are more than one in twenty.
 
     Raises
     ------
     EstimationError
-        If more than half failed: what is left then is a choice among draws.
+        If more than half failed, because what is left then is a choice among draws; or if all `values` are the same.
     """
     failed, total = int((~good).sum()), len(good)
     if failed > _TOO_MANY * total:
@@ -224,6 +224,8 @@ def told_failures(good: NDArray[np.bool_], what: str) -> str:
             f"{failed:,} of {total:,} {what} do not identify the effect; an interval from the rest would be one of "
             "chosen draws"
         )
+    if values is not None and len(np.unique(values[good])) == 1:
+        raise EstimationError(f"all {what} give the same estimate, so that they show no noise")
     if failed > _SAID * total:
         return f"{failed:,} of {total:,} {what} do not identify the effect and are left out, which narrows it."
     return f"{failed:,} of {total:,} {what} failed." if failed else ""

@@ -121,7 +121,7 @@ class WildClusterBootstrap:
             )
         fit, contrast, estimate = coefficient.regression, coefficient.contrast, coefficient.estimate
         v, listed, kind = _deal(self, np.asarray(fit.columns.any(axis=(1, 2))), seed, "WildClusterBootstrap")
-        error = fit.error(contrast, "CR1").std_error
+        error = _positive(fit.error(contrast, "CR1").std_error, estimate)
         drawn, sample = wild_draws(fit, contrast, v), wild_draws(fit, contrast, all_signs(len(fit.residual)))
         unrestricted = drawn.squared_t(0.0)
 
@@ -224,7 +224,7 @@ class ScoreBootstrap:
     def _imposed(self, result: Result, arrays: DesignArrays, coefficient: Coefficient, seed: int) -> Result:
         fit, contrast, estimate = coefficient.regression, coefficient.contrast, coefficient.estimate
         v, listed, kind = _deal(self, np.asarray(fit.columns.any(axis=(1, 2))), seed, "ScoreBootstrap")
-        error = fit.error(contrast, "CR1").std_error
+        error = _positive(fit.error(contrast, "CR1").std_error, estimate)
         whole = all_signs(v.shape[1])
 
         def p_value(null: float) -> float:
@@ -260,7 +260,7 @@ class ScoreBootstrap:
         both = group_statistics(psi[live], group, np.vstack([all_signs(int(live.sum())), v[:, live]]))
         drawn = both[1:]
         centred = psi[live] - np.array([psi[live][group == g].mean() for g in group])
-        spread = math.sqrt(float((centred**2).sum()))
+        spread = _positive(math.sqrt(float((centred**2).sum())), estimate)
 
         def p_value(null: float) -> float:
             return share_at_least(drawn, ((estimate - null) / spread) ** 2, enumerated=listed)
@@ -309,6 +309,13 @@ def _deal(made: Any, live: NDArray[np.bool_], seed: int, name: str) -> tuple[Flo
     v = np.ones((len(drawn), len(live)))
     v[:, live] = drawn
     return v, listed, kind
+
+
+def _positive(error: float, estimate: float) -> float:
+    """Return the standard error; an EstimationError where the areas leave no residual to perturb."""
+    if not error > 1e-10 * max(abs(estimate), 1e-300):
+        raise EstimationError("areas differ by nothing but the effect, so that there is no noise to perturb")
+    return error
 
 
 def _observed(squared: Floats) -> float:

@@ -66,12 +66,12 @@ def series(rng, *, persistence, n=ALL):
     return x[50:] * np.sqrt(1 - persistence**2)
 
 
-def design(y, others=3):
+def design(y):
     frame = pd.DataFrame(
         {
-            "area": np.repeat([f"a{k}" for k in range(others + 1)], ALL),
-            "month": np.tile(pd.period_range("2015-01", periods=ALL, freq="M").astype(str), others + 1),
-            "x": np.concatenate([y, *[np.random.default_rng(k).normal(size=ALL) for k in range(others)]]),
+            "area": np.repeat([f"a{k}" for k in range(4)], ALL),
+            "month": np.tile(pd.period_range("2015-01", periods=ALL, freq="M").astype(str), 4),
+            "x": np.concatenate([y, *[np.random.default_rng(k).normal(size=ALL) for k in range(3)]]),
         }
     )
     panel = Panel.from_frame(frame, area="area", period="month", measures=["x"])
@@ -153,7 +153,7 @@ def test_coverage_with_noise_that_lasts():
 def test_what_cannot_be_done_is_refused():
     d = design(50 + series(np.random.default_rng(6), persistence=0.2))
     with pytest.raises(EstimationError, match="no `point"):
-        BlockBootstrap().infer(did.CallawaySantAnna().fit(design(np.ones(ALL) + np.arange(ALL) % 3, others=4)))
+        BlockBootstrap().infer(replace(Line().fit(d), estimator=object()))
     with pytest.raises(EstimationError, match="too few for blocks of 20"):
         BlockBootstrap(length=20).infer(Line().fit(d))
     with pytest.raises(EstimationError, match="too few"):

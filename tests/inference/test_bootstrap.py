@@ -202,6 +202,18 @@ def test_designs_that_show_no_noise_are_refused():
     assert len(caught.value.problems) == 4
 
 
+def test_areas_that_differ_by_nothing_show_no_noise():
+    d = design(9)
+
+    @dataclass(frozen=True)
+    class Still(Changes):
+        def point(self, arrays):
+            return -1.0
+
+    with pytest.raises(EstimationError, match="same estimate"):
+        ClusterBootstrap(draws=19).infer(Still().fit(d))
+
+
 def test_few_treated_are_said():
     found = ClusterBootstrap(draws=99).infer(Changes().fit(design(10, cohorts=((6, 3),))))
     assert "3 treated areas" in found.notes[-1]

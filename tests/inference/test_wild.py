@@ -203,6 +203,15 @@ def test_a_single_treated_area_and_wrong_models_are_refused():
     assert len(caught.value.problems) == 3
 
 
+def test_without_noise_there_is_nothing_to_perturb():
+    d = design(9)
+    frame = d.panel.to_frame().assign(x=lambda f: 5.0 - 2.0 * d.arrays.treated.ravel())
+    p = Panel.from_frame(frame, area="area", period="period", measures=["x"])
+    still = Design(p, outcome="x", intervention=d.intervention)
+    with pytest.raises(EstimationError, match="no noise to perturb"):
+        WildClusterBootstrap(draws=99).infer(linear(still))
+
+
 def test_few_treated_areas_are_said():
     few = WildClusterBootstrap(draws=99).infer(linear(design(8, n=20, treated=3)))
     assert "3 treated areas" in few.notes[-1]
