@@ -56,7 +56,7 @@ class Series:
     @property
     def rate(self) -> Floats:
         """Events per unit of exposure, shape (T,)."""
-        return self.y / self.exposure
+        return self.y / np.where(self.exposure > 0, self.exposure, np.nan)
 
 
 def treated_series(arrays: DesignArrays, *, each: bool) -> list[Series]:

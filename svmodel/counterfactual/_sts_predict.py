@@ -56,15 +56,15 @@ def candidates(arrays: DesignArrays, series: Series, *, controls: str, log: bool
     """
     use, before = series.used, series.before
     rows = control_rows(arrays) if controls != "none" else np.array([], dtype=np.int64)
+    size = np.ones_like(arrays.y) if arrays.exposure is None else np.where(arrays.exposure > 0, arrays.exposure, np.nan)
     left_out = 0
-    if controls == "sum" and len(rows):
-        whole = ~np.isnan(arrays.y[rows][:, use]).any(axis=1)
+    if controls == "sum":
+        whole = ~np.isnan((arrays.y[rows] / size[rows])[:, use]).any(axis=1)
         rows, left_out = rows[whole], int((~whole).sum())
-        size = np.ones_like(arrays.y[rows]) if arrays.exposure is None else arrays.exposure[rows]
-        rates = (arrays.y[rows].sum(axis=0) / size.sum(axis=0))[None, :]
+        rates = (arrays.y[rows].sum(axis=0) / size[rows].sum(axis=0))[None, :] if len(rows) else np.empty((0, len(use)))
         rows = rows[:1]
     else:
-        rates = arrays.y[rows] if arrays.exposure is None else arrays.y[rows] / arrays.exposure[rows]
+        rates = arrays.y[rows] / size[rows]
     if log:
         with np.errstate(divide="ignore"):
             rates = np.where(rates > 0, np.log(np.where(rates > 0, rates, 1.0)), np.nan)
