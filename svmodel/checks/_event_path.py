@@ -48,6 +48,8 @@ class EventPath:
         The last horizon before the start, or before anticipation.
     df : float
         Of the covariance.
+    inflation : float
+        Factor on the covariance for means taken from few areas (CR2's).
     unit, per_year : str, int
         Of the periods; "period" and 0 where the result was read without its data.
     """
@@ -60,6 +62,7 @@ class EventPath:
     weight: Floats
     reference: int
     df: float
+    inflation: float
     unit: str
     per_year: int
 
@@ -152,6 +155,7 @@ def event_path(result: Result) -> EventPath | str:
         weight=weight / weight.sum(),
         reference=reference,
         df=degrees_of_freedom(result),
+        inflation=_inflation(result),
         unit="period" if held is None else periods.describe_frequency(held),
         per_year=0 if held is None else periods.per_year(held),
     )
@@ -164,8 +168,8 @@ def grouped(path: EventPath) -> tuple[EventStudy, int]:
     quarters into years or half-years; other periods where there are more than twelve on a side. Counts of single months
     are noise, so that the largest of many monthly changes says how noisy they are and not how far trends part; and a
     covariance from few areas does not bear many rows. A group that is less than half full is dropped before the start
-    and joined to its neighbour after it. The covariance is scaled by (t / z)^2, so that a normal interval of it is as
-    wide as Student's t.
+    and joined to its neighbour after it. The covariance is scaled by CR2's factor and by (t / z)^2, so that a normal
+    interval of it is as wide as Student's t.
     """
     from scipy import special
 
@@ -199,7 +203,7 @@ def grouped(path: EventPath) -> tuple[EventStudy, int]:
     keep = np.arange(len(names)) != zero
     L = L[keep]
     x = (np.array(positions)[keep] - positions[zero]) / length
-    wider = (special.stdtrit(path.df, 0.975) / special.ndtri(0.975)) ** 2
+    wider = path.inflation * (special.stdtrit(path.df, 0.975) / special.ndtri(0.975)) ** 2
     study = EventStudy(L @ path.estimate, wider * L @ path.covariance @ L.T, zero, np.array(weights), x)
     return study, length
 
@@ -209,20 +213,28 @@ def degrees_of_freedom(result: Result) -> float:
 
     With 5 treated areas among 100 the variance rests on the 5, and so do the degrees of freedom.
     """
-    if result.design is not None:
-        start, n_periods = result.design.arrays.start, len(result.design.arrays.periods)
-        treated = int((start < n_periods).sum())
-        never = int((start >= n_periods).sum())
-    else:
-        total = result.diagnostics.get("n_areas", 0)
-        never = int(result.diagnostics.get("n_never_treated", 0))
-        treated = int(total) - never
+    treated, never = _areas(result)
     if never == 0:
         return float(treated - 1)
     if min(treated, never) < 2:
         return 0.0
     parts = np.array([1 / treated, 1 / never])
     return float(parts.sum() ** 2 / (parts**2 / np.array([treated - 1, never - 1])).sum())
+
+
+def _areas(result: Result) -> tuple[int, int]:
+    """Return how many areas are treated inside the window, and how many never."""
+    if result.design is not None:
+        start, n_periods = result.design.arrays.start, len(result.design.arrays.periods)
+        return int((start < n_periods).sum()), int((start >= n_periods).sum())
+    never = int(result.diagnostics.get("n_never_treated", 0))
+    return int(result.diagnostics.get("n_areas", 0)) - never, never
+
+
+def _inflation(result: Result) -> float:
+    """Return what squared residuals from two groups' means fall short of, areas being alike."""
+    sizes = np.array([n for n in _areas(result) if n > 1], dtype=np.float64)
+    return float((1 / (sizes - 1)).sum() / (1 / sizes).sum()) if len(sizes) else 1.0
 
 
 def _binned_lead(result: Result, horizon: Floats) -> float:

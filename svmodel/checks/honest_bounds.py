@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -77,9 +78,9 @@ def honest_bounds(result: Result, *, seed: int = 0) -> CheckResult:
     if not (study.std_error > 0 and _has_variance(study)):
         return not_applicable(_NAME, "the estimates by time have no covariance")
     rows = _magnitudes(study)
-    smooth = study.pre - 1 <= path.df / 3
+    smooth = study.pre - 1 <= path.df / 3 and path.df - study.pre >= 3
     if smooth:
-        rows += _smoothness(study, path.scale)
+        rows += _smoothness(_allowing_for_weights(study, path.df), path.scale)
     table = _table(rows, path.scale)
     relative = table[table["restriction"] == "relative_magnitudes"].set_index("bound")
     breakdown = float(relative["breakdown"].iloc[0])
@@ -92,6 +93,20 @@ def _has_variance(study: EventStudy) -> bool:
 
     made = steps(study)
     return bool((np.einsum("ti,ij,tj->t", made.after, study.covariance, made.after) > 0).all())
+
+
+def _allowing_for_weights(study: EventStudy, df: float) -> EventStudy:
+    """Widen the covariance for the q weights that the shortest interval takes from it.
+
+    They adjust the estimate for q bends before the start as a regression on q covariates of mean zero would: the
+    residual variance has df - q degrees of freedom, and the error of the coefficients adds q / (df - q - 1) on average.
+    """
+    from scipy import special
+
+    q = study.pre - 1
+    left = df - q
+    ratio = (float(special.stdtrit(left, 0.975)) / float(special.stdtrit(df, 0.975))) ** 2
+    return replace(study, covariance=study.covariance * ratio * (df / left) * (1 + q / (left - 1)))
 
 
 def _magnitudes(study: EventStudy) -> list[dict[str, object]]:

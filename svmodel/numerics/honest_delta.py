@@ -87,7 +87,7 @@ class EventStudy:
     def std_error(self) -> float:
         """The standard error of :attr:`theta`."""
         after = self.covariance[self.pre :, self.pre :]
-        return float(np.sqrt(max(self.weights @ after @ self.weights, 0.0)))
+        return float(np.sqrt(max(float(self.weights @ after @ self.weights), 0.0)))
 
 
 @dataclass(frozen=True, eq=False)
