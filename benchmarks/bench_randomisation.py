@@ -128,12 +128,12 @@ def main() -> None:
     design = simulated()
     rows = [by_family(design, family) for family in ("poisson", "linear")]
     peer = peers(design)
+    versions = ", ".join(f"{p} {metadata.version(p)}" for p in ("svmodel", "pyfixest", "numpy"))
     text = f"""# Randomisation inference
 
 Made by `benchmarks/bench_randomisation.py`: {DRAWS:,} other assignments of the adoption dates of 90 of 300 areas in 6
 cohorts over 72 months, counts with a population, `did.Imputation`. Medians of {RUNS} runs in one process, on one thread
-of a machine with 2 cores (Linux), in CPU seconds; {", ".join(f"{p} {metadata.version(p)}" for p in ("svmodel", "pyfixest", "numpy"))},
-Python {sys.version.split()[0]}.
+of a machine with 2 cores (Linux), in CPU seconds; {versions}, Python {sys.version.split()[0]}.
 
 *P-value* is `RandomisationInference(interval=False).infer`; *with interval* inverts the test too, *rounds* being how
 many times all assignments are estimated. *Loop of fits* is `result.refit(design=design.reassigned(pattern))`, timed
