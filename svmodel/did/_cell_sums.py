@@ -170,7 +170,9 @@ def ratio_of_difference(row: dict[str, Any], observed: float, expected: float, e
     }
 
 
-def rows_of_all(sums: CellSums, periods: pd.PeriodIndex, *, level: float, counts: bool) -> list[dict[str, Any]]:
+def rows_of_all(
+    sums: CellSums, periods: pd.PeriodIndex, *, level: float, counts: bool, only_average: bool = False
+) -> list[dict[str, Any]]:
     """Return the rows of every term: each treated area-period alike, by horizon, cohort, period and cell, averages."""
     names = np.array(list(periods), dtype=object)
     K = len(sums.n)
@@ -181,6 +183,8 @@ def rows_of_all(sums: CellSums, periods: pd.PeriodIndex, *, level: float, counts
         return sums.rows(term, weights, per, level=level, counts=counts, **which)
 
     rows = by("att", np.ones(K))
+    if only_average:
+        return rows
     for h in np.unique(sums.horizon):
         rows += by("event", (sums.horizon == h).astype(float), horizon=int(h))
     for g in sums.cohorts:
@@ -189,7 +193,7 @@ def rows_of_all(sums: CellSums, periods: pd.PeriodIndex, *, level: float, counts
         rows += by("calendar", (sums.time == t).astype(float), period=names[t])
     for k in range(K):
         g, t = sums.cohort[k], sums.time[k]
-        rows += by("cell", np.eye(K)[k], cohort=names[g], period=names[t], horizon=int(t - g))
+        rows += by("cell", (np.arange(K) == k).astype(float), cohort=names[g], period=names[t], horizon=int(t - g))
     keys = {"event_average": sums.horizon, "cohort_average": sums.cohort, "calendar_average": sums.time}
     for term, key in keys.items():
         rows += _average(sums, term, key, level=level, counts=counts)

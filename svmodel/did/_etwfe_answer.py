@@ -15,6 +15,7 @@ from svmodel.did._lone import whole_reporting_areas
 from svmodel.did._scales import PerCell
 from svmodel.did._settle import settle
 from svmodel.did._terms import ended
+from svmodel.did._zeros import many_zeros
 from svmodel.errors import shorten
 from svmodel.estimates import critical_value, estimates_frame, provenance
 from svmodel.result import Result
@@ -36,19 +37,23 @@ def answer(design: Design, estimator: ExtendedTwoWayFixedEffects, *, few: int, i
     arrays, level, family = design.arrays, estimator.level, estimator.family
     if estimator.effects == "area":
         found = impute_linear(arrays, few)
-        sums, leads = sum_linear(found), lead_sums(found)
+        sums, leads = sum_linear(found), [] if estimator.only_average else lead_sums(found)
     else:
         found = impute_by_cohort(arrays, family, few)
         sums, leads = sum_by_cohort(found, family), []
     counts = design.is_count
-    rows = rows_of_all(sums, arrays.periods, level=level, counts=counts)
+    rows = rows_of_all(sums, arrays.periods, level=level, counts=counts, only_average=estimator.only_average)
     rows += lead_rows(leads, level, counts=counts)
+    estimates = estimates_frame(rows)
+    notes = _say(design, arrays, found, estimator)
+    if family == "linear":
+        notes += many_zeros(design, arrays, estimates)
     result = Result(
-        estimates=estimates_frame(rows),
+        estimates=estimates,
         design=design,
         estimator=estimator,
         counterfactual=expected_table(found, sums, level),
-        joint=joint_events([*leads, sums], shrink=few > 0),
+        joint=None if estimator.only_average else joint_events([*leads, sums], shrink=few > 0),
         diagnostics={
             "observed": float(sums.observed.sum()),
             "expected": float(sums.expected.sum()),
@@ -59,7 +64,7 @@ def answer(design: Design, estimator: ExtendedTwoWayFixedEffects, *, few: int, i
             "clusters": found.n_clusters,
             "crv1_factor": found.factor,
         },
-        notes=tuple(_say(design, arrays, found, estimator)),
+        notes=tuple(notes),
         provenance=provenance(design, seed),
         seed=seed,
     )
@@ -113,13 +118,6 @@ def _say(design: Design, arrays: DesignArrays, found: Predicted, estimator: Exte
             "alike in treated and untreated areas: in numbers, not in per cent. Where areas differ much in size or "
             "level, compare with the Poisson family."
         )
-        known = arrays.untreated | arrays.treated
-        zeros = float((arrays.y[known] == 0).mean())
-        if zeros > 0.3:
-            notes.append(
-                f"{zeros:.0%} of the counts are zero: a linear model of such counts can expect fewer than none, and "
-                "its per cent changes are not to be trusted. Use the Poisson family."
-            )
     below = found.target & (found.expected < 0)
     if estimator.family == "linear" and design.is_count and below.any():
         notes.append(f"{int(below.sum()):,} treated area-{word}s have an expected count below zero.")

@@ -49,8 +49,7 @@ class ExtendedTwoWayFixedEffects:
     inference : {"auto", "cluster", "placebo"}
         What intervals rest on, see :func:`svmodel.inference.choose`.
     only_average : bool
-        Give the term ``att`` alone, with its interval, at a fraction of the cost: for power and calibration (Poisson
-        family with area effects; the others give everything in any case).
+        Give the term ``att`` alone, with its interval, at a fraction of the cost: for power and calibration.
 
     Notes
     -----

@@ -10,6 +10,7 @@ import pandas as pd
 
 from svmodel import periods as period_words
 from svmodel.did._settle import checked_inference, settle
+from svmodel.did._zeros import many_zeros
 from svmodel.errors import EstimationError, Problems, did_you_mean, shorten
 from svmodel.estimates import estimates_frame, linear_row, log_row, provenance
 from svmodel.result import JointEstimate, Result
@@ -167,8 +168,12 @@ class StackedDiD:
             joint = self._joint(events, horizons)
         cells, _, observed = static.size(0)
         effect = float(static.coefficient[0])
+        estimates = estimates_frame(rows)
+        notes = self._say(design, arrays, stacks, events, horizons, reference)
+        if self.family == "linear":
+            notes += many_zeros(design, arrays, estimates)
         result = Result(
-            estimates=estimates_frame(rows),
+            estimates=estimates,
             design=design,
             estimator=self,
             weights=_weights(stacks, arrays),
@@ -185,7 +190,7 @@ class StackedDiD:
                 "pre": int(-stacks.horizon[0]),
                 "post": int(stacks.horizon[-1]),
             },
-            notes=tuple(self._say(design, arrays, stacks, events, horizons, reference)),
+            notes=tuple(notes),
             provenance=provenance(design, seed),
             seed=seed,
         )

@@ -20,6 +20,7 @@ ESTIMATORS = [
     did.StackedDiD(),
     did.StackedDiD(family="linear", pre=8, post=7, weights="none"),
     did.CallawaySantAnna(),
+    did.CallawaySantAnna(sampling="cross_sections"),
     did.CallawaySantAnna(control="not_yet_treated", method="reg", base_period="universal", simultaneous=False),
     did.Imputation(),
     did.Imputation(family="linear"),

@@ -229,8 +229,11 @@ def test_what_it_cannot_answer_is_refused_or_said(data):
         did.ExtendedTwoWayFixedEffects(effects="cohort").fit(make(y))
     counts = np.random.default_rng(2).poisson(0.4, y.shape).astype(float)
     result = did.ExtendedTwoWayFixedEffects(family="linear").fit(make(counts, count=True))
-    assert any("of the counts are zero" in note for note in result.notes)
-    single = did.ExtendedTwoWayFixedEffects(family="linear").fit(make(y[:15], np.array([4] + [99] * 14)))
+    assert any("are zero: a linear model lets every area" in note for note in result.notes)
+    alone = did.ExtendedTwoWayFixedEffects(family="linear", only_average=True).fit(make(counts, count=True))
+    assert set(alone.estimates["term"]) == {"att"}
+    pd.testing.assert_frame_equal(alone.estimates, result.estimates.query("term == 'att'").reset_index(drop=True))
+    single = did.ExtendedTwoWayFixedEffects(family="linear").fit(make(y[:6], np.array([4] + [99] * 5)))
     assert np.isnan(single.effect("att", "difference").conf_low)
     assert single.diagnostics["inference"] == "none"
 
