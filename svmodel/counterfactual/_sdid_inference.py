@@ -6,7 +6,7 @@ Algorithms 4, 3 and 2 of Arkhangelsky et al. (2021). All give errors of effects 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from svmodel.counterfactual._sdid_blocks import FEWEST_DONORS
 from svmodel.counterfactual._sdid_terms import estimate, terms_of
-from svmodel.counterfactual._sdid_weights import gaps, target_of, weigh
+from svmodel.counterfactual._sdid_weights import gaps, target_of, time_weights, weigh
 from svmodel.errors import EstimationError
 
 if TYPE_CHECKING:
@@ -219,16 +219,23 @@ def can_jackknife(est: Estimate) -> bool:
     return all(len(b.treated) > 1 and w.omega.max() < 1 for b, w in zip(est.blocks, est.weights, strict=True))
 
 
-def jackknife(est: Estimate, terms: Terms, *, level: float) -> Uncertainty:
+def jackknife(
+    est: Estimate, terms: Terms, *, level: float, method: str, solver: str, out_of_sample: bool
+) -> Uncertainty:
     """Leave out one area at a time, with the weights held (algorithm 3).
+
+    Time weights are those under which donors change least, so donors seem to stray less than areas do that took no part
+    in finding them, the more so the more periods there are. With `out_of_sample` each donor's change is taken with time
+    weights that were found without it, as the treated areas' are.
 
     Limits and p-values take Student's t. Its degrees of freedom are Satterthwaite's, from how much of the variance is
     the treated areas' (their number less one a block) and how much the donors' (their effective number less one).
     """
     value = terms.chosen @ est.events
-    areas = np.unique(np.concatenate([np.concatenate([b.treated, b.donors]) for b in est.blocks]))
     treated = np.concatenate([b.treated for b in est.blocks])
-    without = np.array([terms.chosen @ _without(est, int(i)) for i in areas])
+    areas = np.union1d(treated, np.concatenate([b.donors for b in est.blocks]))
+    strays = [_strays(est, k, method, solver, out_of_sample) for k in range(len(est.blocks))]
+    without = np.array([terms.chosen @ _without(est, int(i), strays) for i in areas])
     n = len(areas)
     square = (n - 1) / n * (without - value) ** 2
     std_error = np.sqrt(square.sum(axis=0))
@@ -240,20 +247,31 @@ def jackknife(est: Estimate, terms: Terms, *, level: float) -> Uncertainty:
     return _by_t(value, std_error, df, n, level)
 
 
-def _without(est: Estimate, area: int) -> Floats:
+def _strays(est: Estimate, which: int, method: str, solver: str, out_of_sample: bool) -> Floats:
+    """Return how far each donor strays from the weighted donors, shape (donors, periods)."""
+    block, fit = est.blocks[which], est.weights[which]
+    donors = est.held.y[np.ix_(block.donors, block.periods)]
+    strays = gaps(donors, donors, fit)
+    if not out_of_sample or method != "sdid" or len(donors) <= FEWEST_DONORS:
+        return strays
+    for j in np.flatnonzero(fit.omega > 0):
+        lam, _ = time_weights(np.delete(donors, j, axis=0), len(block.after), solver=solver, noise=fit.noise, start=fit)
+        strays[j] = gaps(donors[[j]], donors, replace(fit, lam=lam))[0]
+    return strays
+
+
+def _without(est: Estimate, area: int, strays: list[Floats]) -> Floats:
     """Return the effects by column with one area left out, scaled to the size of all."""
     columns = []
-    for block, fit, found in zip(est.blocks, est.weights, est.gaps, strict=True):
+    for block, fit, found, apart in zip(est.blocks, est.weights, est.gaps, strays, strict=True):
         stays = block.treated != area
+        size = block.size
         if area in block.donors:
-            omega = np.where(block.donors == area, 0.0, fit.omega)
-            donors = est.held.y[np.ix_(block.donors, block.periods)]
-            rest = gaps(donors, donors, fit)
-            # the weights' sum of one is kept, so the gap moves by how far the area lies from the others' mean
-            moved = fit.omega @ rest - omega @ rest / omega.sum()
-            columns.append((block.size * (found + moved)).sum(axis=0))
+            j = int(np.flatnonzero(block.donors == area)[0])
+            # the others' weights are scaled up to sum to one, so their mean moves away from this area
+            moved = fit.omega[j] / (1 - fit.omega[j]) * apart[j]
+            columns.append((size * (found + moved)).sum(axis=0))
         else:
-            size = block.size
             part = (size * found)[stays].sum(axis=0)
             columns.append(part * size.sum(axis=0) / size[stays].sum(axis=0))
     return np.concatenate(columns)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Index = NDArray[np.intp]
 
-__all__ = ["ETA_LAMBDA", "BlockWeights", "gaps", "noise_level", "weigh"]
+__all__ = ["ETA_LAMBDA", "BlockWeights", "gaps", "noise_level", "target_of", "time_weights", "weigh"]
 
 #: Ridge of the time weights in standard deviations of the noise: there to make them unique (footnote 5).
 ETA_LAMBDA = 1e-6
@@ -36,7 +36,7 @@ class BlockWeights:
     noise : float
         Standard deviation of the donors' first differences before the start.
     kkt : float
-        The larger relative KKT residual of the two problems; 0 where weights are fixed.
+        The larger relative KKT residual of the two problems; 0 where weights are fixed, NaN of Frank-Wolfe steps.
     """
 
     omega: Floats
@@ -80,26 +80,38 @@ def weigh(
         Fit to take time weights from, and donors' weights, to begin with. The exact solver's answer does not depend
         on them.
     """
-    before, after = y[:, :-n_after], y[:, -n_after:].mean(axis=1)
+    before = y[:, :-n_after]
     n_donors, n_before = before.shape
     if method == "did":
         return BlockWeights(np.full(n_donors, 1 / n_donors), np.full(n_before, 1 / n_before), noise, 0.0)
     # a treated area's weights are spread the more, the more is averaged over; the synthetic control's are not
     zeta_omega = (n_treated * n_after) ** 0.25 * noise if method == "sdid" else ETA_LAMBDA * noise
-    zeta_lambda = ETA_LAMBDA * noise
     free = method == "sdid"
-    first = None if start is None else start.lam
+    lam, kkt = np.zeros(n_before), 0.0
+    if free:
+        lam, kkt = time_weights(y, n_after, solver=solver, noise=noise, start=start)
     if solver == "frank_wolfe":
-        least = 1e-5 * noise
-        lam = two_stages(before, after, zeta_lambda, intercept=True, least=least, start=first) if free else None
-        omega = two_stages(before.T, target, zeta_omega, intercept=free, least=least, start=omega_start)
-        return BlockWeights(omega, np.zeros(n_before) if lam is None else lam, noise, np.nan)
+        omega = two_stages(before.T, target, zeta_omega, intercept=free, least=1e-5 * noise, start=omega_start)
+        return BlockWeights(omega, lam, noise, np.nan)
     # weights of donors differ too much between targets for a start to help; those of periods hardly do
     area = simplex_weights(before.T, target, ridge=zeta_omega**2, intercept=free)
-    if not free:
-        return BlockWeights(area.weights, np.zeros(n_before), noise, area.kkt)
-    time = simplex_weights(before, after, ridge=zeta_lambda**2, intercept=True, start=first)
-    return BlockWeights(area.weights, time.weights, noise, max(area.kkt, time.kkt))
+    return BlockWeights(area.weights, lam, noise, max(area.kkt, kkt))
+
+
+def time_weights(
+    y: Floats, n_after: int, *, solver: str, noise: float, start: BlockWeights | None = None
+) -> tuple[Floats, float]:
+    """Return the weights of periods before the start (eq. 6), from donors alone, and their relative KKT residual.
+
+    Arguments are as of :func:`weigh`.
+    """
+    before, after = y[:, :-n_after], y[:, -n_after:].mean(axis=1)
+    zeta = ETA_LAMBDA * noise
+    first = None if start is None else start.lam
+    if solver == "frank_wolfe":
+        return two_stages(before, after, zeta, intercept=True, least=1e-5 * noise, start=first), np.nan
+    fit = simplex_weights(before, after, ridge=zeta**2, intercept=True, start=first)
+    return fit.weights, fit.kkt
 
 
 def gaps(y: Floats, donors: Floats, weights: BlockWeights) -> Floats:

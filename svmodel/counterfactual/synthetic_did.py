@@ -59,8 +59,9 @@ class SyntheticDiD:
         Coverage of the intervals.
     inference : {"auto", "placebo", "cluster", "jackknife", "bootstrap"}
         ``auto``: placebos where few areas are treated and enough are not, ``cluster`` otherwise; no interval where the
-        design bears none. ``cluster`` is the jackknife, or the bootstrap where the jackknife cannot be had. The notes
-        say which and why.
+        design bears none. ``cluster`` is the jackknife with each donor's change taken by time weights found without it
+        (or the bootstrap where no jackknife can be had); ``jackknife`` is that of the paper, whose errors came out 7%
+        too small over 24 earlier periods and 15% over 56. The notes say which and why.
     n_draws : int
         Placebo sets. All are gone through where there are no more than this; else this many are drawn. The bootstrap
         takes a fifth as many resamples.
@@ -235,7 +236,17 @@ class SyntheticDiD:
             return *_no_errors(terms), [f"{areas}: too few donors to stand in for the treated. No interval is given."]
         if kind == "jackknife":
             why = f"{areas}: errors come from leaving out one area at a time, with the weights held (algorithm 3)."
-            return inference.jackknife(est, terms, level=self.level), "jackknife", [why + _doubt(choice)]
+            if asked != "jackknife":
+                why += " Each donor's change is taken with time weights that were found without it."
+            errors = inference.jackknife(
+                est,
+                terms,
+                level=self.level,
+                method=self.method,
+                solver=self.solver,
+                out_of_sample=asked != "jackknife",
+            )
+            return errors, "jackknife", [why + _doubt(choice)]
         if kind == "bootstrap":
             errors = inference.bootstrap(
                 arrays,

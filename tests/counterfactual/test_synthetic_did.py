@@ -192,7 +192,7 @@ def test_pairs_of_donors_are_gone_through_or_drawn():
 def test_the_jackknife_leaves_out_one_area_at_a_time_with_weights_held():
     y = drawn(6, areas=30)
     treated = list(range(9))
-    result = SyntheticDiD().fit(design_of(y, dict.fromkeys(treated, 8)))
+    result = SyntheticDiD(inference="jackknife").fit(design_of(y, dict.fromkeys(treated, 8)))
     assert result.diagnostics["inference"] == "jackknife"
     full, omega, lam = plain_sdid(y, treated, 8)
     values = []
@@ -206,6 +206,20 @@ def test_the_jackknife_leaves_out_one_area_at_a_time_with_weights_held():
     error = math.sqrt(29 / 30 * ((np.array(values) - full) ** 2).sum())
     assert att(result).std_error == pytest.approx(error, rel=1e-3)
     assert att(result).estimate - att(result).conf_low > 1.96 * error
+    # by default each donor's change is taken with time weights that were found without it
+    strays = []
+    for j in range(21):
+        rest = np.delete(y[9:], j, axis=0)
+        noise = np.diff(y[9:, :8], axis=1).std(ddof=1)
+        others = plain_weights(rest[:, :8], rest[:, 8:].mean(axis=1), (1e-6 * noise) ** 2)
+        gap = y[9 + j] - omega @ y[9:]
+        strays.append(omega[j] / (1 - omega[j]) * (gap[8:].mean() - others @ gap[:8]))
+    own = np.array(values[:9]) - full
+    auto = SyntheticDiD().fit(design_of(y, dict.fromkeys(treated, 8)))
+    assert auto.diagnostics["inference"] == "jackknife"
+    wider = math.sqrt(29 / 30 * ((own**2).sum() + (np.array(strays) ** 2).sum()))
+    assert att(auto).std_error == pytest.approx(wider, rel=1e-3)
+    assert wider > error
     # the bootstrap is another way to the same error
     again = SyntheticDiD(inference="bootstrap", n_draws=1000).fit(design_of(y, dict.fromkeys(treated, 8)), seed=1)
     assert again.diagnostics["inference"] == "bootstrap"
