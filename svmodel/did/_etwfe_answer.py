@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from svmodel.design import Design, DesignArrays
     from svmodel.did.etwfe import ExtendedTwoWayFixedEffects
 
-__all__ = ["answer", "expected_table", "lead_rows", "point"]
+__all__ = ["answer", "expected_table", "lead_rows", "one_table", "point"]
 
 
 def point(arrays: DesignArrays, family: str, effects: str) -> float:
@@ -37,7 +37,7 @@ def answer(design: Design, estimator: ExtendedTwoWayFixedEffects, *, few: int, i
     arrays, level, family = design.arrays, estimator.level, estimator.family
     if estimator.effects == "area":
         found = impute_linear(arrays, few)
-        sums, leads = sum_linear(found), [] if estimator.only_average else lead_sums(found)
+        sums, leads = sum_linear(found), [] if estimator.only_average else one_table(lead_sums(found))
     else:
         found = impute_by_cohort(arrays, family, few)
         sums, leads = sum_by_cohort(found, family), []
@@ -72,16 +72,20 @@ def answer(design: Design, estimator: ExtendedTwoWayFixedEffects, *, few: int, i
 
 
 def lead_rows(leads: list[CellSums], level: float, *, counts: bool) -> list[dict[str, object]]:
-    """Return the rows before the start: several cohorts' sums added horizon by horizon."""
+    """Return the rows before the start, of all cohorts' cells as :func:`one_table` has them."""
     rows: list[dict[str, object]] = []
-    for h in sorted({int(v) for s in leads for v in s.horizon}):
-        first, *others = [s for s in leads if (s.horizon == h).any()]
-        whole = first.joined(others)
-        weights = (whole.horizon == h).astype(float)
-        people = None if whole.exposure is None else float(whole.exposure @ weights)
-        per = PerCell(float(whole.n @ weights), people, events=False)
-        rows += whole.rows("event", weights, per, level=level, counts=counts, horizon=h)
+    for whole in leads:
+        for h in np.unique(whole.horizon).tolist():
+            weights = (whole.horizon == h).astype(float)
+            people = None if whole.exposure is None else float(whole.exposure @ weights)
+            per = PerCell(float(whole.n @ weights), people, events=False)
+            rows += whole.rows("event", weights, per, level=level, counts=counts, horizon=h)
     return rows
+
+
+def one_table(parts: list[CellSums]) -> list[CellSums]:
+    """Return the cells of several cohorts as one, so that a horizon is a sum over cohorts; nothing for nothing."""
+    return [parts[0].joined(parts[1:])] if parts else []
 
 
 def expected_table(found: Predicted, sums: CellSums, level: float) -> pd.DataFrame:

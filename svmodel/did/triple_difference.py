@@ -173,20 +173,20 @@ class TripleDifference:
             If no treated area-period has an expected outcome, or the comparison has no event there.
         """
         from svmodel.did._cell_sums import joint_events, rows_of_all
-        from svmodel.did._etwfe_answer import lead_rows
+        from svmodel.did._etwfe_answer import lead_rows, one_table
         from svmodel.did._triple_sums import linear_triple, poisson_triple
 
         arrays = self.arrays(design)
         _require_moving(arrays, self.comparison_outcome)
         made = (poisson_triple if self.family == "poisson" else linear_triple)(arrays, self.few_treated)
-        counts = design.is_count
+        leads, counts = one_table(made.leads), design.is_count
         rows = rows_of_all(made.sums, arrays.periods, level=self.level, counts=counts)
         if not any(r["term"] == "att" for r in rows):
             raise EstimationError(
                 f"no ratio of ratios: {design.outcome} or {self.comparison_outcome} has no event, or none expected, in "
                 "the treated area-periods"
             )
-        rows += lead_rows(made.leads, self.level, counts=counts)
+        rows += lead_rows(leads, self.level, counts=counts)
         O, E, _, _ = made.sums.pair(np.ones(len(made.sums.n)))
         own, other = (float(np.exp(v)) if self.family == "poisson" else v for v in (made.outcome, made.comparison))
         result = Result(
@@ -194,7 +194,7 @@ class TripleDifference:
             design=design,
             estimator=self,
             counterfactual=_expected(made, arrays),
-            joint=joint_events([*made.leads, made.sums], shrink=self.few_treated > 0),
+            joint=joint_events([*leads, made.sums], shrink=self.few_treated > 0),
             diagnostics={
                 "observed": O,
                 "expected": E,

@@ -203,6 +203,9 @@ def test_before_the_start_a_steady_drift_is_a_line_without_a_break(data):
     full = did.ExtendedTwoWayFixedEffects(family="linear").fit(make(y))
     assert {-6, -2, 0, 4} <= set(full.joint.index["horizon"].astype(int))
     assert -1 not in set(full.joint.index["horizon"].astype(int))
+    assert full.joint.index["horizon"].is_unique
+    events = full.estimates.query("term == 'event' and scale == 'difference'").set_index("horizon")["estimate"]
+    np.testing.assert_allclose(full.joint.estimate, events.loc[full.joint.index["horizon"]])
     assert np.linalg.eigvalsh(full.joint.covariance).min() > -1e-12
 
 

@@ -65,6 +65,9 @@ def test_the_ratio_is_that_of_two_imputations():
         apart = one.effect("cohort", "rate_ratio", cohort=g).estimate
         apart /= other.effect("cohort", "rate_ratio", cohort=g).estimate
         assert result.effect("cohort", "rate_ratio", cohort=g).estimate == pytest.approx(apart, rel=1e-9)
+    assert result.joint.index["horizon"].is_unique
+    events = result.estimates.query("term == 'event' and scale == 'rate_ratio'").set_index("horizon")["estimate"]
+    np.testing.assert_allclose(np.exp(result.joint.estimate), events.loc[result.joint.index["horizon"]])
     assert result.diagnostics["comparison_effect"] == pytest.approx(other.effect("att", "rate_ratio").estimate)
 
 
