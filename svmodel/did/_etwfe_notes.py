@@ -143,4 +143,10 @@ def resting_on(kind: str, choice: Choice) -> list[str]:
             "were not yet treated strayed over the same periods (Conley and Taber 2011; Ferman and Pinto 2019)."
         )
         return [text]
+    if kind == "cluster":
+        text = (
+            f"Cluster-robust intervals, as asked for: with only {choice.n_treated} treated areas they are known to be "
+            "too narrow (MacKinnon and Webb 2017)."
+        )
+        return [text]
     return []

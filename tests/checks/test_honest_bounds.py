@@ -3,11 +3,14 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 import svmodel as sv
 from svmodel.checks._event_path import event_path, grouped
-from svmodel.checks.honest_bounds import honest_bounds
+from svmodel.checks.honest_bounds import _allowing_for_weights, honest_bounds
 from svmodel.did.callaway_santanna import CallawaySantAnna
+from svmodel.numerics.honest_delta import EventStudy
+from svmodel.numerics.honest_smoothness import smoothness_interval
 from svmodel.result import JointEstimate
 
 ETWFE = sv.did.ExtendedTwoWayFixedEffects()
@@ -171,3 +174,21 @@ def test_anticipation_is_stepped_over(make_design):
 
 def test_nothing_is_drawn(result):
     assert honest_bounds(result).text == honest_bounds(result, seed=5).text
+
+
+def test_the_shortest_interval_covers_with_a_covariance_from_few_areas():
+    # four leads and one lag with a common reference; the covariance has 12 degrees of freedom, and there is no effect
+    rng = np.random.default_rng(0)
+    df, n = 12, 500
+    V = np.eye(5) + 1
+    wider = (stats.t.ppf(0.975, df) / stats.norm.ppf(0.975)) ** 2
+    held = {"plain": 0, "allowed": 0}
+    for _ in range(n):
+        rows = rng.multivariate_normal(np.zeros(5), V, size=df)
+        study = EventStudy(rng.multivariate_normal(np.zeros(5), V), wider * rows.T @ rows / df, pre=4)
+        for name, made in (("plain", study), ("allowed", _allowing_for_weights(study, df))):
+            found = smoothness_interval(made, 0.0)
+            held[name] += found.low <= 0 <= found.high
+    # three errors of a share of 500: 0.029
+    assert held["allowed"] / n >= 0.95 - 0.029
+    assert held["plain"] < held["allowed"] - 0.02 * n

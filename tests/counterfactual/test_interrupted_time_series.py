@@ -326,6 +326,16 @@ def test_every_problem_is_told_at_once(counts):
         InterruptedTimeSeries(inference="placebo").fit(design(counts))
 
 
+def test_a_month_without_events_has_no_ratio_of_its_own(counts):
+    y = counts.copy()
+    y[START + 2] = 0
+    rows = InterruptedTimeSeries().fit(design(y)).estimates.query("term == 'event' and horizon == 2")
+    rows = rows.set_index("scale")
+    assert rows.loc["rate_ratio", "estimate"] == 0
+    assert rows.loc["events", "estimate"] < 0
+    assert rows["conf_high"].isna().all()
+
+
 def test_notes_say_what_a_reader_has_to_know():
     rng = np.random.default_rng(9)
     plain = InterruptedTimeSeries().fit(design(rng.poisson(mean_path())))

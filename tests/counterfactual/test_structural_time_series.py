@@ -220,6 +220,16 @@ def test_a_prediction_that_may_be_nothing_bounds_no_ratio():
     assert any("less than 5 events" in n for n in notes)
 
 
+def test_no_event_after_the_start_has_no_interval_of_a_ratio():
+    rows = series(13)
+    rows[0, START:] = 0
+    result = StructuralTimeSeries(**QUICK).fit(design(rows))
+    ratio, events = result.effect("att", "rate_ratio"), result.effect("att", "events")
+    assert ratio.estimate == 0
+    assert np.isnan(ratio.conf_high)
+    assert events.conf_high < 0
+
+
 def test_areas_with_gaps_are_no_candidates_and_gaps_in_the_treated_are_left_out():
     rows = series(10).astype(float)
     rows[2, 5] = np.nan

@@ -31,7 +31,8 @@ def test_no_interval_rests_on_a_single_control(estimator):
     assert np.isfinite(att.estimate)
     assert np.isnan([att.conf_low, att.conf_high, att.p_value]).all()
     assert result.estimates[["conf_low", "conf_high", "p_value"]].isna().all(axis=None)
-    assert any("Only 1 area serves as control" in n and "No interval" in n for n in result.notes)
+    assert any("10 treated areas and 1 control" in n and "No interval" in n for n in result.notes)
+    assert result.diagnostics["inference"] == "none"
     assert "no interval" in str(result.headline())
     assert "nan" not in str(result.headline())
     if result.counterfactual is not None:
@@ -40,21 +41,30 @@ def test_no_interval_rests_on_a_single_control(estimator):
 
 @pytest.mark.parametrize("estimator", ESTIMATORS[1:], ids=repr)
 def test_no_interval_rests_on_a_single_treated_area(estimator):
-    result = estimator.fit(_design(1, 12))
+    result = estimator.fit(_design(1, 9))
     assert np.isnan(result.effect("att", "events").conf_low)
     assert any("No interval is given" in n for n in result.notes)
 
 
-def test_a_single_treated_area_is_held_against_how_untreated_ones_strayed():
-    assert np.isfinite(ExtendedTwoWayFixedEffects().fit(_design(1, 12)).effect("att", "events").conf_low)
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)
+def test_a_single_treated_area_is_held_against_how_untreated_ones_strayed(estimator):
+    result = estimator.fit(_design(1, 12))
+    assert np.isfinite(result.effect("att", "events").conf_low)
+    assert result.diagnostics["inference"] == "placebo"
+    assert result.diagnostics["inference_in_doubt"]
+    assert any("the shape of such noise cannot be told" in n for n in result.notes)
+    assert not estimator.fit(_design(1, 39)).diagnostics["inference_in_doubt"]
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)
 def test_few_controls_are_said(estimator):
     few = estimator.fit(_design(10, 3))
     assert np.isfinite(few.effect("att", "events").conf_low)
-    assert any("Only 3 areas serve as controls" in n for n in few.notes)
-    assert not any("serve as controls:" in n for n in estimator.fit(_design(10, 4)).notes)
+    assert any("10 treated areas and 3 controls" in n and "too small at times" in n for n in few.notes)
+    assert few.diagnostics["inference_in_doubt"]
+    many = estimator.fit(_design(10, 8))
+    assert not any("too small at times" in n for n in many.notes)
+    assert not many.diagnostics["inference_in_doubt"]
 
 
 def test_a_period_without_an_event_among_controls_costs_its_horizon_and_not_the_answer():

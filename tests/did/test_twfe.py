@@ -128,7 +128,7 @@ def test_bins_reference_and_few_areas_are_said():
     assert "horizon -6 stands for it and all earlier months" in text
     assert "horizon +4 stands for it and all later months" in text
     assert "relative to horizon -3" in text
-    assert "Only 4 areas treated" in text
+    assert "4 treated areas and 16 controls" in text
     assert result.joint.index["horizon"].tolist() == [-6, -5, -4, 0, 1, 2, 3, 4]
 
 
