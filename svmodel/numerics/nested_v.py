@@ -109,7 +109,7 @@ def nested_v(X0: Floats, x1: Floats, Z0: Floats, z1: Floats, *, ratio: float = R
     >>> import numpy as np
     >>> X0, x1 = np.array([[0.0, 1.0, 2.0], [5.0, 0.0, 1.0]]), np.array([1.5, 0.5])
     >>> fit = nested_v(X0, x1, Z0=np.array([[0.0, 10.0, 20.0]]), z1=np.array([15.0]))
-    >>> fit.weights.round(6).tolist(), fit.supported
+    >>> fit.weights.round(6).tolist(), fit.loss < 1e-12
     ([0.0, 0.5, 0.5], True)
     """
     spread = np.column_stack([X0, x1]).std(axis=1, ddof=1)
