@@ -13,7 +13,7 @@ from svmodel.design import NEVER
 from svmodel.errors import DesignError, Problems, did_you_mean
 from svmodel.simulate.build import Places, Untreated, build, grow_population, stream
 from svmodel.simulate.fields import lay_out_map
-from svmodel.simulate.process import Process
+from svmodel.simulate.process import Dip, Process
 from svmodel.simulate.truth import Simulation
 
 __all__ = ["Selection", "choose_highest", "panel"]
@@ -39,6 +39,7 @@ def panel(
     season: float = 0.1,
     shock_sd: float = 0.0,
     shock_persistence: float = 0.0,
+    dips: Sequence[Dip] = (),
     additive: bool = False,
     population: float = 12_000,
     population_spread: float = 0.15,
@@ -53,7 +54,7 @@ def panel(
     ----------
     n_areas, n_periods : int
         Areas and months.
-    mean, dispersion, effect, build_up, level_sd, trend, season, shock_sd, shock_persistence, additive
+    mean, dispersion, effect, build_up, level_sd, trend, season, shock_sd, shock_persistence, dips, additive
         See :class:`~svmodel.simulate.Process`.
     cohorts : sequence of (int, int)
         Index of the first treated month, counted from 0, and how many areas start in it.
@@ -112,6 +113,7 @@ def panel(
         season=season,
         shock_sd=shock_sd,
         shock_persistence=shock_persistence,
+        dips=tuple(dips),
         additive=additive,
     )
     lot = stream(seed, "lot").permutation(n_areas)
