@@ -75,7 +75,7 @@ def find_problems(
             fix="Use fewer harmonics, no season, or a longer window.",
             rule="few_periods",
         )
-    elif np.linalg.matrix_rank(X) < X.shape[1]:
+    elif (after >= _LEAST_AFTER or not slope) and np.linalg.matrix_rank(X) < X.shape[1]:
         found.add(
             "trend, season, covariates and the intervention cannot be told apart",
             where=name,

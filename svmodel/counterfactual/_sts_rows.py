@@ -79,6 +79,9 @@ class Writer:
             ratio = observed / expected
             limits = [observed / float(v) if v > 0 else np.inf for v in (high, low)]
             held = {"estimate": ratio, "std_error": ratio * sd / expected}
+            if observed == 0:
+                # nothing over anything is nothing: that no draw moves it is no certainty
+                limits, held["std_error"] = [np.nan, np.nan], np.nan
             out.append({"scale": "rate_ratio", **held, "conf_low": limits[0], "conf_high": limits[1], **shared})
         return out
 
