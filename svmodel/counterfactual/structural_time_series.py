@@ -85,11 +85,12 @@ class StructuralTimeSeries:
     area-period, or of the log rate ratio for ``transform="log"``. Several series are sampled by themselves, so that
     shocks which they share make the interval of their sum too narrow.
 
-    *Coverage* is below nominal. Without an effect, 60 + 24 months of mean 60, ten controls that share a trend of -3.6% a
-    year, a season and shocks of s.d. .1, and own log errors of s.d. .1 (100 series): 95% intervals hold no effect in 86%
-    (``untreated``) and 91% (``sum``) where errors are independent, and in 84% (``sum``) where they follow an AR(1) with
-    .4. Noise in the controls draws coefficients towards zero, so that a shared fall is followed in part and the rest
-    passes for an effect (mean of estimate over standard error -.8 and -.3); and the model knows no errors that last.
+    *Coverage* is below nominal. Without an effect, 60 + 24 months of mean 60, ten controls that share a trend of -3.6%
+    a year, a season and shocks of s.d. .1, and own log errors of s.d. .1 (100 series): 95% intervals hold no effect in
+    86% (``untreated``) and 91% (``sum``) where errors are independent, and in 84% (``sum``) where they follow an AR(1)
+    with .4. Noise in the controls draws coefficients towards zero, so that a shared fall is followed in part and the
+    rest passes for an effect (mean of estimate over standard error -.8 and -.3); and the model knows no errors that
+    last.
 
     *Sampling.* Gibbs: all states at once from their banded precision (:mod:`svmodel.numerics.state_space`), variances,
     then inclusions with coefficients integrated out (:mod:`svmodel.numerics.spike_and_slab`). Chains that have not met
