@@ -124,8 +124,8 @@ def main() -> None:
     lines = [
         f"# Honest bounds: {source} event study, five periods before and two after, first period after",
         "",
-        f"Seconds of the processor, median of {ROUNDS} alternated run(s) in one process that had loaded everything; one thread,",
-        f"{platform.system()}, Python {platform.python_version()}, {versions}.",
+        f"Seconds of the processor, median of {ROUNDS} alternated run(s) in a process that had loaded everything; one",
+        f"thread, {platform.system()}, Python {platform.python_version()}, {versions}.",
         "",
     ]
     if not HAVE:
