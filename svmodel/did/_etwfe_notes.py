@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["resting_on", "say", "wide_noise"]
 
 #: Noise of the average effect, as a share of what was expected, from which an interval is in doubt.
-_WIDE = 0.8
+_WIDE = 0.65
 
 
 def say(design: Design, imputed: Imputed, made: list[Aggregates], own: OwnSums, *, has_leads: bool) -> list[str]:

@@ -1,0 +1,84 @@
+"""The page that the calibration of the rule writes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pandas as pd
+
+LOW, HIGH = 0.93, 0.97
+
+_INTRO = """\
+# Calibration of the rule: few treated areas, small counts, overdispersion
+
+Made by `make calibrate`: {draws} synthetic panels for each row and effect (none, and a rate ratio of 0.80), fitted by
+`ExtendedTwoWayFixedEffects` with the intervals that the rule picks (`svmodel.inference.choose`): cluster-robust from 8
+treated areas on, from placebo areas below. 60 areas whose levels differ (s.d. 0.4 on the log scale), a season, and
+
+- **treated**: areas treated, drawn by lot; **starts**: 1 for all at once, 3 for three cohorts;
+- **mean**: events an area and month; **variance / mean**: 1 for Poisson counts, 8 for such as police data show;
+- **shock**: two spells in which every area had 40% fewer events, one before the starts and one about them.
+
+**Coverage** is the share of panels whose 95% interval holds the truth, for the rate ratio and for the events; one less
+the first, with no effect, is the type-I error of the test. **Too low** is the share of intervals that lie below the
+truth (2.5% would be even). **Warned** is the share of results whose notes say that the interval is in doubt;
+**refused** counts panels in which the treated areas had no event before the start, so that no ratio can be given.
+The Monte Carlo standard error of a coverage of 95% is {error:.1f} points. A mark ! stands where a coverage is outside
+93% to 97% by itself, and !! where it is so and fewer than half of the results warn.
+
+{verdict}
+
+"""
+
+_HEAD = (
+    "| treated | starts | months | mean | var / mean | shock | no effect: ratio | too low "
+    "| ratio 0.80: ratio | too low | events | warned | refused | rests on |"
+)
+
+
+def page(table: pd.DataFrame, draws: int) -> str:
+    """Return the table as Markdown, one row a combination."""
+    keys = ["treated", "staggered", "months", "mean", "overdispersion", "shock"]
+    lines = [_HEAD, "|" + "--:|" * 13 + "---|"]
+    marks = {"!": 0, "!!": 0}
+    combinations = 0
+    for key, rows in table.groupby(keys, sort=False):
+        none, some = (rows[rows["effect"] == e].iloc[0] for e in (1.0, 0.8))
+        numbers = [none["coverage"], some["coverage"], some["coverage_events"]]
+        shown = [_coverage(v, none, marks) for v in numbers]
+        treated, staggered, months, mean, overdispersion, shock = key
+        cells: list[Any] = [
+            treated,
+            3 if staggered else 1,
+            months,
+            f"{mean:g}",
+            overdispersion,
+            "yes" if shock else "no",
+            shown[0],
+            f"{100 * none['below']:.1f}%",
+            shown[1],
+            f"{100 * some['below']:.1f}%",
+            shown[2],
+            f"{100 * none['warned']:.0f}%",
+            int(none["refused"]),
+            none["inference"],
+        ]
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+        combinations += 1
+    told = 3 * combinations
+    verdict = (
+        f"Of {told} coverages {told - marks['!'] - marks['!!']} lie within 93% to 97%, {marks['!']} outside where the "
+        f"package warns, and {marks['!!']} outside where it does not."
+    )
+    error = 100 * math.sqrt(0.95 * 0.05 / draws)
+    return _INTRO.format(draws=f"{draws:,}", error=error, verdict=verdict) + "\n".join(lines) + "\n"
+
+
+def _coverage(value: float, row: pd.Series, marks: dict[str, int]) -> str:
+    text = f"{100 * value:.1f}%"
+    if math.isnan(value) or LOW <= value <= HIGH:
+        return text
+    mark = "!" if row["warned"] > 0.5 else "!!"
+    marks[mark] += 1
+    return f"{text} {mark}"
