@@ -55,6 +55,9 @@ bench: $(READY)
 
 calibrate: $(READY)
 	$(PY) benchmarks/calibrate.py
+	$(PY) benchmarks/calibrate_inference.py
+	$(PY) benchmarks/calibrate_estimators.py
+	$(PY) benchmarks/calibrate_checks.py
 	$(PY) docs/quote_calibration.py
 
 lock:
