@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +11,7 @@ import pandas as pd
 
 from svmodel.checkresult import CheckResult
 from svmodel.checks._words import average_effect, change, change_of, not_applicable, p_words, span, treated_indices
+from svmodel.numerics.firth import firth_logistic
 from svmodel.periods import per_year
 from svmodel.seeds import derive_seed
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["regression_to_the_mean"]
 
 _NAME = "regression_to_the_mean"
-#: Random choices of areas that the real choice is compared with.
-DRAWS = 999
+#: Tosses of the signs.
+DRAWS = 4_999
 
 
 def regression_to_the_mean(result: Result, *, seed: int = 0) -> CheckResult:
@@ -37,10 +37,18 @@ def regression_to_the_mean(result: Result, *, seed: int = 0) -> CheckResult:
     Areas chosen for a high recent count are partly chosen for a passing high, which fades whatever is done.
     The window is the last year before the start, or half of the shortest time before it. What a treated
     area was expected to have in the window is its rate before the window, times how that of the control areas
-    changed in the same time. The ratio of observed to expected, over all treated areas, is the excess. It is
-    held against the excess of as many areas chosen by lot from those not treated by then (999 times, one-sided), with
-    both divided by their standard errors, so that areas of different size can stand in for each other. A
+    changed in the same time. The ratio of observed to expected, over all treated areas, is the excess. A
     permanent high is in the earlier record too and does not count.
+
+    *Test.* Given an area's events over window and earlier record together, how many of them fall into the window is
+    chance (for Poisson counts exactly: a binomial share), and tells nothing of who is treated where areas were chosen
+    by lot or for their permanent level. Where they were chosen on the window's count, it decides: among areas with
+    like records as a whole, those with more of it in the window are treated, and those with less are not. The statistic
+    is ``U = sum_i (D_i - p_i) z_i``: D is 1 for treated areas, p their probability given the whole record (and the
+    exposure), by logistic regression; z the window's events less expected ones over the root of the record's, less
+    their own regression on the record. Areas far above or below any threshold have D near p and weigh nothing, so that
+    the test looks where the choice was made, on both sides of it. U is held against 4,999 draws in which the sign of
+    each area's part is tossed (one-sided), which asks nothing of the counts' dispersion.
 
     What of the excess would stay is read from the control areas: by how much an area that is high over one
     window is still high over the periods after it (the reliability of a window, as in Barnett et al.).
@@ -50,12 +58,12 @@ def regression_to_the_mean(result: Result, *, seed: int = 0) -> CheckResult:
     result : Result
         On a count.
     seed : int
-        Of the choices by lot.
+        Of the tossed signs.
 
     Returns
     -------
     CheckResult
-        ``failed`` where the excess is larger than in 95% of choices by lot. The table has ``quantity, value``:
+        ``failed`` where p < 0.05. The table has ``quantity, value``:
         ``excess`` (ratio), ``p_value``, ``persistence`` (share that stays; missing where the record is too short),
         ``fades_to`` (ratio: what becomes of the treated areas' rate in the window by itself), ``bias`` (ratio: what
         reversion alone does to a comparison with the whole time before the start; below 1 looks like fewer
@@ -64,8 +72,9 @@ def regression_to_the_mean(result: Result, *, seed: int = 0) -> CheckResult:
     References
     ----------
     Barnett, van der Pols and Dobson (2005), *International Journal of Epidemiology* 34, eq. 1: the effect of
-    regression to the mean is (1 - reliability) times the excess. Chung and Romano (2013), *Annals of
-    Statistics* 41: why permuted statistics are studentised.
+    regression to the mean is (1 - reliability) times the excess. Cox and Hinkley (1974), *Theoretical Statistics*,
+    section 5.2: comparing given what is sufficient for the nuisance. Davidson and Flachaire (2008), *Journal of
+    Econometrics* 146, section 2: tossed signs of independent parts.
     """
     if result.design is None:
         return not_applicable(_NAME, "the result was read without its data")
@@ -78,11 +87,10 @@ def regression_to_the_mean(result: Result, *, seed: int = 0) -> CheckResult:
     groups = _cohorts(design, width)
     if isinstance(groups, str):
         return not_applicable(_NAME, groups)
-    log_excess, t = (float(v[0]) for v in _excess(groups, [g.treated[None, :] for g in groups], real=True))
-    if not math.isfinite(t):
+    log_excess = _log_excess(groups)
+    p = _p_value(_parts(groups, len(design.arrays.areas)), seed)
+    if not (math.isfinite(log_excess) and math.isfinite(p)):
         return not_applicable(_NAME, "too few events lie before the start to tell a passing high from the level")
-    by_lot = _excess(groups, _draw(groups, seed))[1]
-    p = (1 + int((~(by_lot < t)).sum())) / (1 + DRAWS)
     stays = _persistence(design.arrays, width)
     size = [len(g.treated) for g in groups]
     share = float(np.average([width / (width + g.earlier) for g in groups], weights=size))
@@ -107,8 +115,11 @@ class _Cohort:
     ----------
     treated, pool : ndarray of int
         Rows of the areas that start, and of all that are not treated by then (those that start among them).
-    recent, expected : ndarray, shape (N,)
-        Events in the window, and what the earlier rate gives for it before the change of controls.
+    recent, before, expected : ndarray, shape (N,)
+        Events in the window, events before it, and what the earlier rate gives for the window before the change of
+        controls.
+    people : ndarray, shape (N,)
+        Exposure over the whole record; ones where there is none.
     earlier : int
         Periods before the window.
     left_out : int
@@ -118,34 +129,16 @@ class _Cohort:
     treated: Rows
     pool: Rows
     recent: Floats
+    before: Floats
     expected: Floats
+    people: Floats
     earlier: int
     left_out: int
 
-    def sums(self, rows: Rows) -> Floats:
-        """Return the sums of R, H, R R, R H and H H over areas (last axis), R being recent and H expected."""
-        r, h = self.recent[rows], self.expected[rows]
-        return np.stack([x.sum(axis=-1) for x in (r, h, r * r, r * h, h * h)])
-
-    @cached_property
-    def lot(self) -> Rows:
-        """Areas that a choice by lot is made from.
-
-        Where the others are at least three times as many as the treated, they alone: with the treated among
-        them, the very high that is looked for would make the choices by lot look high as well.
-        """
-        others = np.setdiff1d(self.pool, self.treated, assume_unique=True)
-        return others if len(others) >= 3 * len(self.treated) else self.pool
-
-    @cached_property
-    def pool_sums(self) -> Floats:
-        """The sums over the pool."""
-        return self.sums(self.pool)
-
-    @cached_property
-    def lot_sums(self) -> Floats:
-        """The sums over the areas that a choice by lot is made from."""
-        return self.sums(self.lot)
+    @property
+    def others(self) -> Rows:
+        """Rows of the areas that are not treated by then."""
+        return np.setdiff1d(self.pool, self.treated, assume_unique=True)
 
 
 def _width(design: Design) -> int | None:
@@ -173,57 +166,68 @@ def _cohorts(design: Design, width: int) -> list[_Cohort] | str:
         rate = y[:, earlier].sum(axis=1) / exposure[:, earlier].sum(axis=1)
         expected = rate * exposure[:, window].sum(axis=1)
         left_out = int((starts_now & ~known).sum())
-        groups.append(_Cohort(treated, pool, y[:, window].sum(axis=1), expected, end - width, left_out))
+        before = y[:, earlier].sum(axis=1)
+        people = exposure[:, :end].sum(axis=1)
+        recent = y[:, window].sum(axis=1)
+        groups.append(_Cohort(treated, pool, recent, before, expected, people, end - width, left_out))
     if not groups:
         return "no treated area has a whole record before its start"
     if min(len(g.pool) - len(g.treated) for g in groups) < 3:
         return "fewer than three areas were still untreated when the last ones started"
-    ways = sum(math.log(math.comb(len(g.pool), len(g.treated))) for g in groups)
-    if ways < math.log(20):
-        return "there are too few areas for a comparison with a choice by lot"
     return groups
 
 
-def _draw(groups: list[_Cohort], seed: int) -> list[Rows]:
-    """Choose areas by lot for each cohort, shape (DRAWS, areas of the cohort), in the panel's order of areas."""
+def _log_excess(groups: list[_Cohort]) -> float:
+    """Return the log of observed to expected in the window over treated areas, expected growing as in the others."""
+    observed = sum(float(g.recent[g.treated].sum()) for g in groups)
+    expected = 0.0
+    for g in groups:
+        base = float(g.expected[g.others].sum())
+        expected += float(g.recent[g.others].sum()) / base * float(g.expected[g.treated].sum()) if base > 0 else 0.0
+    return math.log(observed / expected) if observed > 0 and expected > 0 else math.nan
+
+
+def _parts(groups: list[_Cohort], n_areas: int) -> Floats:
+    """Return each area's part in U, summed over the cohorts that it is compared in, shape (N,)."""
+    parts = np.zeros(n_areas)
+    for g in groups:
+        whole = g.recent[g.pool] + g.before[g.pool]
+        seen = whole > 0  # an area without any event has no share to tell
+        pool, whole = g.pool[seen], whole[seen]
+        base = float(g.expected[pool].sum())
+        chosen = np.isin(pool, g.treated).astype(np.float64)
+        if base <= 0 or chosen.all() or not chosen.any():
+            continue
+        growth = float(g.recent[pool].sum()) / base
+        z = (g.recent[pool] - growth * g.expected[pool]) / np.sqrt(whole)
+        X = np.column_stack([np.ones(len(pool)), *_standard(np.log(whole), np.log(g.people[pool]))])
+        p = firth_logistic(chosen, X).probability
+        # those whom the record leaves in doubt decide, so the regression on the record has to be right among them
+        root = np.sqrt(p * (1 - p))
+        z = z - X @ np.linalg.lstsq(X * root[:, None], z * root, rcond=None)[0]
+        parts[pool] += (chosen - p) * z
+    return parts
+
+
+def _standard(*columns: Floats) -> list[Floats]:
+    """Return the columns that vary, with mean 0 and standard deviation 1."""
+    spread = [(c, float(c.std())) for c in columns]
+    return [(c - c.mean()) / sd for c, sd in spread if sd > 1e-9 * (1 + float(np.abs(c).max()))]
+
+
+def _p_value(parts: Floats, seed: int) -> float:
+    """Return how often the sum of the parts is as large when their signs are tossed; NaN where all are zero."""
+    size = np.sort(np.abs(parts[parts != 0]))  # in order of size, so that no name or order decides a toss
+    if len(size) < 5:
+        return math.nan
     rng = np.random.default_rng(derive_seed(seed, _NAME))
-    drawn = []
-    for group in groups:
-        k, m = len(group.treated), len(group.lot)
-        step = max(1, 4_000_000 // m)  # draws at a time, so that 35,000 areas need no gigabyte
-        blocks = [min(step, DRAWS - i) for i in range(0, DRAWS, step)]
-        picks = [np.argsort(rng.random((size, m)), axis=1)[:, :k] for size in blocks]
-        drawn.append(group.lot[np.concatenate(picks)])
-    return drawn
-
-
-def _excess(groups: list[_Cohort], chosen: list[Rows], *, real: bool = False) -> tuple[Floats, Floats]:
-    """Return the log of observed to expected over the chosen areas, and its ratio to its standard error.
-
-    Each of the D rows of `chosen` is one choice. With O and E the sums over chosen areas, E scaled by the change
-    C_R / C_H of the others in each cohort, the influence of a chosen area on log(O / E) is ``R_i / O - E_i / E`` and
-    that of another ``-w (R_j / C_R - H_j / C_H)``, w being its cohort's share of E. NaN where a sum is zero.
-    """
-    draws = len(chosen[0])
-    O, E, RR, RE, EE, of_controls, scatter, mass = np.zeros((8, draws))
-    n = 0
-    with np.errstate(divide="ignore", invalid="ignore"):
-        for group, picked in zip(groups, chosen, strict=True):
-            own = group.sums(picked)
-            C_R, C_H, C_RR, C_RH, C_HH = (group.pool_sums if real else group.lot_sums)[:, None] - own
-            growth = C_R / C_H
-            expected = growth * own[1]
-            O, E = O + own[0], E + expected
-            RR, RE, EE = RR + own[2], RE + growth * own[3], EE + growth**2 * own[4]
-            of_controls += expected**2 * (C_RR / C_R**2 - 2 * C_RH / (C_R * C_H) + C_HH / C_H**2)
-            scatter, mass = scatter + C_RR - 2 * growth * C_RH + growth**2 * C_HH, mass + C_R
-            n += picked.shape[1]
-        # A single area has no scatter of its own: the controls' variance for each expected event stands in.
-        of_chosen = (RR / O**2 - 2 * RE / (O * E) + EE / E**2) * n / (n - 1) if n > 1 else scatter / mass / E
-        log_excess = np.log(O / E)
-        t = log_excess / np.sqrt(of_chosen + of_controls / E**2)
-    known = np.isfinite(log_excess) & np.isfinite(t)
-    return np.where(known, log_excess, np.nan), np.where(known, t, np.nan)
+    total = float(parts.sum())
+    step = max(1, 8_000_000 // len(size))  # draws at a time, so that 35,000 areas need no gigabyte
+    as_large = 0
+    for begun in range(0, DRAWS, step):
+        signs = 2.0 * rng.integers(0, 2, (min(step, DRAWS - begun), len(size)), dtype=np.int8) - 1
+        as_large += int((signs @ size >= total * (1 - 1e-12)).sum())
+    return (1 + as_large) / (1 + DRAWS)
 
 
 def _persistence(arrays: DesignArrays, width: int) -> float:
@@ -286,15 +290,15 @@ def _say(
     )
     if p >= 0.05:
         text = (
-            f"{head}, which areas chosen by lot do as well ({p_words(p)}). There is no clear sign that they were "
-            "chosen at a passing high."
+            f"{head}. Among areas with like records as a whole, those with more of it in that time were not clearly "
+            f"more often chosen ({p_words(p)}). There is no clear sign that areas were chosen at a passing high."
         )
         return CheckResult(_NAME, "passed", text + out, table)
     real = average_effect(result)
     found = f" The effect found is {change_of(real)}." if real is not None and real.scale == "rate_ratio" else ""
     text = (
-        f"{head}; areas chosen by lot rarely stand so high ({p_words(p)}). Areas seem to have been chosen at a passing "
-        f"high.{found}"
+        f"{head}. Among areas with like records as a whole, those with more of it in that time were chosen more often "
+        f"({p_words(p)}). Areas seem to have been chosen at a passing high.{found}"
     )
     if math.isfinite(stays):
         text += (

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from svmodel.design import NEVER, Intervention
+from svmodel.errors import DesignError
 from svmodel.panel import Panel
 from svmodel.seeds import derive_seed
-from svmodel.simulate.fields import fading_shocks, smooth_field
+from svmodel.simulate.fields import borders, fading_shocks, smooth_field
 from svmodel.simulate.process import (
     Process,
     apply_effect,
@@ -141,6 +142,7 @@ def build(
     cost: Sequence[CostLine] | None = None,
     settings: Mapping[str, Any] | None = None,
     source: str = "",
+    spillover: float = 1.0,
 ) -> Simulation:
     """Draw every outcome without intervention, choose the treated areas, apply the effects.
 
@@ -156,10 +158,19 @@ def build(
     recipe, intervention, source : str
     cost : sequence of CostLine, optional
     settings : mapping, optional
+    spillover : float
+        Rate ratio in areas that are never treated and border on a treated one, from the first start next door on.
+
+    Raises
+    ------
+    DesignError
+        If the counts of an additive process would be negative.
     """
+    neighbours = borders(places.areas, places.points)
     untreated = {p.outcome: draw_untreated(p, places, seed) for p in processes}
     start = choose(untreated)
-    truths = {name: _truth(u, start, places, seed) for name, u in untreated.items()}
+    next_door = _next_door(start, places.areas, neighbours) if spillover != 1 else None
+    truths = {name: _truth(u, start, places, seed, spillover, next_door) for name, u in untreated.items()}
     starts = {a: places.months[s] for a, s in zip(places.areas, start, strict=True) if s < len(places.months)}
     return Simulation(
         panel=_panel(places, truths, source),
@@ -169,12 +180,35 @@ def build(
         recipe=recipe,
         seed=seed,
         settings=settings or {},
+        neighbours=neighbours,
     )
 
 
-def _truth(untreated: Untreated, start: NDArray[np.int64], places: Places, seed: int) -> Truth:
+def _next_door(
+    start: NDArray[np.int64], areas: tuple[str, ...], neighbours: Mapping[str, tuple[str, ...]]
+) -> NDArray[np.int64]:
+    """Return the first start among the neighbours of each never treated area; NEVER where there is none."""
+    held = dict(zip(areas, start.tolist(), strict=True))
+    first = [min((held[b] for b in neighbours[a]), default=NEVER) if held[a] >= NEVER else NEVER for a in areas]
+    return np.array(first, dtype=np.int64)
+
+
+def _truth(
+    untreated: Untreated,
+    start: NDArray[np.int64],
+    places: Places,
+    seed: int,
+    spillover: float = 1.0,
+    next_door: NDArray[np.int64] | None = None,
+) -> Truth:
     process = untreated.process
     theta = rate_ratio_path(process, start, untreated.expected, untreated.shock)
+    if next_door is not None:
+        theta = theta * rate_ratio_path(
+            replace(process, effect=spillover), next_door, untreated.expected, untreated.shock
+        )
+        if (theta < 0).any():
+            raise DesignError(f"a spillover of {spillover:g} needs negative counts of {process.outcome!r}")
     rng = stream(seed, process.outcome, "effect")
     return Truth(
         outcome=process.outcome,

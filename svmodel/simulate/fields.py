@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["fading_shocks", "lay_out_map", "smooth_field"]
+__all__ = ["borders", "fading_shocks", "lay_out_map", "smooth_field"]
 
 
 def lay_out_map(sizes: tuple[int, ...]) -> NDArray[np.float64]:
@@ -35,6 +35,28 @@ def lay_out_map(sizes: tuple[int, ...]) -> NDArray[np.float64]:
         points += [(left + i // height, i % height) for i in range(size)]
         left += int(np.ceil(size / height))
     return np.array(points, dtype=np.float64)
+
+
+def borders(areas: tuple[str, ...], points: NDArray[np.float64]) -> dict[str, tuple[str, ...]]:
+    """Return the neighbours of each area: those one step away to the north, south, east or west.
+
+    Parameters
+    ----------
+    areas : tuple of str
+    points : ndarray, shape (N, 2)
+        Whole steps, as :func:`lay_out_map` gives them.
+
+    Examples
+    --------
+    >>> borders(("a", "b", "c"), lay_out_map((3,)))
+    {'a': ('b', 'c'), 'b': ('a',), 'c': ('a',)}
+    """
+    at = {(int(x), int(y)): area for area, (x, y) in zip(areas, points, strict=True)}
+    found = {}
+    for (x, y), area in at.items():
+        around = [(x, y + 1), (x + 1, y), (x - 1, y), (x, y - 1)]
+        found[area] = tuple(sorted(at[p] for p in around if p in at))
+    return found
 
 
 def smooth_field(rng: np.random.Generator, points: NDArray[np.float64], reach: float) -> NDArray[np.float64]:

@@ -41,6 +41,7 @@ def panel(
     shock_persistence: float = 0.0,
     dips: Sequence[Dip] = (),
     additive: bool = False,
+    spillover: float = 1.0,
     population: float = 12_000,
     population_spread: float = 0.15,
     growth: float = 0.003,
@@ -64,6 +65,10 @@ def panel(
         mean wherever counts or shocks are noisy.
     baseline : int
         Months that ``"observed"`` looks at.
+    spillover : float
+        Rate ratio in never treated areas that border on a treated one, from the first start next door on, built up
+        as the effect is; above 1 is displacement, below 1 diffusion of benefit. Areas stand on a grid and border on
+        those to the north, south, east and west; ``simulation.neighbours`` has them.
     population, population_spread, growth : float
         See :func:`~svmodel.simulate.build.grow_population`. An additive process has areas of one
         constant size, so that its trends are parallel in events and in rates alike.
@@ -94,7 +99,7 @@ def panel(
     True
     """
     cohorts = tuple((int(s), int(n)) for s, n in cohorts)
-    _check(n_areas, n_periods, cohorts, selection, baseline)
+    _check(n_areas, n_periods, cohorts, selection, baseline, spillover)
     months = pd.period_range(first, periods=n_periods, freq="M")
     if additive:
         size = np.full((n_areas, n_periods), int(population), dtype=np.int64)
@@ -139,8 +144,14 @@ def panel(
         seed=seed,
         recipe="panel",
         intervention="Synthetic intervention",
-        settings={"selection": selection, "baseline": baseline, "cohorts": [list(c) for c in cohorts]},
+        settings={
+            "selection": selection,
+            "baseline": baseline,
+            "cohorts": [list(c) for c in cohorts],
+            **({"spillover": spillover} if spillover != 1 else {}),
+        },
         source="svmodel.simulate.panel",
+        spillover=spillover,
     )
 
 
@@ -160,8 +171,17 @@ def choose_highest(
     start[[i for i in order if free[i]][:wanted]] = first_treated
 
 
-def _check(n_areas: int, n_periods: int, cohorts: tuple[tuple[int, int], ...], selection: str, baseline: int) -> None:
+def _check(
+    n_areas: int,
+    n_periods: int,
+    cohorts: tuple[tuple[int, int], ...],
+    selection: str,
+    baseline: int,
+    spillover: float = 1.0,
+) -> None:
     found = Problems()
+    if not spillover > 0:
+        found.add(f"{spillover!r} is not above 0", where="spillover", rule="spillover")
     for s, n in cohorts:
         if not 0 < s < n_periods:
             found.add(f"start {s} is not between 1 and {n_periods - 1}", where="cohorts", rule="start")

@@ -94,7 +94,8 @@ class Truth:
     untreated : ndarray, shape (N, T)
         Expected counts had there been no intervention, given each area's level and transient shocks.
     theta : ndarray, shape (N, T)
-        Expected counts with the intervention over those without; 1 in untreated cells.
+        Expected counts with the intervention over those without; 1 in untreated cells, but for those that it spilled
+        over to.
     counts_without : ndarray, shape (N, T)
         The counts that this draw of chance would have given without the intervention.
     counts : ndarray, shape (N, T)
@@ -188,6 +189,8 @@ class Simulation:
     seed : int
     settings : mapping
         What else the recipe was given, plain values for ``truth.json``.
+    neighbours : mapping of str to tuple of str
+        Areas that border on each area of the map.
     """
 
     panel: Panel
@@ -197,8 +200,10 @@ class Simulation:
     recipe: str
     seed: int
     settings: Mapping[str, Any] = field(default_factory=dict)
+    neighbours: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "neighbours", MappingProxyType(dict(self.neighbours)))
         object.__setattr__(self, "truth", MappingProxyType(dict(self.truth)))
         object.__setattr__(self, "settings", MappingProxyType(dict(self.settings)))
 
