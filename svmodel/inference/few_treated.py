@@ -108,8 +108,10 @@ def placebo_interval(
     sums = placebo_sums(parts)
     error = float(np.sqrt(total))
     low, high = sums.critical(level)
+    size_of_error = f"{error:.0%}" if log else f"{error:.3g} per area and period"
     said = (
-        f"{placebos} untreated areas, each taken for a treated one in turn, strayed by {error:.3g} when averaged alike."
+        f"{placebos} untreated areas were taken for treated ones in turn; averaged alike, their effects stray by "
+        f"{size_of_error} (one standard deviation)."
     )
     return Interval(
         scale=estimator.scale,
