@@ -71,9 +71,11 @@ class Conformal:
     draws : int
         Choices of periods drawn where ``permutations="iid"`` has more than these; else all are tried.
 
-    Notes ----- *Null.* The effect is the same in all treated cells (a difference is subtracted, a ratio divided out) of
-    all treated areas, whose residuals are averaged. They have to start together, and have to have no end or
-    anticipation among them other than cells which are left out.
+    Notes
+    -----
+    *Null.* The effect is the same in all treated cells (a difference is subtracted, a ratio divided out) of all treated
+    areas, whose residuals are averaged. They have to start together, and have to have no end or anticipation among them
+    other than cells which are left out.
 
     *Counterfactual under the null.* Chernozhukov, Wuthrich and Zhu (2021, algorithm 1) estimate on all periods, the
     treated ones with the effect taken away, so that all residuals are made in one way. Where the estimator has ``path``
@@ -98,9 +100,10 @@ class Conformal:
 
     *Cost.* For each effect tried, one path or T points; straight lines are recognised, and then two suffice.
 
-    References ---------- Chernozhukov, Wuthrich and Zhu (2021). An exact and robust conformal inference method for
-    counterfactual and synthetic controls. *JASA* 116, 1849-1864.
-    """
+    References
+    ----------
+    Chernozhukov, Wuthrich and Zhu (2021). An exact and robust conformal inference method for counterfactual and
+    synthetic controls. *JASA* 116, 1849-1864. """
 
     permutations: Literal["moving_block", "iid"] = "moving_block"
     level: float = 0.95

@@ -122,10 +122,12 @@ class InSpacePlacebos:
     draws : int
         Sets drawn where there are more than 50,000. Below that every set is tried and nothing is random.
 
-    Notes ----- *Treated areas are left out* of the placebos' controls, as in Arkhangelsky et al. (2021, algorithm 4)
-    and in the synthdid package. Abadie, Diamond and Hainmueller (2010) put the treated area among them; if the
-    intervention did anything, what it did would then stand in the placebos' counterfactuals and blur the very ranking
-    that looks for it. The price is that each placebo has fewer controls than the treated areas have.
+    Notes
+    -----
+    *Treated areas are left out* of the placebos' controls, as in Arkhangelsky et al. (2021, algorithm 4) and in the
+    synthdid package. Abadie, Diamond and Hainmueller (2010) put the treated area among them; if the intervention did
+    anything, what it did would then stand in the placebos' counterfactuals and blur the very ranking that looks for it.
+    The price is that each placebo has fewer controls than the treated areas have.
 
     *Supposes* that treated areas would have strayed as never treated ones did: that they are exchangeable, given what
     the method adjusts for. Placebo areas of another size or noise than the treated make the p-value wrong either way
@@ -141,9 +143,11 @@ class InSpacePlacebos:
     treated cells, so the limits are the estimate and a placebo's size to either side; they are infinite where there are
     too few placebos for the level. Placebos on the log ratio scale give an interval on that scale.
 
-    References ---------- Abadie, Diamond and Hainmueller (2010). *JASA* 105, 493-505; (2015). *American Journal of
-    Political Science* 59, 495-510. Arkhangelsky, Athey, Hirshberg, Imbens and Wager (2021). *American Economic Review*
-    111, 4088-4118, algorithm 4. Ferman and Pinto (2019). *Review of Economics and Statistics* 101, 452-467.
+    References
+    ----------
+    Abadie, Diamond and Hainmueller (2010). *JASA* 105, 493-505; (2015). *American Journal of Political Science* 59,
+    495-510. Arkhangelsky, Athey, Hirshberg, Imbens and Wager (2021). *American Economic Review* 111, 4088-4118,
+    algorithm 4. Ferman and Pinto (2019). *Review of Economics and Statistics* 101, 452-467.
 
     Examples
     --------

@@ -84,10 +84,11 @@ class RandomisationInference:
     interval : bool
         Whether to invert the test. False gives the p-value alone, at a fraction of the cost.
 
-    Notes ----- *Supposes* that within strata each area might as well have had any other's dates: exact in a lottery,
-    and else as good as that likeness. It does not hold where areas were chosen for their recent outcomes; strata by
-    earlier level mend a part of it. It supposes no model of the outcome and no number of clusters, so that it holds
-    with few areas.
+    Notes
+    -----
+    *Supposes* that within strata each area might as well have had any other's dates: exact in a lottery, and else as
+    good as that likeness. It does not hold where areas were chosen for their recent outcomes; strata by earlier level
+    mend a part of it. It supposes no model of the outcome and no number of clusters, so that it holds with few areas.
 
     *P-value.* ``(b + 1) / (B + 1)`` with b of B others at least as far from zero (Phipson and Smyth 2010, equation 2).
     Samples are drawn without replacement, which makes it exact. Distinct assignments are counted, not permutations.
@@ -106,11 +107,13 @@ class RandomisationInference:
 
     *Rows.* The average effect (term ``att``) gets p-value and limits. Its standard error is missing, as there is none.
 
-    References ---------- Athey and Imbens (2022). Design-based analysis in difference-in-differences settings with
-    staggered adoption. *Journal of Econometrics* 226, 62-79. Phipson and Smyth (2010). *Statistical Applications in
-    Genetics and Molecular Biology* 9(1), article 39. Rosenbaum (2002). *Observational Studies*, 2nd edition, section
-    2.6. Wu and Ding (2021). Randomization tests for weak null hypotheses. *JASA* 116, 1898-1913. Young (2019).
-    Channeling Fisher. *Quarterly Journal of Economics* 134, 557-598.
+    References
+    ----------
+    Athey and Imbens (2022). Design-based analysis in difference-in-differences settings with staggered adoption.
+    *Journal of Econometrics* 226, 62-79. Phipson and Smyth (2010). *Statistical Applications in Genetics and Molecular
+    Biology* 9(1), article 39. Rosenbaum (2002). *Observational Studies*, 2nd edition, section 2.6. Wu and Ding (2021).
+    Randomization tests for weak null hypotheses. *JASA* 116, 1898-1913. Young (2019). Channeling Fisher. *Quarterly
+    Journal of Economics* 134, 557-598.
 
     Examples
     --------
