@@ -103,7 +103,8 @@ class Conformal:
     References
     ----------
     Chernozhukov, Wuthrich and Zhu (2021). An exact and robust conformal inference method for counterfactual and
-    synthetic controls. *JASA* 116, 1849-1864. """
+    synthetic controls. *JASA* 116, 1849-1864.
+    """
 
     permutations: Literal["moving_block", "iid"] = "moving_block"
     level: float = 0.95
