@@ -147,6 +147,6 @@ def test_estimators_with_their_choices_checks_and_rules_are_all_named():
     }
     there = {n: [f.name for f in dataclasses.fields(e) if f.init] for n, e in estimators().items()}
     assert stated == there
-    named = re.search(r"## checks\n\nNames: (.*?)\. ", PAGE)[1]
+    named = re.search(r"## checks\n\nNames: (.*?)\. ", PAGE, re.DOTALL)[1]
     assert re.findall(r"`(\w+)`", named) == list(checks()) == list(CHECKS)
     assert {r for r in RULES if f"`{r}`" in PAGE} == set(RULES)
