@@ -6,7 +6,10 @@ import importlib
 from typing import Any
 
 #: Public name -> module that holds it.
-_NAMES: dict[str, str] = {}
+_NAMES: dict[str, str] = {
+    "Comparison": "compare",
+    "SpecificationCurve": "specification_curve",
+}
 
 __all__ = sorted(_NAMES)  # noqa: PLE0605 - the names are strings
 
