@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from svmodel.lazy import room
 
 #: Public name -> module that holds it.
 _NAMES: dict[str, str] = {
@@ -27,14 +26,4 @@ _NAMES: dict[str, str] = {
 
 __all__ = sorted(_NAMES)  # noqa: PLE0605 - the names are strings
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _NAMES:
-        raise AttributeError(f"svmodel.inference has no {name!r}; it has {', '.join(sorted(_NAMES))}")
-    value = getattr(importlib.import_module(f"svmodel.inference.{_NAMES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_NAMES})
+__getattr__, __dir__ = room(__name__, _NAMES)

@@ -1,0 +1,43 @@
+"""Rooms whose names load their module when first used, so that `import svmodel` stays quick."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = ["room"]
+
+
+def room(package: str, names: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Return ``__getattr__`` and ``__dir__`` of a package whose public names stand in modules of it.
+
+    Parameters
+    ----------
+    package : str
+        ``__name__`` of the package.
+    names : mapping of str to str
+        Public name to the module, inside the package, that holds it.
+
+    Examples
+    --------
+    >>> get, names = room("svmodel.did", {"TwoWayFixedEffects": "twfe"})
+    >>> get("TwoWayFixedEffects").__name__
+    'TwoWayFixedEffects'
+    """
+
+    def get(name: str) -> Any:
+        if name not in names:
+            raise AttributeError(f"{package} has no {name!r}; it has {', '.join(sorted(names))}")
+        value = getattr(importlib.import_module(f"{package}.{names[name]}"), name)
+        # a second look finds it without coming here
+        setattr(sys.modules[package], name, value)
+        return value
+
+    def listed() -> list[str]:
+        return sorted({*vars(sys.modules[package]), *names})
+
+    return get, listed
