@@ -54,7 +54,7 @@ def pre_trend_power(result: Result, *, seed: int = 0) -> CheckResult:
     References
     ----------
     Roth (2022), *American Economic Review: Insights* 4(3), sections I and II. Pustejovsky and Tipton (2018),
-    *Journal of Business and Economic Statistics* 36(4), eq. 11.
+    *Journal of Business and Economic Statistics* 36(4).
     """
     del seed
     path = event_path(result)

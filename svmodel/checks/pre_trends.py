@@ -52,7 +52,7 @@ def pre_trends(result: Result, *, seed: int = 0) -> CheckResult:
 
     References
     ----------
-    Pustejovsky and Tipton (2018), JBES 36(4), eq. 10-12 (the approximate Hotelling test). Roth (2022), AER:
+    Pustejovsky and Tipton (2018), JBES 36(4) (the approximate Hotelling test). Roth (2022), AER:
     Insights 4(3): a test that passes is weak evidence, and selects estimates that are off. Hartman and Hidalgo (2018),
     AJPS 62(4), and Dette and Schumann (2024), JBES 42(4): equivalence of the largest and of the average lead.
     """
@@ -102,7 +102,7 @@ def hotelling_test(
 
     References
     ----------
-    Pustejovsky and Tipton (2018), eq. 11.
+    Pustejovsky and Tipton (2018), *Journal of Business & Economic Statistics* 36(4).
 
     Examples
     --------

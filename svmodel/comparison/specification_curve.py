@@ -138,7 +138,7 @@ def specification_curve(
     References
     ----------
     Simonsohn, Simmons and Nelson (2020), *Nature Human Behaviour* 4, 1208-1214. Steegen, Tuerlinckx, Gelman and
-    Vanpaemel (2016), *Perspectives on Psychological Science* 11(5). Phipson and Smyth (2010), eq. 2.
+    Vanpaemel (2016), *Perspectives on Psychological Science* 11(5). Phipson and Smyth (2010).
 
     Examples
     --------

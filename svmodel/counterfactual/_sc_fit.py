@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FAR", "Choices", "Fitted", "fit_group", "predictor_values"]
 
-#: A systematic misfit above this share of the donors' spread is outside their hull (Imbens and Rubin 2015, ch. 14, take
-#: a quarter of a standard deviation for the imbalance beyond which adjustment hangs on the model).
+#: A systematic misfit above this share of the donors' spread is outside their hull (Imbens and Wooldridge 2009,
+#: *Journal of Economic Literature* 47(1), take a quarter for the imbalance beyond which adjustment hangs on the model).
 FAR = 0.25
 
 

@@ -64,8 +64,8 @@ def _outside(design: Design, layout: Layout, fits: Sequence[Fitted]) -> list[str
             f"OUTSIDE THE DONORS' HULL: {_names(design, layout, s.rows)} lies {side}, and no weighting of donors "
             f"follows it: what is left over systematically is {f.misfit:.2f} of the donors' standard deviation, above "
             f"the limit of {FAR}. The gap after the start mixes this misfit with the effect, and placebo areas that "
-            "are matched well cannot show how large it is, so no interval and no p-value is given (Abadie 2021, "
-            "section 3.2; Ferman and Pinto 2021). Take donors more like it, rates instead of counts, or "
+            "are matched well cannot show how large it is, so no interval and no p-value is given (Abadie 2021; "
+            "Ferman and Pinto 2021). Take donors more like it, rates instead of counts, or "
             "intercept=True where only levels differ."
         )
     return notes

@@ -151,7 +151,7 @@ def _alone(choices: Choices, layout: Layout, k: int) -> list[Fitted]:
 def variance_by_size(layout: Layout, k: int, alone: Sequence[Fitted]) -> tuple[float, float]:
     """Return (a, b) of the variance ``a + b / size`` of a single area's rate effect; (1, 0) without an exposure.
 
-    By non-negative least squares of squared placebo effects on one over size (Ferman and Pinto 2019, section 3).
+    By non-negative least squares of squared placebo effects on one over size (Ferman and Pinto 2019).
     """
     if layout.arrays.exposure is None:
         return 1.0, 0.0

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ETA_LAMBDA", "BlockWeights", "gaps", "noise_level", "target_of", "time_weights", "weigh"]
 
-#: Ridge of the time weights in standard deviations of the noise: there to make them unique (footnote 5).
+#: Ridge of the time weights in standard deviations of the noise: there to make them unique.
 ETA_LAMBDA = 1e-6
 
 
@@ -128,7 +128,7 @@ def gaps(y: Floats, donors: Floats, weights: BlockWeights) -> Floats:
     Returns
     -------
     ndarray, shape (areas, periods)
-        Their average over areas and treated periods is the estimate (eq. 1; eq. 2 for several at once).
+        Their average over areas and treated periods is the estimate (eq. 1).
     """
     gap = y - weights.omega @ donors
     return np.asarray(gap - (gap[:, : len(weights.lam)] @ weights.lam)[:, None])

@@ -95,7 +95,7 @@ class SyntheticControl:
     Abadie, Diamond and Hainmueller (2010), *Journal of the American Statistical Association* 105. Abadie (2021),
     *Journal of Economic Literature* 59. Doudchenko and Imbens (2016), NBER 22791. Ferman and Pinto (2021),
     *Quantitative Economics* 12. Ben-Michael, Feller and Rothstein (2021), *JASA* 116; (2022), *JRSS B* 84. Sun,
-    Ben-Michael and Feller (2024), arXiv:2303.14149, on blocks.
+    Ben-Michael and Feller (2024), Temporal aggregation for the synthetic control method, arXiv:2401.12084, on blocks.
 
     Examples
     --------

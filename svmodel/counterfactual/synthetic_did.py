@@ -72,9 +72,9 @@ class SyntheticDiD:
     Notes
     -----
     **Estimate.** Eq. 1 with weights from eq. 4 and 6, and the ridge ``zeta = (N_tr T_post)^(1/4) sigma`` of eq. 5 with
-    sigma the standard deviation of donors' first differences before the start; time weights have the ridge of footnote
-    5, ``1e-6 sigma``. Cohorts are estimated one by one against the never treated and averaged by their treated
-    area-periods (Clarke et al. 2023); so are areas whose periods differ otherwise, because of an end or a missing
+    sigma the standard deviation of donors' first differences before the start; time weights have the ridge of R's
+    synthdid, ``1e-6 sigma``. Cohorts are estimated one by one against the never treated and averaged by their treated
+    area-periods (Clarke et al. 2024); so are areas whose periods differ otherwise, because of an end or a missing
     outcome. Effects by horizon are those of Ciccia (2024); before the start they are what the weights leave of the
     fit, so they are no test of parallel trends, and ``joint`` is missing.
 
@@ -92,9 +92,10 @@ class SyntheticDiD:
     References
     ----------
     Arkhangelsky, Athey, Hirshberg, Imbens and Wager (2021), Synthetic difference-in-differences, *American Economic
-    Review* 111(12). Clarke, Pailanir, Athey and Imbens (2023), Synthetic difference in differences estimation,
-    arXiv:2301.11859. Ciccia (2024), arXiv:2407.09565. Kranz (2022), Synthetic difference-in-differences with
-    time-varying covariates. Ferman and Pinto (2019), *Review of Economics and Statistics* 101(3).
+    Review* 111(12). Clarke, Pailanir, Athey and Imbens (2024), On synthetic difference-in-differences and
+    related estimation methods in Stata, *Stata Journal* 24(4). Ciccia (2024), arXiv:2407.09565. Kranz (2022), Synthetic
+    difference-in-differences with time-varying covariates. Ferman and Pinto (2019), *Review of Economics and
+    Statistics* 101(3).
 
     Examples
     --------

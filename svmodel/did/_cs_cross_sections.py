@@ -33,7 +33,7 @@ def cross_section_effects(
     """Estimate every cell, taking each area-period for an observation.
 
     Without covariates ATT(g, t) is the difference of the cohort's mean in t and its mean in the base, less that of the
-    controls (Callaway and Sant'Anna 2021, appendix B). With covariates, each observation's own, it is the estimator of
+    controls (Callaway and Sant'Anna 2021). With covariates, each observation's own, it is the estimator of
     Sant'Anna and Zhao (2020) for repeated cross-sections. What an area adds to the error is the sum over its
     observations, so errors are clustered by area. ``members`` are the cohort's areas seen in t.
     """

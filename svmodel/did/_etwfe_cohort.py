@@ -196,8 +196,8 @@ def impute_by_cohort(arrays: DesignArrays, family: str, few: int) -> Predicted:
 
     References
     ----------
-    Wooldridge (2021), SSRN 3906345, eq. 6.33 (pooled least squares). Wooldridge (2023), *Econometrics Journal* 26(3),
-    eq. 3.8 (pooled Poisson). R's etwfe with its default of cohort effects is this regression.
+    Wooldridge (2025), *Empirical Economics* 69(5), eq. 5.3 (pooled least squares). Wooldridge (2023), *Econometrics
+    Journal* 26(3), eq. 3.12 (pooled Poisson). R's etwfe with its default of cohort effects is this regression.
     """
     model, Z, used, target, expected = _predict(arrays, family)
     if not target.any():

@@ -144,7 +144,7 @@ def impute_linear(arrays: DesignArrays, few: int) -> Predicted:
     With v the weights by which a cohort-period's effect is a sum of outcomes, ``sum_t v_it = 0`` within each area, so
     that its influence ``sum_t v_it e_it`` is the same whatever level the residuals e are taken from: it is that of the
     saturated regression on cohort x period dummies and their products with covariates that stand still (Wooldridge
-    2021, eq. 5.3 and 6.33), which for a balanced panel has the same coefficients as this imputation.
+    2025, eq. 5.3 and 5.7), which for a balanced panel has the same coefficients as this imputation.
     """
     use = arrays.untreated
     if not use.any():

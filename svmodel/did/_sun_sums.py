@@ -208,7 +208,7 @@ def say(design: Design, sums: Sums) -> list[str]:
     if fit.last_cohort:
         notes.append(
             f"No area is never treated: the last to start ({areas(fit.control)}) serve as controls until they start, "
-            "have no effect of their own, and nothing is estimated from then on (Sun and Abraham 2021, section 4)."
+            "have no effect of their own, and nothing is estimated from then on (Sun and Abraham 2021)."
         )
     later = np.flatnonzero((arrays.start >= len(arrays.periods)) & (arrays.start < NEVER))
     if len(later):

@@ -60,7 +60,7 @@ def bacon_decomposition(design: Design) -> pd.DataFrame:
 
     References
     ----------
-    Goodman-Bacon (2021), *Journal of Econometrics* 225, theorem 1 (eq. 10a-10g).
+    Goodman-Bacon (2021), *Journal of Econometrics* 225(2), theorem 1 (eq. 10a-10g).
 
     Examples
     --------
@@ -94,12 +94,12 @@ def bacon_decomposition(design: Design) -> pd.DataFrame:
 
     if T in n:
         for k in timed:
-            # eq. 8a and 10e: the variance of treatment in the pair, by the square of the pair's share
+            # eq. 7 and 10e: the variance of treatment in the pair, by the square of the pair's share
             weight = n[k] * n[T] * share[k] * (1 - share[k])
             compared("treated_vs_never", k, T, weight, slice(k, T), slice(0, k))
     for i, k in enumerate(timed):
         for later in timed[i + 1 :]:
-            # eq. 8b and 10f: periods before the later start; eq. 8c and 10g: periods from the earlier start on
+            # eq. 8 and 10f: periods before the later start; eq. 9 and 10g: periods from the earlier start on
             first = n[k] * n[later] * (share[k] - share[later]) * (1 - share[k])
             second = n[k] * n[later] * share[later] * (share[k] - share[later])
             compared("earlier_vs_later", k, later, first, slice(k, later), slice(0, k))

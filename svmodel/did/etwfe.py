@@ -88,7 +88,7 @@ class ExtendedTwoWayFixedEffects:
     has a slope by cohort and one by period.
 
     *Linear family.* ``difference`` is the mean of observed less expected over treated area-periods. For complete panels
-    it is the saturated regression of Wooldridge (2021, eq. 6.33), with its standard errors where no cohort is small.
+    it is the saturated regression of Wooldridge (2025, eq. 5.7), with its standard errors where no cohort is small.
     For a count, ``rate_ratio`` is observed over observed less events, with the observed number held.
 
     *Counterfactual.* ``low`` and ``high`` bound the expected count (shape over time and level of the area), not the
@@ -101,7 +101,7 @@ class ExtendedTwoWayFixedEffects:
     References
     ----------
     Wooldridge, J.M. (2021). Two-way fixed effects, the two-way Mundlak regression, and difference-in-differences
-    estimators. SSRN 3906345; (2025) *Empirical Economics* 69, 2545-2587.
+    estimators. SSRN 3906345; published (2025) in *Empirical Economics* 69(5), 2545-2587.
     Wooldridge, J.M. (2023). Simple approaches to nonlinear difference-in-differences with panel data. *Econometrics
     Journal* 26(3), C31-C66.
     Borusyak, Jaravel and Spiess (2024). *Review of Economic Studies* 91(6), 3253-3285.

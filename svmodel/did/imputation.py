@@ -55,7 +55,7 @@ class Imputation:
     every period, others one. An area that is seen untreated once only keeps that cell, and its effects: it sets the
     area's level.
 
-    *Standard errors* are the conservative clustered ones of the paper (section 4.3): the sum over areas of ``(sum_t
+    *Standard errors* are the conservative clustered ones of the paper (theorem 3): the sum over areas of ``(sum_t
     v_it e_it)^2``, v the weight of a cell in the estimate and e its residual, for treated cells tau_it less the mean of
     its cohort in the period (``avgeffectsby`` of Stata's did_imputation, by default). They agree with did_imputation
     for Stata and R, which take no small-sample factor.

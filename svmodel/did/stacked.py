@@ -71,7 +71,7 @@ class StackedDiD:
     References
     ----------
     Wing, Freedman and Hollingsworth (2024). Stacked difference-in-differences. NBER working paper 32054.
-    Cengiz, Dube, Lindner and Zipperer (2019). *Quarterly Journal of Economics* 134(3), 1405-1454, appendix D.
+    Cengiz, Dube, Lindner and Zipperer (2019). *Quarterly Journal of Economics* 134(3), 1405-1454.
 
     Examples
     --------

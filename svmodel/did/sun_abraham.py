@@ -39,7 +39,7 @@ class SunAbraham:
     Notes
     -----
     *Controls* are the never treated. Where there are none, the cohort that starts last serves as control until it
-    starts; it has no effect of its own, and nothing is estimated after (section 4 of the paper). Cohorts that start
+    starts; it has no effect of its own, and nothing is estimated after, as in the paper. Cohorts that start
     later are no controls for those that start earlier.
 
     *Averages.* ``event`` weights cohorts by their known cells at the horizon, ``att`` every treated area-period alike,

@@ -66,7 +66,7 @@ class ClusterBootstrap:
     References
     ----------
     Cameron, Gelbach and Miller (2008), *Review of Economics and Statistics* 90(3): pairs cluster bootstrap. Davison and
-    Hinkley (1997), *Bootstrap Methods and their Application*, sections 5.2 and 5.3: the intervals; 3.8: strata.
+    Hinkley (1997), *Bootstrap Methods and their Application*, sections 5.2 and 5.3: the intervals; 3.2: strata.
 
     Examples
     --------
@@ -268,7 +268,7 @@ def from_draws(
         values = estimate - own * (draws - estimate) / errors
     values = np.sort(values)
     B = len(values)
-    # order statistics (B + 1) tail and its mirror: Davison and Hinkley, equation 5.6
+    # order statistics (B + 1) tail and its mirror: Davison and Hinkley, section 5.2
     rank = min(max(math.floor((B + 1) * tail + 1e-9), 1), B)
     low, high = float(values[rank - 1]), float(values[B - rank])
     below, above = int((values <= 0).sum()), int((values >= 0).sum())

@@ -77,7 +77,7 @@ class Conformal:
     areas, whose residuals are averaged. They have to start together, and have to have no end or anticipation among them
     other than cells which are left out.
 
-    *Counterfactual under the null.* Chernozhukov, Wuthrich and Zhu (2021, algorithm 1) estimate on all periods, the
+    *Counterfactual under the null.* Chernozhukov, Wuthrich and Zhu (2021, section 2) estimate on all periods, the
     treated ones with the effect taken away, so that all residuals are made in one way. Where the estimator has ``path``
     this is done: a period is added in which alone the treated areas count as treated, with the areas' own averages as
     outcome, and the residuals are those of the other periods. Otherwise each period is predicted in turn from all
@@ -279,7 +279,7 @@ class _Residuals:
         return residual
 
     def _by_path(self, arrays: DesignArrays) -> Floats:
-        """Algorithm 1: all periods untreated, and an added one to hold the place of the treated."""
+        """All periods untreated, and an added one to hold the place of the treated."""
         T = arrays.y.shape[1]
         added = replace(
             arrays,

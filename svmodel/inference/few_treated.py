@@ -70,8 +70,8 @@ def placebo_interval(
 
     References
     ----------
-    Conley and Taber (2011), *Review of Economics and Statistics* 93(1), eq. 8-11. Ferman and Pinto (2019), same journal
-    101(3), eq. 5-8.
+    Conley and Taber (2011), *Review of Economics and Statistics* 93(1), 113-125. Ferman and Pinto (2019), same journal
+    101(3), 452-467: the variance as a function of the area's size.
     """
     estimate = estimator.point(arrays)
     treated = np.flatnonzero(arrays.treated.any(axis=1))

@@ -116,7 +116,7 @@ class InSpacePlacebos:
         Coverage of the interval.
     rmspe_ratio : bool
         Whether to rank the ratio of root mean squared gaps after and before the start too (Abadie, Diamond and
-        Hainmueller 2010, figure 8; 2015, section 4), which does not count large gaps against areas that the method
+        Hainmueller 2010, figure 8; 2015), which does not count large gaps against areas that the method
         never followed well. It needs a counterfactual path before the start, and without a ``path`` on the estimator a
         whole fit a placebo.
     draws : int

@@ -90,7 +90,7 @@ class RandomisationInference:
     good as that likeness. It does not hold where areas were chosen for their recent outcomes; strata by earlier level
     mend a part of it. It supposes no model of the outcome and no number of clusters, so that it holds with few areas.
 
-    *P-value.* ``(b + 1) / (B + 1)`` with b of B others at least as far from zero (Phipson and Smyth 2010, equation 2).
+    *P-value.* ``(b + 1) / (B + 1)`` with b of B others at least as far from zero (Phipson and Smyth 2010).
     Samples are drawn without replacement, which makes it exact. Distinct assignments are counted, not permutations.
 
     *Interval.* All effects tau that are not rejected when tau is taken from the treated cells, supposing the same

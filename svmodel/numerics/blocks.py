@@ -75,7 +75,7 @@ def block_length(series: Floats, kind: str = "circular") -> int:
 
     Notes
     -----
-    Politis and White (2004), section 3.2, with the constants of Patton, Politis and White (2009): the flat-top window
+    Politis and White (2004), with the constants of Patton, Politis and White (2009): the flat-top window
     reaches twice as far as the last of the autocorrelations that stand out, those beyond ``2 sqrt(log10(n) / n)``.
 
     References

@@ -132,9 +132,9 @@ def placebo_sums(parts: Sequence[tuple[Floats, Floats, Floats]]) -> PlaceboSums:
 
     References
     ----------
-    Conley and Taber (2011), *Review of Economics and Statistics* 93(1), section III: the distribution of the average
-    over few treated groups is the convolution of that of the untreated groups' residuals. Ferman and Pinto (2019), same
-    journal 101(3), section II.B: residuals divided by a standard deviation that depends on the group's size.
+    Conley and Taber (2011), *Review of Economics and Statistics* 93(1), 113-125: the distribution of the average over
+    few treated groups is the convolution of that of the untreated groups' residuals. Ferman and Pinto (2019), same
+    journal 101(3), 452-467: residuals divided by a standard deviation that depends on the group's size.
 
     Examples
     --------

@@ -61,7 +61,7 @@ def effective_draws(draws: ArrayLike) -> float:
 
     References
     ----------
-    Vehtari and others (2021), equations 10 to 13, with Geyer's (1992) initial monotone sequence.
+    Vehtari and others (2021), section 3.2, with Geyer's (1992) initial monotone sequence.
 
     Examples
     --------

@@ -66,22 +66,23 @@ class ClusterRegression:
 
     - CR1: ``A_g = I``, times the CRV1 factor;
     - CR2: ``A_g = (I - H_g)^(-1/2)``, the symmetric square root of the pseudo-inverse (Bell and McCaffrey 2002;
-      Pustejovsky and Tipton 2018, section 2), unbiased where errors are independent with variances of one over the
+      Pustejovsky and Tipton 2018), unbiased where errors are independent with variances of one over the
       weights;
     - CR3: ``A_g = (I - H_g)^-1``, times ``(G - 1) / G``: the cluster jackknife about the full estimate, CV3 of
       MacKinnon, Nielsen and Webb (2023).
 
     Level effects of the clusters, once taken out, may stay out of ``H_g``: they are orthogonal between clusters, so
-    that ``I - H_g`` of the whole regression differs only in directions that no residual and no column has (Pustejovsky
-    and Tipton 2018, section 2.3 and theorem 2). That needs weights which are the inverse of the working variance, as
-    here: rows times ``sqrt(w)`` then are an unweighted regression with equal variances. It is wrong for weights of
-    another origin, and no such weights can be given here.
+    that ``I - H_g`` of the whole regression differs only in directions that no residual and no column has (theorem 2 of
+    Pustejovsky and Tipton 2018 as their corrigendum has it: for unweighted least squares with equal working variances).
+    Rows times ``sqrt(w)`` are such a regression where the weights are the inverse of the working variance, as here. It
+    is wrong for weights of another origin, and no such weights can be given here.
 
     References
     ----------
     Bell and McCaffrey (2002), *Survey Methodology* 28(2). Imbens and Kolesar (2016), *Review of Economics and
     Statistics* 98(4). Pustejovsky and Tipton (2018), *Journal of Business & Economic Statistics* 36(4), with their
-    corrigendum on theorem 2. MacKinnon, Nielsen and Webb (2023), *Journal of Econometrics* 232(2).
+    corrigendum (2023) on theorem 2, doi:10.1080/07350015.2023.2174123. MacKinnon, Nielsen and Webb (2023), *Journal of
+    Econometrics* 232(2).
 
     Examples
     --------
@@ -204,7 +205,7 @@ class ClusterRegression:
         -------
         RobustError
             The degrees of freedom are ``(sum_i lambda_i)^2 / sum_i lambda_i^2`` of the quadratic form that the
-            variance is (Bell and McCaffrey 2002; Imbens and Kolesar 2016; Pustejovsky and Tipton 2018, section 3).
+            variance is (Bell and McCaffrey 2002; Imbens and Kolesar 2016; Pustejovsky and Tipton 2018).
         """
         variance = self._factor(kind) * float(((self.influence(kind) @ contrast) ** 2).sum())
         if kind == "CR3" and len(self.held_by_one(contrast)):

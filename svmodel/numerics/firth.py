@@ -53,7 +53,7 @@ def firth_logistic(chosen: Floats, X: Floats) -> FirthFit:
 
     References
     ----------
-    Firth (1993), *Biometrika* 80(1), section 3.3; Heinze and Schemper (2002), *Statistics in Medicine* 21, eq. 2.
+    Firth (1993), *Biometrika* 80(1), 27-38; Heinze and Schemper (2002), *Statistics in Medicine* 21, 2409-2419.
 
     Examples
     --------

@@ -35,7 +35,7 @@ def automatic_bandwidth(influence: ArrayLike) -> int:
 
     References
     ----------
-    Newey and West (1994), *Review of Economic Studies* 61(4), 631-653, equations 3.8 to 3.15.
+    Newey and West (1994), *Review of Economic Studies* 61(4), 631-653.
 
     Examples
     --------
@@ -71,7 +71,7 @@ def newey_west(influence: ArrayLike, bandwidth: int) -> Floats:
 
     References
     ----------
-    Newey and West (1987), *Econometrica* 55(3), 703-708, equation 5.
+    Newey and West (1987), *Econometrica* 55(3), 703-708.
 
     Examples
     --------

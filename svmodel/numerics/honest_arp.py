@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KAPPA", "conditional_rejection", "least_favourable_value"]
 
-#: Size of the first stage as a share of the whole test's (Rambachan and Roth 2023, section 3.4).
+#: Size of the first stage as a share of the whole test's (Rambachan and Roth 2023; HonestDiD's default).
 KAPPA = 0.1
 
 _NODES = 160
@@ -50,8 +50,8 @@ def conditional_rejection(
 
     References
     ----------
-    Andrews, Roth and Pakes (2023), *Review of Economic Studies* 90(6), sections 4-5 and Lemma 2. Rambachan and Roth
-    (2023), section 3, eq. 14-15.
+    Andrews, Roth and Pakes (2023), *Review of Economic Studies* 90(6): the conditional and the hybrid test. Rambachan
+    and Roth (2023), same journal 90(5), section 3.
 
     Examples
     --------

@@ -122,7 +122,7 @@ def steps(study: EventStudy, kind: Literal["slope", "bend"] = "slope") -> Steps:
     study : EventStudy
     kind : {"slope", "bend"}
         ``slope`` is ``(delta_t+1 - delta_t)`` per unit of time; ``bend`` is the change of slope per unit of time. At
-        times one apart these are the first and second differences of Rambachan and Roth (2023), section 2.3.
+        times one apart these are the first and second differences of Rambachan and Roth (2023), section 2.
 
     Returns
     -------

@@ -116,8 +116,8 @@ def magnitudes_test(study: EventStudy, bound: float, *, kind: Kind = "slope", le
 
     Notes
     -----
-    The set is a union over the step s before the reference that is the largest, and its sign (Rambachan and Roth 2023,
-    footnote 9), and so is the confidence set (their Lemma 2.2). For one of them, with g = +- its step and q_t the
+    The set is a union over the step s before the reference that is the largest, and its sign, and so is the confidence
+    set (Rambachan and Roth 2023, Lemma 2.2). For one of them, with g = +- its step and q_t the
     steps that follow, the moments are ``+- q_t - Mbar g <= 0`` up to the nuisance effects. A weighting of the moments
     that is free of nuisance effects gives the t-th pair a difference of weights proportional to c_t
     (:class:`~svmodel.numerics.honest_delta.Steps`). So the vertices of the dual are few, whatever the number of
@@ -131,8 +131,8 @@ def magnitudes_test(study: EventStudy, bound: float, *, kind: Kind = "slope", le
 
     References
     ----------
-    Rambachan and Roth (2023), *Review of Economic Studies* 90(5), sections 2.3, 3 and 4.2. Andrews, Roth and Pakes
-    (2023), same journal 90(6).
+    Rambachan and Roth (2023), *Review of Economic Studies* 90(5), sections 2 and 3. Andrews, Roth and Pakes (2023),
+    same journal 90(6).
     """
     made = _checked(study, bound, kind)
     sigma = study.covariance

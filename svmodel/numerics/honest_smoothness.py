@@ -52,7 +52,7 @@ def folded_normal_quantile(ratio: float, level: float = 0.95) -> float:
 
     References
     ----------
-    Armstrong and Kolesar (2018), *Econometrica* 86(2), eq. 18 (``cv_alpha``).
+    Armstrong and Kolesar (2018), *Econometrica* 86(2): their ``cv_alpha``.
 
     Examples
     --------
@@ -108,7 +108,7 @@ def smoothness_interval(study: EventStudy, bound: float, *, level: float = 0.95)
 
     References
     ----------
-    Rambachan and Roth (2023), *Review of Economic Studies* 90(5), section 4.1 and eq. 16-18. Armstrong and Kolesar
+    Rambachan and Roth (2023), *Review of Economic Studies* 90(5), section 4.1. Armstrong and Kolesar
     (2020), *Quantitative Economics* 11(1).
 
     Examples

@@ -113,7 +113,7 @@ class LinearImputation:
         Returns
         -------
         ndarray, shape (n, T)
-            The residuals of the treated in Borusyak, Jaravel and Spiess (2024), section 4.3: with weights that are
+            The residuals of the treated in Borusyak, Jaravel and Spiess (2024), eq. 7-8: with weights that are
             equal within a cohort and period, their weighted average of effects is the plain one.
         """
         inside, effect = self.target[areas], self.effect[areas]

@@ -117,7 +117,7 @@ def sample_assignments(labels: Labels, strata: Labels, draws: int, rng: np.rando
     Notes
     -----
     Drawn without replacement and without the actual one, so that ``(b + 1) / (B + 1)`` is exact (Phipson and Smyth
-    2010, section 4); with replacement it would be conservative.
+    2010); with replacement it would be conservative.
     """
     if draws >= count_assignments(labels, strata):
         raise ValueError(f"there are no {draws} assignments beside the actual one; take every one of them")
@@ -157,7 +157,7 @@ def rank_p_value(observed: float, others: Floats) -> float:
     References
     ----------
     Phipson and Smyth (2010). Permutation p-values should never be zero. *Statistical Applications in Genetics and
-    Molecular Biology* 9(1), article 39, equation (2).
+    Molecular Biology* 9(1), article 39.
 
     Examples
     --------

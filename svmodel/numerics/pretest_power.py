@@ -63,7 +63,7 @@ def separate_tests_passing(mean: Floats, covariance: Floats, *, critical: float 
 
     References
     ----------
-    Roth (2022), *American Economic Review: Insights* 4(3), section I. Genz (1992), *Journal of Computational and
+    Roth (2022), *American Economic Review: Insights* 4(3), section I.C. Genz (1992), *Journal of Computational and
     Graphical Statistics* 1(2).
 
     Examples
@@ -168,7 +168,7 @@ def separate_tests_slope(times: Floats, covariance: Floats, power: float, *, cri
 
     References
     ----------
-    Roth (2022), section II; ``slope_for_power`` of the R package pretrends.
+    Roth (2022), section I.C; ``slope_for_power`` of the R package pretrends.
 
     Examples
     --------

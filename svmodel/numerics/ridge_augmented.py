@@ -31,7 +31,7 @@ class RidgeFit:
     simplex : ndarray, shape (J,)
         The weights before augmentation.
     penalty : float
-        Lambda of eq. (9), in squared units of the outcome, summed over periods.
+        Lambda of the ridge regression, in squared units of the outcome, summed over periods.
     penalties, errors, std_errors : ndarray
         The cross-validation; empty where the penalty was given.
     """
@@ -65,7 +65,8 @@ def augment(A: Floats, b: Floats, simplex: Floats, penalties: Floats) -> Floats:
 
     References
     ----------
-    Ben-Michael, Feller and Rothstein (2021), *Journal of the American Statistical Association* 116, eq. (9)-(10).
+    Ben-Michael, Feller and Rothstein (2021), *Journal of the American Statistical Association* 116(536),
+    1789-1803: ridge augmentation as weights.
     """
     centre = A.mean(axis=1)
     centred = A - centre[:, None]
@@ -79,7 +80,7 @@ def cross_validate(A: Floats, b: Floats, *, intercept: bool = False) -> tuple[Fl
     """Return penalties (falling), the mean squared error of the period left out, and its standard error.
 
     Every period before the start is left out in turn, simplex weights and augmentation are made from the others, and
-    the treated unit's outcome in it is held against the augmented one (section 5.3 of the paper).
+    the treated unit's outcome in it is held against the augmented one, as in the paper and in R's augsynth.
 
     Parameters
     ----------

@@ -2,7 +2,7 @@ r"""Bayesian regression with many candidates of which few matter: a point mass a
 
 :math:`y = X\beta + e`, :math:`e \sim N(0, \sigma^2)`; a candidate is in the model with probability pi, and given those
 that are, :math:`\beta_\gamma \sim N(0, \sigma^2 \Omega_\gamma)` with :math:`\Omega^{-1} = (w / n) (X'X + diag(X'X)) /
-2` (George and McCulloch 1997; Scott and Varian 2014, equations 7 to 10).
+2` (George and McCulloch 1997; Scott and Varian 2014).
 """
 
 from __future__ import annotations

@@ -133,7 +133,7 @@ def structural(
 
     :math:`\mu_t = \mu_{t-1} + \delta_{t-1} + u_t`, :math:`\delta_t = \delta_{t-1} + v_t`,
     :math:`\tau_t = -\sum_{s=1}^{S-1} \tau_{t-s} + w_t` and the signal is :math:`\mu_t + \tau_t` (Brodersen et al. 2015,
-    equations 2.2 to 2.4 without the long-run slope).
+    equations 2.3 and 2.5: without the long-run slope of 2.4).
 
     Parameters
     ----------

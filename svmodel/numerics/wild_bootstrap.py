@@ -125,7 +125,7 @@ def wild_draws(fit: ClusterRegression, contrast: Floats, weights: Floats) -> Wil
 
     References
     ----------
-    Roodman, MacKinnon, Nielsen and Webb (2019), *Stata Journal* 19(1), section 5 (the algebra). Cameron, Gelbach and
+    Roodman, MacKinnon, Nielsen and Webb (2019), *Stata Journal* 19(1) (the algebra). Cameron, Gelbach and
     Miller (2008), *Review of Economics and Statistics* 90(3) (the null imposed).
 
     Examples
@@ -169,7 +169,7 @@ def group_statistics(influence: Floats, group: NDArray[np.int64], weights: Float
 
     References
     ----------
-    Kline and Santos (2012), *Journal of Econometric Methods* 1(1), section 2: perturbed scores instead of refits.
+    Kline and Santos (2012), *Journal of Econometric Methods* 1(1): perturbed scores instead of refits.
     """
     _, label = np.unique(group, return_inverse=True)
     member = np.eye(int(label.max(initial=0)) + 1)[label]

@@ -50,7 +50,7 @@ def data():
 def saturated(y, x, levels, starts=STARTS):
     """Regress on levels (dummies of areas or cohorts), period and cohort-period dummies; coefficients, CR1 covariance.
 
-    Covariates are centred at cohort means among the treated (Wooldridge 2021, eq. 6.33), and have slopes by period,
+    Covariates are centred at cohort means among the treated (Wooldridge 2025, eq. 5.3), and have slopes by period,
     and by cohort where the levels are those of cohorts.
     """
     n, t = y.shape

@@ -23,7 +23,7 @@ def differences(study):
 
 
 def worst_bias(study, weights, bound):
-    """Largest bias of a linear estimator, by a linear programme over the departures (their eq. 17)."""
+    """Largest bias of a linear estimator, by a linear programme over the departures."""
     D = differences(study)
     made = optimize.linprog(-weights, np.vstack([D, -D]), np.full(2 * len(D), bound), bounds=(None, None))
     return np.inf if made.status == 3 else -made.fun

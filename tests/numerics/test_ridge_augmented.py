@@ -26,7 +26,7 @@ def test_equation_10_written_out(penalty):
 
 
 def test_it_is_the_outcome_model_that_the_paper_adds():
-    # eq. (5): the synthetic outcome plus a ridge regression's forecast of what the weights leave over
+    # the synthetic outcome plus a ridge regression's forecast of what the weights leave over
     A, b = drawn(1)
     after = np.random.default_rng(5).normal(20, 3, A.shape[1])
     w, penalty = simplex_weights(A, b).weights, 5.0
