@@ -46,8 +46,8 @@ def doubly_robust_rc(y: Floats, post: Mask, treated: Mask, covariates: Floats, *
     References
     ----------
     Sant'Anna and Zhao (2020), *Journal of Econometrics* 219(1), 101-122, on repeated cross-sections: the outcome
-    regression estimand, the normalised weighting estimand, and ``tau^{dr,rc}_2``, with outcome regressions of the treated too,
-    which reaches the efficiency bound where all working models hold (their ``tau^{dr,rc}_1`` does not).
+    regression estimand, the normalised weighting estimand, and ``tau^{dr,rc}_2``, with outcome regressions of the
+    treated too, which reaches the efficiency bound where all working models hold (their ``tau^{dr,rc}_1`` does not).
 
     Examples
     --------
