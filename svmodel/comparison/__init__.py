@@ -8,6 +8,7 @@ from typing import Any
 #: Public name -> module that holds it.
 _NAMES: dict[str, str] = {
     "Comparison": "compare",
+    "Power": "power",
     "SpecificationCurve": "specification_curve",
 }
 

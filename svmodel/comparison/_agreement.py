@@ -57,7 +57,7 @@ def agreement(table: pd.DataFrame, pairs: pd.DataFrame, scale: str, design: Desi
     known = table[np.isfinite(table["estimate"].to_numpy(dtype=np.float64))]
     said = [_answered(table, known)]
     if len(known) > 1:
-        said += [_same(known), _direction(known, scale), _exclusions(known, scale), _differing(pairs, known)]
+        said += [_same(known), _direction(known, scale), _exclusions(known), _differing(pairs, known)]
         said.append(families(known, pairs, scale, design))
         said.append("They all rest on the same data, so that their agreement confirms none of what they suppose alike.")
     return " ".join(s for s in said if s)
@@ -81,7 +81,7 @@ def _same(known: pd.DataFrame) -> str:
 def _groups(known: pd.DataFrame) -> list[list[str]]:
     out: list[tuple[float, list[str]]] = []
     for row in known.itertuples():
-        value = float(row.estimate)  # type: ignore[arg-type]
+        value = float(row.estimate)
         for held, names in out:
             if abs(held - value) <= 1e-7 * max(abs(held), abs(value)):
                 names.append(str(row.method))
@@ -113,11 +113,11 @@ def _direction(known: pd.DataFrame, scale: str) -> str:
     return f"{text} {clear} of {n} intervals leave{'s' if clear == 1 else ''} out no effect."
 
 
-def _exclusions(known: pd.DataFrame, scale: str) -> str:
+def _exclusions(known: pd.DataFrame) -> str:
     one = _distinct(known)
     told = []
     for row in one.itertuples():
-        low, high = float(row.conf_low), float(row.conf_high)  # type: ignore[arg-type]
+        low, high = float(row.conf_low), float(row.conf_high)
         others = one[(one["estimate"] < low) | (one["estimate"] > high)]
         if len(others):
             told.append((str(row.method), [str(m) for m in others["method"]]))

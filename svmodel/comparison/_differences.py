@@ -88,7 +88,8 @@ def jackknife_difference(
 
     Examples
     --------
-    >>> error, low, high, df, p = jackknife_difference(1.0, np.array([0.9, 1.1, 1.0, 1.0]), np.array([0, 0, 1, 1]), 0.95)
+    >>> without, treated = np.array([0.9, 1.1, 1.0, 1.0]), np.array([0, 0, 1, 1])
+    >>> error, low, high, df, p = jackknife_difference(1.0, without, treated, 0.95)
     >>> round(error, 4), low < 1 < high
     (0.1225, True)
     """

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from svmodel.errors import EstimationError, did_you_mean
+from svmodel.inference import arrays_of
 from svmodel.result import SCALES, PointEstimator
 
 if TYPE_CHECKING:
@@ -83,9 +84,7 @@ def on_scale(value: float, own: str, scale: str, sums: Sums) -> float:
 
 def laid_out(estimator: Estimator, design: Design) -> DesignArrays:
     """Return the design's arrays as the estimator's ``point`` takes them."""
-    own: Any = getattr(estimator, "arrays", None)
-    arrays: DesignArrays = design.arrays if own is None else own(design)
-    return arrays
+    return arrays_of(estimator, design)
 
 
 def quick(estimator: Estimator, scale: str) -> Callable[[DesignArrays], float] | None:

@@ -72,12 +72,12 @@ def specifications(
         said, pools.items(), spans.items(), adjusted.items(), leads
     ):
         panel = design.panel if areas is None else design.panel.select(areas=areas)
-        one = replace(
+        varied = replace(
             design, panel=panel, outcome=outcome, window=window, covariates=columns, anticipation=int(lead)
         )
         for name, estimator in held.items():
             told = dict(zip(CHOICES, (name, pool, span, outcome, extra, str(lead)), strict=True))
-            out.append(Specification(told, one, estimator))
+            out.append(Specification(told, varied, estimator))
     return out
 
 

@@ -94,8 +94,8 @@ def compare(
     design : Design
     estimators : mapping of str to Estimator, or iterable of Estimator, optional
         By default what its kind of design is commonly put to: for a count Poisson ETWFE and TWFE; for any outcome
-        linear imputation, Callaway-Sant'Anna and Sun-Abraham; synthetic DiD where areas are never treated, and synthetic
-        control where fewer than eight are treated.
+        linear imputation, Callaway-Sant'Anna and Sun-Abraham; synthetic DiD where areas are never treated, and
+        synthetic control where fewer than eight are treated.
     scale : {"rate_ratio", "difference", "events", "per_100k"}, optional
         By default a rate ratio for a count and a difference for a measure.
     level : float
@@ -189,7 +189,7 @@ def row_of(
     keep : bool
         Whether the result is returned.
     """
-    blank: dict[str, object] = {c: math.nan for c in ("estimate", "conf_low", "conf_high", "level", "p_value")}
+    blank: dict[str, object] = dict.fromkeys(("estimate", "conf_low", "conf_high", "level", "p_value"), math.nan)
     head = {"estimator": type(estimator).__name__, "family": family(estimator), **blank, "implied": False}
     rest = {"inference": "", "in_doubt": False, "reason": ""}
     try:

@@ -199,9 +199,7 @@ def _row(one: Specification, scale: str, seed: int) -> dict[str, Any]:
     return {c: row[c] for c in ("status", "estimate", "conf_low", "conf_high", "p_value", "inference", "reason")}
 
 
-def _dealt(
-    design: Design, held: list[Specification], scale: str, draws: int, strata: Any, seed: int
-) -> Dealt:
+def _dealt(design: Design, held: list[Specification], scale: str, draws: int, strata: Any, seed: int) -> Dealt:
     if draws == 0:
         return Dealt(np.full((1, 0), np.nan), np.empty(0, dtype=np.int64), 0, 0, "no draws were asked for")
     return deal_all(design, held, scale, draws=draws, strata=strata, seed=seed)
@@ -236,7 +234,7 @@ def _words(table: pd.DataFrame, joint: pd.DataFrame, scale: str, median: float, 
     p = float(joint["p_value"].iloc[0])
     if math.isnan(p):
         return text + " There is no joint test."
-    told = "; ".join(f"{r.statistic}: p = {float(r.p_value):.3g}" for r in joint.itertuples())  # type: ignore[arg-type]
+    told = "; ".join(f"{r.statistic}: p = {float(r.p_value):.3g}" for r in joint.itertuples())
     return f"{text} Jointly, with starts dealt out anew in {int(joint['draws'].iloc[0]):,} other ways: {told}."
 
 
@@ -249,8 +247,9 @@ def _notes(table: pd.DataFrame, dealt: Dealt, answered: int) -> tuple[str, ...]:
         notes.append(f"There is no joint test: {dealt.why}.")
         return tuple(notes)
     notes.append(
-        f"Starts were dealt out anew among {dealt.areas} areas, in {len(dealt.values) - 1:,} of the {dealt.total - 1:,} "
-        "other ways that there are. The test supposes that each might as well have had another's start."
+        f"Starts were dealt out anew among {dealt.areas} areas, in {len(dealt.values) - 1:,} of the "
+        f"{dealt.total - 1:,} other ways that there are. The test supposes that each might as well have had another's "
+        "start."
     )
     if len(dealt.used) < answered:
         notes.append(f"{answered - len(dealt.used)} specifications are not in the joint test: no quick estimate.")

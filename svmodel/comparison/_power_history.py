@@ -1,0 +1,228 @@
+"""Panels for power from the data themselves: the intervention put where and when there was none."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from svmodel.comparison._power_effects import intensity_behind
+from svmodel.comparison._power_plan import Drawn
+from svmodel.design import NEVER, TREATED, UNTREATED
+from svmodel.errors import EstimationError
+from svmodel.inference._ways import data_order
+from svmodel.numerics.negative_binomial import nb2_dispersion
+from svmodel.numerics.poisson_fe import fit_poisson, informative_cells
+from svmodel.numerics.two_way import TwoWay
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from svmodel.comparison._power_plan import Shape
+    from svmodel.design import DesignArrays
+    from svmodel.errors import Problems
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+
+__all__ = ["History", "history_of"]
+
+#: Areas nearest in level among which a likeness is drawn.
+_NEAREST = 10
+#: Fewer controls than this answer nothing.
+_FEWEST_CONTROLS = 2
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """A rectangle of areas and periods without intervention, and how studies are laid into it.
+
+    Attributes
+    ----------
+    y, mean : ndarray, shape (M, S)
+        Outcome, and its fitted mean for counts.
+    dispersion : float
+    exposure : ndarray, shape (M, S) or None
+    covariates : ndarray, shape (M, S, K)
+    areas : tuple of str
+    periods : pandas.PeriodIndex
+    order : ndarray of int, shape (M,)
+        Of the areas, by their data alone.
+    wanted : ndarray, shape (n,) or None
+        Levels that treated areas shall have, None for any.
+    level : ndarray, shape (M,)
+    shape : Shape
+    n_controls : int
+    kind : {"before", "never"}
+        Whether it holds all areas before the first start, or the never treated throughout.
+    """
+
+    y: Floats
+    mean: Floats
+    dispersion: float
+    exposure: Floats | None
+    covariates: Floats
+    areas: tuple[str, ...]
+    periods: pd.PeriodIndex
+    order: Ints
+    wanted: Floats | None
+    level: Floats
+    shape: Shape
+    n_controls: int
+    kind: str
+
+    @property
+    def shifts(self) -> int:
+        """In how many ways the study can be laid along the periods."""
+        return len(self.periods) - self.shape.length + 1
+
+    def draw(self, place: np.random.Generator, noise: np.random.Generator) -> Drawn:
+        """Lay the study in at random: when, in which areas."""
+        shift = int(place.integers(self.shifts))
+        treated = self._treated(place)
+        rest = np.setdiff1d(np.arange(len(self.order)), treated, assume_unique=True)
+        controls = self.order[rest[place.permutation(len(rest))[: self.n_controls]]]
+        start = np.full(len(self.areas), NEVER, dtype=np.int64)
+        end = np.full(len(self.areas), NEVER, dtype=np.int64)
+        chosen = self.order[treated]
+        start[chosen], end[chosen] = self.shape.start, self.shape.end
+        rows = np.sort(np.concatenate([chosen, controls]))
+        window = slice(shift, shift + self.shape.length)
+        y, mean = self.y[rows, window], self.mean[rows, window]
+        return Drawn(
+            y=y,
+            intensity=intensity_behind(noise, y, mean, self.dispersion),
+            exposure=None if self.exposure is None else self.exposure[rows, window],
+            covariates=self.covariates[rows, window],
+            start=start[rows],
+            end=end[rows],
+            areas=tuple(self.areas[i] for i in rows),
+            periods=self.periods[window],
+        )
+
+    def _treated(self, rng: np.random.Generator) -> Ints:
+        """Return places in `order` of the areas to treat, in the order of the starts."""
+        n, M = len(self.shape.start), len(self.order)
+        if self.wanted is None:
+            return rng.permutation(M)[:n].astype(np.int64)
+        level = self.level[self.order]
+        free = np.ones(M, dtype=bool)
+        out = np.empty(n, dtype=np.int64)
+        want = rng.permutation(self.wanted)
+        for k in rng.permutation(n):
+            left = np.flatnonzero(free)
+            near = left[np.argsort(np.abs(level[left] - want[k]), kind="stable")[:_NEAREST]]
+            out[k] = near[int(rng.integers(len(near)))]
+            free[out[k]] = False
+        return out
+
+
+def history_of(
+    arrays: DesignArrays,
+    shape: Shape,
+    *,
+    counts: bool,
+    planned: bool,
+    placement: str,
+    n_controls: int | None,
+    found: Problems,
+) -> History | None:
+    """Return the rectangle without intervention that the study is laid into; note why there is none.
+
+    All areas over the periods before the first start where the study fits in, else the never treated over all periods.
+    """
+    N, T = arrays.y.shape
+    reached = (arrays.status != UNTREATED).any(axis=0)
+    before = T if planned or not reached.any() else int(np.argmax(reached))
+    never = np.flatnonzero((arrays.status == UNTREATED).all(axis=1))
+    n, need = len(shape.start), shape.length
+    if before >= need:
+        rows, span, kind = np.arange(N), before, "before"
+    elif need <= T:
+        rows, span, kind = never, T, "never"
+    else:
+        rows, span, kind = np.empty(0, dtype=np.int64), 0, ""
+    if not kind:
+        found.add(
+            f"the study has {need} periods and the panel {T}",
+            where="study",
+            fix="Simulate from a model: method='model'.",
+            rule="too_short",
+        )
+        return None
+    rows = rows[~np.isnan(arrays.y[rows, :span]).all(axis=1)]
+    if kind == "never" and len(rows) < n + _FEWEST_CONTROLS:
+        found.add(
+            f"there is nothing to resample {n} treated areas from: {before} periods before the first start, fewer than "
+            f"the study's {need}, and {len(rows)} areas that are never treated",
+            where="design",
+            fix="Shorten the study (study=(12, 12), say), treat fewer areas, say planned=True if nothing has begun "
+            "yet, or simulate from a model: method='model'.",
+            rule="no_history",
+        )
+        return None
+    left = len(rows) - n
+    controls = left if n_controls is None else n_controls
+    if controls > left or controls < _FEWEST_CONTROLS:
+        found.add(
+            f"{n} treated areas and {controls} controls cannot be drawn from {len(rows)} areas without intervention",
+            where="n_treated" if n_controls is None else "n_controls",
+            fix="Ask for fewer, or simulate from a model: method='model'.",
+            rule="too_many",
+        )
+        return None
+    part = arrays.take(rows)
+    y = part.y[:, :span]
+    exposure = None if part.exposure is None else part.exposure[:, :span]
+    mean, k = _mean(y, exposure, found) if counts else (np.zeros_like(y), 0.0)
+    wanted = None
+    level = _log_level(y, ~np.isnan(y), counts=counts)
+    if placement == "alike":
+        use = arrays.untreated if not planned else ~np.isnan(arrays.y)
+        own = _log_level(arrays.y, use, counts=counts)[(arrays.status == TREATED).any(axis=1)]
+        own = np.sort(own)
+        wanted = own[np.floor((np.arange(n) + 0.5) * len(own) / n).astype(np.int64)]
+    order = data_order(part)
+    return History(
+        y,
+        mean,
+        k,
+        exposure,
+        part.covariates[:, :span],
+        part.areas,
+        part.periods[:span],
+        order,
+        wanted,
+        level,
+        shape,
+        int(controls),
+        kind,
+    )
+
+
+def _log_level(y: Floats, use: NDArray[np.bool_], *, counts: bool) -> Floats:
+    """Return each area's mean outcome, for counts as a logarithm with half an event added."""
+    n = np.maximum(use.sum(axis=1), 1)
+    total = np.where(use, y, 0.0).sum(axis=1)
+    return np.log((total + 0.5) / n) if counts else total / n
+
+
+def _mean(y: Floats, exposure: Floats | None, found: Problems) -> tuple[Floats, float]:
+    """Return fitted means by area and period, and the dispersion about them."""
+    known = ~np.isnan(y)
+    use = informative_cells(y, known)
+    if not use.any():
+        found.add("no event is recorded where there was no intervention", where="outcome", rule="no_events")
+        return np.zeros_like(y), 0.0
+    try:
+        mean = np.nan_to_num(fit_poisson(y, TwoWay(use), exposure).mu)
+    except EstimationError as error:
+        found.add(f"the counts without intervention have no area and period levels: {error.title}", rule="no_levels")
+        return np.zeros_like(y), 0.0
+    fitted = use & (mean > 0)
+    freed = int(fitted.any(axis=1).sum() + fitted.any(axis=0).sum() - 1)
+    k = nb2_dispersion(y[fitted], mean[fitted], parameters=freed)
+    return np.where(fitted, mean, 0.0), 0.0 if math.isnan(k) else k
