@@ -74,7 +74,7 @@ def regression_to_the_mean(result: Result, *, seed: int = 0) -> CheckResult:
     Barnett, van der Pols and Dobson (2005), *International Journal of Epidemiology* 34, eq. 1: the effect of
     regression to the mean is (1 - reliability) times the excess. Cox and Hinkley (1974), *Theoretical Statistics*,
     section 5.2: comparing given what is sufficient for the nuisance. Davidson and Flachaire (2008), *Journal of
-    Econometrics* 146, section 2: tossed signs of independent parts.
+    Econometrics* 146(1): tossed signs of independent parts.
     """
     if result.design is None:
         return not_applicable(_NAME, "the result was read without its data")
