@@ -81,9 +81,9 @@ def event_path(result: Result) -> EventPath | str:
     two-way fixed effects measure from the average before the start instead; the misses of each area then sum to zero
     before it, so that the last lead is minus the sum of the others, by expected counts, and so is its error. Where
     correlations were drawn towards none (``few_treated``) they no longer keep that sum, and it is imposed on them: the
-    last lead enters with its own error, and all leads less their average. A Callaway-Sant'Anna study with a varying
-    base is fitted again with a universal one: comparisons of each period with the one before it cannot be added up
-    where cohorts come and go.
+    last lead enters with its own error, all leads less their average, and the sum of their variances is held. A
+    Callaway-Sant'Anna study with a varying base is fitted again with a universal one: comparisons of each period with
+    the one before it cannot be added up where cohorts come and go.
 
     *Overall effect.* Horizons are weighted by their expected counts on the log scale and by their treated area-periods
     on the additive one, as the average effect does; equally where the result was read without its data.
@@ -137,7 +137,11 @@ def event_path(result: Result) -> EventPath | str:
         if getattr(result.estimator, "few_treated", 0):
             covariance[at, at] = last_error**2
             away = np.eye(len(full)) - np.outer(before, base)
+            own = float(np.diag(covariance)[before].sum())
             covariance = away @ covariance @ away.T
+            # the leads' errors are already about their average: taking it off again must not make them smaller
+            kept = np.where(before, np.sqrt(own / float(np.diag(covariance)[before].sum())), 1.0)
+            covariance *= np.outer(kept, kept)
         else:
             L[at] = -np.delete(size, at) / size[at]
             covariance = L @ joint.covariance[np.ix_(order, order)] @ L.T

@@ -84,6 +84,29 @@ def test_the_last_lead_has_the_error_that_the_table_gives(result, design):
         np.testing.assert_allclose(path.base @ path.covariance @ path.base, 0.0, atol=1e-12)
 
 
+@pytest.mark.parametrize("leads", [2, 3])
+def test_few_leads_keep_their_errors(make_design, leads):
+    # with two or three leads an average taken off twice would halve the variances, or take a third of them
+    fitted = ETWFE.fit(make_design(1, n=80, treated=40, mean=50, starts=(leads,), length=leads + 3))
+    path = event_path(fitted)
+    table = fitted.estimates[(fitted.estimates["term"] == "event") & (fitted.estimates["scale"] == "rate_ratio")]
+    early = table[table["horizon"] < 0]
+    own = ((early["std_error"] / early["estimate"]) ** 2).sum()
+    assert np.diag(path.covariance)[path.before].sum() == pytest.approx(own, rel=0.02)
+    np.testing.assert_allclose(path.base @ path.covariance @ path.base, 0.0, atol=1e-12)
+    # against a plain estimate: areas' own changes between the last lead and each other period
+    arrays = fitted.design.arrays
+    ever = arrays.treated.any(axis=1)
+    rate = arrays.y / arrays.exposure
+    change = np.log(rate / rate[:, [leads - 1]])
+    plain = sum(change[g].var(axis=0, ddof=1) / g.sum() for g in (ever, ~ever))
+    away = np.eye(leads + 3) - np.eye(leads + 3)[leads - 1]
+    ours = np.diag(away @ path.covariance @ away.T)
+    # 40 areas on a side know a variance to sqrt(2 / 78) = 16%, and the mean of four or five that share a period hardly
+    # less well
+    assert ours.sum() == pytest.approx(plain.sum(), rel=0.3)
+
+
 def test_the_overall_effect_is_that_of_the_result(make_design):
     # additive: the weighted sum of the events is the average effect itself
     fitted = CallawaySantAnna(base_period="universal").fit(make_design(3, effect=0.7))
