@@ -196,7 +196,8 @@ class InterruptedTimeSeries:
             "expected": float(first.expected[0]),
             "treated_cells_used": int(first.cells[0]),
             "autocorrelation": fitted.rho,
-            "inference": f"series ({self.errors})",
+            "inference": "series",
+            "errors": self.errors,
         }
         if self.errors == "newey_west":
             diagnostics["bandwidth"] = fitted.bandwidth

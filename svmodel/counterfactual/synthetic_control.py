@@ -264,7 +264,7 @@ class SyntheticControl:
                 "relative_fit": max(f.rmspe / f.uniform if f.uniform > 0 else math.nan for f in fits),
                 "misfit": max(f.misfit for f in fits),
                 "hull": "outside" if outside else "inside",
-                "inference": "placebos in space" if len(shown) else "none",
+                "inference": "placebo" if len(shown) else "none",
                 "placebos": len(shown),
                 "placebos_enumerated": shown.enumerated,
                 "p_value_rmspe_ratio": p_ratio,
