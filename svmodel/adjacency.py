@@ -39,7 +39,7 @@ class Adjacency:
     @property
     def islands(self) -> tuple[str, ...]:
         """Areas that border on no other."""
-        return tuple(a for a, alone in zip(self.areas, ~self.borders.any(axis=1), strict=True) if alone)
+        return tuple(a for a, row in zip(self.areas, self.borders, strict=True) if not row.any())
 
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """Return each border once, in the order of the areas."""

@@ -95,18 +95,24 @@ def placebo_in_time(result: Result, *, seed: int = 0) -> CheckResult:
     return CheckResult(_NAME, "passed", text, table)
 
 
-def placebo_design(design: Design) -> tuple[Design, int] | str:
-    """Return the design with starts moved back and by how many periods, or why there is none."""
+def placebo_design(design: Design, shift: int | None = None, *, until: int = 0) -> tuple[Design, int] | str:
+    """Return the design with starts moved back and by how many periods, or why there is none.
+
+    `shift` is half the shortest time before a start unless given; `until` are periods before the real start that take
+    no part, apart from the design's anticipation.
+    """
     arrays = design.arrays
     treated = treated_indices(design)
-    clean = arrays.start[treated] - design.anticipation
+    away = design.anticipation + until
+    clean = arrays.start[treated] - away
     shortest = int(clean.min())
-    if shortest < _SHORTEST:
-        return f"only {span(design, shortest)} lie before the first start, and {_SHORTEST} are needed"
-    shift = shortest // 2
+    if shift is None:
+        if shortest < _SHORTEST:
+            return f"only {span(design, shortest)} lie before the first start, and {_SHORTEST} are needed"
+        shift = shortest // 2
     first, last = arrays.periods[0], arrays.periods[int(clean.max()) - 1]
-    starts = {arrays.areas[i]: arrays.periods[int(arrays.start[i])] - shift for i in treated}
-    ends = {arrays.areas[i]: arrays.periods[int(arrays.start[i]) - design.anticipation - 1] for i in treated}
+    starts = {arrays.areas[i]: arrays.periods[int(arrays.start[i])] - until - shift for i in treated}
+    ends = {arrays.areas[i]: arrays.periods[int(arrays.start[i]) - away - 1] for i in treated}
     later = {a: p for a, p in design.intervention.starts.items() if a not in starts and a in arrays.areas and p > last}
     if all(p < starts[a] for a, p in ends.items()):
         return "the declared anticipation covers the time to which the starts would be moved"

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+import inspect
+from typing import TYPE_CHECKING, Any, Protocol
 
 from svmodel.checkresult import CheckResult
+from svmodel.checks._words import why_refused
+from svmodel.checks.anticipation import anticipation
 from svmodel.checks.honest_bounds import honest_bounds
 from svmodel.checks.leave_one_area_out import leave_one_area_out
+from svmodel.checks.negative_controls import negative_controls
 from svmodel.checks.overdispersion import overdispersion
+from svmodel.checks.overlap import overlap
+from svmodel.checks.placebo_in_space import placebo_in_space
 from svmodel.checks.placebo_in_time import placebo_in_time
 from svmodel.checks.pre_trend_power import pre_trend_power
 from svmodel.checks.pre_trends import pre_trends
+from svmodel.checks.recording_practice import recording_practice
 from svmodel.checks.regression_to_the_mean import regression_to_the_mean
+from svmodel.checks.spillover import spillover
 from svmodel.errors import Problems, UserError, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from svmodel.result import Result
 
-__all__ = ["CHECKS", "Check", "run"]
+__all__ = ["CHECKS", "Check", "option_names", "run"]
 
 
 class Check(Protocol):
-    """A question put to a result; it answers, or says why it cannot."""
+    """A question put to a result; it answers, or says why it cannot. Some take options of their own by name."""
 
     def __call__(self, result: Result, *, seed: int = 0) -> CheckResult:
         """Make the check."""
@@ -35,14 +43,26 @@ CHECKS: dict[str, Check] = {
     "pre_trends": pre_trends,
     "pre_trend_power": pre_trend_power,
     "honest_bounds": honest_bounds,
+    "anticipation": anticipation,
     "placebo_in_time": placebo_in_time,
+    "placebo_in_space": placebo_in_space,
+    "negative_controls": negative_controls,
     "leave_one_area_out": leave_one_area_out,
     "regression_to_the_mean": regression_to_the_mean,
+    "spillover": spillover,
+    "recording_practice": recording_practice,
+    "overlap": overlap,
     "overdispersion": overdispersion,
 }
 
 
-def run(result: Result, *, seed: int = 0, names: Iterable[str] | None = None) -> tuple[CheckResult, ...]:
+def run(
+    result: Result,
+    *,
+    seed: int = 0,
+    names: Iterable[str] | None = None,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+) -> tuple[CheckResult, ...]:
     """Make every check of a result, or those named.
 
     Parameters
@@ -52,6 +72,10 @@ def run(result: Result, *, seed: int = 0, names: Iterable[str] | None = None) ->
         Of the checks that draw at random; a check's draws do not depend on which others are made.
     names : iterable of str, optional
         Names from :data:`CHECKS`, in the order wanted.
+    options : mapping of str to mapping, optional
+        What single checks are told beside the result, by check: ``{"negative_controls": {"outcomes":
+        ["bicycle_theft"]}, "spillover": {"neighbours": {"E08000012": ["E08000011"]}}}``. Options of checks that are not
+        made are not used.
 
     Returns
     -------
@@ -61,7 +85,7 @@ def run(result: Result, *, seed: int = 0, names: Iterable[str] | None = None) ->
     Raises
     ------
     UserError
-        Naming every unknown name with the nearest valid one.
+        Naming every unknown check and option with the nearest valid one.
 
     Examples
     --------
@@ -75,12 +99,37 @@ def run(result: Result, *, seed: int = 0, names: Iterable[str] | None = None) ->
     for name in wanted:
         if name not in CHECKS:
             problems.add(f"there is no check {name!r}", fix=did_you_mean(name, CHECKS), rule="unknown_check")
+    told = dict(options or {})
+    for name, held in told.items():
+        if name not in CHECKS:
+            fix = did_you_mean(name, CHECKS)
+            problems.add(f"there is no check {name!r}", where="options", fix=fix, rule="unknown_check")
+            continue
+        valid = option_names(name)
+        for option in held:
+            if option not in valid:
+                what = f"{name} has no option {option!r}"
+                fix = did_you_mean(option, valid) if valid else "It has none."
+                problems.add(what, where="options", fix=fix, rule="unknown_option")
     problems.raise_if_any(UserError, "these checks cannot be made")
-    return tuple(_made(name, result, seed) for name in wanted)
+    return tuple(_made(name, result, seed, told.get(name, {})) for name in wanted)
 
 
-def _made(name: str, result: Result, seed: int) -> CheckResult:
+def option_names(name: str) -> tuple[str, ...]:
+    """Return the options of a check.
+
+    Examples
+    --------
+    >>> option_names("negative_controls")
+    ('outcomes',)
+    """
+    return tuple(n for n in inspect.signature(CHECKS[name]).parameters if n not in ("result", "seed"))
+
+
+def _made(name: str, result: Result, seed: int, options: Mapping[str, Any]) -> CheckResult:
     try:
-        return CHECKS[name](result, seed=seed)
+        return CHECKS[name](result, seed=seed, **options)
+    except UserError as error:
+        return CheckResult(name, "errored", f"This check could not be made as it was asked for: {why_refused(error)}.")
     except Exception as error:  # noqa: BLE001 - recorded as the check's status, and the others go on
         return CheckResult(name, "errored", f"This check broke down: {type(error).__name__}: {error}")

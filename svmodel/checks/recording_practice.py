@@ -1,0 +1,245 @@
+"""Recording practice: whether harm changed, or how much of it is recorded."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from svmodel import periods
+from svmodel.breaks import Break
+from svmodel.checkresult import CheckResult
+from svmodel.checks._ratio_of_effects import ratio_interval, with_second
+from svmodel.checks._words import (
+    average_effect,
+    change,
+    change_of,
+    is_significant,
+    not_applicable,
+    p_words,
+    treated_indices,
+    why_refused,
+)
+from svmodel.errors import DataError, UserError, did_you_mean
+from svmodel.result import PointEstimator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from svmodel.design import Design
+    from svmodel.inference.interval import Interval
+    from svmodel.result import Effect, Result
+
+__all__ = ["recording_practice"]
+
+_NAME = "recording_practice"
+_COLUMNS = ["quantity", "outcome", "period", "scale", "estimate", "conf_low", "conf_high", "p_value", "problem"]
+
+
+def recording_practice(
+    result: Result, *, seed: int = 0, outcome: str | None = None, breaks: Iterable[Any] = ()
+) -> CheckResult:
+    """Set the effect on a recorded count beside that on a second record of the same harm, such as hospital admissions.
+
+    If violence falls, both fall. If less of it is recorded, the first falls alone, and the ratio of both breaks at the
+    start in treated areas and not in the others. The ratio of the two effects (the difference of log rate ratios, over
+    the same cells) is that break.
+
+    Parameters
+    ----------
+    result : Result
+        On a recorded count.
+    seed : int
+        Not used; refits take the seed of `result`.
+    outcome : str, optional
+        Another count of the panel, of the same kind of harm, that does not pass through the same records.
+    breaks : iterable of Break
+        Declared changes in how the data came about. One within half a year of a start is told: where it did not come
+        everywhere at once, it cannot be told from the intervention.
+
+    Returns
+    -------
+    CheckResult
+        ``failed`` where the interval of the ratio of effects leaves out 1; ``informative`` where there is none, or no
+        second outcome, and where a declared break is near a start; ``passed`` otherwise. The table has ``quantity,
+        outcome, period, scale, estimate, conf_low, conf_high, p_value, problem``: the two effects, their ratio, and the
+        ratio of the counts by year in treated and in other areas (``ratio_treated``, ``ratio_others``).
+
+    Raises
+    ------
+    DataError
+        If `outcome` is no other count of the panel (with the nearest that is), or a break is none.
+
+    Notes
+    -----
+    Supposes that the intervention changes both records by the same ratio. It need not: it may bring victims to report
+    more often, or avert the injuries that reach a hospital before others. Where the estimator is not on the log scale,
+    or does not give its average effect alone, the ratio is that of extended two-way fixed effects (Poisson). Its
+    interval is the jackknife's over areas, or with few treated areas that of placebo areas.
+
+    References
+    ----------
+    Home Office Counting Rules change what is counted, not what happens; hospital data are the usual check:
+    Sivarajasingam and Shepherd (2001), *Emergency Medicine Journal* 18. Florence, Shepherd, Brennan and Simon (2011),
+    *BMJ* 342:d3313.
+    """
+    del seed
+    held = _read_breaks(breaks)
+    if result.design is None:
+        return not_applicable(_NAME, "the result was read without its data")
+    design = result.design
+    near = _near(held, design)
+    if outcome is None:
+        if near:
+            return CheckResult(_NAME, "informative", f"No second record of the same harm was named. {near}")
+        return not_applicable(_NAME, "nobody named a second record of the same harm (option `outcome`)")
+    _check_outcome(outcome, design)
+    if not design.is_count:
+        return not_applicable(_NAME, f"{design.outcome!r} is a measure, not a count of recorded events")
+    real = average_effect(result)
+    second, problem = _effect_on(result, design, outcome)
+    table = [_row("effect_recorded", design.outcome, real), _row("effect_second", outcome, second, problem)]
+    found = _ratio(result, design, outcome)
+    if isinstance(found, str):
+        table.append({"quantity": "ratio_of_effects", "scale": "rate_ratio", "problem": found})
+    else:
+        with np.errstate(over="ignore"):
+            estimate, low, high = (float(v) for v in np.exp([found.estimate, found.low, found.high]))
+        table.append(
+            {
+                "quantity": "ratio_of_effects",
+                "scale": "rate_ratio",
+                "estimate": estimate,
+                "conf_low": low,
+                "conf_high": high,
+                "p_value": found.p_value,
+            }
+        )
+    frame = pd.DataFrame([*table, *_by_year(design, outcome)]).reindex(columns=_COLUMNS)
+    return _say(frame, design, outcome, real, second, found, near)
+
+
+def _say(
+    frame: pd.DataFrame,
+    design: Design,
+    outcome: str,
+    real: Effect | None,
+    second: Effect | None,
+    found: Interval | str,
+    near: str,
+) -> CheckResult:
+    parts = [f"{n}: {change_of(e)}" for n, e in ((design.outcome, real), (outcome, second)) if e is not None]
+    head = (
+        f"Effects on both records ({'; '.join(parts)})." if parts else "The method gives no interval for either record."
+    )
+    if isinstance(found, str) or math.isnan(found.low):
+        why = found if isinstance(found, str) else found.why
+        text = f"{head} Whether their ratio broke at the start could not be tested: {why.rstrip('.')}. {near}"
+        return CheckResult(_NAME, "informative", text.strip(), frame)
+    low, high = (change(v, "log_rate_ratio") for v in (found.low, found.high))
+    ratio = f"{change(found.estimate, 'log_rate_ratio')} ({low} to {high}, {p_words(found.p_value)})"
+    if found.low > 0 or found.high < 0:
+        less = found.estimate < 0
+        text = (
+            f"{head} The ratio of {design.outcome} to {outcome} changed by {ratio} with the start, beside other areas: "
+            f"{'less' if less else 'more'} of the harm seems to be recorded than before, so that the effect "
+            f"on {design.outcome} {'overstates a fall in harm' if less else 'hides a fall, or feigns a rise'}. {near}"
+        )
+        return CheckResult(_NAME, "failed", text.strip(), frame)
+    text = (
+        f"{head} The ratio of {design.outcome} to {outcome} changed by {ratio} with the start, beside other areas, "
+        "which is no change within its uncertainty: there is no clear sign that recording changed. Changes that "
+        f"the interval holds cannot be ruled out. {near}"
+    )
+    if real is not None and second is not None and is_significant(real) and not is_significant(second):
+        text = f"{text.strip()} Of both effects only that on {design.outcome} is significant."
+    return CheckResult(_NAME, "informative" if near else "passed", text.strip(), frame)
+
+
+def _read_breaks(breaks: Iterable[Any]) -> list[Break]:
+    given = [breaks] if isinstance(breaks, Break) else list(breaks)
+    wrong = [b for b in given if not isinstance(b, Break)]
+    if wrong:
+        raise DataError(f"breaks have to be svmodel.breaks.Break, and {wrong[0]!r} is none")
+    return given
+
+
+def _near(breaks: list[Break], design: Design) -> str:
+    """Return a sentence on breaks within half a year of a start, or nothing."""
+    arrays = design.arrays
+    starts = np.unique(arrays.start[treated_indices(design)])
+    reach = max(1, periods.per_year(arrays.periods) // 2)
+    close = [b for b in breaks if (np.abs(starts - b.within(arrays.periods)[0]) <= reach).any()]
+    if not close:
+        return ""
+    named = "; ".join(str(b) for b in close)
+    return (
+        f"A declared change in the data lies within half a year of a start: {named}. If it did not come everywhere at "
+        "once, it cannot be told from the intervention."
+    )
+
+
+def _check_outcome(outcome: str, design: Design) -> None:
+    others = [c for c in design.panel.counts if c != design.outcome]
+    if outcome == design.outcome:
+        raise DataError(f"{outcome!r} is the outcome of the study itself, and no second record")
+    if outcome not in others:
+        fix = did_you_mean(outcome, others) if others else "The panel has no other count."
+        raise DataError(f"{outcome!r} is no count of the panel. {fix}")
+
+
+def _effect_on(result: Result, design: Design, outcome: str) -> tuple[Effect | None, str | None]:
+    try:
+        effect = average_effect(result.refit(design=replace(design, outcome=outcome)))
+    except UserError as error:
+        return None, why_refused(error)
+    return (effect, None) if effect is not None else (None, "the method gives no average effect with an interval")
+
+
+def _row(quantity: str, outcome: str, effect: Effect | None, problem: str | None = None) -> dict[str, object]:
+    row: dict[str, object] = {"quantity": quantity, "outcome": outcome, "problem": problem}
+    if effect is not None:
+        row |= {f: getattr(effect, f) for f in ("scale", "estimate", "conf_low", "conf_high", "p_value")}
+    return row
+
+
+def _ratio(result: Result, design: Design, outcome: str) -> Interval | str:
+    from svmodel.did.etwfe import ExtendedTwoWayFixedEffects
+
+    estimator: Any = result.estimator
+    ready = isinstance(estimator, PointEstimator) and estimator.scale == "log_rate_ratio"
+    if not ready or hasattr(estimator, "arrays"):
+        estimator = ExtendedTwoWayFixedEffects()
+    return ratio_interval(estimator, with_second(design.arrays, design.view.matrix(outcome)))
+
+
+def _by_year(design: Design, outcome: str) -> list[dict[str, object]]:
+    """Return the ratio of both counts by year (from the first period on) in treated and in other areas."""
+    arrays = design.arrays
+    both = with_second(arrays, design.view.matrix(outcome))
+    first, second = both.y, both.covariates[..., -1]
+    treated = np.zeros(len(arrays.areas), dtype=bool)
+    treated[treated_indices(design)] = True
+    step = periods.per_year(arrays.periods)
+    rows: list[dict[str, object]] = []
+    for name, areas in (("ratio_treated", treated), ("ratio_others", ~treated)):
+        for begun in range(0, len(arrays.periods), step):
+            span = slice(begun, begun + step)
+            below = _total(second, areas, span)
+            ratio = _total(first, areas, span) / below if below > 0 else math.nan
+            named = periods.label(arrays.periods[begun])
+            last = periods.label(arrays.periods[min(begun + step, len(arrays.periods)) - 1])
+            period = named if named == last else f"{named} to {last}"
+            rows.append(
+                {"quantity": name, "outcome": design.outcome, "period": period, "scale": "ratio", "estimate": ratio}
+            )
+    return rows
+
+
+def _total(counts: NDArray[np.float64], areas: NDArray[np.bool_], span: slice) -> float:
+    return float(np.nansum(counts[areas][:, span]))
