@@ -14,7 +14,7 @@ from svmodel.report import page as pages
 from svmodel.report.area_view import AreaView
 from svmodel.report.content import Section, figures_of
 from svmodel.report.numbers import estimates_csv, result_json
-from svmodel.report.sections import coming, effect, happening, method, quality, worth
+from svmodel.report.sections import coming, effect, happening, method, quality, second_looks, synthetic, worth
 
 if TYPE_CHECKING:
     from svmodel.report.context import StudyContext
@@ -22,14 +22,25 @@ if TYPE_CHECKING:
 __all__ = ["AreaReport", "open_area"]
 
 #: Order of the page, whatever the order in which a notebook asks for its sections.
-ORDER = ("happening", "coming", "effect", "worth", "quality", "method")
+ORDER = (
+    "happening",
+    "coming",
+    "effect",
+    "donors",
+    "inference",
+    "specifications",
+    "power",
+    "worth",
+    "quality",
+    "method",
+)
 
 
 @dataclass(frozen=True, eq=False)
 class AreaReport:
     """One area's report in the making. Made by :func:`open_area`.
 
-    Each of the six methods builds one section of the page, keeps it, and returns it so that a notebook
+    Each method named after a section builds that section of the page, keeps it, and returns it so that a notebook
     shows it; :meth:`write` then writes the page and its files. A section that was not asked for is not on the page.
 
     Parameters
@@ -54,6 +65,22 @@ class AreaReport:
     def effect(self) -> Section:
         """Return what the intervention did: here, where the area was treated, and over the whole study."""
         return self._keep(effect.build(self.view))
+
+    def donors(self) -> Section:
+        """Return the effect of synthetic methods without each of the heaviest donors."""
+        return self._keep(synthetic.build(self.view))
+
+    def inference(self) -> Section:
+        """Return the headline's effect under the other methods of inference that the study names."""
+        return self._keep(second_looks.inference(self.view))
+
+    def specifications(self) -> Section:
+        """Return the specification curve with its joint test."""
+        return self._keep(second_looks.specifications(self.view))
+
+    def power(self) -> Section:
+        """Return what a study like this could have seen."""
+        return self._keep(second_looks.power(self.view))
 
     def worth(self) -> Section:
         """Return whether it was worth it: costs, and what it would have to avert to pay for itself."""

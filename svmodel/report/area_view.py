@@ -15,6 +15,8 @@ from svmodel.present import prose, protected
 from svmodel.present.disclosure import CONFIDENTIAL
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from svmodel.design import Intervention
     from svmodel.panel import Panel
     from svmodel.present.disclosure import Disclosure
@@ -28,8 +30,18 @@ METHOD_NAMES = {
     "TwoWayFixedEffects": "Two-way fixed effects",
     "ExtendedTwoWayFixedEffects": "Extended two-way fixed effects",
     "CallawaySantAnna": "Callaway and Sant'Anna",
+    "Imputation": "Imputation",
+    "SunAbraham": "Sun and Abraham",
+    "StackedDiD": "Stacked difference-in-differences",
+    "TripleDifference": "Triple difference",
+    "InterruptedTimeSeries": "Interrupted time series",
+    "StructuralTimeSeries": "Structural time series",
+    "SyntheticControl": "Synthetic control",
+    "SyntheticDiD": "Synthetic difference-in-differences",
 }
 _CHOICES = {"poisson": "Poisson", "dr": "doubly robust", "ipw": "inverse probability weighting", "reg": "regression"}
+#: Choices whose value says by itself what it is.
+_PLAIN = ("family", "method")
 
 
 @dataclass(frozen=True)
@@ -123,9 +135,12 @@ class AreaView:
         """Declared breaks as figures mark them: from, until (None where it lasted), and a few words."""
         return tuple((b.period, b.until, _short(b.reason)) for b in self.study.breaks)
 
-    def free_text(self, text: str) -> str:
-        """Return what a method or a person wrote, in one line, without hidden counts or names of columns."""
-        names = (*self.context.panel.areas, *self.context.panel.names.values())
+    def free_text(self, text: str, keep: Iterable[str] = ()) -> str:
+        """Return what a method or a person wrote, in one line, without hidden counts or names of columns.
+
+        What is in `keep` stays as it is, as names of areas do.
+        """
+        names = (*self.context.panel.areas, *self.context.panel.names.values(), *keep)
         return self.readable(self.disclosure.free_text(" ".join(text.split()), names))
 
     def readable(self, text: str) -> str:
@@ -228,8 +243,24 @@ def method_name(study: Study, label: str) -> str:
     if spec is None:
         return label
     name = METHOD_NAMES.get(spec.name, spec.name)
-    choices = ", ".join(_CHOICES.get(str(v), str(v).replace("_", " ")) for v in spec.choices.values())
+    choices = ", ".join(_choice(k, v) for k, v in spec.choices.items())
     return f"{name} ({choices})" if choices else name
+
+
+def _choice(key: str, value: object) -> str:
+    """Return one choice in words.
+
+    Examples
+    --------
+    >>> _choice("family", "poisson"), _choice("control", "not_yet_treated"), _choice("slope_change", False)
+    ('Poisson', 'control not yet treated', 'no slope change')
+    """
+    name = key.replace("_", " ")
+    if isinstance(value, bool):
+        return name if value else f"no {name}"
+    values = value if isinstance(value, tuple) else (value,)
+    text = ", ".join(_CHOICES.get(str(v), str(v).replace("_", " ")) for v in values)
+    return text if key in _PLAIN else f"{name} {text}"
 
 
 def _short(text: str, words: int = 4) -> str:

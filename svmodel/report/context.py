@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from svmodel.errors import DataError, DesignError, EstimationError, Problems, UserError
 from svmodel.files import atomic_file
 from svmodel.report.processes import Answer, Piece, side_by_side
+from svmodel.report.scrutiny import FAULT, Scrutiny, scrutinise
 from svmodel.seeds import derive_seed
 
 if TYPE_CHECKING:
@@ -23,10 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["FAULT", "StudyContext", "designs", "load", "prepare"]
 
 _FORMAT = "svmodel-context-1"
-
-
-#: How the message of a method begins that broke down, where one that refuses says what is wrong with the question.
-FAULT = "a fault in svmodel, not in the data: "
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +48,8 @@ class StudyContext:
         the message. Reports show them.
     checks : mapping of str to tuple of CheckResult
         Checks of the headline estimator's result, by outcome.
+    scrutiny : mapping of str to Scrutiny
+        Second looks at the headline outcome's effect, by outcome.
     forecasts : mapping of str to Forecast
         Of the reporting areas, by outcome.
     disclosure : Disclosure
@@ -69,6 +68,7 @@ class StudyContext:
     results: Mapping[str, Mapping[str, Result]] = field(default_factory=dict)
     failures: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     checks: Mapping[str, tuple[CheckResult, ...]] = field(default_factory=dict)
+    scrutiny: Mapping[str, Scrutiny] = field(default_factory=dict)
     forecasts: Mapping[str, Any] = field(default_factory=dict)
     synthetic: bool = False
     data_sources: tuple[str, ...] = ()
@@ -189,6 +189,7 @@ def prepare(
         results={o: f.results for o, f in ordered.items() if o in asked},
         failures={o: f.failures for o, f in ordered.items() if f.failures},
         checks={o: f.checks for o, f in ordered.items() if o in asked},
+        scrutiny={o: f.scrutiny for o, f in ordered.items() if f.scrutiny is not None},
         forecasts={o: f.forecast for o, f in ordered.items() if f.forecast is not None},
         synthetic=panel.synthetic,
         data_sources=study.data.sources or ((panel.source,) if panel.source else ()),
@@ -203,17 +204,20 @@ class OutcomeFits:
     failures: Mapping[str, str]
     checks: tuple[CheckResult, ...]
     forecast: Any
+    scrutiny: Scrutiny | None = None
 
 
 def fit_outcome(study: Study, reporting: Panel, outcome: str, design: Design | None) -> OutcomeFits:
     """Fit every estimator, the checks and the forecast of one outcome; what refuses or breaks stops no other."""
     failed: dict[str, str] = {}
     results = {} if design is None else _fit_all(study, design, failed)
+    asked = design is not None and outcome == study.headline_outcome.column
     return OutcomeFits(
         results=results,
         failures=failed,
         checks=_check(study, results),
         forecast=_forecast(study, reporting, outcome, failed) if study.horizon else None,
+        scrutiny=scrutinise(study, design, results) if asked and design is not None else None,
     )
 
 

@@ -16,24 +16,45 @@ if TYPE_CHECKING:
     from svmodel.ledger import Extract
     from svmodel.report.study import DataSpec
 
-__all__ = ["checks", "default_notebook", "estimators", "layouts", "read_layout"]
+__all__ = [
+    "checks",
+    "default_notebook",
+    "estimators",
+    "inferences",
+    "layout_options",
+    "layouts",
+    "notebooks",
+    "read_layout",
+]
 
 #: Rooms whose public frozen dataclasses with a ``fit`` are estimators.
 _ROOMS = ("svmodel.did", "svmodel.counterfactual")
-_NOTEBOOK = "area_evaluation.ipynb"
+_NOTEBOOK = "area_evaluation"
+#: Names of the notebooks that are shipped.
+_NOTEBOOKS = (_NOTEBOOK, "did_evaluation", "synthetic_control")
 
 
 @cache
 def estimators() -> dict[str, type[Any]]:
     """Return every estimator by name."""
-    found = {}
-    for room in _ROOMS:
-        module = importlib.import_module(room)
-        for name in getattr(module, "__all__", ()):
-            thing = getattr(module, name)
-            if inspect.isclass(thing) and dataclasses.is_dataclass(thing) and hasattr(thing, "fit"):
-                found[name] = thing
-    return found
+    return {name: thing for room in _ROOMS for name, thing in _choosable(room, "fit").items()}
+
+
+@cache
+def inferences() -> dict[str, type[Any]]:
+    """Return every method of inference that is put to a finished result, by name."""
+    return _choosable("svmodel.inference", "infer")
+
+
+def _choosable(room: str, method: str) -> dict[str, type[Any]]:
+    """Return a room's public dataclasses that have a method."""
+    module = importlib.import_module(room)
+    things = {name: getattr(module, name) for name in getattr(module, "__all__", ())}
+    return {
+        name: thing
+        for name, thing in things.items()
+        if inspect.isclass(thing) and dataclasses.is_dataclass(thing) and hasattr(thing, method)
+    }
 
 
 @cache
@@ -100,12 +121,27 @@ def _read(
 
 
 def default_notebook() -> Path:
-    """Return the notebook that every study without its own runs.
+    """Return the notebook that every study without its own runs."""
+    return notebooks()[_NOTEBOOK]
 
-    It stands in ``notebooks/`` of a checkout, and beside this file in an installed package.
+
+@cache
+def notebooks() -> dict[str, Path]:
+    """Return the notebooks that are shipped, by the names that a study file gives them.
+
+    They stand in ``notebooks/`` of a checkout, and beside this file in an installed package.
+
+    Raises
+    ------
+    OutputError
+        If one is missing.
     """
     here = Path(__file__).resolve()
-    for path in (here.parent / "notebooks" / _NOTEBOOK, here.parents[2] / "notebooks" / _NOTEBOOK):
-        if path.is_file():
-            return path
-    raise OutputError(f"svmodel is not whole: its notebook {_NOTEBOOK!r} is neither installed nor in a checkout")
+    found = {}
+    for name in _NOTEBOOKS:
+        places = (here.parent / "notebooks" / f"{name}.ipynb", here.parents[2] / "notebooks" / f"{name}.ipynb")
+        path = next((p for p in places if p.is_file()), None)
+        if path is None:
+            raise OutputError(f"svmodel is not whole: its notebook {name!r} is neither installed nor in a checkout")
+        found[name] = path
+    return found

@@ -25,10 +25,13 @@ __all__ = [
     "DisclosureSpec",
     "EconomicsSpec",
     "EstimatorSpec",
+    "InferenceSpec",
     "InterventionSpec",
     "JoinSpec",
     "OutcomeSpec",
     "PopulationSpec",
+    "PowerSpec",
+    "SpecificationsSpec",
     "Study",
     "UnitCost",
     "read_study",
@@ -147,15 +150,60 @@ class EstimatorSpec:
     @property
     def label(self) -> str:
         """The name, with the choices where there are any."""
-        if not self.choices:
-            return self.name
-        return f"{self.name}({', '.join(f'{k}={v}' for k, v in self.choices.items())})"
+        return _label(self.name, self.choices)
 
     def build(self) -> Any:
         """Return the estimator."""
         from svmodel.report.registry import estimators
 
         return estimators()[self.name](**dict(self.choices))
+
+
+@dataclass(frozen=True)
+class InferenceSpec:
+    """Another way to the headline's interval: its name, its choices, and the label under which it stands."""
+
+    name: str
+    choices: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """The name, with the choices where there are any."""
+        return _label(self.name, self.choices)
+
+    def build(self) -> Any:
+        """Return the method of inference."""
+        from svmodel.report.registry import inferences
+
+        return inferences()[self.name](**dict(self.choices))
+
+
+def _label(name: str, choices: Mapping[str, Any]) -> str:
+    return f"{name}({', '.join(f'{k}={v}' for k, v in choices.items())})" if choices else name
+
+
+@dataclass(frozen=True)
+class SpecificationsSpec:
+    """What a specification curve varies beside the study's estimators: key ``specifications``.
+
+    ``first_periods`` are later begins of the window, ``anticipation`` further numbers of periods allowed for, and
+    ``draws`` the other assignments of the starts in the joint test.
+    """
+
+    first_periods: tuple[pd.Period, ...] = ()
+    anticipation: tuple[int, ...] = ()
+    draws: int = 199
+
+
+@dataclass(frozen=True)
+class PowerSpec:
+    """Sizes of effects whose detection is simulated with the headline estimator, in `draws` panels: key ``power``.
+
+    Rate ratios for a count (0.8 is 20% fewer), differences for a measure.
+    """
+
+    effects: tuple[float, ...] = (0.9, 0.8, 0.7, 0.6)
+    draws: int = 200
 
 
 @dataclass(frozen=True)
@@ -219,8 +267,14 @@ class Study:
         The first is the headline.
     estimators : tuple of EstimatorSpec
         The first is the headline.
+    inference : tuple of InferenceSpec
+        Further methods of inference for the headline.
     checks : tuple of str or None
         None for the default checks.
+    specifications : SpecificationsSpec or None
+        What a specification curve varies; None for none.
+    power : PowerSpec or None
+        Effects whose detection is simulated; None for none.
     window : (first, last) or None
     lines : mapping of str to int
         Line of each key, such as ``"data.path"``, so that later errors can name it.
@@ -239,7 +293,10 @@ class Study:
     window: tuple[pd.Period | None, pd.Period | None] | None = None
     anticipation: int = 0
     estimators: tuple[EstimatorSpec, ...] = ()
+    inference: tuple[InferenceSpec, ...] = ()
     checks: tuple[str, ...] | None = None
+    specifications: SpecificationsSpec | None = None
+    power: PowerSpec | None = None
     breaks: tuple[BreakSpec, ...] = ()
     horizon: int = 12
     economics: EconomicsSpec = field(default_factory=EconomicsSpec)

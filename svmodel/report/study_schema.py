@@ -6,18 +6,22 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-import yaml
-
 from svmodel.costs import CostLine
 from svmodel.errors import Problem, Problems, UserError, did_you_mean
-from svmodel.report._lines import Section, compose, construct, line
-from svmodel.report.registry import checks, estimators, layout_options, layouts
+from svmodel.report._lines import Section, compose, line
+from svmodel.report._schema_methods import (
+    read_checks,
+    read_estimators,
+    read_inference,
+    read_power,
+    read_specifications,
+)
+from svmodel.report.registry import layout_options, layouts, notebooks
 from svmodel.report.study import (
     BreakSpec,
     DataSpec,
     DisclosureSpec,
     EconomicsSpec,
-    EstimatorSpec,
     InterventionSpec,
     JoinSpec,
     OutcomeSpec,
@@ -30,8 +34,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["parse_study"]
-
-_DEFAULT_ESTIMATORS = ("ExtendedTwoWayFixedEffects",)
 
 
 def parse_study(path: Path) -> tuple[Study, Problems]:
@@ -71,12 +73,15 @@ def parse_study(path: Path) -> tuple[Study, Problems]:
         intervention=_intervention(root),
         window=_window(root),
         anticipation=root.integer("anticipation", 0, low=0),
-        estimators=_estimators(root),
-        checks=_checks(root),
+        estimators=read_estimators(root),
+        inference=read_inference(root),
+        checks=read_checks(root),
+        specifications=read_specifications(root),
+        power=read_power(root),
         breaks=_breaks(root),
         horizon=_horizon(root),
         economics=_economics(root, outcomes),
-        notebook=_beside(root, "notebook", path),
+        notebook=_notebook(root, path),
         seed=root.integer("seed", 0, low=0),
         disclosure=_disclosure(root),
         published=_beside(root, "published", path),
@@ -250,79 +255,6 @@ def _price_year(held: Section, *, required: bool = True) -> int | None:
     return held.integer("price_year", 0, low=1950, high=2100) or None
 
 
-def _estimators(root: Section) -> tuple[EstimatorSpec, ...]:
-    if not root.has("estimators"):
-        return tuple(EstimatorSpec(name) for name in _DEFAULT_ESTIMATORS) if root.has("intervention") else ()
-    found: list[EstimatorSpec] = []
-    for i, node in enumerate(root.items("estimators"), start=1):
-        where = f"estimators[{i}]"
-        if isinstance(node, yaml.ScalarNode):
-            name, choices = node.value, None
-        elif isinstance(node, yaml.MappingNode) and len(node.value) == 1:
-            name, choices = node.value[0][0].value, node.value[0][1]
-        else:
-            what = "this has to be the name of an estimator, or `Name: {choice: value}`"
-            root.problems.add(what, where=where, line=line(node), rule="wrong_type")
-            continue
-        spec = _estimator(root, str(name), choices, where, line(node))
-        if spec is None:
-            continue
-        if spec.label in [s.label for s in found]:
-            what = f"the estimator {spec.label} stands twice"
-            root.problems.add(what, where=where, line=line(node), rule="estimator_twice")
-            continue
-        root.lines[f"estimators.{spec.label}"] = line(node)
-        found.append(spec)
-    return tuple(found)
-
-
-def _estimator(root: Section, name: str, choices: yaml.Node | None, where: str, at: int) -> EstimatorSpec | None:
-    known = estimators()
-    if name not in known:
-        fix = did_you_mean(name, known, limit=20)
-        root.problems.add(f"there is no estimator {name!r}", where=where, fix=fix, line=at, rule="unknown_estimator")
-        return None
-    if choices is None or choices.tag == "tag:yaml.org,2002:null":
-        return EstimatorSpec(name)
-    if not isinstance(choices, yaml.MappingNode):
-        what = f"the choices of {name} have to be a group of keys"
-        root.problems.add(what, where=where, line=line(choices), rule="wrong_type")
-        return None
-    before = len(root.problems)
-    section = Section(choices, f"{where}.{name}", root.problems, root.lines)
-    valid = [f.name for f in dataclasses.fields(known[name]) if f.init]
-    given: dict[str, Any] = {}
-    for key, node in section.nodes().items():
-        if key not in valid:
-            fix, at_key = did_you_mean(key, valid, limit=20), section.lines[section.full(key)]
-            what = f"{name} has no choice {key!r}"
-            root.problems.add(what, where=where, fix=fix, line=at_key, rule="unknown_choice")
-            continue
-        value = construct(node, root.problems, section.full(key))
-        given[key] = tuple(value) if isinstance(value, list) else value
-    if len(root.problems) > before:
-        return None
-    try:
-        known[name](**given)
-    except (UserError, TypeError, ValueError) as error:
-        what = f"{name} refuses its choices: {' '.join(str(error).split())}"
-        root.problems.add(what, where=where, line=line(choices), rule="bad_choice")
-        return None
-    return EstimatorSpec(name, given)
-
-
-def _checks(root: Section) -> tuple[str, ...] | None:
-    given = root.names("checks")
-    if given in ((), ("default",)):
-        return () if root.has("checks") and not given else None
-    known = checks()
-    for name in given:
-        if name not in known:
-            fix, at = did_you_mean(name, known, limit=20), root.lines.get(f"checks.{name}")
-            root.problems.add(f"there is no check {name!r}", where="checks", fix=fix, line=at, rule="unknown_check")
-    return tuple(n for n in given if n in known)
-
-
 def _breaks(root: Section) -> tuple[BreakSpec, ...]:
     found = []
     for held in root.sections("breaks"):
@@ -386,6 +318,19 @@ def _disclosure(root: Section) -> DisclosureSpec:
             held.problems.extend([found])
         return DisclosureSpec()
     return spec
+
+
+def _notebook(root: Section, study: Path) -> Path | None:
+    """Return a notebook that is shipped, by its name, or a file beside the study file."""
+    shipped = notebooks()
+    name = root.text("notebook")
+    if name is None or name in shipped:
+        return shipped.get(name or "")
+    if Path(name).suffix or (study.parent / name).is_file():
+        return _beside(root, "notebook", study)
+    fix = f"{did_you_mean(name, shipped)} A notebook of your own is named with its ending: my_evaluation.ipynb.".strip()
+    root.wrong("notebook", f"no notebook {name!r} is shipped", fix=fix, rule="unknown_notebook")
+    return None
 
 
 def _beside(root: Section, key: str, study: Path) -> Path | None:

@@ -8,34 +8,16 @@ from typing import TYPE_CHECKING
 
 from svmodel import periods
 from svmodel.present import plots, prose, protected
-from svmodel.present.tables import NBSP, Table, effects_table
-from svmodel.report.content import Block, Callout, Heading, Points, Section, Words
+from svmodel.present.tables import Table, effects_table
+from svmodel.report.content import Block, Callout, Heading, Section, Words
+from svmodel.report.notices import without_interval
+from svmodel.report.sections import compared, synthetic, trust
 
 if TYPE_CHECKING:
-    from svmodel.checkresult import CheckResult
     from svmodel.report.area_view import AreaView, Effects
     from svmodel.report.study import OutcomeSpec
 
 __all__ = ["build", "effect_words"]
-
-STATUS = {
-    "passed": f"✓{NBSP}Passed",
-    "failed": f"▲{NBSP}Warning",
-    "informative": "● For information",
-    "not_applicable": "– Does not apply",
-    "errored": "✗ The check broke",
-}
-CHECK_NAMES = {
-    "pretrends": "Were the areas alike before the start?",
-    "pre_trends": "Were the areas alike before the start?",
-    "placebo_in_time": "Does a made-up earlier start show an effect?",
-    "placebo_time": "Does a made-up earlier start show an effect?",
-    "leave_one_out": "Does one area carry the result?",
-    "leave_one_area_out": "Does one area carry the result?",
-    "overdispersion": "Do the counts vary more than chance alone?",
-    "regression_to_the_mean": "Would high areas have fallen anyway?",
-    "regression_to_mean": "Would high areas have fallen anyway?",
-}
 
 
 def build(view: AreaView) -> Section:
@@ -50,7 +32,7 @@ def build(view: AreaView) -> Section:
         blocks += [Heading("All outcomes"), *_all_outcomes(view)]
     for outcome in view.outcomes[1:]:
         blocks += _own_figure(view, outcome)
-    blocks += _checks(view)
+    blocks += trust.blocks(view)
     return Section("effect", title, _answer(view), tuple(blocks))
 
 
@@ -123,12 +105,16 @@ def _answer(view: AreaView) -> str:
         parts.append(f"The study's overall effect could not be estimated{_because(view.free_text(why))}")
     elif own is None:
         parts.append(f"Over the whole study: {effect_words(overall, outcome.label, 'in all treated areas', name)}")
-    warned = [c for c in view.context.checks.get(outcome.column, ()) if c.status in ("failed", "errored")]
-    total = len(view.context.checks.get(outcome.column, ()))
-    if warned:
-        verb = "warns" if len(warned) == 1 else "warn"
-        parts.append(f"Read with care: {len(warned)} of {total} checks {verb} (see below).")
-    return " ".join(parts)
+    parts += [_doubt(view, outcome), trust.warned(view)]
+    return " ".join(p for p in parts if p)
+
+
+def _doubt(view: AreaView, outcome: OutcomeSpec) -> str:
+    """Say where the headline's interval is in doubt; a headline without one says so by itself."""
+    head = view.results(outcome.column).get(view.headline_method)
+    if head is None or without_interval(head) or not head.diagnostics.get("inference_in_doubt"):
+        return ""
+    return "The interval may be too narrow (see below)."
 
 
 def _in_treated(view: AreaView) -> str:
@@ -152,11 +138,8 @@ def _headline_blocks(view: AreaView, outcome: OutcomeSpec) -> list[Block]:
         blocks.append(replace(figure, name=f"{outcome.column}_{figure.name}"))
     if results:
         blocks.append(_methods_table(view, outcome))
-    comparable = [r for r in results.values() if r.has("att", "rate_ratio") or r.has("att", "difference")]
-    if len(comparable) > 1:
-        names = {label: view.method_name(label) for label in results}
-        figure = plots.estimators_compared(results, label=outcome.label, names=names, disclosure=view.disclosure)
-        blocks.append(replace(figure, name=f"{outcome.column}_{figure.name}"))
+    blocks += compared.blocks(view, outcome)
+    blocks += synthetic.blocks(view, outcome)
     for label, message in view.context.failures.get(outcome.column, {}).items():
         if label != "forecast":
             name = "The design" if label == "design" else view.method_name(label)
@@ -224,29 +207,3 @@ def _all_outcomes(view: AreaView) -> list[Block]:
             )
         )
     return blocks
-
-
-def _checks(view: AreaView) -> list[Block]:
-    checks = view.context.checks.get(view.headline.column, ())
-    if not checks:
-        return []
-    rows = tuple((_check_name(c), STATUS[c.status], view.free_text(c.text)) for c in checks)
-    table = Table(
-        f"Checks of the headline result ({prose.outcome_name(view.headline.label)})",
-        ("Check", "Result", "What it says"),
-        rows,
-        words=("Result", "What it says"),
-    )
-    blocks: list[Block] = [Heading("Can the result be trusted?"), table]
-    others = []
-    for outcome in view.outcomes[1:]:
-        warned = [_check_name(c) for c in view.context.checks.get(outcome.column, ()) if c.status == "failed"]
-        if warned:
-            others.append(f"{outcome.label}: a warning from {prose.join([repr(w) for w in warned])}.".replace('"', "'"))
-    if others:
-        blocks += [Words("Warnings for the other outcomes:"), Points(tuple(others))]
-    return blocks
-
-
-def _check_name(check: CheckResult) -> str:
-    return CHECK_NAMES.get(check.name, check.name.replace("_", " ").capitalize())

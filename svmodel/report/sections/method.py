@@ -10,6 +10,7 @@ from svmodel.present import prose
 from svmodel.present.tables import Table, key_value_table
 from svmodel.report.area_view import METHOD_NAMES, named
 from svmodel.report.content import Block, Folded, Heading, Points, Section, Words
+from svmodel.report.sections.method_words import METHODS, assumptions
 
 if TYPE_CHECKING:
     from svmodel.report.area_view import AreaView
@@ -19,22 +20,6 @@ __all__ = ["build", "provenance"]
 _PACKAGES = ("numpy", "pandas", "scipy", "statsmodels", "pyfixest", "matplotlib", "papermill")
 #: Stands for an outcome's own name in a note, so that the same words about two outcomes are one note.
 _OUTCOME = "\N{OBJECT REPLACEMENT CHARACTER}"
-_METHODS = {
-    "TwoWayFixedEffects": (
-        "Two-way fixed effects compares areas over time with one level for each area and one for each period. It is "
-        "well known, but where areas start at different times and effects differ it mixes them badly; it is shown "
-        "for comparison."
-    ),
-    "ExtendedTwoWayFixedEffects": (
-        "Extended two-way fixed effects learns each area's level and each period's level from areas and periods "
-        "without the intervention, works out from them what would have been expected, and compares this with what "
-        "was observed (Wooldridge 2023; Borusyak, Jaravel and Spiess 2024). It can be summed for one place."
-    ),
-    "CallawaySantAnna": (
-        "Callaway and Sant'Anna (2021) compares each group of areas that started together with areas that had not "
-        "started, one pair of periods at a time, and averages the comparisons."
-    ),
-}
 _DESCRIPTIVE = (
     (
         "Yearly totals add up the last year's counts; rates are per 100,000 people, with Byar's interval, or the "
@@ -48,22 +33,6 @@ _DESCRIPTIVE = (
         "The forecast smooths past counts exponentially with parameters shared by all areas. Its past errors are "
         "shown beside those of two simple forecasts: the last value, and the same season a year ago."
     ),
-)
-_ASSUMPTIONS = (
-    (
-        "Without the intervention, treated and other areas would have moved alike (parallel trends). The checks test "
-        "this before the start; after it, nobody can."
-    ),
-    (
-        "Nothing else began in the treated areas at the same time. Other money or policing that went to the same "
-        "areas cannot be told apart from it."
-    ),
-    (
-        "Areas were not chosen just after an unusually bad spell. If they were, part of any fall would have come by "
-        "itself (regression to the mean)."
-    ),
-    "What was done in treated areas did not move harm to, or away from, the areas they are compared with.",
-    "Recording did not change in treated areas alone.",
 )
 
 
@@ -85,10 +54,10 @@ def _evaluation(view: AreaView) -> list[Block]:
     if spec is not None and spec.description:
         blocks.append(Words(prose.sentence(spec.description)))
     names = list(dict.fromkeys(s.name for s in view.study.estimators))
-    blocks.append(Points(tuple(_METHODS.get(n, f"{n}.") for n in names)))
+    blocks.append(Points(tuple(METHODS.get(n, f"{n}.") for n in names)))
     blocks += [
         Words("An estimate is the intervention's effect only as far as these assumptions hold:"),
-        Points(_ASSUMPTIONS),
+        Points(assumptions(names)),
     ]
     starts = sorted(view.starts.items(), key=lambda item: (item[1], item[0]))
     if starts:
