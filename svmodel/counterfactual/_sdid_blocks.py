@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Index = NDArray[np.intp]
 
-__all__ = ["FEWEST_BEFORE", "FEWEST_DONORS", "Block", "Working", "split", "working"]
+__all__ = ["FEWEST_BEFORE", "FEWEST_DONORS", "Block", "Working", "data_order", "split", "working"]
 
 #: Periods before the start without which nothing can be matched.
 FEWEST_BEFORE = 2
@@ -121,6 +121,12 @@ def _coefficients(y: Floats, x: Floats, use: NDArray[np.bool_]) -> Floats:
     return np.asarray(fit.theta[-x.shape[2] :] / spread)
 
 
+def data_order(rows: Index, held: Working) -> Index:
+    """Return the areas in an order that data give and names do not, so that not even rounding hangs on names."""
+    size, y = (np.nan_to_num(v[rows], nan=-1.0) for v in (held.size, held.y))
+    return np.asarray(rows[np.lexsort(np.hstack([size, y]).T)])
+
+
 def split(arrays: DesignArrays, held: Working) -> tuple[list[Block], dict[str, object]]:
     """Return the blocks, and what had to be left out.
 
@@ -135,7 +141,7 @@ def split(arrays: DesignArrays, held: Working) -> tuple[list[Block], dict[str, o
     """
     known = ~np.isnan(held.y)
     in_time = arrays.start < held.y.shape[1]
-    never = np.flatnonzero((arrays.status == UNTREATED).all(axis=1) & known.any(axis=1))
+    never = data_order(np.flatnonzero((arrays.status == UNTREATED).all(axis=1) & known.any(axis=1)), held)
     out: dict[str, list[int]] = {k: [] for k in ("gaps", "short", "unseen", "few_donors")}
     groups: dict[tuple[bytes, bytes], list[int]] = {}
     for i in np.flatnonzero(in_time):
@@ -150,8 +156,7 @@ def split(arrays: DesignArrays, held: Working) -> tuple[list[Block], dict[str, o
     some_donor = known[never].any(axis=0)
     blocks = []
     for (before_bytes, after_bytes), members in groups.items():
-        # in an order that data give and names do not: placebo sets are dealt out in it
-        treated = np.array(members)[np.lexsort(np.nan_to_num(arrays.y[members]).T)]
+        treated = data_order(np.array(members), held)  # placebo sets are dealt out in it
         before = np.flatnonzero(np.frombuffer(before_bytes, dtype=bool) & some_donor)
         after = np.flatnonzero(np.frombuffer(after_bytes, dtype=bool) & some_donor)
         whole = known[np.ix_(never, np.concatenate([before, after]))].all(axis=1)

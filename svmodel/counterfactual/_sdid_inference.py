@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from svmodel.counterfactual._sdid_blocks import FEWEST_DONORS
+from svmodel.counterfactual._sdid_blocks import FEWEST_DONORS, data_order
 from svmodel.counterfactual._sdid_terms import estimate, terms_of
 from svmodel.counterfactual._sdid_weights import gaps, target_of, time_weights, weigh
 from svmodel.errors import EstimationError
@@ -84,16 +84,16 @@ class Placebos:
         return Uncertainty(self.effects.std(axis=0), half, (1 + as_large) / (n + 1), n)
 
 
-def pool_of(est: Estimate, arrays: DesignArrays) -> NDArray[np.intp]:
+def pool_of(est: Estimate) -> NDArray[np.intp]:
     """Return the donors that can stand in for any treated area, in an order that their data give."""
     pool = est.blocks[0].donors
     for block in est.blocks[1:]:
         pool = np.intersect1d(pool, block.donors)
-    return np.asarray(pool[np.lexsort(np.nan_to_num(arrays.y[pool]).T)])
+    return data_order(pool, est.held)
 
 
 def placebos(
-    est: Estimate, arrays: DesignArrays, terms: Terms, rng: np.random.Generator, *, method: str, solver: str, most: int
+    est: Estimate, terms: Terms, rng: np.random.Generator, *, method: str, solver: str, most: int
 ) -> Placebos | None:
     """Return placebo effects of every term, or None where too few donors are left to stand in.
 
@@ -105,7 +105,7 @@ def placebos(
     ``(a + b / size of the treated area) / (a + b / size of the donor)``, with a and b from donors treated one at a time
     (Ferman and Pinto 2019).
     """
-    pool = pool_of(est, arrays)
+    pool = pool_of(est)
     sizes = [len(b.treated) for b in est.blocks]
     if len(pool) < sum(sizes) + FEWEST_DONORS:
         return None
@@ -290,7 +290,8 @@ def bootstrap(
     draws: int,
 ) -> Uncertainty:
     """Draw areas with replacement and do everything anew (algorithm 2); limits are normal."""
-    order = np.lexsort([*np.nan_to_num(arrays.y).T, arrays.start])
+    order = data_order(np.arange(len(arrays.start)), est.held)
+    order = order[np.argsort(arrays.start[order], kind="stable")]
     shuffled = arrays.take(order)
     place = {_key(k): j for j, k in enumerate(terms.keys)}
     values = np.full((draws, len(place)), np.nan)

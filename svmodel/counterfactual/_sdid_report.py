@@ -123,7 +123,11 @@ def weight_table(est: Estimate, arrays: DesignArrays) -> pd.DataFrame:
     """
     parts: dict[str, list[Any]] = {k: [] for k in ("kind", "cohort", "treated_areas", "area", "period", "weight")}
     for block, fit in zip(est.blocks, est.weights, strict=True):
-        for kind, places, w in (("area", block.donors, fit.omega), ("period", block.before, fit.lam)):
+        listed = np.argsort(block.donors)
+        for kind, places, w in (
+            ("area", block.donors[listed], fit.omega[listed]),
+            ("period", block.before, fit.lam),
+        ):
             parts["kind"] += [kind] * len(w)
             parts["cohort"] += [arrays.periods[block.start]] * len(w)
             parts["treated_areas"] += [float(len(block.treated))] * len(w)

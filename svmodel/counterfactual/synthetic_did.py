@@ -229,7 +229,7 @@ class SyntheticDiD:
         if kind == "placebo":
             value = terms.chosen @ est.events
             done = inference.placebos(
-                est, arrays, terms, rng, method=self.method, solver=self.solver, most=int(self.n_draws)
+                est, terms, rng, method=self.method, solver=self.solver, most=int(self.n_draws)
             )
             if done is not None:
                 errors = done.uncertainty(value, self.level)
