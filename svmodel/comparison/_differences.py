@@ -61,7 +61,8 @@ def differences(
                 why = "the two are one number for these areas"
         rows.append(dict(zip(COLUMNS, (first, second, gap, *found, math.nan, why), strict=True)))
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
-    frame["p_holm"] = _holm(frame["p_value"].to_numpy(dtype=np.float64), frame["difference"].abs().to_numpy())
+    p, gap = (frame[c].to_numpy(dtype=np.float64) for c in ("p_value", "difference"))
+    frame["p_holm"] = _holm(p, np.abs(gap))
     return frame
 
 

@@ -141,15 +141,15 @@ def statistics(values: Floats, alpha: float) -> tuple[Floats, Floats]:
     return three, p
 
 
-def joint_table(three: Floats, shown_median: float) -> pd.DataFrame:
+def joint_table(three: Floats) -> pd.DataFrame:
     """Return the three tests: observed, what half of the draws reach, and ``(b + 1) / (B + 1)``."""
     rows = []
-    names = ("median effect", "share significant on one side", "share on one side")
+    names = ("size of the median effect", "share significant on one side", "share on one side")
     for k, name in enumerate(names):
         one, others = three[0, k], three[1:, k]
         others = others[~np.isnan(others)]
         known = len(others) > 0 and not np.isnan(one)
         p = (1 + int((others >= one * (1 - _ROUNDING)).sum())) / (1 + len(others)) if known else np.nan
         middle = float(np.median(others)) if len(others) else np.nan
-        rows.append((name, shown_median if k == 0 else float(one), middle, p, len(others)))
+        rows.append((name, float(one), middle, p, len(others)))
     return pd.DataFrame(rows, columns=["statistic", "observed", "typical_under_null", "p_value", "draws"])

@@ -44,7 +44,7 @@ def label(estimator: Estimator) -> str:
     """
     name = type(estimator).__name__
     words = _WORDS.get(name, name)
-    if not is_dataclass(estimator):
+    if not is_dataclass(estimator) or isinstance(estimator, type):
         return words
     kind = str(getattr(estimator, "family", ""))
     if kind:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -48,9 +48,8 @@ class History:
     exposure : ndarray, shape (M, S) or None
     covariates : ndarray, shape (M, S, K)
     areas : tuple of str
+        In an order that their data alone decide.
     periods : pandas.PeriodIndex
-    order : ndarray of int, shape (M,)
-        Of the areas, by their data alone.
     wanted : ndarray, shape (n,) or None
         Levels that treated areas shall have, None for any.
     level : ndarray, shape (M,)
@@ -67,7 +66,6 @@ class History:
     covariates: Floats
     areas: tuple[str, ...]
     periods: pd.PeriodIndex
-    order: Ints
     wanted: Floats | None
     level: Floats
     shape: Shape
@@ -83,13 +81,12 @@ class History:
         """Lay the study in at random: when, in which areas."""
         shift = int(place.integers(self.shifts))
         treated = self._treated(place)
-        rest = np.setdiff1d(np.arange(len(self.order)), treated, assume_unique=True)
-        controls = self.order[rest[place.permutation(len(rest))[: self.n_controls]]]
+        rest = np.setdiff1d(np.arange(len(self.areas)), treated, assume_unique=True)
+        controls = rest[place.permutation(len(rest))[: self.n_controls]]
         start = np.full(len(self.areas), NEVER, dtype=np.int64)
         end = np.full(len(self.areas), NEVER, dtype=np.int64)
-        chosen = self.order[treated]
-        start[chosen], end[chosen] = self.shape.start, self.shape.end
-        rows = np.sort(np.concatenate([chosen, controls]))
+        start[treated], end[treated] = self.shape.start, self.shape.end
+        rows = np.sort(np.concatenate([treated, controls]))
         window = slice(shift, shift + self.shape.length)
         y, mean = self.y[rows, window], self.mean[rows, window]
         return Drawn(
@@ -104,17 +101,16 @@ class History:
         )
 
     def _treated(self, rng: np.random.Generator) -> Ints:
-        """Return places in `order` of the areas to treat, in the order of the starts."""
-        n, M = len(self.shape.start), len(self.order)
+        """Return the rows of the areas to treat, in the order of the starts."""
+        n, M = len(self.shape.start), len(self.areas)
         if self.wanted is None:
             return rng.permutation(M)[:n].astype(np.int64)
-        level = self.level[self.order]
         free = np.ones(M, dtype=bool)
         out = np.empty(n, dtype=np.int64)
         want = rng.permutation(self.wanted)
         for k in rng.permutation(n):
             left = np.flatnonzero(free)
-            near = left[np.argsort(np.abs(level[left] - want[k]), kind="stable")[:_NEAREST]]
+            near = left[np.argsort(np.abs(self.level[left] - want[k]), kind="stable")[:_NEAREST]]
             out[k] = near[int(rng.integers(len(near)))]
             free[out[k]] = False
         return out
@@ -174,9 +170,9 @@ def history_of(
             rule="too_many",
         )
         return None
-    part = arrays.take(rows)
-    y = part.y[:, :span]
-    exposure = None if part.exposure is None else part.exposure[:, :span]
+    part = _cut(arrays.take(rows), span)
+    part = part.take(data_order(part))
+    y, exposure = part.y, part.exposure
     mean, k = _mean(y, exposure, found) if counts else (np.zeros_like(y), 0.0)
     wanted = None
     level = _log_level(y, ~np.isnan(y), counts=counts)
@@ -185,21 +181,32 @@ def history_of(
         own = _log_level(arrays.y, use, counts=counts)[(arrays.status == TREATED).any(axis=1)]
         own = np.sort(own)
         wanted = own[np.floor((np.arange(n) + 0.5) * len(own) / n).astype(np.int64)]
-    order = data_order(part)
     return History(
         y,
         mean,
         k,
         exposure,
-        part.covariates[:, :span],
+        part.covariates,
         part.areas,
-        part.periods[:span],
-        order,
+        part.periods,
         wanted,
         level,
         shape,
         int(controls),
         kind,
+    )
+
+
+def _cut(arrays: DesignArrays, span: int) -> DesignArrays:
+    """Return the first periods, without anything that tells of the intervention."""
+    return replace(
+        arrays,
+        y=arrays.y[:, :span],
+        exposure=None if arrays.exposure is None else arrays.exposure[:, :span],
+        start=np.full(len(arrays.areas), NEVER, dtype=np.int64),
+        status=np.zeros((len(arrays.areas), span), dtype=np.int8),
+        covariates=arrays.covariates[:, :span],
+        periods=arrays.periods[:span],
     )
 
 

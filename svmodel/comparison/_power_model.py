@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -179,7 +179,7 @@ def fit_model(
         n_controls=controls,
         fixed=n_treated is None and n_controls is None,
         areas=arrays.areas,
-        order=data_order(arrays),
+        order=data_order(replace(arrays, y=np.where(known, arrays.y, np.nan))),
     )
 
 
@@ -238,24 +238,37 @@ def implied_moments(noise: Noise, length: int, n_areas: float, poisson: float, l
     n_areas : float
         Areas from which each period's level was estimated.
     poisson : float
-        ``sum mu / sum mu^2``: what counting adds to lag 0.
+        ``sum mu / sum mu^2`` of the fitted means: what counting adds to lag 0.
     lags : int
 
     Notes
     -----
     Relative to the mean, cells have covariance ``c(0) = poisson + (1 + k) exp(s^2) - 1`` and
-    ``c(h) = exp(s^2 phi^h) - 1``. Taking the area's own mean off leaves
-    ``c(|t - u|) - r(t) - r(u) + q`` with ``r(t) = mean_v c(|t - v|)`` and q the mean of r; taking the period's mean off
-    leaves ``1 - 1 / n`` of that. Without this the persistence of shocks comes out too low, and power too high.
+    ``c(h) = exp(s^2 phi^h) - 1``. Taking the area's own mean off leaves ``c(|t - u|) - r(t) - r(u) + q`` with
+    ``r(t) = mean_v c(|t - v|)`` and q the mean of r; taking the period's mean off leaves ``1 - 1 / n`` of that. Squares
+    of fitted means are too large by 1 + q. Without all this the persistence of shocks comes out too low, and power too
+    high.
     """
     h = np.arange(length)
     var = noise.shock_sd**2
     c = np.expm1(var * noise.persistence**h)
     c[0] = poisson + (1 + noise.dispersion) * math.exp(var) - 1
+    q = _mean_covariance(c)
+    c[0] += q * poisson
+    q = _mean_covariance(c)
     C = c[np.abs(h[:, None] - h[None, :])]
     r = C.mean(axis=1)
-    left = C - r[:, None] - r[None, :] + r.mean()
-    return np.array([np.diagonal(left, offset=k).mean() for k in range(lags + 1)]) * (1 - 1 / n_areas)
+    left = C - r[:, None] - r[None, :] + q
+    share = (1 - 1 / n_areas) / (1 + q)
+    return np.array([np.diagonal(left, offset=k).mean() for k in range(lags + 1)]) * share
+
+
+def _mean_covariance(c: Floats) -> float:
+    """Return the variance of a mean over as many periods as there are covariances."""
+    length = len(c)
+    weight = 2.0 * (length - np.arange(length))
+    weight[0] = length
+    return float((weight * c).sum() / length**2)
 
 
 def fit_noise(y: Floats, mean: Floats) -> Noise:

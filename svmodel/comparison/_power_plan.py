@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
-__all__ = ["Drawn", "Roles", "Shape", "as_design", "shape_of", "status_of"]
+__all__ = ["Drawn", "Roles", "Shape", "as_design", "by_name", "shape_of", "status_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +67,7 @@ class Drawn:
     covariates : ndarray, shape (N, T, K)
     start, end : ndarray of int, shape (N,)
     areas : tuple of str
-        Sorted.
+        In an order that no name decides.
     periods : pandas.PeriodIndex
     """
 
@@ -110,24 +110,31 @@ def status_of(start: Ints, end: Ints, length: int, anticipation: int) -> NDArray
     return status
 
 
+def by_name(drawn: Drawn) -> Ints:
+    """Return the rows of a drawn panel in the order of the areas' names."""
+    return np.argsort(np.array(drawn.areas, dtype=object), kind="stable").astype(np.int64)
+
+
 def as_design(drawn: Drawn, roles: Roles, anticipation: int) -> Design:
-    """Return the design of a drawn panel; its outcome is put in by :func:`with_counts`."""
+    """Return the design of a drawn panel, whose areas are sorted by name; see :func:`by_name`."""
     import pandas as pd
 
     N, T = drawn.y.shape
+    sort = by_name(drawn)
+    areas = tuple(drawn.areas[i] for i in sort)
     columns: dict[str, Any] = {
-        "area": np.repeat(np.array(drawn.areas, dtype=object), T),
+        "area": np.repeat(np.array(areas, dtype=object), T),
         "period": pd.PeriodIndex(np.tile(np.asarray(drawn.periods, dtype=object), N), freq=drawn.periods.freq),
-        roles.outcome: drawn.y.ravel(),
+        roles.outcome: drawn.y[sort].ravel(),
     }
     if roles.exposure is not None and drawn.exposure is not None:
-        columns[roles.exposure] = drawn.exposure.ravel()
+        columns[roles.exposure] = drawn.exposure[sort].ravel()
     for k, name in enumerate(roles.design_covariates):
-        columns.setdefault(name, drawn.covariates[:, :, k].ravel())
+        columns.setdefault(name, drawn.covariates[sort, :, k].ravel())
     # the grid is complete and sorted by construction, and is made some hundred times
     panel = Panel(
         pd.DataFrame(columns),
-        drawn.areas,
+        areas,
         drawn.periods,
         counts=(roles.outcome,) if roles.counts else (),
         measures=() if roles.counts else (roles.outcome,),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from svmodel.comparison._power_effects import impose
-from svmodel.comparison._power_plan import Roles, as_design, status_of
+from svmodel.comparison._power_plan import Roles, as_design, by_name, status_of
 from svmodel.design import TREATED
 from svmodel.errors import DesignError, EstimationError
 from svmodel.seeds import derive_seed
@@ -124,10 +124,11 @@ def _draw(work: Work, b: int) -> list[Outcome]:
     else:
         imposed = [drawn.y + size * treated for size in work.effects]
     template = as_design(drawn, roles, lead)
+    sort = by_name(drawn)
     fit_seed = derive_seed(work.seed, "power", "fit", b)
     out = []
     for y in imposed:
-        frame = template.panel._frame.assign(**{roles.outcome: y.ravel()})  # noqa: SLF001 - its own complete grid
+        frame = template.panel._frame.assign(**{roles.outcome: y[sort].ravel()})  # noqa: SLF001 - its own complete grid
         design = replace(template, panel=replace(template.panel, _frame=frame))
         out.append(_answer(work, design, fit_seed))
     return out

@@ -117,7 +117,7 @@ def _windows(design: Design, windows: Any, found: Problems) -> dict[str, Any]:
         try:
             view = design.panel if window is None else design.panel.select(window=window)
         except DataError as error:
-            found.add(error.title, where="windows")
+            found.add(error.title, where=f"windows, {window!r}")
             continue
         words = f"{periods.label(view.periods[0])} to {periods.label(view.periods[-1])}"
         key = str(name) if name is not None else words

@@ -175,20 +175,8 @@ def _working(table: pd.DataFrame, scale: str) -> dict[str, float]:
     return {m: float(v) for m, v in zip(table["method"], values, strict=True) if math.isfinite(v)}
 
 
-def row_of(
-    design: Design, estimator: Estimator, scale: str, seed: int, *, keep: bool = True
-) -> tuple[dict[str, object], Result | None]:
-    """Return one method's row on `scale` and its result; a refusal gives a row with the reason.
-
-    Parameters
-    ----------
-    design : Design
-    estimator : Estimator
-    scale : str
-    seed : int
-    keep : bool
-        Whether the result is returned.
-    """
+def row_of(design: Design, estimator: Estimator, scale: str, seed: int) -> tuple[dict[str, object], Result | None]:
+    """Return one method's row on `scale` and its result; a refusal gives a row with the reason, and no result."""
     blank: dict[str, object] = dict.fromkeys(("estimate", "conf_low", "conf_high", "level", "p_value"), math.nan)
     head = {"estimator": type(estimator).__name__, "family": family(estimator), **blank, "implied": False}
     rest = {"inference": "", "in_doubt": False, "reason": ""}
@@ -204,7 +192,7 @@ def row_of(
     lacking = math.isnan(numbers["conf_low"]) or math.isnan(numbers["conf_high"])
     row["status"] = "no_interval" if lacking else "estimated"
     row["reason"] = _last_word(result) if lacking else ""
-    return row, (result if keep else None)
+    return row, result
 
 
 def _reason(error: DesignError | EstimationError) -> str:

@@ -37,16 +37,19 @@ class SpecificationCurve:
     table : pandas.DataFrame
         One row a specification, by estimate; those that were refused come last, with the ``reason``. ``rank`` counts
         from 1. Then what was chosen (``estimator``, ``controls``, ``window``, ``outcome``, ``covariates``,
-        ``anticipation``), ``status``, ``estimate``, ``conf_low``, ``conf_high``, ``p_value`` (the method's own) and
-        ``p_randomised`` (its rank among the draws of the joint test).
+        ``anticipation``), ``status``, ``estimate``, ``conf_low``, ``conf_high``, ``p_value`` (the method's own),
+        ``observed`` (events in the treated area-periods) and ``p_randomised`` (the effect's rank among the draws of the
+        joint test).
     scale : str
     joint : pandas.DataFrame
-        ``statistic``, ``observed``, ``typical_under_null`` (median over draws), ``p_value``, ``draws``. Under the null
-        the size of the median effect is given, of logarithms where effects are ratios.
+        ``statistic``, ``observed``, ``typical_under_null`` (median over draws), ``p_value``, ``draws``. The size of the
+        median effect is that of logarithms where effects are ratios.
     draws : ndarray, shape (1 + B, K)
         Effects of the K specifications that were tested jointly, the actual starts first; ratios as logarithms. In the
         order in which the specifications were made, not in that of `table`.
     text : str
+    counts : bool
+        Whether all outcomes are counts.
     choices : tuple of str
         Choices of which there was more than one.
     notes : tuple of str
@@ -57,6 +60,7 @@ class SpecificationCurve:
     joint: pd.DataFrame
     draws: NDArray[np.float64] = field(repr=False)
     text: str
+    counts: bool
     choices: tuple[str, ...]
     notes: tuple[str, ...] = ()
 
@@ -188,15 +192,21 @@ def specification_curve(
     ranked[[answered[k] for k in dealt.used]] = p[0] if len(dealt.values) > 1 else np.nan
     table = _sorted(pd.DataFrame(rows).assign(p_randomised=ranked))
     median = _median(table, scale)
-    joint = joint_table(three, median)
+    joint = joint_table(three)
     varied = tuple(c for c in CHOICES if len({r[c] for r in rows}) > 1)
     text = _words(table, joint, scale, median, alpha)
-    return SpecificationCurve(table, scale, joint, dealt.values, text, varied, _notes(table, dealt, len(answered)))
+    return SpecificationCurve(
+        table, scale, joint, dealt.values, text, counts, varied, _notes(table, dealt, len(answered))
+    )
 
 
 def _row(one: Specification, scale: str, seed: int) -> dict[str, Any]:
-    row, _ = row_of(one.design, one.estimator, scale, seed, keep=False)
-    return {c: row[c] for c in ("status", "estimate", "conf_low", "conf_high", "p_value", "inference", "reason")}
+    row, result = row_of(one.design, one.estimator, scale, seed)
+    held = {c: row[c] for c in ("status", "estimate", "conf_low", "conf_high", "p_value", "inference", "reason")}
+    known = math.nan
+    if result is not None:
+        known = float(result.diagnostics.get("observed", one.design.arrays.y[one.design.arrays.treated].sum()))
+    return {**held, "observed": known}
 
 
 def _dealt(design: Design, held: list[Specification], scale: str, draws: int, strata: Any, seed: int) -> Dealt:
@@ -246,10 +256,10 @@ def _notes(table: pd.DataFrame, dealt: Dealt, answered: int) -> tuple[str, ...]:
     if dealt.why:
         notes.append(f"There is no joint test: {dealt.why}.")
         return tuple(notes)
+    ways = f"{dealt.total - 1:,}" if dealt.total <= 10**9 else "more than a billion"
     notes.append(
-        f"Starts were dealt out anew among {dealt.areas} areas, in {len(dealt.values) - 1:,} of the "
-        f"{dealt.total - 1:,} other ways that there are. The test supposes that each might as well have had another's "
-        "start."
+        f"Starts were dealt out anew among {dealt.areas} areas, in {len(dealt.values) - 1:,} of {ways} other ways. The "
+        "test supposes that each might as well have had another's start."
     )
     if len(dealt.used) < answered:
         notes.append(f"{answered - len(dealt.used)} specifications are not in the joint test: no quick estimate.")
