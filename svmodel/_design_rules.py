@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from svmodel.panel import Panel
 
 
+#: Standard deviations within which a covariate is what others make of it.
+_SAME = 1e-9
+
+
 def find_problems(design: Design) -> tuple[Problem, ...]:
     """Return every defect of `design`."""
     found = Problems()
@@ -118,6 +122,7 @@ def _outcome(design: Design, view: Panel, found: Problems) -> None:
             rule="constant_outcome",
         )
     _known_around_start(design, view, known, found)
+    _treated_events(design, view, found)
     if design.exposure is not None and design.exposure in view.exposures:
         lacking = known & np.isnan(view.matrix(design.exposure))
         if lacking.any():
@@ -133,6 +138,7 @@ def _outcome(design: Design, view: Panel, found: Problems) -> None:
             found.add(
                 f"covariate {covariate!r} is missing in {int(lacking.sum()):,} area-periods", rule="covariate_missing"
             )
+    _dependent(design, view, known, found)
 
 
 def _known_around_start(design: Design, view: Panel, known: NDArray[np.bool_], found: Problems) -> None:
@@ -156,3 +162,43 @@ def _known_around_start(design: Design, view: Panel, known: NDArray[np.bool_], f
                 fix="Without it there is no effect to measure: look at the ledger for why it is missing.",
                 rule=rule,
             )
+
+
+def _treated_events(design: Design, view: Panel, found: Problems) -> None:
+    """Find that no treated area ever had an event: there is nothing that could have fallen."""
+    starts = design.intervention.starts
+    rows = [i for i, area in enumerate(view.areas) if area in starts and starts[area].freqstr == view.periods.freqstr]
+    y = view.matrix(design.outcome)
+    seen = y[rows][~np.isnan(y[rows])]
+    if design.is_count and len(seen) and not seen.any() and (y > 0).any():
+        found.add(
+            f"{design.outcome!r} is 0 in every period in every treated area, before the start and after",
+            fix="Where nothing happened nothing can fall: look whether it was recorded there at all.",
+            rule="no_treated_events",
+        )
+
+
+def _dependent(design: Design, view: Panel, known: NDArray[np.bool_], found: Problems) -> None:
+    """Find covariates that are combinations of others."""
+    names = [c for c in dict.fromkeys(design.covariates) if c in view.columns]
+    columns = [view.matrix(c) for c in names]
+    whole = known & ~np.isnan(np.stack(columns)).any(axis=0) if columns else known
+    if not columns or int(whole.sum()) <= len(columns):
+        return
+    kept: list[NDArray[np.float64]] = [np.ones(int(whole.sum()))]
+    for name, column in zip(names, columns, strict=True):
+        x = column[whole]
+        if float(np.ptp(x)) == 0:
+            continue  # a method that looks at one series leaves such a covariate out and says so; others refuse it
+        scaled = (x - x.mean()) / x.std()
+        basis = np.column_stack(kept)
+        rest = scaled - basis @ np.linalg.lstsq(basis, scaled, rcond=None)[0]
+        if float(np.abs(rest).max()) < _SAME:
+            others = names[: names.index(name)]
+            found.add(
+                f"covariate {name!r} is a combination of {shorten(others, limit=5)}",
+                fix="No coefficient can be told from the others': leave one of them out.",
+                rule="covariate_dependent",
+            )
+            continue
+        kept.append(scaled)

@@ -8,7 +8,9 @@ import numpy as np
 
 from svmodel import periods as period_words
 from svmodel.counterfactual._sc_fit import FAR
+from svmodel.counterfactual._series import quiet_donors
 from svmodel.errors import shorten
+from svmodel.inference import doubts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from svmodel.counterfactual.synthetic_control import SyntheticControl
     from svmodel.design import Design
 
-__all__ = ["say"]
+__all__ = ["errors_told", "say"]
 
 #: Fewer donors than this make a comparison that few readers would call synthetic.
 _FEW_DONORS = 5
@@ -41,9 +43,11 @@ def say(
     """Return the notes, gravest first."""
     return [
         *_outside(design, layout, fits),
-        *_uncertainty(estimator, layout, made, p_ratio, held_back=any(f.outside for f in fits)),
+        *errors_told(estimator, layout, made, p_ratio, held_back=any(f.outside for f in fits)),
         *_fit(estimator, design, layout, fits, real, table),
         *_left_out(design, layout),
+        *quiet_donors(design, layout.y[np.ix_(layout.donors, layout.slots[0].before)]),
+        *doubts(design, additive=True, rates=True),
     ]
 
 
@@ -71,9 +75,10 @@ def _outside(design: Design, layout: Layout, fits: Sequence[Fitted]) -> list[str
     return notes
 
 
-def _uncertainty(
+def errors_told(
     estimator: SyntheticControl, layout: Layout, made: Placebos, p_ratio: float, *, held_back: bool
 ) -> list[str]:
+    """Return one note on what errors rest on; none where they are held back."""
     J, m = len(layout.donors), sum(len(s.rows) for s in layout.slots)
     if not len(made):
         text = f"{J} donors are too few to put {m} of them in the treated areas' place and match them by the rest"
@@ -93,14 +98,13 @@ def _uncertainty(
         f"stray from theirs. By the ratio of the gaps after and before the start p = {p_ratio:.3f} (Abadie, Diamond "
         "and Hainmueller 2010)."
     )
-    notes = [text]
     needed = int(np.ceil(1 / (1 - estimator.level) - 1e-9)) - 1
     if n < needed:
-        notes.append(
-            f"With {n} placebos no p-value can be below {1 / (n + 1):.3f}, so a {estimator.level:.0%} interval would "
+        text += (
+            f" With {n} placebos no p-value can be below {1 / (n + 1):.3f}, so a {estimator.level:.0%} interval would "
             f"be without limits and is not given; it takes {needed}."
         )
-    return notes
+    return [text]
 
 
 def _fit(

@@ -9,9 +9,11 @@ import pandas as pd
 
 from svmodel import periods as period_words
 from svmodel.counterfactual._sdid_blocks import FEWEST_BEFORE
+from svmodel.counterfactual._series import quiet_donors
 from svmodel.design import EXCLUDED, NEVER
 from svmodel.errors import shorten
 from svmodel.estimates import is_rounding
+from svmodel.inference import doubts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -176,6 +178,9 @@ def notes_on_data(est: Estimate, design: Design, arrays: DesignArrays) -> list[s
     def named(places: Iterable[int]) -> str:
         return shorten([design.panel.label(arrays.areas[i]) for i in places]).replace("'", "")
 
+    block = est.blocks[0]
+    notes += quiet_donors(design, arrays.y[np.ix_(block.donors, block.before)])
+    notes += doubts(design, additive=True, rates=est.held.rates)
     if est.held.rates:
         notes.append(
             "Areas are compared by rates per 100,000, so that large and small ones can stand for each other; effects "

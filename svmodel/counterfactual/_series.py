@@ -7,16 +7,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from svmodel import periods
 from svmodel.design import TREATED, UNTREATED
+from svmodel.inference.rule import FEW_CONTROLS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from svmodel.design import DesignArrays
+    from svmodel.design import Design, DesignArrays
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Series", "control_rows", "sum_of", "treated_series"]
+#: Share of zero cells from which donors are warned about, as linear models of counts are.
+MANY_ZEROS = 1 / 3
+
+__all__ = ["Series", "control_rows", "few_others", "quiet_donors", "sum_of", "treated_series"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,3 +96,30 @@ def sum_of(arrays: DesignArrays, rows: NDArray[np.int64], start: int, like: int 
 def control_rows(arrays: DesignArrays) -> NDArray[np.int64]:
     """Return the rows of areas that are untreated throughout."""
     return np.flatnonzero((arrays.status == UNTREATED).all(axis=1))
+
+
+def few_others(n: int) -> list[str]:
+    """Return a note where few untreated areas stand for what happened elsewhere."""
+    if not 0 < n < FEW_CONTROLS:
+        return []
+    areas = "One untreated area stands" if n == 1 else f"Only {n} untreated areas stand"
+    text = (
+        f"{areas} for what happened elsewhere: what else befell {'it' if n == 1 else 'one of them'} passes for the "
+        "effect, and is in no interval."
+    )
+    return [text]
+
+
+def quiet_donors(design: Design, cells: NDArray[np.float64]) -> list[str]:
+    """Return a note where many of the donors' known cells before the start are zero."""
+    seen = cells[~np.isnan(cells)]
+    share = float((seen == 0).mean()) if len(seen) else 0.0
+    if not design.is_count or share <= MANY_ZEROS:
+        return []
+    word = periods.describe_frequency(design.view.periods)
+    text = (
+        f"{share:.0%} of the donors' area-{word}s before the start are zero: weights that match such counts follow "
+        "chance, and differences between areas with next to none are no measure of what would have happened. Put areas "
+        f"or {word}s together, or read a Poisson answer to the same question."
+    )
+    return [text]

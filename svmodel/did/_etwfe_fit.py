@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from svmodel.design import UNTREATED
 from svmodel.did._terms import split_covariates
 from svmodel.errors import EstimationError
 from svmodel.numerics.cluster import crv1_factor
@@ -185,11 +186,7 @@ def impute(arrays: DesignArrays, few: int, noise_below: int | None = None) -> Im
     no_control = np.asarray(treated.any(axis=0) & ~use.any(axis=0))
     no_base = np.asarray(treated.any(axis=1) & ~use.any(axis=1))
     if not identified.any():
-        raise EstimationError(
-            "no treated area-period has an expected count: "
-            + ("every area is treated in every period after the first start" if no_control.any() else "")
-            + (" or the treated areas have no known count before their start" if no_base.any() else "")
-        )
+        raise EstimationError(f"no treated area-period has an expected count: {_why_none(arrays, no_control, no_base)}")
     shape = np.where(silent_periods[None, :], 0.0, fit.shape)
     fit = replace(fit, shape=shape)
     level_cells = np.where(silent_areas[:, None], use & reach.linked, informative)
@@ -222,6 +219,24 @@ def impute(arrays: DesignArrays, few: int, noise_below: int | None = None) -> Im
         few=few,
         noise_below=few if noise_below is None else noise_below,
     )
+
+
+def _why_none(arrays: DesignArrays, no_control: Mask, no_base: Mask) -> str:
+    """Say why no treated cell has an expected count."""
+    found = []
+    if no_control.any():
+        when = arrays.treated.any(axis=0)
+        planned = (arrays.status == UNTREATED)[:, when].any()
+        found.append(
+            "no untreated area is known in any period in which others are treated"
+            if planned
+            else "every area is treated in every period after the first start"
+        )
+    if no_base.any():
+        found.append("treated areas have no known count before their start")
+    if not found:
+        found.append("no chain of known counts links treated areas to untreated ones of the same periods")
+    return ", and ".join(found)
 
 
 class _Reach:

@@ -13,13 +13,15 @@ from svmodel.did._terms import ended
 from svmodel.errors import shorten
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from svmodel.design import Design
     from svmodel.did._etwfe_areas import OwnSums
     from svmodel.did._etwfe_fit import Imputed
     from svmodel.did._etwfe_rows import Aggregates
     from svmodel.inference import Choice
 
-__all__ = ["resting_on", "say", "wide_noise"]
+__all__ = ["no_noise", "resting_on", "say", "wide_noise"]
 
 #: Noise of the average effect, as a share of what was expected, from which an interval is in doubt.
 _WIDE = 0.65
@@ -133,14 +135,25 @@ def wide_noise(att: Aggregates) -> list[str]:
     return [text]
 
 
+def no_noise(estimates: pd.DataFrame) -> str:
+    """Return why untreated areas give the average effect no interval, or nothing where they do."""
+    att = estimates[estimates["term"] == "att"]
+    if len(att) and att["conf_low"].isna().all():
+        return "Too few of them could be followed over the same periods: no interval is given."
+    if len(att) and np.allclose(att["conf_low"], att["conf_high"], rtol=1e-9, atol=0):
+        return "They do not stray from each other at all, so they show no noise: no interval is given."
+    return ""
+
+
 def resting_on(kind: str, choice: Choice) -> list[str]:
     """Return what intervals rest on, and why."""
     if kind == choice.kind:
         return [choice.why]
     if kind == "placebo":
+        areas = f"{choice.n_treated} treated area{'' if choice.n_treated == 1 else 's'}"
         text = (
-            f"{choice.n_treated} treated areas, and few that are never treated: intervals rest on how far areas that "
-            "were not yet treated strayed over the same periods (Conley and Taber 2011; Ferman and Pinto 2019)."
+            f"{areas}, and few that are never treated: intervals rest on how far areas that were not yet treated "
+            "strayed over the same periods (Conley and Taber 2011; Ferman and Pinto 2019)."
         )
         return [text]
     if kind == "cluster":

@@ -8,9 +8,10 @@ import numpy as np
 
 from svmodel.did._etwfe_areas import ALL_TREATED, area_rows, counterfactual, own_sums
 from svmodel.did._etwfe_fit import impute
-from svmodel.did._etwfe_notes import resting_on, say, wide_noise
+from svmodel.did._etwfe_notes import no_noise, resting_on, say, wide_noise
 from svmodel.did._etwfe_terms import average_alone, average_rows, cell_rows, event_rows, overall_rows
 from svmodel.did._lone import without_intervals
+from svmodel.did._settle import with_doubts
 from svmodel.estimates import estimates_frame, provenance
 from svmodel.inference import choose
 from svmodel.result import Result
@@ -52,25 +53,26 @@ def answer_poisson(design: Design, estimator: ExtendedTwoWayFixedEffects, *, see
         made, att = [*first, *second, *third, *fourth], first[0]
     estimates = estimates_frame(r for r in rows if counts or r["scale"] != "events")
     kind = "none" if choice.n_controls <= 1 else ("placebo" if att.uses_noise(0) else "cluster")
+    why = resting_on(kind, choice)
+    if kind == "placebo" and (lacking := no_noise(estimates)):
+        kind, why = "none", [choice.why] if choice.kind == "none" else [f"{text} {lacking}" for text in why]
     if kind == "none":
         estimates = without_intervals(estimates)
         expected = None if expected is None else without_intervals(expected)
     doubt = wide_noise(att)
-    return Result(
+    diagnostics = _diagnostics(imputed, att, own, kind, choice, in_doubt=kind == "none" or bool(doubt) or choice.warn)
+    result = Result(
         estimates=estimates,
         design=design,
         estimator=estimator,
         counterfactual=expected,
         joint=joint,
-        diagnostics=_diagnostics(imputed, att, own, kind, choice, in_doubt=bool(doubt) or choice.warn),
-        notes=(
-            *say(design, imputed, made, own, has_leads=has_leads),
-            *resting_on(kind, choice),
-            *doubt,
-        ),
+        diagnostics={**diagnostics, **({"inference_why": why[0]} if why else {})},
+        notes=(*say(design, imputed, made, own, has_leads=has_leads), *why, *doubt),
         provenance=provenance(design, seed),
         seed=seed,
     )
+    return with_doubts(result, estimator.scale)
 
 
 def _groups(design: Design, own: OwnSums) -> dict[str, NDArray[np.int64]]:

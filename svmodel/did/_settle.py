@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from svmodel.did._lone import without_intervals
 from svmodel.errors import EstimationError
-from svmodel.inference import Choice, choose, with_interval
+from svmodel.inference import Choice, choose, doubts, with_interval
 
 if TYPE_CHECKING:
     from svmodel.design import DesignArrays
     from svmodel.result import PointEstimator, Result
 
-__all__ = ["checked_inference", "settle"]
+__all__ = ["checked_inference", "settle", "with_doubts"]
 
 _INFERENCES = ("auto", "cluster", "placebo")
 
@@ -30,7 +30,13 @@ def settle(result: Result, estimator: PointEstimator, arrays: DesignArrays, want
     cluster-robust, which the rule has just found too small.
     """
     choice: Choice = choose(arrays, wanted)
-    diagnostics = {**result.diagnostics, "inference": choice.kind, "inference_in_doubt": choice.warn}
+    result = with_doubts(result, estimator.scale)
+    diagnostics = {
+        **result.diagnostics,
+        "inference": choice.kind,
+        "inference_in_doubt": choice.warn,
+        "inference_why": choice.why,
+    }
     if choice.kind == "cluster":
         return replace(result, notes=(*result.notes, choice.why), diagnostics=diagnostics)
     bare = replace(result, estimates=without_intervals(result.estimates), diagnostics=diagnostics)
@@ -45,5 +51,17 @@ def settle(result: Result, estimator: PointEstimator, arrays: DesignArrays, want
     try:
         interval = placebo_interval(estimator, arrays, counts=counts, level=level, why=said)
     except EstimationError as error:
-        return replace(bare, notes=(*bare.notes, f"{choice.why} None could be had: {error.title}."))
+        why = f"{choice.why} None could be had: {error.title}."
+        diagnostics = {**diagnostics, "inference": "none", "inference_in_doubt": True, "inference_why": why}
+        return replace(bare, notes=(*bare.notes, why), diagnostics=diagnostics)
     return with_interval(bare, interval)
+
+
+def with_doubts(result: Result, scale: str) -> Result:
+    """Return the result with notes on what in its design no interval shows."""
+    if result.design is None:
+        return result
+    ratios = scale == "log_rate_ratio"
+    # without a ratio the reader has to be told why there is none
+    additive = not (ratios and result.has("att", "rate_ratio"))
+    return replace(result, notes=(*result.notes, *doubts(result.design, additive=additive, rates=ratios)))

@@ -230,6 +230,11 @@ def fit_stacks(stacks: Stacks, group: NDArray[np.int64], family: str) -> StackFi
         if not seen.any():
             break
         lost = terms.normal(use * w).dependent
+        # effects of periods in a stack may be held by others; a covariate among the lost has no coefficient
+        if (lost >= terms.n_period_terms + terms.n_groups).any():
+            raise EstimationError(
+                "the covariates cannot be told apart from area and period effects, or from each other, in the stacks"
+            )
         terms = replace(terms, lost=lost)
         theta_fit: LinearFit | PoissonFit
         try:

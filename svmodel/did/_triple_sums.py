@@ -173,16 +173,21 @@ def _renamed(sums: CellSums, one: DesignArrays, found: Predicted) -> CellSums:
 
 def poisson_triple(arrays: TripleArrays, few: int) -> Triple:
     """Impute each outcome by Poisson regression."""
-    one, other = _same_cells(*arrays.outcomes())
+    both = arrays.outcomes()
+    one, other = _same_cells(*both)
+    if not one.treated.any():
+        # by itself, one of the outcomes says why none of its treated cells has an expected count
+        for alone in both:
+            impute(alone, few)
     found, compared = impute(one, few), impute(other, few)
     sums, placebo = _sums(found), _sums(compared)
     leads: list[CellSums] = []
     for (g, block), (h, twin) in zip(found.lead_blocks(), compared.lead_blocks(), strict=False):
         if g == h:
             mine, theirs = _cells(found, [(g, block)]), _cells(compared, [(h, twin)])
-            both = np.intersect1d(mine.time, theirs.time)
-            if len(both):
-                leads.append(_joined(_only(mine, both), _only(theirs, both)))
+            shared = np.intersect1d(mine.time, theirs.time)
+            if len(shared):
+                leads.append(_joined(_only(mine, shared), _only(theirs, shared)))
     with np.errstate(divide="ignore", invalid="ignore"):
         values = [float(np.log(s.observed.sum() / s.expected.sum())) for s in (sums, placebo)]
     expected = np.zeros(arrays.y.shape)

@@ -133,6 +133,11 @@ class TwoWayFit:
         """Say why group `j` has no coefficient."""
         if self.silent[j]:
             return "no event was seen in the treated area-periods, so their rate ratio is zero without a known error"
+        inside, untreated = self.group == j, self.arrays.untreated
+        before = untreated & inside.any(axis=1)[:, None]
+        compared = untreated[:, inside.any(axis=0)].any()
+        if compared and before.any() and not self.arrays.y[before].any():
+            return "no event was seen in the treated areas before their start, so there is nothing to take a ratio to"
         return "the effect cannot be told apart from area and period effects: no area is left to compare with"
 
     def size(self, j: int) -> tuple[float, float | None, float]:

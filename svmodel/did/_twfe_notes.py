@@ -10,6 +10,7 @@ from svmodel import periods as period_words
 from svmodel.design import NEVER
 from svmodel.did._lone import whole_reporting_areas
 from svmodel.did._terms import ended
+from svmodel.did._zeros import silent_areas
 from svmodel.errors import shorten
 
 if TYPE_CHECKING:
@@ -37,14 +38,13 @@ def say(
         text += f" Here the negative weights sum to {negative:.2f}." if negative < 0 else " Here none is negative."
         notes.append(text)
     known = arrays.untreated | arrays.treated
-    silent = known.any(axis=1) & ~static.use.any(axis=1)
-    if family == "poisson" and silent.any():
-        which = shorten([design.panel.label(arrays.areas[i]) for i in np.flatnonzero(silent)]).replace("'", "")
-        treated = int((silent & arrays.treated.any(axis=1)).sum())
-        n = int(silent.sum())
+    if family == "poisson":
+        notes += silent_areas(design, arrays)
+    alone = arrays.treated.any(axis=0) & ~arrays.untreated.any(axis=0)
+    if alone.any():
+        which = shorten([period_words.label(arrays.periods[t]) for t in np.flatnonzero(alone)]).replace("'", "")
         notes.append(
-            f"{n} area{'s' if n > 1 else ''} without a single event ({which}; {treated or 'none'} treated) cannot "
-            "inform a model of ratios: left out."
+            f"In {which} no area is untreated: areas already treated are all that this coefficient compares with there."
         )
     quiet = known.any(axis=0) & ~static.use.any(axis=0)
     if quiet.any():

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from svmodel import periods
+from svmodel.errors import shorten
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from svmodel.design import Design, DesignArrays
 
-__all__ = ["MANY_ZEROS", "many_zeros", "share_of_zeros"]
+__all__ = ["MANY_ZEROS", "many_zeros", "share_of_zeros", "silent_areas"]
 
 #: Share of zero cells from which a linear model of a count is warned about. A Poisson count of mean 1.1 is zero that
 #: often, and an overdispersed one of a higher mean: the typical area-period has about one event, so that quiet areas
@@ -49,6 +50,21 @@ def many_zeros(design: Design, arrays: DesignArrays, estimates: pd.DataFrame) ->
     if percent is not None:
         text += f"Its average effect is {percent:+.0%} of its own counterfactual. "
     return [text + "Where areas differ in level, read the Poisson answer to the same question instead."]
+
+
+def silent_areas(design: Design, arrays: DesignArrays) -> list[str]:
+    """Return a note where areas without a single event cannot inform a model of ratios."""
+    known = arrays.treated | arrays.untreated
+    silent = known.any(axis=1) & ~np.where(known, arrays.y, 0.0).any(axis=1)
+    if not silent.any():
+        return []
+    which = shorten([design.panel.label(arrays.areas[i]) for i in np.flatnonzero(silent)]).replace("'", "")
+    n, treated = int(silent.sum()), int((silent & arrays.treated.any(axis=1)).sum())
+    text = (
+        f"{n} area{'s' if n > 1 else ''} without a single event ({which}; {treated or 'none'} treated) cannot inform a "
+        "model of ratios: left out."
+    )
+    return [text]
 
 
 def _percent(arrays: DesignArrays, estimates: pd.DataFrame) -> float | None:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from svmodel import periods as period_words
 from svmodel.did._settle import checked_inference, settle
-from svmodel.did._zeros import many_zeros
+from svmodel.did._zeros import many_zeros, silent_areas
 from svmodel.errors import EstimationError, Problems, did_you_mean, shorten
 from svmodel.estimates import estimates_frame, linear_row, log_row, provenance
 from svmodel.result import JointEstimate, Result
@@ -152,10 +152,7 @@ class StackedDiD:
         stacks = self._stacks(arrays)
         static = self._static(stacks)
         if not static.kept.any():
-            raise EstimationError(
-                "the effect cannot be told apart from area and period effects in any stack, or the treated "
-                "area-periods have no event"
-            )
+            raise EstimationError(_why_none(stacks, self.family))
         counts = design.is_count
         rows = self._rows("att", static, 0, counts=counts)
         reference = -1 - design.anticipation
@@ -170,8 +167,7 @@ class StackedDiD:
         effect = float(static.coefficient[0])
         estimates = estimates_frame(rows)
         notes = self._say(design, arrays, stacks, events, horizons, reference)
-        if self.family == "linear":
-            notes += many_zeros(design, arrays, estimates)
+        notes += many_zeros(design, arrays, estimates) if self.family == "linear" else silent_areas(design, arrays)
         result = Result(
             estimates=estimates,
             design=design,
@@ -312,6 +308,20 @@ class StackedDiD:
         if self.weights == "none" and len(stacks.cohorts) > 1:
             notes.append("Without corrective weights the stacks count by the variance of treatment in them.")
         return [*notes, *ended(design, arrays), *whole_reporting_areas(design)]
+
+
+def _why_none(stacks: Stacks, family: str) -> str:
+    """Say why there is no average effect."""
+    after = stacks.horizon >= 0
+    own = stacks.use & stacks.treated[:, None]
+    known = [own & after, own & ~after, stacks.use & ~stacks.treated[:, None] & after]
+    if family == "poisson" and all(k.any() for k in known):
+        for cells, when in ((known[0], "from their start on"), (known[1], "before their start")):
+            if not stacks.y[cells].any():
+                return f"no event was seen in the treated areas {when} within any window, so there is no ratio"
+    if not known[2].any():
+        return "no clean control is known in any period in which its stack is treated"
+    return "the effect cannot be told apart from area and period effects in any stack"
 
 
 def _weights(stacks: Stacks, arrays: DesignArrays) -> pd.DataFrame:

@@ -175,6 +175,7 @@ class TripleDifference:
         from svmodel.did._cell_sums import joint_events, rows_of_all
         from svmodel.did._etwfe_answer import lead_rows, one_table
         from svmodel.did._triple_sums import linear_triple, poisson_triple
+        from svmodel.did._zeros import many_zeros, silent_areas
 
         arrays = self.arrays(design)
         _require_moving(arrays, self.comparison_outcome)
@@ -187,10 +188,12 @@ class TripleDifference:
                 "the treated area-periods"
             )
         rows += lead_rows(leads, self.level, counts=counts)
+        estimates = estimates_frame(rows)
+        zeros = silent_areas(design, arrays) if self.family == "poisson" else many_zeros(design, arrays, estimates)
         O, E, _, _ = made.sums.pair(np.ones(len(made.sums.n)))
         own, other = (float(np.exp(v)) if self.family == "poisson" else v for v in (made.outcome, made.comparison))
         result = Result(
-            estimates=estimates_frame(rows),
+            estimates=estimates,
             design=design,
             estimator=self,
             counterfactual=_expected(made, arrays),
@@ -206,7 +209,7 @@ class TripleDifference:
                 "clusters": made.sums.n_clusters,
                 "crv1_factor": made.sums.factor,
             },
-            notes=tuple(self._say(design, arrays, made, own, other)),
+            notes=(*self._say(design, arrays, made, own, other), *zeros),
             provenance=provenance(design, seed),
             seed=seed,
         )

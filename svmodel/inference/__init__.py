@@ -20,7 +20,9 @@ _NAMES: dict[str, str] = {
     "Jackknife": "jackknife",
     "ScoreBootstrap": "wild",
     "WildClusterBootstrap": "wild",
+    "arrays_of": "_ways",
     "choose": "rule",
+    "doubts": "_doubts",
     "with_interval": "interval",
 }
 

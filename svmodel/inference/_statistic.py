@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from svmodel.errors import DataError, DesignError, EstimationError
-from svmodel.inference._ways import HasInfluence
+from svmodel.inference._ways import HasInfluence, arrays_of
 from svmodel.result import PointEstimator
 
 if TYPE_CHECKING:
@@ -90,9 +90,7 @@ class Statistic:
     @cached_property
     def arrays(self) -> DesignArrays:
         """The design as the estimator's ``point`` takes it: with columns of its own where it has ``arrays``."""
-        own = getattr(self.result.estimator, "arrays", None)
-        laid_out: DesignArrays = self.design.arrays if own is None else own(self.design)
-        return laid_out
+        return arrays_of(self.result.estimator, self.design)
 
     @cached_property
     def bare(self) -> Any:

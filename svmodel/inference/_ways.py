@@ -25,11 +25,13 @@ if TYPE_CHECKING:
 __all__ = [
     "HasCoefficient",
     "HasInfluence",
+    "arrays_of",
     "data_order",
     "design_of",
     "estimate_of",
     "few",
     "finite_estimate",
+    "one_outcome",
     "point_by_rows",
     "refuse_lone",
     "resampled",
@@ -58,6 +60,37 @@ class HasInfluence(Protocol):
     def influence(self, arrays: DesignArrays) -> tuple[float, NDArray[np.float64]]:
         """Return the average effect and the influence of each area, shape (N,), whose squares sum to CR0."""
         ...
+
+
+def arrays_of(estimator: object, design: Design) -> DesignArrays:
+    """Return the design's arrays as the estimator's ``point``, ``path`` and ``influence`` take them.
+
+    Parameters
+    ----------
+    estimator : Estimator
+        One that needs more than the design's own arrays (a second outcome, columns of the panel) has a method
+        ``arrays(design)``, which gives them.
+    design : Design
+
+    Raises
+    ------
+    DesignError
+        If the design has problems, or the panel lacks what the estimator needs.
+    """
+    own = getattr(estimator, "arrays", None)
+    made: DesignArrays = design.arrays if own is None else own(design)
+    return made
+
+
+def one_outcome(arrays: DesignArrays, who: str) -> None:
+    """Refuse arrays that hold a second outcome, which a method that makes the first anew would leave as it was."""
+    from svmodel.design import DesignArrays
+
+    if type(arrays) is not DesignArrays:
+        raise EstimationError(
+            f"{who} makes one outcome anew, and this estimator compares two that move together; use ClusterBootstrap, "
+            "randomisation inference or placebos"
+        )
 
 
 def data_order(arrays: DesignArrays) -> Rows:
@@ -97,7 +130,7 @@ def point_by_rows(result: Result) -> Callable[[Rows], float]:
     estimator says that it is not identified. A breakdown of another kind is raised.
     """
     design = design_of(result, "resampling")
-    estimator, arrays = result.estimator, design.arrays
+    estimator, arrays = result.estimator, arrays_of(result.estimator, design)
     if isinstance(estimator, PointEstimator):
         return lambda rows: float(estimator.point(arrays.take(rows)))
     if isinstance(estimator, HasCoefficient):

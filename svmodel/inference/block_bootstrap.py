@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from svmodel.errors import EstimationError, did_you_mean
-from svmodel.inference._ways import design_of, finite_estimate
+from svmodel.inference._ways import arrays_of, design_of, finite_estimate, one_outcome
 from svmodel.inference.bootstrap import check_draws, from_draws, told_failures
 from svmodel.inference.interval import Interval, with_interval
 from svmodel.numerics.blocks import BLOCKS, block_length, block_rows
@@ -101,8 +101,9 @@ class BlockBootstrap:
             If the estimator has no ``point``, the past holds fewer than four blocks, or more than half of the draws do
             not identify the effect.
         """
-        arrays = design_of(result, "BlockBootstrap").arrays
         estimator = result.estimator
+        arrays = arrays_of(estimator, design_of(result, "BlockBootstrap"))
+        one_outcome(arrays, "a block bootstrap")
         if not isinstance(estimator, PointEstimator):
             raise EstimationError(f"{type(estimator).__name__} has no `point(arrays)`, which a block bootstrap needs")
         scale, estimate = finite_estimate(result)

@@ -11,6 +11,7 @@ import numpy as np
 from svmodel.errors import EstimationError, Problems, did_you_mean
 from svmodel.inference._ways import (
     HasInfluence,
+    arrays_of,
     data_order,
     design_of,
     estimate_of,
@@ -185,10 +186,11 @@ def _draw(stratum: Rows, rng: np.random.Generator) -> Rows:
 def _studied(result: Result) -> Callable[[Rows], tuple[float, float]]:
     """Return estimate and standard error as a function of rows; NaN where not identified."""
     design, estimator = design_of(result, "a bootstrap of t statistics"), result.estimator
+    arrays = arrays_of(estimator, design)
 
     def by_influence(rows: Rows) -> tuple[float, float]:
         assert isinstance(estimator, HasInfluence)
-        estimate, psi = estimator.influence(design.arrays.take(rows))
+        estimate, psi = estimator.influence(arrays.take(rows))
         return estimate, math.sqrt(float((psi**2).sum()))
 
     def by_fit(rows: Rows) -> tuple[float, float]:

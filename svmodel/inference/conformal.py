@@ -13,6 +13,7 @@ import pandas as pd
 from svmodel.design import NEVER, TREATED, UNTREATED
 from svmodel.errors import DesignError, EstimationError, Problems, did_you_mean, shorten
 from svmodel.inference._statistic import Statistic, without_effect
+from svmodel.inference._ways import one_outcome
 from svmodel.inference.interval import Interval, with_interval
 from svmodel.inference.rule import never_treated
 from svmodel.numerics.permutations import as_far, count_assignments, every_assignment, sample_assignments
@@ -242,6 +243,7 @@ class _Residuals:
                 f"{name} has neither `path` nor `point`; conformal inference estimates many times over"
             )
         arrays = statistic.arrays
+        one_outcome(arrays, "conformal inference")
         treated = np.flatnonzero((arrays.status == TREATED).any(axis=1))
         controls = never_treated(arrays)
         found = Problems()

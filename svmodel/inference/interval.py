@@ -78,8 +78,11 @@ def with_interval(result: Result, interval: Interval) -> Result:
         low, high, error = _on(scale, estimate, interval, result)
         out.loc[row, ["conf_low", "conf_high", "std_error"]] = [low, high, error]
         out.loc[row, ["level", "p_value"]] = [interval.level, interval.p_value]
-    said = tuple(n for n in result.notes if n != interval.why)
-    diagnostics = {**result.diagnostics, "inference": interval.method}
+    before = result.diagnostics.get("inference_why")
+    said = [n for n in result.notes if n not in (interval.why, before)]
+    if before and before != interval.why and out.loc[~att, "conf_low"].notna().any():
+        said.append(f"Only the average effect has the new interval; for all other rows it stands that {before}")
+    diagnostics = {**result.diagnostics, "inference": interval.method, "inference_why": interval.why}
     return replace(result, estimates=out, notes=(*said, interval.why), diagnostics=diagnostics)
 
 

@@ -27,6 +27,8 @@ Kind: TypeAlias = Literal["cluster", "placebo", "none"]
 FEW_TREATED = 8
 #: With fewer controls than this a cluster-robust variance is known to be too small.
 FEW_CONTROLS = 8
+#: Share of treated cells with few controls in their period above which the rule warns.
+_MOST_THIN = 0.5
 #: Never treated areas from which noise can be learnt at all.
 ENOUGH_PLACEBOS = 10
 #: Never treated areas from which the shape of the noise of a single treated area can be told: 1 in 40 lies beyond one.
@@ -119,4 +121,22 @@ def choose(arrays: DesignArrays, wanted: str = "auto") -> Choice:
             "too small at times (MacKinnon and Webb 2017); read the interval as the least there is."
         )
         return made("cluster", why, warn=True)
+    share, least = _thin(arrays)
+    if share > _MOST_THIN:
+        why = (
+            "intervals are cluster-robust by area (CR2, Satterthwaite's degrees of freedom), but "
+            f"{share:.0%} of treated area-periods are held against fewer than {FEW_CONTROLS} untreated areas (at the "
+            f"fewest {least}): with so few control areas such errors are known to be too small at times (MacKinnon and "
+            "Webb 2017); read the interval as the least there is."
+        )
+        return made("cluster", why, warn=True)
     return made("cluster", "intervals are cluster-robust by area (CR2, Satterthwaite's degrees of freedom).")
+
+
+def _thin(arrays: DesignArrays) -> tuple[float, int]:
+    """Return the share of treated cells, of those with a control at all, with few in their period; and the fewest."""
+    treated, untreated = arrays.treated.sum(axis=0), arrays.untreated.sum(axis=0)
+    seen = (treated > 0) & (untreated > 0)
+    if not seen.any():
+        return 0.0, 0
+    return float(treated[seen & (untreated < FEW_CONTROLS)].sum() / treated[seen].sum()), int(untreated[seen].min())

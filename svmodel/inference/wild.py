@@ -12,6 +12,7 @@ from svmodel.errors import EstimationError, Problems, did_you_mean
 from svmodel.inference._ways import (
     HasCoefficient,
     HasInfluence,
+    arrays_of,
     data_order,
     design_of,
     estimate_of,
@@ -292,10 +293,10 @@ def _check(made: Any) -> None:
 
 def _coefficient(result: Result, who: str) -> tuple[DesignArrays, Coefficient | None]:
     """Return the arrays in the order of their data, and the regression where the estimator offers one."""
-    arrays = design_of(result, who).arrays
+    estimator = result.estimator
+    arrays = arrays_of(estimator, design_of(result, who))
     refuse_lone(arrays, who)
     arrays = arrays.take(data_order(arrays))
-    estimator = result.estimator
     return arrays, estimator.coefficient(arrays) if isinstance(estimator, HasCoefficient) else None
 
 

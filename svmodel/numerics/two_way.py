@@ -304,8 +304,11 @@ class Normal:
         if len(self.free) == 0:
             return solution
         if self._cholesky is None:
+            n = len(self.dependent)
+            what = "one coefficient cannot" if n == 1 else f"{n} coefficients cannot"
             raise EstimationError(
-                f"{len(self.dependent)} coefficients cannot be told apart from the area and period effects"
+                f"{what} be told apart from area and period effects, or from each other: look for covariates that "
+                "these hold already"
             )
         scale, L = self._cholesky
         scale = scale.reshape(-1, *(1,) * (right.ndim - 1))

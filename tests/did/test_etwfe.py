@@ -6,7 +6,7 @@ from svmodel import Design, Intervention, Panel, Result
 from svmodel.did import ExtendedTwoWayFixedEffects
 from svmodel.did._etwfe_areas import area_rows, own_sums
 from svmodel.did._etwfe_fit import impute
-from svmodel.errors import EstimationError
+from svmodel.errors import DesignError, EstimationError
 from svmodel.testing import check_estimator
 
 
@@ -274,8 +274,12 @@ def test_a_covariate_that_moves_gets_one_coefficient():
 
 def test_covariates_that_say_the_same_are_refused():
     x = np.random.default_rng(0).normal(size=(30, 12))
-    with pytest.raises(EstimationError, match="cannot be told apart"):
+    with pytest.raises(DesignError, match="covariate 'twice' is a combination of 'x'"):
         fit(make(counts(17), dict.fromkeys(range(10), 6), x=x, twice=2 * x))
+    # one that periods hold already
+    trend = np.tile(np.arange(12.0), (30, 1))
+    with pytest.raises(EstimationError, match="cannot be told apart from area and period effects"):
+        fit(make(counts(17), dict.fromkeys(range(10), 6), trend=trend))
 
 
 def test_result_comes_back_from_json():
