@@ -99,7 +99,7 @@ def test_the_jackknife_of_a_difference_is_that_of_whole_fits(design):
 
 
 def test_shared_noise_cancels_in_a_difference(comparison):
-    """Poisson ETWFE and TWFE see the same counts: taken for independent their difference had several times the error."""
+    """Poisson ETWFE and TWFE see the same counts: as if independent, their difference had several times the error."""
     pairs = comparison.differences.set_index(["first", "second"])
     error = pairs.loc[("ETWFE Poisson", "TWFE Poisson"), "std_error"]
     held = [comparison.results[m].effect() for m in ("ETWFE Poisson", "TWFE Poisson")]

@@ -200,6 +200,6 @@ def test_all_problems_come_at_once(design):
     assert len(error.value.problems) >= 8
     with pytest.raises(EstimationError, match="no estimator is given"):
         sv.specification_curve(design, estimators=[])
+    nobody = sv.Design(design.panel, outcome="violence", intervention=sv.Intervention("none", {}))
     with pytest.raises(DesignError):
-        nobody = sv.Design(design.panel, outcome="violence", intervention=sv.Intervention("none", {}))
         sv.specification_curve(nobody, estimators=[TwoWayFixedEffects()])
