@@ -11,7 +11,7 @@ import yaml
 
 from svmodel.errors import UserError, did_you_mean
 from svmodel.report._lines import Section, construct, line
-from svmodel.report.registry import checks, estimators, inferences
+from svmodel.report.registry import check_options, checks, estimators, inferences
 from svmodel.report.study import EstimatorSpec, InferenceSpec, PowerSpec, SpecificationsSpec
 
 __all__ = ["read_checks", "read_estimators", "read_inference", "read_power", "read_specifications"]
@@ -32,17 +32,68 @@ def read_inference(root: Section) -> tuple[InferenceSpec, ...]:
     return _listed(root, "inference", "method of inference", inferences(), InferenceSpec)
 
 
-def read_checks(root: Section) -> tuple[str, ...] | None:
-    """Read key ``checks``; None stands for all."""
-    given = root.names("checks")
-    if given in ((), ("default",)):
-        return () if root.has("checks") and not given else None
+def read_checks(root: Section) -> tuple[tuple[str, ...] | None, dict[str, dict[str, Any]]]:
+    """Read key ``checks``: names in order (None stands for all), and the options of those that have some.
+
+    ``default`` stands for every check, so that a list can hold it beside those that are told something.
+    """
+    if not root.has("checks"):
+        return None, {}
+    if not isinstance(root.plain("checks"), list):
+        nodes: list[tuple[str, yaml.Node | None, int]] = [
+            (name, None, root.lines[f"checks.{name}"]) for name in root.names("checks")
+        ]
+    else:
+        nodes = [part for node in root.items("checks") if (part := _named(root, node, "checks", "check")) is not None]
+    names: list[str] = []
+    options: dict[str, dict[str, Any]] = {}
     known = checks()
-    for name in given:
-        if name not in known:
-            fix, at = did_you_mean(name, known, limit=20), root.lines.get(f"checks.{name}")
+    for name, given, at in nodes:
+        if name != "default" and name not in known:
+            fix = did_you_mean(name, known, limit=20)
             root.problems.add(f"there is no check {name!r}", where="checks", fix=fix, line=at, rule="unknown_check")
-    return tuple(n for n in given if n in known)
+        elif name in names:
+            root.problems.add(f"{name!r} stands twice", where="checks", line=at, rule="named_twice")
+        else:
+            names.append(name)
+            root.lines[f"checks.{name}"] = at
+            if given is not None:
+                options[name] = _options(root, name, given)
+    if names in ([], ["default"]):
+        return (None if names or nodes else ()), options
+    chosen = [n for n in known if n in names or "default" in names] if "default" in names else names
+    return tuple(chosen), options
+
+
+def _options(root: Section, check: str, given: yaml.Node) -> dict[str, Any]:
+    """Return what a check is told beside the result."""
+    if not isinstance(given, yaml.MappingNode):
+        what = f"the options of {check} have to be a group of keys"
+        root.problems.add(what, where="checks", line=line(given), rule="wrong_type")
+        return {}
+    section = Section(given, f"checks.{check}", root.problems, root.lines)
+    valid, held = check_options(check), {}
+    for key, node in section.nodes().items():
+        at = section.lines[section.full(key)]
+        if key in valid:
+            held[key] = construct(node, root.problems, section.full(key))
+            continue
+        fix = did_you_mean(key, valid, limit=20) if valid else "It has none."
+        root.problems.add(f"{check} has no option {key!r}", where="checks", fix=fix, line=at, rule="unknown_option")
+    return held
+
+
+def _named(root: Section, node: yaml.Node, where: str, thing: str) -> tuple[str, yaml.Node | None, int] | None:
+    """Return a name with what is said of it, from ``name`` or ``name: {...}``, and its line."""
+    if isinstance(node, yaml.ScalarNode):
+        return str(node.value).strip(), None, line(node)
+    if isinstance(node, yaml.MappingNode) and len(node.value) == 1:
+        name, said = node.value[0]
+        return str(name.value), said, line(node)
+    article = "an" if thing[0] in "aeiou" else "a"
+    what = f"this has to be the name of {article} {thing}, or `name: {{key: value}}`"
+    root.problems.add(what, where=where, line=line(node), rule="wrong_type")
+    return None
 
 
 def read_specifications(root: Section) -> SpecificationsSpec | None:
@@ -96,21 +147,16 @@ def _listed(
 ) -> tuple[_Spec, ...]:
     """Read a list of names, or of ``Name: {choice: value}``."""
     found: list[_Spec] = []
-    article = "an" if thing[0] in "aeiou" else "a"
     for i, node in enumerate(root.items(key), start=1):
         where = f"{key}[{i}]"
-        if isinstance(node, yaml.ScalarNode):
-            name, choices = node.value, None
-        elif isinstance(node, yaml.MappingNode) and len(node.value) == 1:
-            name, choices = node.value[0][0].value, node.value[0][1]
-        else:
-            what = f"this has to be the name of {article} {thing}, or `Name: {{choice: value}}`"
-            root.problems.add(what, where=where, line=line(node), rule="wrong_type")
+        part = _named(root, node, where, thing)
+        if part is None:
             continue
-        given = _choices(root, str(name), choices, known, thing, where, line(node))
+        name, choices, _ = part
+        given = _choices(root, name, choices, known, thing, where, line(node))
         if given is None:
             continue
-        spec = made(str(name), given)
+        spec = made(name, given)
         if spec.label in [s.label for s in found]:
             what, rule = f"the {thing} {spec.label} stands twice", f"{key.removesuffix('s')}_twice"
             root.problems.add(what, where=where, line=line(node), rule=rule)

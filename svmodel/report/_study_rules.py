@@ -112,6 +112,8 @@ def _line_of_file(study: Study, root: Path, path: Path) -> int | None:
     for i, join in enumerate(study.data.joins, start=1):
         if root / join.path == path:
             return study.line(f"data.joins[{i}].path")
+    if root / str(study.check_options.get("spillover", {}).get("neighbours")) == path:
+        return study.line("checks.spillover.neighbours", "checks.spillover")
     if study.data.population is not None and root / study.data.population.path == path:
         return study.line("data.population.path")
     for key in ("starts", "ends"):
@@ -139,6 +141,7 @@ def _check_columns(study: Study, roles: _Roles, problems: Problems) -> None:
             there = outcome.column in roles.columns
             fix = "Name it there." if there else did_you_mean(outcome.column, set(counted) & set(roles.columns))
             problems.add(what, where="outcomes", fix=fix, line=at, rule="unknown_outcome")
+    _check_outcomes_of_checks(study, counted, problems)
     if study.exposure is not None and study.exposure not in roles.exposures:
         what, fix = (
             f"{study.exposure!r} is not among the data's exposures",
@@ -151,6 +154,19 @@ def _check_columns(study: Study, roles: _Roles, problems: Problems) -> None:
             what, at = f"{covariate!r} is not among the data's covariates", study.line(f"covariates.{covariate}")
             fix = did_you_mean(covariate, valid)
             problems.add(what, where="covariates", fix=fix, line=at, rule="unknown_covariate")
+
+
+def _check_outcomes_of_checks(study: Study, counted: tuple[str, ...], problems: Problems) -> None:
+    """Note outcomes that checks are told of and the data have not."""
+    for check, options in study.check_options.items():
+        for key in ("outcome", "outcomes"):
+            given = options.get(key, ())
+            for name in [given] if isinstance(given, str) else given if isinstance(given, list | tuple) else ():
+                if name not in counted:
+                    what = f"{name!r} is neither among the data's counts nor its measures"
+                    at = study.line(f"checks.{check}.{key}", f"checks.{check}")
+                    fix = did_you_mean(str(name), counted)
+                    problems.add(what, where=f"checks.{check}", fix=fix, line=at, rule="unknown_outcome")
 
 
 def _peek(study: Study, root: Path, roles: _Roles) -> Peek:

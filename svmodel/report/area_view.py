@@ -15,7 +15,7 @@ from svmodel.present import prose, protected
 from svmodel.present.disclosure import CONFIDENTIAL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
 
     from svmodel.design import Intervention
     from svmodel.panel import Panel
@@ -42,6 +42,25 @@ METHOD_NAMES = {
 _CHOICES = {"poisson": "Poisson", "dr": "doubly robust", "ipw": "inverse probability weighting", "reg": "regression"}
 #: Choices whose value says by itself what it is.
 _PLAIN = ("family", "method")
+#: Choices that no reader of a page can tell from the name; they stand under methods.
+_SILENT = ("draws", "n_draws", "n_boot", "level", "warmup", "chains", "simultaneous", "solver", "only_average")
+_PHRASES = {
+    ("controls", "untreated"): "beside untreated areas",
+    ("controls", "sum"): "beside the sum of untreated areas",
+    ("controls", "none"): "by itself",
+    ("augment", "ridge"): "ridge-augmented",
+}
+#: Numbers of these are no counts of people, and stay readable under every disclosure rule.
+_UNITS = re.compile(
+    r"\b[\d,]+ of [\d,]+ (?:intervals?|methods?|answers?|pairs?|points?|specifications?|horizons?)\b"
+    r"|\b[\d,]+ of the [\d,]+ refits\b"
+    r"|\b[\d,]+ (?:(?:never|not yet|small|other|further) )?(?:(?:un)?treated )?(?:areas?|controls?|donors?|placebos?"
+    r"|months?|quarters?|years?|periods?|methods?|answers?|intervals?|pairs?|specifications?|draws?|starts?|cohorts?"
+    r"|groups?|leads?|lags?|blocks?|stacks?|series|ways|sets)\b"
+    r"|\bAR\(\d+\)"
+)
+#: Whole numbers that nobody reads.
+_ENDLESS = re.compile(r"\b\d{1,3}(?:,\d{3}){3,}\b")
 
 
 @dataclass(frozen=True)
@@ -135,12 +154,13 @@ class AreaView:
         """Declared breaks as figures mark them: from, until (None where it lasted), and a few words."""
         return tuple((b.period, b.until, _short(b.reason)) for b in self.study.breaks)
 
-    def free_text(self, text: str, keep: Iterable[str] = ()) -> str:
+    def free_text(self, text: str) -> str:
         """Return what a method or a person wrote, in one line, without hidden counts or names of columns.
 
-        What is in `keep` stays as it is, as names of areas do.
+        Names of areas stay as they are, and so do numbers of areas, periods and the like: they are no counts of people.
         """
-        names = (*self.context.panel.areas, *self.context.panel.names.values(), *keep)
+        text = _ENDLESS.sub("more than a billion", text)
+        names = (*self.context.panel.areas, *self.context.panel.names.values(), *_UNITS.findall(text))
         return self.readable(self.disclosure.free_text(" ".join(text.split()), names))
 
     def readable(self, text: str) -> str:
@@ -243,8 +263,15 @@ def method_name(study: Study, label: str) -> str:
     if spec is None:
         return label
     name = METHOD_NAMES.get(spec.name, spec.name)
-    choices = ", ".join(_choice(k, v) for k, v in spec.choices.items())
+    chosen = _telling(spec.choices)
+    if sum(s.name == spec.name and _telling(s.choices) == chosen for s in study.estimators) > 1:
+        chosen = dict(spec.choices)
+    choices = ", ".join(_choice(k, v) for k, v in chosen.items())
     return f"{name} ({choices})" if choices else name
+
+
+def _telling(choices: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in choices.items() if k not in _SILENT}
 
 
 def _choice(key: str, value: object) -> str:
@@ -255,6 +282,8 @@ def _choice(key: str, value: object) -> str:
     >>> _choice("family", "poisson"), _choice("control", "not_yet_treated"), _choice("slope_change", False)
     ('Poisson', 'control not yet treated', 'no slope change')
     """
+    if (key, value) in _PHRASES:
+        return _PHRASES[key, str(value)]
     name = key.replace("_", " ")
     if isinstance(value, bool):
         return name if value else f"no {name}"

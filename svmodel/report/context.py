@@ -160,7 +160,7 @@ def prepare(
     UserError
         If the data cannot be used, or the headline outcome's design has problems.
     """
-    from svmodel.report.study_data import load_panel, resolve_areas
+    from svmodel.report.study_data import load_panel, resolve_areas, told_to_checks
 
     say = progress or (lambda _: None)
     if panel is None:
@@ -169,7 +169,8 @@ def prepare(
     reporting = panel.aggregate("parent") if panel.parents else panel
     asked = designs(study, panel, data)
     _refuse_a_headline_that_cannot_be_asked(study, asked)
-    pieces = [Piece(o.column, fit_outcome, (study, reporting, o.column, asked.get(o.column))) for o in study.outcomes]
+    told = replace(study, check_options=told_to_checks(study, data)) if asked else study
+    pieces = [Piece(o.column, fit_outcome, (told, reporting, o.column, asked.get(o.column))) for o in study.outcomes]
     fits: dict[str, OutcomeFits] = {}
     if workers is None:
         for piece in pieces:
@@ -286,7 +287,7 @@ def _check(study: Study, fitted: dict[str, Result]) -> tuple[CheckResult, ...]:
     if head is None:
         return ()
     seed = derive_seed(study.seed, "all areas", head.design.outcome if head.design else "", "checks")
-    return tuple(checks.run(head, seed=seed, names=study.checks))
+    return tuple(checks.run(head, seed=seed, names=study.checks, options=study.check_options))
 
 
 def _forecast(study: Study, reporting: Panel, outcome: str, failed: dict[str, str]) -> Any:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from svmodel.report.study import DataSpec
 
 __all__ = [
+    "check_options",
     "checks",
     "default_notebook",
     "estimators",
@@ -63,6 +64,13 @@ def checks() -> tuple[str, ...]:
     from svmodel.checks.runner import CHECKS
 
     return tuple(CHECKS)
+
+
+def check_options(name: str) -> tuple[str, ...]:
+    """Return what a study file may tell a check; declared breaks it gets from the study itself."""
+    from svmodel.checks.runner import option_names
+
+    return tuple(n for n in option_names(name) if n != "breaks")
 
 
 def layouts() -> tuple[str, ...]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from svmodel.comparison.specification_curve import SpecificationCurve
     from svmodel.design import Design, DesignArrays
     from svmodel.inference import Placebos
-    from svmodel.report.study import Study
+    from svmodel.report.study import InferenceSpec, Study
     from svmodel.result import Result
 
 __all__ = ["FAULT", "Scrutiny", "leave_donors_out", "scrutinise"]
@@ -76,9 +76,9 @@ def scrutinise(study: Study, design: Design, results: Mapping[str, Result]) -> S
     """
     failed: dict[str, str] = {}
 
-    def tried(label: str, look: Callable[[int], Any]) -> Any:
+    def tried(label: str, look: Callable[..., Any], *given: Any) -> Any:
         try:
-            return look(derive_seed(study.seed, "all areas", design.outcome, "scrutiny", label))
+            return look(*given, derive_seed(study.seed, "all areas", design.outcome, "scrutiny", label))
         except UserError as error:
             failed[label] = str(error)
         except Exception as error:  # noqa: BLE001 - shown in the report, which has more to say
@@ -87,18 +87,15 @@ def scrutinise(study: Study, design: Design, results: Mapping[str, Result]) -> S
 
     head = results.get(study.estimators[0].label) if study.estimators else None
     mixed = [s.label for s in study.estimators if s.name in _MIXED and s.label in results]
-    comparison = tried("agreement", lambda seed: _compared(study, design, seed)) if len(results) > 1 else None
-    placebos = {k: tried(f"placebos of {k}", lambda seed, k=k: _gaps(results[k], seed)) for k in mixed}
-    left_out = {k: tried(f"donors of {k}", lambda _, k=k: leave_donors_out(results[k])) for k in mixed}
-    opinions = {
-        s.label: tried(s.label, lambda seed, s=s: _light(s.build().infer(head, seed=seed)))
-        for s in (study.inference if head is not None else ())
-    }
+    comparison = tried("agreement", _compared, study, design) if len(results) > 1 else None
+    placebos = {k: tried(f"placebos of {k}", _gaps, results[k]) for k in mixed}
+    left_out = {k: tried(f"donors of {k}", leave_donors_out, results[k]) for k in mixed}
+    opinions = {s.label: tried(s.label, _opinion, s, head) for s in (study.inference if head is not None else ())}
     curve = found = None
     if study.specifications is not None:
-        curve = tried("specifications", lambda seed: _curve(study, design, seed))
+        curve = tried("specifications", _curve, study, design)
     if study.power is not None:
-        found = tried("power", lambda seed: _power(study, design, seed))
+        found = tried("power", _power, study, design)
     return Scrutiny(
         comparison=comparison,
         placebos={k: v for k, v in placebos.items() if v is not None},
@@ -124,13 +121,20 @@ def _gaps(result: Result, seed: int) -> Placebos:
     return InSpacePlacebos(draws=_LINES).placebos(result, seed=seed, paths=True)
 
 
-def _light(result: Result) -> Result:
-    """Return a result without what the study's context holds already."""
+def _opinion(spec: InferenceSpec, head: Result, seed: int) -> Result:
+    """Return the headline's result under another method of inference, without what the context holds already."""
+    result: Result = spec.build().infer(head, seed=seed)
     return replace(result, design=None, counterfactual=None, weights=None, joint=None)
 
 
-def leave_donors_out(result: Result) -> pd.DataFrame:
+def leave_donors_out(result: Result, seed: int = 0) -> pd.DataFrame:
     """Return the average effect without each of the heaviest donors, one at a time.
+
+    Parameters
+    ----------
+    result : Result
+    seed : int
+        Not used; nothing is drawn.
 
     Returns
     -------
@@ -148,13 +152,15 @@ def leave_donors_out(result: Result) -> pd.DataFrame:
 
     from svmodel.present.plots import donor_table
 
+    del seed
+
     design, estimator = result.design, result.estimator
     assert design is not None
     table = donor_table(result)
     weights = (table.groupby("area")["weight"].sum() / table["start"].nunique()).sort_values(ascending=False)
     arrays = estimator.arrays(design) if hasattr(estimator, "arrays") else design.arrays
     places = {a: i for i, a in enumerate(arrays.areas)}
-    rows = [(None, np.nan, _shown(result, _point(estimator, arrays)))]
+    rows: list[tuple[str | None, float, float]] = [(None, np.nan, _shown(result, _point(estimator, arrays)))]
     for area, weight in weights.head(_HEAVIEST).items():
         kept = np.delete(np.arange(len(arrays.areas)), places[str(area)])
         rows.append((str(area), float(weight), _shown(result, _point(estimator, arrays.take(kept)))))

@@ -271,6 +271,8 @@ class Study:
         Further methods of inference for the headline.
     checks : tuple of str or None
         None for the default checks.
+    check_options : mapping of str to mapping
+        What single checks are told, by name.
     specifications : SpecificationsSpec or None
         What a specification curve varies; None for none.
     power : PowerSpec or None
@@ -295,6 +297,7 @@ class Study:
     estimators: tuple[EstimatorSpec, ...] = ()
     inference: tuple[InferenceSpec, ...] = ()
     checks: tuple[str, ...] | None = None
+    check_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     specifications: SpecificationsSpec | None = None
     power: PowerSpec | None = None
     breaks: tuple[BreakSpec, ...] = ()

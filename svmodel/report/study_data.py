@@ -18,7 +18,15 @@ if TYPE_CHECKING:
     from svmodel.panel import Panel
     from svmodel.report.study import DataSpec, JoinSpec, Study
 
-__all__ = ["input_files", "load_panel", "read_columns", "reporting_names", "resolve_areas", "resolve_intervention"]
+__all__ = [
+    "input_files",
+    "load_panel",
+    "read_columns",
+    "reporting_names",
+    "resolve_areas",
+    "resolve_intervention",
+    "told_to_checks",
+]
 
 
 def as_joins(specs: tuple[JoinSpec, ...], root: Path) -> tuple[Join, ...]:
@@ -32,6 +40,8 @@ def input_files(study: Study, root: Path) -> tuple[Path, ...]:
     if study.intervention is not None:
         pointers = (study.intervention.starts_from, study.intervention.ends_from)
         named += [p["file"] for p in pointers if p is not None and "file" in p]
+    borders = study.check_options.get("spillover", {}).get("neighbours")
+    named += [borders] if isinstance(borders, str) else []
     beside = Path(study.data.path).parent
     named += [str(beside / name) for name in _texts(study.data.options) if (root / beside / name).is_file()]
     found: set[Path] = set()
@@ -223,6 +233,44 @@ def resolve_intervention(study: Study, panel: Panel, data: Path | str | None = N
     problems.raise_if_any(StudyError, f"{study.path} cannot be used")
     asked = Intervention(spec.name, starts=starts, ends=ends or None, cost=spec.cost or None)
     return in_small_areas(asked, panel)
+
+
+def told_to_checks(study: Study, data: Path | str | None = None) -> dict[str, dict[str, Any]]:
+    """Return the options of checks, with files of borders read and the study's breaks given to those that take them.
+
+    Raises
+    ------
+    StudyError
+        If a file of borders cannot be used.
+    """
+    from svmodel.breaks import Break
+    from svmodel.checks.runner import CHECKS, option_names
+
+    told = {name: dict(options) for name, options in study.check_options.items()}
+    for name in CHECKS:
+        if "breaks" in option_names(name) and study.breaks:
+            told.setdefault(name, {})["breaks"] = tuple(Break(b.period, b.reason, b.until) for b in study.breaks)
+    borders = told.get("spillover", {}).get("neighbours")
+    if isinstance(borders, str):
+        told["spillover"]["neighbours"] = _borders(study, study.data_root(data) / borders)
+    return told
+
+
+def _borders(study: Study, path: Path) -> list[tuple[str, str]]:
+    """Return pairs of areas that border on each other: the first two columns of a file."""
+    problems = Problems()
+    try:
+        table = read_table(path).to_pandas()
+    except DataError as error:
+        problems.extend(error.problems or [Problem(error.title)])
+    else:
+        if table.shape[1] >= 2:
+            pairs = table.iloc[:, :2].dropna().astype("string")
+            return list(zip(pairs.iloc[:, 0].str.strip(), pairs.iloc[:, 1].str.strip(), strict=True))
+        problems.add("a file of borders has two columns, one row a pair of areas", rule="no_pairs")
+    at = study.line("checks.spillover.neighbours", "checks.spillover")
+    located = [Problem(p.what, f"checks.spillover ({path.name})", p.fix, at, p.rule) for p in problems]
+    raise StudyError(f"{study.path} cannot be used", located)
 
 
 def find_periods(study: Study, root: Path, key: str) -> dict[str, pd.Period]:

@@ -60,6 +60,7 @@ def parse_study(path: Path) -> tuple[Study, Problems]:
     data = _data(root)
     outcomes = _outcomes(root)
     areas = root.names("areas")
+    made, told = read_checks(root)
     study = Study(
         path=path,
         title=title or "",
@@ -75,7 +76,8 @@ def parse_study(path: Path) -> tuple[Study, Problems]:
         anticipation=root.integer("anticipation", 0, low=0),
         estimators=read_estimators(root),
         inference=read_inference(root),
-        checks=read_checks(root),
+        checks=made,
+        check_options=told,
         specifications=read_specifications(root),
         power=read_power(root),
         breaks=_breaks(root),

@@ -10,7 +10,7 @@ import yaml
 from svmodel.checks import CHECKS
 from svmodel.present.disclosure import RULES
 from svmodel.report import _lines
-from svmodel.report.registry import checks, estimators
+from svmodel.report.registry import check_options, checks, estimators, inferences, notebooks
 from svmodel.report.study import read_study
 from svmodel.report.study_schema import parse_study
 
@@ -83,6 +83,8 @@ def test_the_documented_defaults_are_those_of_the_parser(write):
         write(""" # nothing but what has to be there
 data: {path: data.csv, population: {path: people.csv}, joins: [{path: p, on: a, columns: b}]}
 intervention: {name: Patrols, starts: {A: 2020-01}, cost: [{item: i, quantity: 1, unit_cost: 1, price_year: 2020}]}
+specifications: {}
+power: {}
 economics: {unit_costs: [{outcome: violence_with_injury, cost: 1, price_year: 2020}]}
 """)
     )
@@ -95,7 +97,7 @@ economics: {unit_costs: [{outcome: violence_with_injury, cost: 1, price_year: 20
         "economics.unit_costs": lambda key: getattr(study.economics.unit_costs[0], key),
         "": lambda key: getattr(study, key),
     }
-    for group in ("data", "intervention", "economics", "disclosure"):
+    for group in ("data", "intervention", "economics", "disclosure", "specifications", "power"):
         places[group] = lambda key, group=group: getattr(getattr(study, group), key)
     bare, _ = parse_study(write(EXAMPLES[0]))
     lists = {
@@ -145,8 +147,14 @@ def test_estimators_with_their_choices_checks_and_rules_are_all_named():
         name: re.findall(r"`(\w+)`", choices)
         for name, choices in re.findall(r"^\| `([A-Z]\w+)` \| (.*) \|$", PAGE, re.MULTILINE)
     }
-    there = {n: [f.name for f in dataclasses.fields(e) if f.init] for n, e in estimators().items()}
+    methods = {**estimators(), **inferences()}
+    there = {n: [f.name for f in dataclasses.fields(e) if f.init] for n, e in methods.items()}
     assert stated == there
+    section = PAGE.split("\n## checks\n")[1].split("\n## ")[0]
+    told = dict(re.findall(r"^\| `(\w+)` \| (`.*) \|$", section, re.MULTILINE))
+    options = {c: tuple(re.findall(r"`(\w+)`", o)) for c, o in told.items()}
+    assert options == {c: check_options(c) for c in checks() if check_options(c)}
     named = re.search(r"## checks\n\nNames: (.*?)\. ", PAGE, re.DOTALL)[1]
     assert re.findall(r"`(\w+)`", named) == list(checks()) == list(CHECKS)
     assert {r for r in RULES if f"`{r}`" in PAGE} == set(RULES)
+    assert {n for n in notebooks() if f"`{n}`" in PAGE} == set(notebooks())

@@ -132,8 +132,8 @@ def _gap_words(placebos: Placebos, data: pd.DataFrame, label: str, index: pd.Per
     size = np.abs(placebos.placebos) >= abs(placebos.effect) - 1e-12
     word = periods.describe_frequency(index)
     return (
-        f"Lines of the gap between observed and expected {prose.outcome_name(label)} a {word}, each in multiples of its "
-        f"size before the start: the treated areas in bold among {n:,} placebos where nothing was done. After the "
+        f"Lines of the gap between observed and expected {prose.outcome_name(label)} a {word}, each in multiples of "
+        f"its size before the start: the treated areas in bold among {n:,} placebos where nothing was done. After the "
         f"start the treated areas lie {prose.number(abs(float(own.mean())))} such sizes {side} on average; "
         f"{int(size.sum()):,} of {len(placebos.placebos):,} placebo effects are as large as theirs."
     )
@@ -161,22 +161,23 @@ def donor_table(result: Result) -> pd.DataFrame:
     rows = rows[rows["weight"].abs() > 5e-4]
     if rows.empty:
         raise EstimationError("no donor carries weight")
-    rows["start"] = rows["group"].map(_group_names(result, list(rows["group"].unique())))
-    rows = rows.sort_values(["start", "weight", "area"], ascending=[True, False, True], ignore_index=True)
+    rows["order"], rows["start"] = (rows["group"].map(m) for m in _group_names(result, list(rows["group"].unique())))
+    rows = rows.sort_values(["order", "weight", "area"], ascending=[True, False, True], ignore_index=True)
     return rows[["start", "area", "weight"]]
 
 
-def _group_names(result: Result, groups: list[str]) -> dict[str, str]:
-    """Name groups of treated areas by their start; a single one needs no name."""
-    if len(groups) == 1 or result.design is None:
-        return dict.fromkeys(groups, "")
-    starts = result.design.intervention.starts
-    named = {}
-    for group in groups:
-        first = starts.get(group.split(", ")[0])
-        named[group] = group if first is None else str(first)
-    clashing = len(set(named.values())) < len(named)
-    return {g: result.design.panel.label(g) if clashing and g in starts else n for g, n in named.items()}
+def _group_names(result: Result, groups: list[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return for groups of treated areas what to sort them by and what they are called; a single one needs no name."""
+    design = result.design
+    if len(groups) == 1 or design is None:
+        return dict.fromkeys(groups, ""), dict.fromkeys(groups, "")
+    starts = design.intervention.starts
+    members = {g: g.split(", ", maxsplit=1)[0] for g in groups}
+    first = {g: starts[a] if a in starts else periods.parse(g) for g, a in members.items()}
+    named = {g: periods.label(p) for g, p in first.items()}
+    if len(set(named.values())) < len(named):
+        named = {g: f"{design.panel.label(g)}, {named[g]}" for g in groups}
+    return {g: f"{p.ordinal:08d} {g}" for g, p in first.items()}, named
 
 
 def donor_weights(result: Result, *, label: str = "", names: Mapping[str, str] | None = None, most: int = 12) -> Figure:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -18,9 +17,6 @@ if TYPE_CHECKING:
     from svmodel.report.study import OutcomeSpec
 
 __all__ = ["blocks", "figure", "warnings"]
-
-#: Numbers of areas are no counts of people and stay readable under every disclosure rule.
-_AREAS = re.compile(r"\b[\d,]+ (?:(?:never |not yet )?(?:un)?treated areas?|controls?|donors?|placebos?)\b")
 
 
 def blocks(view: AreaView, outcome: OutcomeSpec) -> list[Block]:
@@ -46,7 +42,7 @@ def figure(view: AreaView, outcome: OutcomeSpec) -> list[Block]:
         return [replace(drawn, name=f"{outcome.column}_{drawn.name}")]
     names = {s.label: view.method_name(s.label) for s in view.study.estimators}
     whole = replace(comparison, results=results, design=view.context.designs[outcome.column])
-    told = Words(f"How far the methods agree. {_told(view, _with_names(comparison.text, names))}")
+    told = Words(f"How far the methods agree. {view.free_text(_with_names(comparison.text, names))}")
     try:
         drawn = plots.forest(whole, label=outcome.label, names=names, disclosure=view.disclosure)
     except EstimationError:
@@ -67,7 +63,7 @@ def _resting(view: AreaView, outcome: OutcomeSpec) -> list[Block]:
     for label, result in view.results(outcome.column).items():
         why = resting_on(result)
         if why and why not in warned:
-            told.setdefault(_told(view, why), []).append(view.method_name(label))
+            told.setdefault(view.free_text(why), []).append(view.method_name(label))
     if not told:
         return []
     items = tuple(prose.sentence(f"{prose.join(names)}: {why}") for why, names in told.items())
@@ -80,13 +76,8 @@ def warnings(view: AreaView, outcome: OutcomeSpec, only: Iterable[str] | None = 
     for label, result in view.results(outcome.column).items():
         if only is None or label in only:
             for notice in notices(result):
-                told.setdefault((notice.kind, _told(view, notice.text)), []).append(view.method_name(label))
+                told.setdefault((notice.kind, view.free_text(notice.text)), []).append(view.method_name(label))
     where = "" if outcome is view.headline else f", {prose.outcome_name(outcome.label)}"
     return [
         Callout(prose.sentence(f"{prose.join(names)}{where}: {text}"), kind) for (kind, text), names in told.items()
     ]
-
-
-def _told(view: AreaView, text: str) -> str:
-    """Return a method's words as they may be published, numbers of areas left in place."""
-    return view.free_text(text, keep=_AREAS.findall(text))

@@ -42,7 +42,7 @@ def inference(view: AreaView) -> Section:
     if scale == "difference" and view.disclosure.active:
         text = "Differences in numbers are shown under one method alone, so that none gives back a small count."
         return Section("inference", title, "", (Words(text),))
-    rows = [("As above", _size(head.effect("att", scale)), _p(head.effect("att", scale)))]
+    rows = [("The method itself", _size(head.effect("att", scale)), _p(head.effect("att", scale)))]
     own, clear = [], 0
     for spec in view.study.inference:
         result = held.opinions.get(spec.label)

@@ -45,11 +45,15 @@ def donors(view: AreaView, outcome: OutcomeSpec, label: str, result: Result) -> 
     several = table["start"].nunique() > 1
     shown = table.groupby("start", sort=False).head(_MOST if not several else 5)
     rows = tuple(
-        (*((row.start,) if several else ()), panel.label(str(row.area)), prose.percent(100 * float(row.weight)))
+        (
+            *((row.start,) if several else ()),
+            panel.label(str(row.area)),
+            prose.percent(100 * float(row.weight)),
+        )
         for row in shown.itertuples()
     )
     header = (*(("Treated from",) if several else ()), "Donor", "Weight")
-    more = f" (the largest; {len(table):,} donors carry weight)" if len(shown) < len(table) else ""
+    more = f" (the largest; {table['area'].nunique():,} donors carry weight)" if len(shown) < len(table) else ""
     names = {a: panel.label(a) for a in table["area"]}
     drawn = plots.donor_weights(result, label=view.method_name(label), names=names)
     return [
@@ -106,7 +110,8 @@ def _placebos(view: AreaView, outcome: OutcomeSpec, label: str, result: Result) 
         drawn = plots.placebo_gaps(result, held, label=outcome.label, disclosure=view.disclosure)
     except EstimationError:
         return []
-    return [replace(drawn, name=f"{outcome.column}_{_key(label)}_{drawn.name}")]
+    title = f"{view.method_name(label)}, {prose.outcome_name(drawn.title)}"
+    return [replace(drawn, name=f"{outcome.column}_{_key(label)}_{drawn.name}", title=title)]
 
 
 def _key(label: str) -> str:
