@@ -25,6 +25,8 @@ __all__ = ["WildDraws", "all_signs", "group_statistics", "invert", "share_at_lea
 _WEBB = np.array([-np.sqrt(1.5), -1.0, -np.sqrt(0.5), np.sqrt(0.5), 1.0, np.sqrt(1.5)])
 #: Two statistics that differ by this share are equal: enumeration holds the sample itself, up to rounding.
 _TIE = 1e-9
+#: Room for a p-value of `alpha` to be one in spite of rounding: 1 - 0.8 is 0.19999999999999996.
+_WHOLE = 1e-12
 #: Draws worked on at a time.
 _CHUNK = 2_000
 
@@ -232,6 +234,7 @@ def invert(
     >>> round(low, 3), round(high, 3)
     (-0.96, 2.96)
     """
+    limit = alpha + _WHOLE
 
     def side(sign: float) -> float:
         kept, first_out, rejected = 0.0, np.nan, 0
@@ -240,7 +243,7 @@ def invert(
             p = p_value(estimate + sign * step * scale)
             if np.isnan(p):
                 return sign * np.inf
-            if p > alpha:
+            if p > limit:
                 kept, rejected, first_out = step, 0, np.nan
             else:
                 first_out = step if np.isnan(first_out) else first_out
@@ -254,7 +257,7 @@ def invert(
         while outside - inside > tolerance:
             middle = (inside + outside) / 2
             inside, outside = (
-                (middle, outside) if p_value(estimate + sign * middle * scale) > alpha else (inside, middle)
+                (middle, outside) if p_value(estimate + sign * middle * scale) > limit else (inside, middle)
             )
         return float(estimate + sign * outside * scale)
 
