@@ -124,10 +124,11 @@ def small_sample(
     u = influence[:, None] if flat else influence
     # what is only rounding of zero must not count as an area
     live = (np.abs(u) > 1e-9 * np.abs(u).max(axis=0, initial=0.0)).astype(np.float64)
-    square = member.T @ u**2
     n = member.T @ live
     a = live if size is None else live * (size**2)[:, None]
+    # an estimate without an event has infinite influences, and gets no answer here
     with np.errstate(divide="ignore", invalid="ignore"):
+        square = member.T @ u**2
         spread = (member.T @ a) ** 2 / (member.T @ a**2)
         share = (n - 1) / n
         variance = np.where((n > 1) & (square > 0), square / share, 0.0)
