@@ -49,7 +49,9 @@ class Table:
         low, high = estimate - critical * wider * std_error, estimate + critical * wider * std_error
         p_value = 2 * special.stdtr(small.df, -np.abs(estimate / (small.inflation * std_error)))
         if scale == "rate_ratio":
-            estimate, low, high = np.exp(estimate), np.exp(low), np.exp(high)
+            # a limit beyond the largest float is infinite, as it is with a nearly empty cell; it is no error
+            with np.errstate(over="ignore"):
+                estimate, low, high = np.exp(estimate), np.exp(low), np.exp(high)
             std_error = estimate * std_error
         self._blocks.append(
             {
