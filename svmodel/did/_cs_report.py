@@ -12,7 +12,7 @@ from svmodel.design import NEVER, UNTREATED
 from svmodel.did._cs_aggregate import average
 from svmodel.did._terms import ended
 from svmodel.errors import shorten
-from svmodel.estimates import critical_value
+from svmodel.numerics.cluster import small_sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,8 +30,11 @@ def counterfactual(cells: Cells, arrays: DesignArrays, *, level: float) -> pd.Da
     """Observed and expected outcomes of the treated area-periods; "all treated" sums them period by period.
 
     An area's expected outcome is what it had less its cohort's average effect, so it has no interval of its
-    own. The sums have one, from the contributions of all areas to the error.
+    own. The sums have one, from the contributions of all areas to the error: pointwise, and as wide for small cohorts
+    as those of the effects.
     """
+    from scipy import special
+
     names = np.array(list(arrays.periods), dtype=object)
     post = np.flatnonzero(cells.horizon >= 0)
     cell_rank, who = np.nonzero(cells.members[:, post].T)
@@ -46,7 +49,8 @@ def counterfactual(cells: Cells, arrays: DesignArrays, *, level: float) -> pd.Da
     mean = average(cells, chosen)
     total = np.where(cells.members, arrays.y[:, cells.time], 0.0).sum(axis=0) @ chosen
     expected = total - mean.estimate * n
-    half = critical_value(level) * mean.std_error * n
+    small = small_sample(mean.influence, arrays.start)
+    half = small.inflation * special.stdtrit(small.df, 0.5 + level / 2) * mean.std_error * n
     blank = np.full(len(who), np.nan)
     area = np.array(arrays.areas, dtype=object)
     return pd.DataFrame(

@@ -1,5 +1,7 @@
 """What Callaway-Sant'Anna answers, what it refuses, and that its intervals cover a known truth."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -181,9 +183,12 @@ def test_counterfactual_sums_to_the_events(fitted):
     assert frame.loc[~total, ["low", "high"]].isna().all().all()
     by_period = frame[~total].groupby("period")["observed"].sum()
     np.testing.assert_allclose(frame[total].set_index("period")["observed"].sort_index(), by_period.sort_index())
-    calendar = rows_of(result, "calendar", "events").set_index("period")
-    width = (frame[total].set_index("period")["high"] - frame[total].set_index("period")["low"]) / 2
-    np.testing.assert_allclose(width, critical_value(0.95) * calendar["std_error"].loc[width.index], rtol=1e-12)
+    # what the pointwise interval of the period's events leaves for the expected sum
+    pointwise = result.refit(estimator=replace(result.estimator, simultaneous=False))
+    calendar = rows_of(pointwise, "calendar", "events").set_index("period")
+    sums = frame[total].set_index("period")
+    np.testing.assert_allclose(sums["high"], sums["observed"] - calendar["conf_low"].loc[sums.index], rtol=1e-12)
+    np.testing.assert_allclose(sums["low"], sums["observed"] - calendar["conf_high"].loc[sums.index], rtol=1e-12)
 
 
 def test_weights_are_those_of_the_average(fitted):
