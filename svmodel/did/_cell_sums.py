@@ -136,11 +136,13 @@ class CellSums:
                 row = linear_row(term, scale, value * k, error * k * small.inflation, level=level, df=small.df, **which)
                 out.append({**row, "std_error": row["std_error"] / small.inflation})
         if counts and O > 0 and E > 0:
-            out.append(ratio_of_difference(out[0], O, E, value))
+            out.append(ratio_of_difference(out[0], O, E, value, unit=per.cells))
         return out
 
 
-def ratio_of_difference(row: dict[str, Any], observed: float, expected: float, events: float) -> dict[str, Any]:
+def ratio_of_difference(
+    row: dict[str, Any], observed: float, expected: float, events: float, *, unit: float | None = None
+) -> dict[str, Any]:
     """Return the rate ratio that a linear model's effect comes to, ``O / (O - events)``, holding the observed sum O.
 
     Parameters
@@ -151,12 +153,16 @@ def ratio_of_difference(row: dict[str, Any], observed: float, expected: float, e
         Both positive.
     events : float
         ``observed - expected``; the estimate of `row` in events.
+    unit : float, optional
+        Events that one on the scale of `row` is worth. From the two estimates where None, which an effect of exactly
+        zero does not tell.
     """
-    unit = events / row["estimate"] if row["estimate"] else 0.0
+    if unit is None:
+        unit = events / row["estimate"] if row["estimate"] else np.nan
 
     def at(limit: float) -> float:
         rest = observed - unit * limit
-        return observed / rest if rest > 0 else np.inf
+        return observed / rest if rest > 0 else (np.inf if rest <= 0 else np.nan)
 
     ratio = observed / expected
     known = np.isfinite(row["conf_low"])
