@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -142,8 +142,14 @@ class TwoWayFixedEffects:
         rows = self._rows("att", static, 0, counts=design.is_count)
         groups = event_groups(arrays, design.anticipation, self.leads, self.lags)
         event, joint = None, None
+        lacking: tuple[str, ...] = ()
         if groups.horizons:
-            event = fit_groups(arrays, use, groups.group, self.family)
+            try:
+                event = fit_groups(arrays, use, groups.group, self.family)
+            except EstimationError as error:  # the average effect stands without
+                lacking = (f"No event study: {error.title}.",)
+                groups = replace(groups, binned=())
+        if event is not None:
             horizons = np.array(groups.horizons)
             for j in np.flatnonzero(event.kept):
                 rows += self._rows("event", event, int(j), counts=design.is_count, horizon=int(horizons[j]))
@@ -170,6 +176,7 @@ class TwoWayFixedEffects:
             },
             notes=(
                 *say(design, arrays, self.family, static, event, groups),
+                *lacking,
                 *(many_zeros(design, arrays, estimates) if self.family == "linear" else ()),
             ),
             provenance=provenance(design, seed),
