@@ -430,3 +430,24 @@ def test_choices_are_refused_all_at_once():
         SyntheticDiD(method="sdidd", level=2, inference="jacknife", n_draws=1, solver="cvx", rates=1)
     assert {p.where for p in raised.value.problems} == {"method", "level", "inference", "n_draws", "solver", "rates"}
     assert "jackknife" in str(raised.value)
+
+
+def test_not_even_rounding_hangs_on_names_where_periods_outnumber_donors():
+    # time weights are then held together by a ridge of 1e-12 alone, and the sixth digit was rounding
+    rng = np.random.default_rng(5)
+    n, length = 12, 40
+    counts = rng.poisson(rng.uniform(2, 20, (n, 1)), (n, length))
+    months = pd.period_range("2018-01", periods=length, freq="M").astype(str)
+
+    def fitted(names):
+        frame = pd.DataFrame({"area": np.repeat(names, length), "month": np.tile(months, n), "n": counts.ravel()})
+        panel = sv.Panel.from_frame(frame, area="area", period="month", counts=["n"])
+        starts = {names[0]: months[24], names[1]: months[24]}
+        design = sv.Design(panel, outcome="n", intervention=sv.Intervention("patrols", starts=starts))
+        return SyntheticDiD(n_draws=40).fit(design)
+
+    one, other = fitted([f"A{i:02d}" for i in range(n)]), fitted([f"Z{99 - i}" for i in range(n)])
+    numbers = ["estimate", "std_error", "conf_low", "conf_high", "p_value"]
+    np.testing.assert_array_equal(one.estimates[numbers], other.estimates[numbers])
+    listed = one.weights[one.weights["kind"] == "area"]["area"].tolist()
+    assert listed == sorted(listed)
