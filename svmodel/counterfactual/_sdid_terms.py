@@ -79,7 +79,8 @@ class Estimate:
         """The average effect in a treated area-period, in the outcome's units."""
         after = np.concatenate([np.repeat([False, True], [len(b.before), len(b.after)]) for b in self.blocks])
         cells = sum(len(b.treated) * len(b.after) for b in self.blocks)
-        return float(after @ self.events) / cells
+        # times one over, as the table of estimates has it: to the last bit the same
+        return float(after @ self.events) * (1 / cells)
 
 
 def estimate(arrays: DesignArrays, *, rates: bool, method: str, solver: str) -> Estimate:

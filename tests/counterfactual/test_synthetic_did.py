@@ -272,6 +272,7 @@ def test_point_is_the_fit_and_never_raises():
     design = design_of(y, {0: 8, 1: 10}, people=people)
     for method in ("sdid", "did", "sc"):
         estimator = SyntheticDiD(method=method, n_draws=20)
+        # bit for bit
         assert estimator.point(design.arrays) == att(estimator.fit(design)).estimate
     everyone = design.arrays.assigned(np.zeros(24, dtype=np.int64))
     assert math.isnan(SyntheticDiD().point(everyone))
