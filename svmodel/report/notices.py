@@ -15,9 +15,9 @@ __all__ = ["Notice", "notices", "resting_on", "without_interval"]
 _RESTS = tuple(
     re.compile(pattern)
     for pattern in (
-        r"^[\d,]+ treated areas?\b.* controls?\b.*: ",
+        r"^[\d,]+ treated areas?\b.* (?:controls?|donors?|areas?)\b.*: ",
         r"intervals? rests? on how|^Errors rest on|^Cluster-robust intervals|^Error, interval and p-value come",
-        r"^Standard errors (?:are|take|allow)|^Posterior with|In simulation 95% intervals",
+        r"\berrors come from|^Standard errors (?:are|take|allow)|^Posterior with|In simulation 95% intervals",
         r"[Nn]o (?:error, no )?interval|donors are too few",
     )
 )

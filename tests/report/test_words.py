@@ -1,0 +1,53 @@
+"""Everything that a study file may name has words that a board can read."""
+
+import dataclasses
+from types import SimpleNamespace
+
+import pytest
+
+from svmodel.report.area_view import METHOD_NAMES, method_name
+from svmodel.report.registry import checks, estimators, inferences
+from svmodel.report.sections.method_words import METHODS, assumptions
+from svmodel.report.sections.second_looks import INFERENCE_NAMES
+from svmodel.report.sections.trust import CHECK_NAMES
+from svmodel.report.study import EstimatorSpec
+
+
+def test_every_estimator_has_a_name_and_a_description():
+    assert set(METHOD_NAMES) == set(estimators())
+    assert set(METHODS) == set(estimators())
+    assert len(set(METHOD_NAMES.values())) == len(METHOD_NAMES)
+    assert all(len(words.split()) > 15 for words in METHODS.values())
+
+
+def test_every_check_is_a_question_and_every_inference_has_words():
+    assert set(CHECK_NAMES) == set(checks())
+    assert all(words.endswith("?") for words in CHECK_NAMES.values())
+    assert set(INFERENCE_NAMES) == set(inferences())
+
+
+@pytest.mark.parametrize("name", estimators())
+def test_no_name_on_a_page_is_that_of_a_class(name):
+    choices = {f.name: f.default for f in dataclasses.fields(estimators()[name]) if isinstance(f.default, str)}
+    study = SimpleNamespace(estimators=(EstimatorSpec(name, choices),))
+    words = method_name(study, study.estimators[0].label)
+    assert name not in words.replace(" ", "-") or name == "Imputation"
+    assert "_" not in words
+    assert "=" not in words
+
+
+def test_choices_that_readers_cannot_use_are_left_out_unless_they_tell_two_estimators_apart():
+    one = EstimatorSpec("SyntheticControl", {"block": 3, "draws": 49})
+    assert method_name(SimpleNamespace(estimators=(one,)), one.label) == "Synthetic control (block 3)"
+    two = EstimatorSpec("SyntheticControl", {"block": 3, "draws": 99})
+    both = SimpleNamespace(estimators=(one, two))
+    assert method_name(both, one.label) == "Synthetic control (block 3, draws 49)"
+    assert method_name(both, two.label) == "Synthetic control (block 3, draws 99)"
+
+
+def test_assumptions_are_those_of_the_methods_in_use():
+    assert "parallel trends" in assumptions(["SunAbraham"])[0]
+    series = assumptions(["InterruptedTimeSeries"])
+    assert not any("parallel" in words for words in series)
+    assert "own past" in series[0]
+    assert any("mixture" in words for words in assumptions(["SyntheticControl", "CallawaySantAnna"]))
