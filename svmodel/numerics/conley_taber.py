@@ -83,9 +83,11 @@ class PlaceboSums:
         return min(low, 0.0), max(round(float(high) * self.widening, 10), 0.0)
 
     def p_value(self, statistic: float) -> float:
-        """Return twice the smaller tail beyond `statistic`: one less the level of the interval that it limits.
+        """Return twice the tail beyond `statistic`, away from zero: one less the level of the interval that it limits.
 
-        Never below the least that so many placebos can show, ``2 / (m + 1)``.
+        Never below the least that so many placebos can show, ``2 / (m + 1)``. Where all placebos strayed to one side a
+        statistic that strayed less lies in their other tail; as the interval holds the estimate, so that tail is no
+        evidence for an effect of the estimate's sign, and p is 1.
 
         Examples
         --------
@@ -100,7 +102,9 @@ class PlaceboSums:
         finite = np.isfinite(self.values)
         place = np.arange(1, m + 1) / (m + 1)
         below = float(np.interp(statistic / self.widening, self.values[finite], place[finite]))
-        return max(min(2 * min(below, 1 - below), 1.0), 2 / (m + 1))
+        if statistic == 0:
+            return 1.0
+        return max(min(2 * (below if statistic < 0 else 1 - below), 1.0), 2 / (m + 1))
 
 
 def _student(level: float, df: int) -> float:
