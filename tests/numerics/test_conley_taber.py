@@ -77,3 +77,13 @@ def test_placebos_without_an_event_bound_nothing():
 
 def test_a_level_beyond_what_placebos_show_gives_no_limit():
     assert PlaceboSums(np.arange(59.0) - 29, 59, 1).critical(0.99) == (-np.inf, np.inf)
+
+
+def test_p_and_interval_agree_where_all_placebos_strayed_to_one_side():
+    # an estimate of -.5 among placebos from -4 to -1 fell less than all of them: no evidence of a fall
+    made = PlaceboSums(np.linspace(-4, -1, 99), 99, 1)
+    low, high = made.critical(0.95)
+    assert high == 0
+    assert made.p_value(-0.5) == 1
+    for statistic in (-4.1, -3.95, -3.9, -3.0, -1.0, -0.5, 0.0, 0.5):
+        assert (made.p_value(statistic) < 0.05) == (statistic < low or statistic > high)
