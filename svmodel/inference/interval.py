@@ -93,11 +93,11 @@ def _on(scale: str, estimate: float, interval: Interval, result: Result) -> tupl
             low, high = (float(v) for v in np.exp([interval.low, interval.high]))
         if scale == "rate_ratio":
             return low, high, estimate * interval.std_error
-        unit, expected, _ = _units(estimate, result)
+        unit, expected, _ = _units(scale, estimate, result)
         return unit * expected * (low - 1), unit * expected * (high - 1), abs(unit) * expected * interval.std_error
     if scale == "rate_ratio":
-        _, _, observed = _units(math.nan, result)
-        cells = float(result.diagnostics.get("treated_cells_used", math.nan))
+        _, _, observed = _units(scale, math.nan, result)
+        cells = _cells(result)
         ratios = []
         for limit in (interval.low, interval.high):
             rest = observed - limit * cells
@@ -105,13 +105,20 @@ def _on(scale: str, estimate: float, interval: Interval, result: Result) -> tupl
         if interval.low * cells == -math.inf:
             ratios[0] = 0.0
         return ratios[0], ratios[1], estimate**2 * interval.std_error * cells / observed if observed > 0 else math.nan
-    unit = estimate / interval.estimate if interval.estimate else math.nan
+    # an effect of exactly zero does not tell what the scales are to each other
+    known = {"difference": 1.0, "events": _cells(result)}
+    unit = estimate / interval.estimate if interval.estimate else known.get(scale, math.nan)
     return unit * interval.low, unit * interval.high, abs(unit) * interval.std_error
 
 
-def _units(estimate: float, result: Result) -> tuple[float, float, float]:
+def _cells(result: Result) -> float:
+    return float(result.diagnostics.get("treated_cells_used", math.nan))
+
+
+def _units(scale: str, estimate: float, result: Result) -> tuple[float, float, float]:
     """Return what an event is worth on the scale of `estimate`, and the expected and observed sums."""
     held = result.diagnostics
     observed, expected = float(held.get("observed", math.nan)), float(held.get("expected", math.nan))
     gap = observed - expected
-    return (estimate / gap if gap else math.nan), expected, observed
+    known = {"difference": 1 / (_cells(result) or math.nan), "events": 1.0}
+    return (estimate / gap if gap else known.get(scale, math.nan)), expected, observed
