@@ -182,9 +182,11 @@ def poisson_triple(arrays: TripleArrays, few: int) -> Triple:
     found, compared = impute(one, few), impute(other, few)
     sums, placebo = _sums(found), _sums(compared)
     leads: list[CellSums] = []
-    for (g, block), (h, twin) in zip(found.lead_blocks(), compared.lead_blocks(), strict=False):
-        if g == h:
-            mine, theirs = _cells(found, [(g, block)]), _cells(compared, [(h, twin)])
+    # a cohort may have cells before its start to compare in one outcome only
+    twins = dict(compared.lead_blocks())
+    for g, block in found.lead_blocks():
+        if g in twins:
+            mine, theirs = _cells(found, [(g, block)]), _cells(compared, [(g, twins[g])])
             shared = np.intersect1d(mine.time, theirs.time)
             if len(shared):
                 leads.append(_joined(_only(mine, shared), _only(theirs, shared)))
