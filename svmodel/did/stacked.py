@@ -242,7 +242,7 @@ class StackedDiD:
                 out.append({**row, "std_error": row["std_error"] / small.inflation})
         expected = observed - estimate * cells
         if counts and observed > 0 and expected > 0:
-            out.append(ratio_of_difference(out[0], observed, expected, estimate * cells))
+            out.append(ratio_of_difference(out[0], observed, expected, estimate * cells, unit=cells))
         return out
 
     def _average(self, fit: StackFit, after: NDArray[np.bool_]) -> list[dict[str, Any]]:
