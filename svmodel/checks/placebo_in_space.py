@@ -28,7 +28,7 @@ _NAME = "placebo_in_space"
 #: Cells that drawn placebos together are estimated from, unless `draws` says otherwise: some seconds.
 _CELLS = 60_000_000
 #: Cells that an enumeration may take: a minute or two.
-_MOST_CELLS = 5 * _CELLS
+_MOST_CELLS = 100_000_000
 _FEWEST_DRAWS, _MOST_DRAWS = 99, 999
 #: Whole fits that are made for an estimator that does not give its average effect alone.
 _MOST_FITS = 200

@@ -6,6 +6,7 @@ import pytest
 from svmodel.checks import leave_one_area_out as check_it
 from svmodel.checks.leave_one_area_out import MOST_REFITS
 from svmodel.did.callaway_santanna import CallawaySantAnna
+from svmodel.did.etwfe import ExtendedTwoWayFixedEffects
 from svmodel.panel import Panel
 
 CS = CallawaySantAnna(simultaneous=False)
@@ -38,6 +39,28 @@ def test_each_row_is_the_refit_without_that_area(make_design):
         others = design.panel.select([a for a in design.panel.areas if a != area])
         alone = CS.fit(replace(design, panel=others, intervention=replace(design.intervention, starts=starts)))
         assert table.loc[area, "estimate"] == alone.effect("att", "rate_ratio").estimate
+
+
+def test_estimates_alone_are_those_of_the_refits(make_design):
+    """Twelve areas and a clear effect: `point` decides, and says what a fit without the area says."""
+    design = make_design(3, effect=0.6)
+    result = ExtendedTwoWayFixedEffects().fit(design)
+    found = check_it(result)
+    assert found.status == "passed"
+    assert found.table["conf_low"].isna().all()
+    for row in found.table.iloc[:3].itertuples():
+        fewer = replace(
+            design.intervention, starts={a: p for a, p in design.intervention.starts.items() if a != row.area}
+        )
+        others = design.panel.select([a for a in design.panel.areas if a != row.area])
+        alone = result.refit(design=replace(design, panel=others, intervention=fewer)).effect("att", "rate_ratio")
+        assert row.estimate == pytest.approx(alone.estimate, rel=1e-9)
+        assert alone.conf_high < 1
+
+
+def test_an_effect_near_no_effect_is_fitted_whole(make_design):
+    table = check_it(ExtendedTwoWayFixedEffects().fit(make_design(3, effect=0.93))).table
+    assert table["conf_low"].notna().any()
 
 
 def test_an_effect_of_one_area_is_found_out(make_design):

@@ -5,8 +5,10 @@ import pytest
 
 from svmodel import simulate
 from svmodel.checks import regression_to_the_mean
+from svmodel.checks.regression_to_the_mean import _cohorts, _p_value, _parts
 from svmodel.did.callaway_santanna import CallawaySantAnna
 from svmodel.estimates import estimates_frame, log_row
+from svmodel.numerics.firth import firth_logistic
 from svmodel.result import Result
 
 
@@ -50,6 +52,37 @@ def test_it_fires_on_the_panels_of_simulate():
     still = share_failed(simulate.panel(seed=s, selection="level", **chosen).design() for s in range(12))
     assert fired >= 0.8
     assert still <= 0.1
+
+
+@pytest.mark.parametrize("noise", [{}, {"shock_sd": 0.25, "shock_persistence": 0.6, "dispersion": 0.05}])
+def test_it_fires_in_small_panels_too(noise):
+    size = {"n_areas": 100, "n_periods": 48, "cohorts": ((30, 10), (36, 10)), **noise}
+    fired = share_failed(simulate.panel(seed=s, selection="observed", **size).design() for s in range(20))
+    level = share_failed(simulate.panel(seed=s, selection="level", **size).design() for s in range(20))
+    lot = share_failed(simulate.panel(seed=s, selection="lot", **size).design() for s in range(20))
+    assert fired >= 0.9
+    assert max(level, lot) <= 0.15  # 5% of 20, and chance
+
+
+def test_the_sum_and_its_tosses_are_those_of_the_docstring():
+    """The statistic step by step, for one cohort without exposure."""
+    design = simulate.panel(60, 40, cohorts=[(30, 12)], selection="observed", seed=3).design(exposure=None)
+    y, treated = design.arrays.y, design.arrays.start == 30
+    R, E = y[:, 18:30].sum(axis=1), y[:, :18].sum(axis=1)
+    g = R.sum() / (E.sum() * 12 / 18)
+    x = np.log(R + E)
+    X = np.column_stack([np.ones(60), (x - x.mean()) / x.std()])
+    p = firth_logistic(treated * 1.0, X).probability
+    z = (R - g * E * 12 / 18) / np.sqrt(R + E)
+    W = np.diag(p * (1 - p))
+    z = z - X @ np.linalg.solve(X.T @ W @ X, X.T @ W @ z)
+    parts = _parts(_cohorts(design, 12), 60)
+    np.testing.assert_allclose(parts, (treated - p) * z, atol=1e-7)
+    rng = np.random.default_rng(0)
+    for those in (parts, parts * np.where(np.arange(60) % 3 == 0, -1, 1)):
+        tossed = (rng.choice([-1, 1], (20_000, 60)) * np.abs(those)).sum(axis=1)
+        assert _p_value(those, 0) == pytest.approx(float((tossed >= those.sum()).mean()), abs=0.03)
+        assert _p_value(those[::-1], 0) == pytest.approx(_p_value(those, 0), abs=1e-3)
 
 
 def test_the_excess_and_what_fades_are_those_planted(make_design):

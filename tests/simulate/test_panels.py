@@ -3,6 +3,7 @@ import pytest
 
 from svmodel.errors import DesignError
 from svmodel.simulate import panel
+from svmodel.simulate.fields import lay_out_map
 
 SMALL = {"n_areas": 40, "n_periods": 48, "cohorts": [(30, 6), (36, 4)]}
 
@@ -72,3 +73,34 @@ def test_every_wrong_argument_is_named_at_once():
     assert "'observed'" in str(caught.value)
     with pytest.raises(DesignError, match="no 12 months to choose on"):
         panel(n_areas=10, n_periods=24, cohorts=[(6, 2)], selection="observed")
+
+
+def test_spillover_changes_never_treated_neighbours_alone():
+    choices = {"n_areas": 49, "n_periods": 30, "cohorts": [(10, 3), (20, 3)], "effect": 0.7, "seed": 5}
+    plain, spilt = panel(**choices), panel(**choices, spillover=1.3)
+    assert spilt.starts == plain.starts
+    one, two = plain.truth["violence"], spilt.truth["violence"]
+    np.testing.assert_array_equal(one.counts_without, two.counts_without)
+    start = dict(zip(two.areas, two.start, strict=True))
+    for i, area in enumerate(two.areas):
+        first = min((start[b] for b in spilt.neighbours[area]), default=10**6)
+        near = (start[area] >= 30) & (np.arange(30) >= first)
+        np.testing.assert_allclose(two.theta[i], one.theta[i] * np.where(near, 1.3, 1.0))
+    assert two.effect().rate_ratio == one.effect().rate_ratio
+    assert "spillover" not in plain.settings
+    assert spilt.settings["spillover"] == 1.3
+
+
+def test_neighbours_stand_next_to_each_other():
+    made = panel(n_areas=23, n_periods=12, cohorts=[(6, 2)])
+    points = dict(zip(made.panel.areas, lay_out_map((23,)), strict=True))
+    for a, here in points.items():
+        near = {b for b, there in points.items() if np.abs(here - there).sum() == 1}
+        assert set(made.neighbours[a]) == near
+
+
+def test_spillover_of_nothing_or_too_little_is_refused():
+    with pytest.raises(DesignError, match="spillover"):
+        panel(n_areas=10, n_periods=12, cohorts=[(6, 2)], spillover=0)
+    with pytest.raises(DesignError, match="negative counts"):
+        panel(40, 24, cohorts=[(12, 5)], additive=True, level_sd=0.5, effect=0.95, trend=0, season=0, spillover=0.05)
