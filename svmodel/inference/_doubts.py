@@ -116,7 +116,7 @@ def _one_before(arrays: DesignArrays) -> list[str]:
 
 def _silent(design: Design, arrays: DesignArrays, *, additive: bool) -> list[str]:
     """Say that no treated area had an event before its start, or no area at all one after."""
-    known, when = arrays.treated | arrays.untreated, arrays.treated.any(axis=0)
+    known, when = arrays.treated | arrays.untreated, np.asarray(arrays.treated.any(axis=0))
     treated = np.flatnonzero(arrays.treated.any(axis=1))
     before = arrays.untreated[treated]
     notes = []
