@@ -102,8 +102,11 @@ def working(arrays: DesignArrays, *, rates: bool) -> Working:
     if x.shape[2] == 0:
         return Working(y, size, exposed, np.empty(0))
     y = np.where(np.isnan(x).any(axis=2), np.nan, y)
-    beta = _coefficients(y, x, (arrays.status == UNTREATED) & ~np.isnan(y))
-    centred = np.nan_to_num(x - np.nanmean(x, axis=(0, 1)))
+    use = (arrays.status == UNTREATED) & ~np.isnan(y)
+    # sums over areas are taken in an order that data give: time weights can turn a last digit into a fourth
+    order = np.lexsort(np.nan_to_num(np.hstack([size, y, x.reshape(len(x), -1)]), nan=-1.0).T)
+    beta = _coefficients(y[order], x[order], use[order])
+    centred = np.nan_to_num(x - np.nanmean(x[order], axis=(0, 1)))
     return Working(y - centred @ beta, size, exposed, beta)
 
 

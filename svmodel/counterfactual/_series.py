@@ -67,7 +67,8 @@ class Series:
 def treated_series(arrays: DesignArrays, *, each: bool) -> list[Series]:
     """Return the treated areas as series: one an area, or one for all that share their start and their end.
 
-    They come in the order of their starts and then of their size, so that nothing hangs on the names of areas.
+    They come in the order of their starts, then of their size, then of their data, so that nothing hangs on the names
+    of areas: small counts often add up to the same.
     """
     treated = np.flatnonzero(arrays.treated.any(axis=1))
     groups: dict[bytes, list[int]] = {}
@@ -75,7 +76,12 @@ def treated_series(arrays: DesignArrays, *, each: bool) -> list[Series]:
         key = i.tobytes() if each else arrays.status[i].tobytes()
         groups.setdefault(key, []).append(int(i))
     made = [sum_of(arrays, np.array(members), int(arrays.start[members[0]])) for members in groups.values()]
-    return sorted(made, key=lambda s: (s.start, int(s.after.sum()), float(np.nansum(s.y))))
+
+    def held(s: Series) -> tuple[object, ...]:
+        y, exposure = (tuple(np.nan_to_num(v, nan=-1.0).tolist()) for v in (s.y, s.exposure))
+        return s.start, int(s.after.sum()), float(np.nansum(s.y)), y, exposure
+
+    return sorted(made, key=held)
 
 
 def sum_of(arrays: DesignArrays, rows: NDArray[np.int64], start: int, like: int | None = None) -> Series:
