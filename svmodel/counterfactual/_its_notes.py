@@ -137,6 +137,12 @@ def say(design: Design, estimator: InterruptedTimeSeries, fitted: Fitted, diagno
         out.append(f"Only {short} {word}s from a start on: one odd {word} can pass for the effect.")
     if any(len(s.terms.X[0]) - s.terms.post.stop + s.terms.post.start < _with_covariates(s) for s in segments):
         out.append("Covariates that stand still over time say nothing on a series and are left out.")
+    from svmodel.counterfactual._series import control_rows
+
+    compared = [len(u.control.series.rows) for u in fitted.units if u.control is not None]
+    gaps = len(control_rows(arrays)) - min(compared) if compared else 0
+    if gaps:
+        out.append(f"{gaps} untreated areas are not compared with, because they are missing in a {word} used.")
     return [n.strip() for n in out]
 
 

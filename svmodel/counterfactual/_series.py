@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 #: Share of zero cells from which donors are warned about, as linear models of counts are.
 MANY_ZEROS = 1 / 3
 
-__all__ = ["Series", "control_rows", "few_others", "quiet_donors", "sum_of", "treated_series"]
+__all__ = ["Series", "control_rows", "few_others", "quiet_donors", "sum_of", "treated_series", "whole"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +97,17 @@ def sum_of(arrays: DesignArrays, rows: NDArray[np.int64], start: int, like: int 
     known &= ~np.isnan(covariates).any(axis=1)
     lost = int(((before | after) & ~known).sum())
     return Series(rows, y, exposure, start, before & known, after & known, covariates, lost)
+
+
+def whole(arrays: DesignArrays, rows: NDArray[np.int64], series: Series) -> NDArray[np.int64]:
+    """Return those of some areas that are known in every period of a series; all of them where none is.
+
+    A sum is known only where all its areas are: a gap here and there would take most periods away.
+    """
+    size = np.ones_like(arrays.y[rows]) if arrays.exposure is None else arrays.exposure[rows]
+    known = ~np.isnan(arrays.y[rows]) & ~np.isnan(size) & ~np.isnan(arrays.covariates[rows]).any(axis=2)
+    kept = rows[known[:, series.used].all(axis=1)]
+    return kept if len(kept) else rows
 
 
 def control_rows(arrays: DesignArrays) -> NDArray[np.int64]:

@@ -231,7 +231,7 @@ class InterruptedTimeSeries:
         from svmodel.counterfactual._its_fit import build_terms, fit_segment
         from svmodel.counterfactual._its_notes import find_problems
         from svmodel.counterfactual._its_sums import Fitted, Unit
-        from svmodel.counterfactual._series import control_rows, sum_of, treated_series
+        from svmodel.counterfactual._series import control_rows, sum_of, treated_series, whole
 
         found = Problems()
         if not counts and self.family in ("poisson", "negative_binomial"):
@@ -247,7 +247,8 @@ class InterruptedTimeSeries:
             name = f"area {arrays.areas[int(series.rows[0])]}"
             held = [(series, name if len(series.rows) == 1 else f"{len(series.rows)} areas from {name} on")]
             if self.controls == "untreated":
-                held.append((sum_of(arrays, rows, series.start, like=int(series.rows[0])), "untreated areas"))
+                others = whole(arrays, rows, series)
+                held.append((sum_of(arrays, others, series.start, like=int(series.rows[0])), "untreated areas"))
             segments = []
             for one, called in held:
                 terms = build_terms(arrays.periods, one, self.season, self.harmonics, slope_change=self.slope_change)
