@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from svmodel import Design, Intervention, Panel, did
+from svmodel.did._cell_sums import ratio_of_difference
 from svmodel.errors import EstimationError
 from svmodel.simulate import panel as simulate_panel
 
@@ -255,3 +256,12 @@ def test_linear_intervals_cover():
         hits += effect.conf_low <= -0.5 <= effect.conf_high
     # binomial of 300 at 95%: 285 on average, standard deviation 3.8; four of them leave 270 to 300
     assert 270 <= hits <= 300
+
+
+def test_an_effect_of_exactly_zero_has_a_ratio_with_limits():
+    row = {"estimate": 0.0, "std_error": 0.5, "conf_low": -1.0, "conf_high": 1.0, "p_value": 1.0}
+    made = ratio_of_difference(row, 40.0, 40.0, 0.0, unit=10.0)
+    assert (made["estimate"], made["conf_low"], made["conf_high"]) == (1.0, 40 / 50, 40 / 30)
+    assert made["std_error"] == pytest.approx(0.5 * 10 / 40)
+    unknown = ratio_of_difference(row, 40.0, 40.0, 0.0)
+    assert np.isnan([unknown["conf_low"], unknown["conf_high"], unknown["std_error"]]).all()

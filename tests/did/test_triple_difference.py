@@ -185,3 +185,11 @@ def test_a_common_shock_misleads_plain_differences_and_not_these(effect, shock):
     assert hits >= 86
     assert plain <= 10
     assert np.mean(logs) == pytest.approx(np.log(effect), abs=4 * np.std(logs) / 10)
+
+
+def test_leads_are_paired_by_cohort_where_one_has_none_in_the_comparison():
+    night, day = counts(np.random.default_rng(9))
+    day[STARTS == 6, :6] = 0  # no event before the start, and so nothing to compare there
+    result = TripleDifference("day").fit(make(night, day))
+    events = result.estimates[(result.estimates["term"] == "event") & (result.estimates["scale"] == "rate_ratio")]
+    assert set(events.loc[events["horizon"] < 0, "horizon"]) == set(range(-9, 0))

@@ -181,3 +181,13 @@ def test_choices_are_checked():
         TwoWayFixedEffects(family="gaussian")
     with pytest.raises(EstimationError, match="leads of 2 or more"):
         TwoWayFixedEffects(leads=1)
+
+
+def test_the_average_stands_where_a_covariate_is_a_horizon():
+    y = np.random.default_rng(20).poisson(9, (12, 10))
+    x = np.zeros((12, 10))
+    x[:3, 6] = 1.0  # horizon +1 of the treated, and nothing else
+    result = TwoWayFixedEffects().fit(make(y, dict.fromkeys(range(3), 5), x=x))
+    assert np.isfinite(result.effect("att").estimate)
+    assert not (result.estimates["term"] == "event").any()
+    assert any(n.startswith("No event study: the covariates") for n in result.notes)

@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from svmodel import Design, Intervention, Panel, did, simulate
 from svmodel.errors import EstimationError
-from svmodel.inference import choose
+from svmodel.inference import Interval, choose, with_interval
 from svmodel.inference.few_treated import placebo_interval
 
 LINEAR = did.TwoWayFixedEffects(family="linear")
@@ -103,3 +105,23 @@ def test_the_rule_counts_treated_areas_and_controls():
     assert not kind(1, 39).warn
     assert kind(3, 40, wanted="cluster").kind == "cluster"
     assert kind(10, 40, wanted="placebo").kind == "placebo"
+
+
+@pytest.mark.parametrize("scale", ["difference", "log_rate_ratio"])
+def test_an_effect_of_exactly_zero_has_limits(scale):
+    y = np.random.default_rng(8).poisson(9, (20, 8)).astype(float)
+    result = did.ExtendedTwoWayFixedEffects(family="linear").fit(make(y, dict.fromkeys(range(10), 4)))
+    cells = result.diagnostics["treated_cells_used"]
+    frame = result.estimates.copy()
+    frame.loc[frame["term"] == "att", "estimate"] = np.where(frame["scale"] == "rate_ratio", 1.0, 0.0)[
+        frame["term"] == "att"
+    ]
+    nothing = replace(result, estimates=frame, diagnostics={**result.diagnostics, "observed": 400.0, "expected": 400.0})
+    made = with_interval(nothing, Interval(scale, 0.0, 0.1, -0.2, 0.3, 1.0, 0.95, "by hand", "because"))
+    events, difference = (made.effect("att", s) for s in ("events", "difference"))
+    assert (events.conf_low, events.conf_high) == pytest.approx(
+        (difference.conf_low * cells, difference.conf_high * cells)
+    )
+    assert events.conf_low < 0 < events.conf_high
+    ends = (-0.2 * cells, 0.3 * cells) if scale == "difference" else (400 * np.expm1(-0.2), 400 * np.expm1(0.3))
+    assert (events.conf_low, events.conf_high) == pytest.approx(ends)

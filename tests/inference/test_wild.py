@@ -10,7 +10,7 @@ from svmodel.inference import ScoreBootstrap, WildClusterBootstrap
 from svmodel.numerics.coefficient import Coefficient
 from svmodel.numerics.linear_fe import fit_linear
 from svmodel.numerics.two_way import TwoWay
-from svmodel.numerics.wild_bootstrap import all_signs, share_at_least, wild_draws, wild_weights
+from svmodel.numerics.wild_bootstrap import all_signs, invert, share_at_least, wild_draws, wild_weights
 from svmodel.simulate import panel
 
 
@@ -250,3 +250,8 @@ def test_few_treated_areas_mislead_as_mackinnon_and_webb_say():
     """With one or two treated areas the null imposed rejects next to never, and without it far too often."""
     assert rejections(2, restricted=True, panels=200) < 0.03
     assert rejections(2, restricted=False, panels=200) > 0.12
+
+
+def test_a_null_whose_p_value_is_the_level_is_rejected_whatever_rounding_says():
+    # 1 - 0.8 is a little below the 0.2 that the p-value is on this stretch
+    assert invert(lambda null: 1.0 if abs(null) < 1 else 0.2, 0.0, 1.0, 1 - 0.8) == pytest.approx((-1, 1), abs=1e-5)
