@@ -150,6 +150,7 @@ def leave_donors_out(result: Result, seed: int = 0) -> pd.DataFrame:
     import numpy as np
     import pandas as pd
 
+    from svmodel.inference import arrays_of
     from svmodel.present.plots import donor_table
 
     del seed
@@ -158,7 +159,7 @@ def leave_donors_out(result: Result, seed: int = 0) -> pd.DataFrame:
     assert design is not None
     table = donor_table(result)
     weights = (table.groupby("area")["weight"].sum() / table["start"].nunique()).sort_values(ascending=False)
-    arrays = estimator.arrays(design) if hasattr(estimator, "arrays") else design.arrays
+    arrays = arrays_of(estimator, design)
     places = {a: i for i, a in enumerate(arrays.areas)}
     rows: list[tuple[str | None, float, float]] = [(None, np.nan, _shown(result, _point(estimator, arrays)))]
     for area, weight in weights.head(_HEAVIEST).items():
