@@ -7,7 +7,7 @@ from dataclasses import MISSING, fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from svmodel.errors import EstimationError, Problems
-from svmodel.inference import choose
+from svmodel.inference.rule import FEW_TREATED, choose
 
 if TYPE_CHECKING:
     from svmodel.design import Design
@@ -29,8 +29,6 @@ _WORDS = {
 }
 #: Choices that change no estimate.
 _SILENT = ("family", "level", "inference", "only_average", "draws", "n_draws", "n_boot", "simultaneous", "few_treated")
-#: Fewer treated areas than this are also matched by a synthetic control.
-_FEW = 8
 
 
 def label(estimator: Estimator) -> str:
@@ -101,7 +99,7 @@ def default_estimators(design: Design) -> dict[str, Estimator]:
         made.insert(0, did.TwoWayFixedEffects(family="linear"))
     if choice.n_never:
         made.append(counterfactual.SyntheticDiD())
-        if choice.n_treated < _FEW:
+        if choice.n_treated < FEW_TREATED:
             made.append(counterfactual.SyntheticControl())
     problems = Problems()
     out = named(made, problems)

@@ -117,6 +117,37 @@ def test_a_known_answer_is_reached():
     assert exact == pytest.approx(0.8, abs=1e-3)
 
 
+def test_both_methods_come_near_the_power_of_fresh_studies():
+    """Fresh panels of a known process give the truth; power has one history of that process, fading shocks and all.
+
+    benchmarks/bench_power.py does the same at length. Here the truth has an error of 4 points, and a mean of two
+    histories one of 5 (resample) to 10 (model).
+    """
+    process = {"mean": 8, "dispersion": 0.15, "shock_sd": 0.35, "shock_persistence": 0.9}
+    estimator = ExtendedTwoWayFixedEffects(only_average=True)
+    hits = []
+    for seed in range(120):
+        made = sv.simulate.panel(40, 36, cohorts=[(24, 14)], effect=0.75, seed=5_000 + seed, **process)
+        design = sv.Design(made.panel, outcome="violence", exposure="population", intervention=made.intervention)
+        hits.append(estimator.fit(design).effect().p_value <= 0.05)
+    truth = np.mean(hits)
+    assert 0.2 < truth < 0.9
+    for method in ("resample", "model"):
+        found = [
+            sv.power(
+                history(areas=40, periods=60, start=59, treated=14, seed=seed, **process),
+                [0.75],
+                study=(24, 12),
+                planned=True,
+                method=method,
+                draws=50,
+                seed=seed,
+            ).table["power"][0]
+            for seed in range(2)
+        ]
+        assert np.mean(found) == pytest.approx(truth, abs=0.2)
+
+
 def test_an_invalid_test_is_shown_to_be_one():
     """Cluster-robust errors of two treated areas are far too small without their small-sample correction."""
     wild = history(areas=20, periods=40, start=30, treated=2, shock_sd=0.5, shock_persistence=0.9, mean=20, seed=2)
