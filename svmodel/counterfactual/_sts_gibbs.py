@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Draws", "Priors", "sample"]
 
-#: Prior of the noise where there are candidates: they are expected to explain 80%, worth 50 observations (Brodersen et
-#: al. 2015, section 2.2, as R's CausalImpact sets it); where there are none, next to nothing is said.
-_EXPLAINED, _EXPLAINED_DF = 0.8, 50.0
+#: Weight of the prior of the noise where there are no candidates: next to nothing is said.
 _VAGUE_DF = 0.01
 _NOISE_UPPER = 1.2
 
@@ -37,11 +35,15 @@ class Priors:
         How many observations the guess is worth.
     model_size : float
         Candidates expected to matter.
+    explained, explained_df : float
+        Share of the variance that candidates are expected to explain, and how many observations that is worth.
     """
 
     level_sd: float = 0.01
     level_df: float = 32.0
     model_size: float = 3.0
+    explained: float = 0.8
+    explained_df: float = 50.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +119,7 @@ def sample(
     )
     # the intercept counts among the candidates in R; here the level has its place
     inclusion = min(priors.model_size / (P + 1), 1.0) if P else 1.0
-    noise_df, noise_guess = (_EXPLAINED_DF, math.sqrt(1 - _EXPLAINED)) if P else (_VAGUE_DF, 1.0)
+    noise_df, noise_guess = (priors.explained_df, math.sqrt(1 - priors.explained)) if P else (_VAGUE_DF, 1.0)
     streams = np.random.SeedSequence(seed).spawn(chains)
     for c, stream in enumerate(streams):
         rng = np.random.default_rng(stream)

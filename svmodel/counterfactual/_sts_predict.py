@@ -138,7 +138,13 @@ def predict(
         draws = sample(
             standardised,
             held.X,
-            Priors(estimator.level_sd, estimator.level_df, estimator.model_size),
+            Priors(
+                estimator.level_sd,
+                estimator.level_df,
+                estimator.model_size,
+                estimator.explained,
+                estimator.explained_df,
+            ),
             slope=estimator.trend == "local_linear",
             seasons=seasons,
             chains=estimator.chains,

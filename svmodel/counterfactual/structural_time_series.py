@@ -62,6 +62,9 @@ class StructuralTimeSeries:
         how many observations the guess is worth. See Notes.
     model_size : float
         How many untreated areas are expected to matter.
+    explained, explained_df : float
+        Share of the series' variance that they are expected to explain, and how many observations that is worth. R's
+        .8 and 50 by default, which is too much for counts: see Coverage.
     draws, warmup, chains : int
         Draws kept of each chain, draws left out before, and chains. Both are doubled, up to three times, while the
         chains have not met.
@@ -72,7 +75,7 @@ class StructuralTimeSeries:
     -----
     *Priors* are those of R's CausalImpact (Brodersen et al. 2015): 1 / variance of the level's steps is Gamma(32 / 2,
     32 * .01^2 / 2), cut off at the series' own variance; of the noise Gamma(50 / 2, 50 * .2 / 2) where there are
-    candidates, cut off at 1.2^2; each candidate is in with probability ``model_size / (P + 1)``, at most 1, with a slab
+    candidates (``explained_df`` and ``1 - explained``), cut off at 1.2^2; each candidate is in with probability ``model_size / (P + 1)``, at most 1, with a slab
     worth .01 observations. The slope's and the season's steps have the level's prior (R gives the season's less weight,
     with which chains do not meet). The level's prior decides how wide long predictions are: it says that the level
     hardly moves by itself. Without it (``level_df=.01``) intervals can be several times as wide.
@@ -90,7 +93,10 @@ class StructuralTimeSeries:
     86% (``untreated``) and 91% (``sum``) where errors are independent, and in 80% and 84% where they follow an AR(1)
     with .4 (60 series for the first). Noise in the controls draws coefficients towards zero, so that a shared fall is
     followed in part and the rest passes for an effect (mean of estimate over standard error -.8 and -.3); and the model
-    knows no errors that last.
+    knows no errors that last. A third reason can be mended: the prior expects the controls to explain four fifths, and
+    of counts they explain less, so that the noise comes out too small. With ``explained=.5`` and independent errors
+    intervals hold no effect in 97% (``sum``; 90% with R's prior on the same 100 series) and 85% (``untreated``; 83% on
+    60 series, chains of 200 draws).
 
     *Sampling.* Gibbs: all states at once from their banded precision (:mod:`svmodel.numerics.state_space`), variances,
     then inclusions with coefficients integrated out (:mod:`svmodel.numerics.spike_and_slab`). Chains that have not met
@@ -128,6 +134,8 @@ class StructuralTimeSeries:
     level_sd: float = 0.01
     level_df: float = 32.0
     model_size: float = 3.0
+    explained: float = 0.8
+    explained_df: float = 50.0
     draws: int = 500
     warmup: int = 250
     chains: int = 4
@@ -141,9 +149,12 @@ class StructuralTimeSeries:
                 found.add(f"there is no {name} {value!r}", fix=did_you_mean(value, valid), rule=name)
         if not 0 < self.level < 1:
             found.add(f"the level must lie between 0 and 1, not at {self.level!r}", rule="level")
-        for name in ("level_sd", "level_df", "model_size"):
+        for name in ("level_sd", "level_df", "model_size", "explained_df"):
             if not 0 < getattr(self, name) < math.inf:
                 found.add(f"{name} must be above 0, not {getattr(self, name)!r}", rule=name)
+        if not 0 <= self.explained < 1:
+            text = f"the share that is explained must be at least 0 and below 1, not {self.explained!r}"
+            found.add(text, rule="explained")
         for name, least in (("draws", 100), ("warmup", 0), ("chains", 2)):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
