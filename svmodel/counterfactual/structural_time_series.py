@@ -75,8 +75,8 @@ class StructuralTimeSeries:
     -----
     *Priors* are those of R's CausalImpact (Brodersen et al. 2015): 1 / variance of the level's steps is Gamma(32 / 2,
     32 * .01^2 / 2), cut off at the series' own variance; of the noise Gamma(50 / 2, 50 * .2 / 2) where there are
-    candidates (``explained_df`` and ``1 - explained``), cut off at 1.2^2; each candidate is in with probability ``model_size / (P + 1)``, at most 1, with a slab
-    worth .01 observations. The slope's and the season's steps have the level's prior (R gives the season's less weight,
+    candidates (``explained_df`` and ``1 - explained``), cut off at 1.2^2; each candidate is in with probability
+    ``model_size / (P + 1)``, at most 1, with a slab worth .01 observations. The slope's and the season's steps have the level's prior (R gives the season's less weight,
     with which chains do not meet). The level's prior decides how wide long predictions are: it says that the level
     hardly moves by itself. Without it (``level_df=.01``) intervals can be several times as wide.
 
