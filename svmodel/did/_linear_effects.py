@@ -227,7 +227,10 @@ def lay_out(
     the ratios at the limits, and one p-value serves all scales. Where O - events is not above zero there is no ratio.
     """
     names = np.array([*periods, None], dtype=object)
-    blocks = [block for made in held for block in _scales(*made, counts=counts, level=level)]
+    terms = list(held)
+    # an effect of zero, such as where nobody had an event, does not tell what error is only rounding: the others do
+    largest = max((float(np.abs(estimate).max(initial=0.0)) for _, estimate, _ in terms), default=0.0)
+    blocks = [block for made in terms for block in _scales(*made, counts=counts, level=level, largest=largest)]
 
     def joined(column: str) -> NDArray[Any]:
         return np.concatenate([b[column] for b in blocks])
@@ -246,8 +249,10 @@ def lay_out(
     return pd.DataFrame(columns, columns=list(COLUMNS))
 
 
-def _scales(made: Averages, estimate: Floats, errors: Errors, *, counts: bool, level: float) -> list[dict[str, Any]]:
-    """Return the rows of one term, scale by scale."""
+def _scales(
+    made: Averages, estimate: Floats, errors: Errors, *, counts: bool, level: float, largest: float
+) -> list[dict[str, Any]]:
+    """Return the rows of one term, scale by scale; `largest` is the largest effect of any term."""
     from scipy import special
 
     Q = len(estimate)
@@ -258,7 +263,7 @@ def _scales(made: Averages, estimate: Floats, errors: Errors, *, counts: bool, l
         "period": none if made.period is None else made.period,
         "horizon": np.full(Q, np.nan) if made.horizon is None else made.horizon,
     }
-    rounding = is_rounding(estimate, errors.std_error) | (errors.std_error == 0)
+    rounding = is_rounding(np.maximum(np.abs(estimate), largest), errors.std_error) | (errors.std_error == 0)
     se, wide = (np.where(rounding, np.nan, v) for v in (errors.std_error, errors.wide))
     wide = np.where(wide > 0, wide, np.nan)
     half = special.stdtrit(errors.df, 0.5 + level / 2) * wide
