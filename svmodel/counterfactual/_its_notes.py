@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from svmodel import periods
+from svmodel.counterfactual._series import few_others
 from svmodel.errors import Problems, shorten
+from svmodel.inference import doubts
 from svmodel.numerics.hac import autocorrelation, ljung_box
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from svmodel.counterfactual.interrupted_time_series import InterruptedTimeSeries
     from svmodel.design import Design, DesignArrays
 
-__all__ = ["LEAST_BEFORE", "described", "find_problems", "say"]
+__all__ = ["LEAST_BEFORE", "described", "errors_told", "find_problems", "say"]
 
 #: Known periods that a line before the start needs, by periods a year: one round of seasons, or a line of five points.
 LEAST_BEFORE = {12: 12, 4: 8, 1: 5}
@@ -108,7 +110,10 @@ def say(design: Design, estimator: InterruptedTimeSeries, fitted: Fitted, diagno
     """Return the notes."""
     arrays = design.arrays
     word = periods.describe_frequency(arrays.periods)
-    out = [_on_controls(fitted), *_on_sums(arrays, fitted, word), _on_errors(estimator, fitted)]
+    others = [len(u.control.series.rows) for u in fitted.units if u.control is not None]
+    out = [_on_controls(fitted), *few_others(min(others, default=0)), *_on_sums(arrays, fitted, word)]
+    out.append(errors_told(estimator, fitted))
+    out += doubts(design, additive=estimator.family == "linear", rates=True, controls=bool(others))
     p = min(d["ljung_box_p"] for d in diagnostics["series"])
     if p < _ALPHA:
         out.append(
@@ -178,7 +183,8 @@ def _on_sums(arrays: DesignArrays, fitted: Fitted, word: str) -> list[str]:
     return out
 
 
-def _on_errors(estimator: InterruptedTimeSeries, fitted: Fitted) -> str:
+def errors_told(estimator: InterruptedTimeSeries, fitted: Fitted) -> str:
+    """Return what standard errors rest on."""
     if estimator.errors == "model":
         return "Standard errors take periods as independent; a shock that lasts makes them too small."
     if estimator.errors == "newey_west":

@@ -175,7 +175,7 @@ class InterruptedTimeSeries:
             If a series is too short, has no events before or after, does not identify its terms, or the family is one
             for counts and the outcome is none. Every series that cannot be fitted is named.
         """
-        from svmodel.counterfactual._its_notes import described, say
+        from svmodel.counterfactual._its_notes import described, errors_told, say
         from svmodel.counterfactual._its_rows import Writer, path
 
         arrays = design.arrays
@@ -197,6 +197,7 @@ class InterruptedTimeSeries:
             "treated_cells_used": int(first.cells[0]),
             "autocorrelation": fitted.rho,
             "inference": "series",
+            "inference_why": errors_told(self, fitted),
             "errors": self.errors,
         }
         if self.errors == "newey_west":

@@ -227,6 +227,7 @@ class StructuralTimeSeries:
                 "expected": expected,
                 "treated_cells_used": int(_cells(held)),
                 "inference": "posterior",
+                "inference_why": self._errors_told(design),
                 "series": [_described(p) for p in held],
             },
             draws=draws,
@@ -279,8 +280,19 @@ class StructuralTimeSeries:
         fewest = min(len(p.predicted) for p in held)
         return [replace(p, predicted=p.predicted[:: len(p.predicted) // fewest]) for p in held]
 
+    def _errors_told(self, design: Design) -> str:
+        """Return what limits rest on."""
+        word = periods.describe_frequency(design.view.periods)
+        return (
+            f"Posterior with a prior that the level moves by {self.level_sd:g} standard deviations a {word}, worth "
+            f"{self.level_df:g} observations: long predictions rest on it. The p-value is a tail area, doubled."
+        )
+
     def _say(self, design: Design, held: Sequence[Prediction]) -> list[str]:
         """Return the notes."""
+        from svmodel.counterfactual._series import few_others
+        from svmodel.inference import doubts
+
         word = periods.describe_frequency(design.view.periods)
         n = max(len(p.candidates.rows) for p in held)
         out = []
@@ -298,6 +310,8 @@ class StructuralTimeSeries:
                 "of their own are followed in part only: of a fall that all share, the rest passes for an effect. In "
                 "simulation 95% intervals held no effect in 80 to 91 of 100 series."
             )
+        out += few_others(n)
+        out += doubts(design, additive=True, rates=False, controls=n > 0)
         left_out = max(p.candidates.left_out for p in held)
         if left_out:
             out.append(f"{left_out} untreated areas are left out: missing in a {word} used, or without change before.")
@@ -316,10 +330,7 @@ class StructuralTimeSeries:
                 f"{len(few)} of {len(held)} series have less than {_FEW_EVENTS:.0f} events a {word}: the noise of such "
                 "counts is not normal, as the model has it."
             )
-        out.append(
-            f"Posterior with a prior that the level moves by {self.level_sd:g} standard deviations a {word}, worth "
-            f"{self.level_df:g} observations: long predictions rest on it. The p-value is a tail area, doubled."
-        )
+        out.append(self._errors_told(design))
         worst = max(_described(p)["r_hat"] for p in held)
         if worst > _R_HAT_ROUGH:
             out.append(f"Chains have met roughly (R-hat {worst:.3f}): give more draws before quoting limits closely.")

@@ -222,7 +222,7 @@ class SyntheticControl:
         """
         from svmodel.counterfactual import _sc_placebos as sp
         from svmodel.counterfactual import _sc_rows as rows
-        from svmodel.counterfactual._sc_notes import say
+        from svmodel.counterfactual._sc_notes import errors_told, say
 
         layout = self._layout(self.arrays(design))
         fits = self._fits(layout)
@@ -244,6 +244,7 @@ class SyntheticControl:
             ratios = shown.of("after") / shown.of("before")
         p_ratio = (1 + int((ratios >= ratio).sum())) / (1 + len(ratios)) if len(ratios) else math.nan
         observed, cells, _ = size
+        why = errors_told(self, layout, made, p_ratio, held_back=outside)
         return Result(
             estimates=estimates_frame(table),
             design=design,
@@ -265,6 +266,7 @@ class SyntheticControl:
                 "misfit": max(f.misfit for f in fits),
                 "hull": "outside" if outside else "inside",
                 "inference": "placebo" if len(shown) else "none",
+                **({"inference_why": why[0]} if why else {}),
                 "placebos": len(shown),
                 "placebos_enumerated": shown.enumerated,
                 "p_value_rmspe_ratio": p_ratio,

@@ -197,6 +197,7 @@ class SyntheticDiD:
             weights=weight_table(est, arrays),
             diagnostics={
                 "inference": kind,
+                "inference_why": why[0],
                 "observed": float(terms.observed[0]),
                 "expected": float(terms.observed[0] - terms.chosen[0] @ est.events),
                 "treated_cells_used": int(terms.cells[0]),

@@ -59,7 +59,8 @@ def placebo_interval(
     Raises
     ------
     EstimationError
-        If fewer than ten untreated areas give a placebo effect.
+        If fewer than ten untreated areas give a placebo effect, if all of theirs are zero, or if no treated area had an
+        event before its start, so that nothing tells how far an area of its size strays.
 
     Notes
     -----
@@ -78,6 +79,10 @@ def placebo_interval(
     cells = arrays.treated[treated].sum(axis=1).astype(np.float64)
     weight = cells / cells.sum()
     size = _mean_outcome(arrays)
+    if counts and not (size[treated] > 0).any():
+        raise EstimationError(
+            "no treated area had an event before its start, and how far an area strays depends on how many it has"
+        )
     pool = np.flatnonzero(~(arrays.status == TREATED).any(axis=1))
     places = _spread(np.searchsorted(pool, never_treated(arrays)), size[pool])
     free = arrays.take(pool)
@@ -107,6 +112,9 @@ def placebo_interval(
         placebos = max(placebos, int(fit.sum()))
     sums = placebo_sums(parts)
     error = float(np.sqrt(total))
+    # what rounding leaves over is no noise
+    if not error > 1e-9 * (1.0 if log else float(np.nanmax(np.abs(size)))):
+        raise EstimationError("the untreated areas do not stray from each other at all, so they show no noise")
     low, high = sums.critical(level)
     size_of_error = f"{error:.0%}" if log else f"{error:.3g} per area and period"
     said = (
@@ -119,7 +127,7 @@ def placebo_interval(
         std_error=error,
         low=estimate - high * error,
         high=estimate - low * error,
-        p_value=sums.p_value(estimate / error) if error > 0 else float("nan"),
+        p_value=sums.p_value(estimate / error),
         level=level,
         method="placebo",
         why=f"{why} {said}".strip(),
