@@ -64,7 +64,9 @@ def inference(view: AreaView) -> Section:
         blocks += [Words("What each supposes:"), Points(tuple(prose.sentence(o) for o in own if o))]
     blocks += _failures(view, held, [(s.label, _inference_name(s.name)) for s in view.study.inference])
     n = len(rows) - 1
-    answer = f"{clear} of {n} other ways to the uncertainty rule{'s' if clear == 1 else ''} out no effect." if n else ""
+    ways = "one other way" if n == 1 else f"{n} other ways"
+    where = "all of them" if clear == n else "none of them" if not clear else f"{clear}"
+    answer = f"Of {ways} to the uncertainty, the interval lies wholly on one side of no effect in {where}." if n else ""
     return Section("inference", title, answer, tuple(blocks))
 
 

@@ -90,8 +90,9 @@ def build(view: AreaView) -> Section:
             )
         )
         known = frame["estimate"].iloc[1:].dropna()
-        ends = (_written(float(v), ratio=is_count) for v in (known.min(), known.max()))
-        answers.append(f"{name}: {effect[0]} with all donors, {' to '.join(ends)} without one of the heaviest.")
+        ends = dict.fromkeys(_written(float(v), ratio=is_count) for v in (known.min(), known.max()))
+        which = "the heaviest" if len(known) == 1 else "one of the heaviest"
+        answers.append(f"{name}: {effect[0]} with all donors, {' to '.join(ends)} without {which}.")
     return Section("donors", title, " ".join(answers), tuple(found))
 
 
