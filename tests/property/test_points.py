@@ -96,6 +96,15 @@ DESIGNS = {
 }
 
 
+#: Nested weights and ridges for each area take seconds a fit; on two of the designs they are tried.
+HEAVY = [e for e in ESTIMATORS if getattr(e, "predictors", ()) or getattr(e, "augment", "none") == "ridge"]
+PAIRS = [
+    pytest.param(e, name, id=f"{e!r}-{name}")
+    for e in ESTIMATORS
+    for name in (DESIGNS if e not in HEAVY else ("gaps", "one area"))
+]
+
+
 @cache
 def point_of(estimator, name):
     return estimator.point(arrays_of(estimator, DESIGNS[name]))
@@ -114,8 +123,7 @@ def average(estimator, of):
     return math.log(value) if scale == "rate_ratio" else value
 
 
-@pytest.mark.parametrize("name", DESIGNS)
-@pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)
+@pytest.mark.parametrize(("estimator", "name"), PAIRS)
 def test_the_point_is_the_average_effect_of_the_fit(estimator, name):
     assert isinstance(estimator, PointEstimator)
     fitted = average(estimator, DESIGNS[name])
@@ -125,8 +133,8 @@ def test_the_point_is_the_average_effect_of_the_fit(estimator, name):
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)
 def test_every_estimator_answers_most_of_these_designs(estimator):
     """Two refusals agree too; this holds the test above to numbers."""
-    points = [point_of(estimator, name) for name in DESIGNS]
-    assert np.isfinite(points).sum() >= 4, points
+    points = [point_of(*pair.values) for pair in PAIRS if pair.values[0] is estimator]
+    assert np.isfinite(points).mean() > 0.5, points
 
 
 def test_no_estimator_is_forgotten():
