@@ -101,11 +101,13 @@ def choose(arrays: DesignArrays, wanted: str = "auto") -> Choice:
         "the interval may be too narrow."
     )
     if (wanted == "auto" and few and never >= ENOUGH_PLACEBOS) or (wanted == "placebo" and never >= 2):
+        few_so = "cluster-robust errors are too small with so few treated, so intervals rest"
+        first = few_so if few else "intervals rest, as asked for,"
         return made(
             "placebo",
-            "cluster-robust errors are too small with so few treated, so intervals rest on how far untreated areas "
-            "strayed over the same periods (Conley and Taber 2011; Ferman and Pinto 2019). They suppose that treated "
-            "areas would have strayed as untreated areas of their size did." + ("" if told else doubt),
+            f"{first} on how far untreated areas strayed over the same periods (Conley and Taber 2011; Ferman and "
+            "Pinto 2019). They suppose that treated areas would have strayed as untreated areas of their size did."
+            + ("" if told else doubt),
             warn=not told,
         )
     if treated == 1:

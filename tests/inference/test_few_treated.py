@@ -8,6 +8,7 @@ from svmodel import Design, Intervention, Panel, did, simulate
 from svmodel.errors import EstimationError
 from svmodel.inference import Interval, choose, with_interval
 from svmodel.inference.few_treated import placebo_interval
+from svmodel.numerics.placebo_noise import variance_function
 
 LINEAR = did.TwoWayFixedEffects(family="linear")
 IMPUTATION = did.Imputation(family="linear")
@@ -64,6 +65,36 @@ def test_large_treated_areas_are_given_the_noise_of_large_areas():
     assert 3 < large.std_error / small.std_error < 8
     blind = placebo_interval(LINEAR, make(y, {59: 12}).arrays, counts=False)
     assert blind.std_error < 0.9 * large.std_error
+
+
+def test_a_placebo_is_standardised_by_the_months_that_a_treated_area_is_known_by():
+    """The plain way: plain refits, each divided by its deviation at its mean of the months before the start."""
+    rng = np.random.default_rng(8)
+    y = rng.negative_binomial(0.7, 0.7 / (0.7 + rng.uniform(3, 9, 46)[:, None]), (46, 20)).astype(float)
+    interval = placebo_interval(LINEAR, make(y, {0: 10}).arrays, counts=True)
+    others = y[1:]
+    refits = [LINEAR.fit(make(others, {j: 10})).effect("att", "difference").estimate for j in range(45)]
+    phi, omega = variance_function(np.square(refits), others.mean(axis=1), 0.0)
+
+    def deviation(mean):
+        return np.sqrt(phi * mean + omega * mean**2)
+
+    low, high = np.quantile(refits / deviation(others[:, :10].mean(axis=1)), [0.025, 0.975], method="weibull")
+    error = deviation(y[0, :10].mean())
+    assert interval.std_error == pytest.approx(error, rel=1e-6)
+    assert interval.low == pytest.approx(interval.estimate - high * error, rel=1e-6)
+    assert interval.high == pytest.approx(interval.estimate - low * error, rel=1e-6)
+
+
+def test_rounding_does_not_decide_which_sums_are_drawn():
+    """With one start three linear methods are one number, and so are their limits."""
+    y = np.random.default_rng(9).poisson(6, (44, 16))
+    arrays = make(y, {0: 8, 1: 8, 2: 8}).arrays
+    found = [placebo_interval(e, arrays, counts=True) for e in (LINEAR, IMPUTATION, did.StackedDiD(family="linear"))]
+    for other in found[1:]:
+        assert (other.low, other.high, other.p_value) == pytest.approx(
+            (found[0].low, found[0].high, found[0].p_value), rel=1e-9
+        )
 
 
 def test_it_covers_where_cluster_robust_errors_do_not():
@@ -125,3 +156,11 @@ def test_an_effect_of_exactly_zero_has_limits(scale):
     assert events.conf_low < 0 < events.conf_high
     ends = (-0.2 * cells, 0.3 * cells) if scale == "difference" else (400 * np.expm1(-0.2), 400 * np.expm1(0.3))
     assert (events.conf_low, events.conf_high) == pytest.approx(ends)
+
+
+def test_placebos_that_were_asked_for_are_not_put_down_to_few_treated():
+    y = np.random.default_rng(7).poisson(9, (50, 12)).astype(float)
+    why = choose(make(y, dict.fromkeys(range(10), 6)).arrays, wanted="placebo").why
+    assert "as asked for" in why
+    assert "so few" not in why
+    assert "so few treated" in choose(make(y, dict.fromkeys(range(3), 6)).arrays).why
