@@ -276,3 +276,33 @@ def test_chains_that_have_not_met_are_refused(monkeypatch):
 )
 def test_it_keeps_every_promise(estimator):
     check_estimator(estimator)
+
+
+def test_the_share_that_controls_explain_sets_the_noise():
+    """With half the variance unexplained, R's prior of a fifth, worth 50 observations, pulls the noise down."""
+    rng = np.random.default_rng(12)
+    T, until = 70, 60
+    X = rng.normal(size=(T, 1))
+    y = np.where(np.arange(T) < until, np.sqrt(0.5) * X[:, 0] + np.sqrt(0.5) * rng.normal(size=T), np.nan)
+    noise = {}
+    for explained, df in ((0.8, 50.0), (0.5, 50.0), (0.8, 1e-2), (0.5, 1e4)):
+        got = sample(
+            y,
+            X,
+            Priors(explained=explained, explained_df=df),
+            slope=False,
+            seasons=1,
+            chains=2,
+            draws=400,
+            warmup=100,
+            seed=1,
+        )
+        noise[explained, df] = float((got.noise_sd**2).mean())
+    # the mean of an inverse gamma with df + n: close to the average of guess and residuals, by their weights
+    residual = noise[0.8, 1e-2]
+    for explained in (0.8, 0.5):
+        expected = (50 * (1 - explained) + until * residual) / (50 + until)
+        assert noise[explained, 50.0] == pytest.approx(expected, rel=0.06)
+    assert noise[0.5, 1e4] == pytest.approx(0.5, rel=0.02)
+    with pytest.raises(EstimationError, match="share that is explained"):
+        StructuralTimeSeries(explained=1.0)
