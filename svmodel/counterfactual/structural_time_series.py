@@ -78,7 +78,8 @@ class StructuralTimeSeries:
     candidates (``explained_df`` and ``1 - explained``), cut off at 1.2^2; each candidate is in with probability
     ``model_size / (P + 1)``, at most 1, with a slab worth .01 observations. The slope's and the season's steps have the
     level's prior (R gives the season's less weight, with which chains do not meet). The level's prior decides how wide
-    long predictions are: it says that the level hardly moves by itself. Without it (``level_df=.01``) intervals can be several times as wide.
+    long predictions are: it says that the level hardly moves by itself. Without it (``level_df=.01``) intervals can be
+    several times as wide.
 
     *Effects.* ``events`` is the observed less the posterior mean of the prediction; the limits are those of the
     prediction with its noise, so that they hold for the events as they were. ``rate_ratio`` is the observed over the
