@@ -26,7 +26,7 @@ __all__ = ["placebo_in_space"]
 
 _NAME = "placebo_in_space"
 #: Cells that drawn placebos together are estimated from, unless `draws` says otherwise: some seconds.
-_CELLS = 60_000_000
+_CELLS = 20_000_000
 #: Cells that an enumeration may take: a minute or two.
 _MOST_CELLS = 100_000_000
 _FEWEST_DRAWS, _MOST_DRAWS = 99, 999
@@ -48,7 +48,7 @@ def placebo_in_space(result: Result, *, seed: int = 0, draws: int | None = None)
     seed : int
         Of the draws.
     draws : int, optional
-        By default 999, and fewer (99 at least) for panels of more than 60,000 area-periods.
+        By default 999, and fewer (99 at least) for panels of more than 20,000 untreated area-periods.
 
     Returns
     -------

@@ -21,6 +21,7 @@ from svmodel.checks._words import (
     null_value,
     p_words,
     preferred_scale,
+    span,
     why_refused,
     with_interval,
 )
@@ -239,7 +240,8 @@ def _weighted(design: Design, around: Surroundings) -> tuple[list[dict[str, obje
         words = "The weighted displacement quotient is not defined: treated areas did not fall against the controls."
     else:
         row |= {"estimate": quotient.value, "conf_low": quotient.low, "conf_high": quotient.high}
-        words = f"The weighted displacement quotient is {quotient.value:+.2f}"
+        width = span(design, spans.width)
+        words = f"The weighted displacement quotient over {width} before and after is {quotient.value:+.2f}"
         if math.isinf(quotient.low):
             row["problem"] = "the fall of the treated areas is not significant, so that the data do not bound it"
             words += ", which the data do not bound: the fall of the treated areas is itself within chance."
