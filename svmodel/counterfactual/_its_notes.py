@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from svmodel.counterfactual.interrupted_time_series import InterruptedTimeSeries
     from svmodel.design import Design, DesignArrays
 
-__all__ = ["LEAST_BEFORE", "described", "errors_told", "find_problems", "say"]
+__all__ = ["LEAST_BEFORE", "described", "errors_told", "find_problems", "in_doubt", "say"]
 
 #: Known periods that a line before the start needs, by periods a year: one round of seasons, or a line of five points.
 LEAST_BEFORE = {12: 12, 4: 8, 1: 5}
@@ -106,6 +106,17 @@ def described(fitted: Fitted, segment: Segment, index: pd.PeriodIndex) -> dict[s
     }
 
 
+def in_doubt(estimator: InterruptedTimeSeries, fitted: Fitted, *, counts: bool) -> bool:
+    """Return whether intervals are known to hold the truth less often than they say; the notes then tell why."""
+    return estimator.errors in ("model", "newey_west") or (counts and bool(_rare(fitted)))
+
+
+def _rare(fitted: Fitted) -> list[Segment]:
+    """Return the series whose counts are too small for normal errors."""
+    segments = [u.fit for u in fitted.units]
+    return [s for s in segments if float(s.series.y[s.series.used].mean()) < _FEW_EVENTS]
+
+
 def say(design: Design, estimator: InterruptedTimeSeries, fitted: Fitted, diagnostics: dict[str, Any]) -> list[str]:
     """Return the notes."""
     arrays = design.arrays
@@ -128,7 +139,7 @@ def say(design: Design, estimator: InterruptedTimeSeries, fitted: Fitted, diagno
     least = min(int(s.series.before.sum()) for s in segments)
     if per_year > 1 and least < 2 * per_year and estimator.season != "none":
         out.append(f"Only {least} {word}s before a start: a season seen once or so is hard to tell from the trend.")
-    few = [s for s in segments if design.is_count and float(s.series.y[s.series.used].mean()) < _FEW_EVENTS]
+    few = _rare(fitted) if design.is_count else []
     if few:
         out.append(
             f"{len(few)} of {len(segments)} series have less than one event a {word}: intervals rest on normal errors "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -175,7 +175,7 @@ class InterruptedTimeSeries:
             If a series is too short, has no events before or after, does not identify its terms, or the family is one
             for counts and the outcome is none. Every series that cannot be fitted is named.
         """
-        from svmodel.counterfactual._its_notes import described, errors_told, say
+        from svmodel.counterfactual._its_notes import described, errors_told, in_doubt, say
         from svmodel.counterfactual._its_rows import Writer, path
 
         arrays = design.arrays
@@ -197,8 +197,9 @@ class InterruptedTimeSeries:
             "treated_cells_used": int(first.cells[0]),
             "autocorrelation": fitted.rho,
             "inference": "series",
-            "inference_why": errors_told(self, fitted),
             "errors": self.errors,
+            "inference_why": errors_told(self, fitted),
+            "inference_in_doubt": in_doubt(self, fitted, counts=design.is_count),
         }
         if self.errors == "newey_west":
             diagnostics["bandwidth"] = fitted.bandwidth
@@ -225,7 +226,8 @@ class InterruptedTimeSeries:
         from svmodel.inference.few_treated import placebo_interval
 
         interval = placebo_interval(self, arrays, counts=design.is_count, level=self.level, why=choice.why)
-        return with_interval(result, interval)
+        made = with_interval(result, interval)
+        return replace(made, diagnostics={**made.diagnostics, "inference_in_doubt": choice.warn})
 
     def _fitted(self, arrays: DesignArrays, *, counts: bool) -> Fitted:
         """Fit every series, or raise with what is wrong in each."""

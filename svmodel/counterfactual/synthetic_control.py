@@ -267,6 +267,7 @@ class SyntheticControl:
                 "hull": "outside" if outside else "inside",
                 "inference": "placebo" if len(shown) else "none",
                 **({"inference_why": why[0]} if why else {}),
+                "inference_in_doubt": not len(shown),
                 "placebos": len(shown),
                 "placebos_enumerated": shown.enumerated,
                 "p_value_rmspe_ratio": p_ratio,

@@ -180,7 +180,7 @@ class SyntheticDiD:
         _require(est)
         terms = terms_of(arrays, est.blocks)
         rng = np.random.default_rng(derive_seed(seed, "SyntheticDiD"))
-        errors, kind, why = self._errors(est, arrays, terms, rng)
+        errors, kind, why, doubt = self._errors(est, arrays, terms, rng)
         table, lacking = rows(est, terms, errors, arrays, counts=design.is_count, level=self.level)
         quality = fit_quality(est, level_free=self.method != "sc")
         word = period_words.describe_frequency(arrays.periods)
@@ -198,6 +198,7 @@ class SyntheticDiD:
             diagnostics={
                 "inference": kind,
                 "inference_why": why[0],
+                "inference_in_doubt": doubt,
                 "observed": float(terms.observed[0]),
                 "expected": float(terms.observed[0] - terms.chosen[0] @ est.events),
                 "treated_cells_used": int(terms.cells[0]),
@@ -217,8 +218,8 @@ class SyntheticDiD:
 
     def _errors(
         self, est: Estimate, arrays: DesignArrays, terms: Terms, rng: np.random.Generator
-    ) -> tuple[Uncertainty, str, list[str]]:
-        """Return errors and limits, the kind of inference, and what is to be said about it."""
+    ) -> tuple[Uncertainty, str, list[str], bool]:
+        """Return errors and limits, the kind of inference, what is to be said about it, and whether it is in doubt."""
         asked = self.inference
         choice = choose(arrays, {"auto": "auto", "placebo": "placebo"}.get(asked, "cluster"))
         kind: str = choice.kind
@@ -229,13 +230,15 @@ class SyntheticDiD:
         areas = f"{choice.n_treated} treated and {choice.n_never} never treated areas"
         if kind == "placebo":
             value = terms.chosen @ est.events
-            done = inference.placebos(
-                est, terms, rng, method=self.method, solver=self.solver, most=int(self.n_draws)
-            )
+            done = inference.placebos(est, terms, rng, method=self.method, solver=self.solver, most=int(self.n_draws))
             if done is not None:
                 errors = done.uncertainty(value, self.level)
-                return errors, "placebo", [_placebo_note(done, errors, areas, self.level)]
-            return *_no_errors(terms), [f"{areas}: too few donors to stand in for the treated. No interval is given."]
+                return errors, "placebo", [_placebo_note(done, errors, areas, self.level)], False
+            return (
+                *_no_errors(terms),
+                [f"{areas}: too few donors to stand in for the treated. No interval is given."],
+                True,
+            )
         if kind == "jackknife":
             why = f"{areas}: errors come from leaving out one area at a time, with the weights held (algorithm 3)."
             if asked != "jackknife":
@@ -248,7 +251,7 @@ class SyntheticDiD:
                 solver=self.solver,
                 out_of_sample=asked != "jackknife",
             )
-            return errors, "jackknife", [why + _doubt(choice)]
+            return errors, "jackknife", [why + _doubt(choice)], choice.warn
         if kind == "bootstrap":
             errors = inference.bootstrap(
                 arrays,
@@ -264,11 +267,11 @@ class SyntheticDiD:
             why = f"{areas}: errors come from drawing areas anew {errors.draws} times (algorithm 2)."
             if asked != "bootstrap":
                 why += " The jackknife would need two treated areas and two weighted donors in every cohort."
-            return errors, "bootstrap", [why + _doubt(choice)]
+            return errors, "bootstrap", [why + _doubt(choice)], choice.warn
         if choice.n_treated == 1 and asked not in {"auto", "placebo"} and choice.n_controls > 1:
             why = f"{areas}: inference={asked!r} takes the noise from how several treated areas differ."
-            return *_no_errors(terms), [f"{why} No interval is given; inference='placebo' can give one."]
-        return *_no_errors(terms), [choice.why]
+            return *_no_errors(terms), [f"{why} No interval is given; inference='placebo' can give one."], True
+        return *_no_errors(terms), [choice.why], True
 
 
 def _require(est: Estimate) -> None:
