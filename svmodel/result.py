@@ -67,7 +67,12 @@ class Estimator(Protocol):
 
 @runtime_checkable
 class PointEstimator(Estimator, Protocol):
-    """An estimator that also gives its average effect alone: what resampling asks for thousands of times."""
+    """An estimator that also gives its average effect alone: what resampling asks for thousands of times.
+
+    One that needs more than the design's own arrays, such as a second outcome or columns of the panel, has a method
+    ``arrays(design)`` that gives them; :func:`svmodel.inference.arrays_of` returns what :meth:`point` takes for any
+    estimator. ``point(arrays_of(estimator, design))`` is the average effect of ``fit(design)``.
+    """
 
     @property
     def scale(self) -> str:
