@@ -45,5 +45,10 @@ def test_one_word_says_what_kind_of_inference_it_is(estimator, of, kind):
     result = estimator.fit(design(**of))
     assert result.diagnostics["inference"] == kind
     assert kind in KINDS
+    doubt = result.diagnostics["inference_in_doubt"]
+    assert isinstance(doubt, bool)
+    # posteriors cover less than they claim, errors of a model take periods as independent, and none is none
+    certain = kind in ("none", "posterior") or getattr(estimator, "errors", "") == "model"
+    assert doubt or not certain
     if isinstance(estimator, InterruptedTimeSeries):
         assert result.diagnostics["errors"] == estimator.errors
