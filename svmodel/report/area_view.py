@@ -52,7 +52,7 @@ _PHRASES = {
 }
 #: Numbers of these are no counts of people, and stay readable under every disclosure rule.
 _UNITS = re.compile(
-    r"\b[\d,]+ of [\d,]+ (?:intervals?|methods?|answers?|pairs?|points?|specifications?|horizons?)\b"
+    r"\b[\d,]+ of [\d,]+ (?:intervals?|methods?|answers?|pairs?|points?|specifications?|horizons?|areas?)\b"
     r"|\b[\d,]+ of the [\d,]+ refits\b"
     r"|\b[\d,]+ (?:(?:never|not yet|small|other|further) )?(?:(?:un)?treated )?(?:areas?|controls?|donors?|placebos?"
     r"|months?|quarters?|years?|periods?|methods?|answers?|intervals?|pairs?|specifications?|draws?|starts?|cohorts?"
