@@ -1,10 +1,11 @@
-"""Copy the coverage table of methods.md from benchmarks/results/calibration.md: ``python docs/quote_calibration.py``.
+"""Copy what methods.md and coverage.md quote of the calibration's results: ``python docs/quote_calibration.py``.
 
 Run by ``make calibrate``; a test holds the page to the results.
 """  # noqa: INP001 - a script beside the page that it serves
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 DOCS = Path(__file__).resolve().parent
@@ -14,6 +15,8 @@ HEAD = (
     "| scenario | estimator | scale | coverage (MC s.e.) | s.e. / s.d. | interval without 0 |\n"
     "|---|---|---|--:|--:|--:|"
 )
+#: Tables of which coverage.md quotes the verdict and the lines that are marked.
+MARKED = ("calibration_inference", "calibration_estimators")
 SCALES = ("log rate ratio", "events")
 
 
@@ -37,7 +40,30 @@ def renewed(page: str, results: str) -> str:
     return f"{before}{START}\n{quoted(results)}\n{END}{after}"
 
 
+def verdict_and_marks(results: str) -> str:
+    """Return the sentence that sums a table up, and the table with the lines in which a coverage is marked."""
+    lines = results.splitlines()
+    verdict = next(line for line in lines if line.startswith("Of "))
+    head = next(k for k, line in enumerate(lines) if line.startswith("|"))
+    marked = [line for line in lines[head + 2 :] if re.search(r"% !!? \|", line)]
+    return "\n".join([verdict, "", *lines[head : head + 2], *marked]) if marked else verdict
+
+
+def with_marks(page: str) -> str:
+    """Return the page with what it quotes of each table that has been made."""
+    for name in MARKED:
+        held = RESULTS.with_name(f"{name}.md")
+        if held.exists():
+            start, end = f"<!-- {name}: start -->", f"<!-- {name}: end -->"
+            before, rest = page.split(start)
+            quote = verdict_and_marks(held.read_text(encoding="utf-8"))
+            page = f"{before}{start}\n{quote}\n{end}{rest.split(end)[1]}"
+    return page
+
+
 if __name__ == "__main__":
     methods = DOCS / "methods.md"
     text = renewed(methods.read_text(encoding="utf-8"), RESULTS.read_text(encoding="utf-8"))
     methods.write_text(text, encoding="utf-8")
+    coverage = DOCS / "coverage.md"
+    coverage.write_text(with_marks(coverage.read_text(encoding="utf-8")), encoding="utf-8")
