@@ -179,7 +179,7 @@ class SunAbraham:
             estimates=without_intervals(result.estimates),
             counterfactual=None if expected is None else without_intervals(expected),
             notes=tuple(dict.fromkeys((*result.notes, said))),
-            diagnostics={**result.diagnostics, "inference": "none"},
+            diagnostics={**result.diagnostics, "inference": "none", "inference_in_doubt": True},
         )
 
 
