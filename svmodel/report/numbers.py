@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from svmodel import periods
+from svmodel.report.notices import notices
 from svmodel.report.sections.coming import next_periods
 from svmodel.report.sections.happening import last_year, trend_of
 from svmodel.report.sections.method import provenance
@@ -81,6 +82,10 @@ def _outcome(view: AreaView, outcome: OutcomeSpec) -> dict[str, Any]:
         "forecast": _forecast(view, column),
         "study_effects": {label: _effects(view.overall(column, label)) for label in view.results(column)},
         "own_effect": None if own is None else {"estimator": own.method, **(_effects(own) or {})},
+        "warnings": {
+            label: [{"kind": n.kind, "text": view.free_text(n.text)} for n in notices(result)]
+            for label, result in view.results(column).items()
+        },
         "checks": [
             {"name": c.name, "status": c.status, "text": view.free_text(c.text)}
             for c in view.context.checks.get(column, ())

@@ -138,3 +138,15 @@ def test_bounds_in_numbers_are_not_drawn_under_a_rule(bounds):
 def test_a_check_without_numbers_or_drawing_has_no_figure(bounds):
     assert plots.check_figure(CheckResult("honest_bounds", "not_applicable", "text")) is None
     assert plots.check_figure(CheckResult("overdispersion", "informative", "text", bounds.table)) is None
+
+
+def test_placebo_effects_are_a_histogram_with_the_real_one_in_it():
+    treated = tuple(f"A{i:02d}" for i in range(3))
+    check = checks.placebo_in_space(did.ExtendedTwoWayFixedEffects().fit(make_design(treated)), seed=1)
+    figure = plots.check_figure(check, label="Harms")
+    real = 100 * np.expm1(check.table.loc[~check.table["placebo"], "estimate"].item())
+    assert figure.data["placebos"].sum() == check.table["placebo"].sum() == 1330
+    assert figure.data["real_effect"].iloc[0] == pytest.approx(real)
+    assert f"{-real:.1f}%" in figure.alt
+    few = CheckResult("placebo_in_space", "informative", "text", check.table.head(10))
+    assert plots.check_figure(few) is None

@@ -1,6 +1,7 @@
 """Second looks at the headline, from the study file to the page: donors, placebos, inference, specifications, power."""
 
 import html
+import json
 import re
 from dataclasses import replace
 from itertools import pairwise
@@ -87,6 +88,12 @@ def test_an_interval_in_doubt_is_told_in_the_answer_and_in_a_box(context, page):
     boxes = re.findall(r'<p class="callout"><strong>([^<]*):</strong>', text)
     assert boxes[0] == "Interval in doubt"
     assert "The interval may be too narrow (see below)." in text
+
+
+def test_warnings_are_in_the_file_for_programs(context, page):
+    held = json.loads((page.parent / "result.json").read_text(encoding="utf-8"))["outcomes"]["violence"]["warnings"]
+    assert list(held) == sorted(s.label for s in context.study.estimators)
+    assert held[context.study.estimators[0].label][0]["kind"] == "Interval in doubt"
 
 
 def test_donors_and_placebo_gaps_are_those_of_the_fit(context, page):

@@ -10,7 +10,7 @@ import pandas as pd
 from svmodel.figure import Figure
 from svmodel.present import prose
 from svmodel.present.plots.effects import _signed
-from svmodel.present.style import BLUE, GREY, INK, WHISKER, canvas, number_axis
+from svmodel.present.style import BLUE, GREY, INK, PALE, WHISKER, canvas, number_axis
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from svmodel.present.disclosure import Disclosure
 
 __all__ = ["FIGURES", "check_figure"]
+
+#: Placebos from which a histogram has a shape.
+_FEWEST = 15
 
 
 def check_figure(check: CheckResult, *, label: str = "", disclosure: Disclosure | None = None) -> Figure | None:
@@ -95,5 +98,53 @@ def _between(row: pd.Series, unit: str) -> str:
     return f"{prose.number(row['change_low'])}{unit} to {prose.number(row['change_high'])}{unit}"
 
 
+def _placebo_in_space(table: pd.DataFrame, label: str) -> Figure | None:
+    """Draw the effects of placebo areas as a histogram, with the real one among them."""
+    ratio = table["scale"].iloc[0] != "difference"
+    values = table["estimate"].to_numpy(dtype=np.float64)
+    change = 100 * np.expm1(values) if ratio else values
+    placebo = table["placebo"].to_numpy(dtype=bool)
+    known = np.isfinite(change)
+    own = change[~placebo & known]
+    others = change[placebo & known]
+    if len(own) != 1 or len(others) < _FEWEST:
+        return None
+    real = float(own[0])
+    counts, edges = np.histogram(others, bins=min(30, max(8, len(others) // 6)))
+    data = pd.DataFrame({"from": edges[:-1], "to": edges[1:], "placebos": counts})
+    data["real_effect"] = real
+    figure, axes = canvas(3.0)
+    axes.bar(edges[:-1], counts, width=np.diff(edges), align="edge", color=PALE, edgecolor="white", linewidth=0.5)
+    axes.axvline(real, color=BLUE, linewidth=2.4)
+    axes.axvline(0, color=INK, linewidth=1.0)
+    unit = "%" if ratio else ""
+    axes.annotate(
+        f"Treated areas\n{_signed(round(real, 1 if ratio else 3), unit)}",
+        (real, 1.0),
+        xycoords=("data", "axes fraction"),
+        xytext=(-5 if real > np.median(others) else 5, -2),
+        textcoords="offset points",
+        ha="right" if real > np.median(others) else "left",
+        va="top",
+        fontsize=9.5,
+        fontweight="bold",
+        color=BLUE,
+    )
+    axes.xaxis.set_major_formatter(lambda v, _: _signed(v, unit))
+    axes.set_xlabel("Effect found (left of zero: fewer)", color=GREY)
+    axes.set_ylabel("Placebo areas")
+    number_axis(axes)
+    size = np.abs(values[placebo & known]) >= abs(float(values[~placebo & known][0])) - 1e-12
+    alt = (
+        f"Histogram of the effects on {prose.outcome_name(label)} found in {len(others):,} sets of areas where nothing "
+        f"was done, from {prose.number(others.min())}{unit} to {prose.number(others.max())}{unit}; that of the treated "
+        f"areas is {prose.number(real)}{unit}, and {int(size.sum()):,} placebos are as large."
+    )
+    return Figure(figure, alt, data, f"{label}: the effect among those of untreated areas", "placebo_in_space")
+
+
 #: Check -> how its table is drawn.
-FIGURES: dict[str, Callable[[pd.DataFrame, str], Figure | None]] = {"honest_bounds": _honest_bounds}
+FIGURES: dict[str, Callable[[pd.DataFrame, str], Figure | None]] = {
+    "honest_bounds": _honest_bounds,
+    "placebo_in_space": _placebo_in_space,
+}

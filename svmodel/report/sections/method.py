@@ -99,6 +99,7 @@ def provenance(view: AreaView) -> dict[str, object]:
         "study": study.path.name,
         "seed": study.seed,
         "estimators": {s.label: dict(s.choices) for s in study.estimators},
+        "inference": {s.label: dict(s.choices) for s in study.inference},
         "disclosure": {
             "rule": view.disclosure.rule,
             "threshold": view.disclosure.threshold,
