@@ -57,7 +57,8 @@ def with_marks(page: str) -> str:
             start, end = f"<!-- {name}: start -->", f"<!-- {name}: end -->"
             before, rest = page.split(start)
             quote = verdict_and_marks(held.read_text(encoding="utf-8"))
-            page = f"{before}{start}\n{quote}\n{end}{rest.split(end)[1]}"
+            whole = f"The whole table: [{name}.md](../benchmarks/results/{name}.md)."
+            page = f"{before}{start}\n{quote}\n\n{whole}\n{end}{rest.split(end)[1]}"
     return page
 
 
