@@ -131,6 +131,8 @@ def _exclusions(known: pd.DataFrame) -> str:
 
 
 def _differing(pairs: pd.DataFrame, known: pd.DataFrame) -> str:
+    if not len(pairs):
+        return ""
     one = set(_distinct(known)["method"])
     held = pairs[pairs["p_holm"].notna() & pairs["first"].isin(one) & pairs["second"].isin(one)]
     if not len(held):

@@ -85,6 +85,7 @@ def compare(
     *,
     scale: str | None = None,
     level: float = 0.95,
+    jackknife: bool = True,
     seed: int = 0,
 ) -> Comparison:
     """Put one design to several estimators.
@@ -100,6 +101,8 @@ def compare(
         By default a rate ratio for a count and a difference for a measure.
     level : float
         Coverage of intervals of differences between methods; each method's own interval has its own level.
+    jackknife : bool
+        Whether to work out intervals of differences, which takes an estimate of every method without each area.
     seed : int
         Given to every estimator.
 
@@ -162,7 +165,7 @@ def compare(
         told = "; ".join(f"{r['method']}: {r['reason']}" for r in rows)
         raise EstimationError(f"none of {len(rows)} methods answers this design: {told}")
     logs = _working(table, scale)
-    pairs = differences(logs, held, design, scale, level)
+    pairs = differences(logs if jackknife else {}, held, design, scale, level)
     text = agreement(table, pairs, scale, design)
     return Comparison(table, scale, pairs, text, results, design)
 

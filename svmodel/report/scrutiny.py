@@ -29,6 +29,9 @@ FAULT = "a fault in svmodel, not in the data: "
 #: Methods that mix donors; how many placebo areas are drawn beside the treated ones.
 _MIXED = ("SyntheticControl", "SyntheticDiD")
 _LINES = 99
+#: Methods, and numbers of areas, for which a jackknife over areas of every method takes many minutes.
+_SLOW = ("StructuralTimeSeries",)
+_MANY_AREAS = 400
 #: Donors that are left out one at a time.
 _HEAVIEST = 10
 
@@ -110,7 +113,9 @@ def scrutinise(study: Study, design: Design, results: Mapping[str, Result]) -> S
 def _compared(study: Study, design: Design, seed: int) -> Comparison:
     from svmodel.comparison.compare import compare
 
-    made = compare(design, {s.label: s.build() for s in study.estimators}, seed=seed)
+    methods = {s.label: s.build() for s in study.estimators}
+    slow = any(s.name in _SLOW for s in study.estimators) or design.panel.n_areas > _MANY_AREAS
+    made = compare(design, methods, jackknife=not slow, seed=seed)
     return replace(made, results={}, design=None)  # type: ignore[arg-type]
 
 

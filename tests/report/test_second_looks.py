@@ -157,3 +157,18 @@ def test_sections_that_were_not_asked_for_say_how_to_ask(small_study, tmp_path):
         assert f"key `{key}`" in section().blocks[0].text
     assert "key `power`" in report.power().blocks[0].text
     assert "No method of this study" in report.donors().blocks[0].text
+
+
+def test_a_slow_method_is_compared_without_a_jackknife(context):
+    from svmodel.report.scrutiny import scrutinise
+    from svmodel.report.study import EstimatorSpec
+
+    quick = {"draws": 100, "warmup": 100, "chains": 2, "controls": "sum"}
+    specs = (context.study.estimators[0], EstimatorSpec("StructuralTimeSeries", quick))
+    study = replace(context.study, estimators=specs, inference=(), specifications=None, power=None)
+    design = context.designs["violence"]
+    results = {s.label: s.build().fit(design, seed=1) for s in specs}
+    found = scrutinise(study, design, results)
+    assert found.comparison.differences.empty
+    assert "2 of 2 methods" in found.comparison.text
+    assert "jackknife" not in found.comparison.text
