@@ -137,7 +137,11 @@ class Imputed:
             before &= (np.where(before, y[block.areas], 0.0).sum(axis=1) > 0)[:, None]
             if not before.any():
                 continue
-            fit = fit_poisson(y, replace(self.fit.terms, use=others), exposure, start=self.fit.theta)
+            try:
+                fit = fit_poisson(y, replace(self.fit.terms, use=others), exposure, start=self.fit.theta)
+            except EstimationError:
+                # without this cohort the covariates cannot be told apart; its effects from the start on can
+                continue
             small = len(block.areas) < self.few
             ratio = np.ones(len(label)) if small else None
             yield int(g), impute_cohort(y, fit, block.areas, level_cells=before, target=before, ratio=ratio)

@@ -40,7 +40,7 @@ def say(design: Design, imputed: Imputed, made: list[Aggregates], own: OwnSums, 
         *(
             []
             if has_leads
-            else ["No other untreated area could serve for effects before the start, so there are none."]
+            else ["Effects before the start could not be estimated from other untreated areas, so there are none."]
         ),
     ]
 

@@ -105,7 +105,9 @@ def learn_noise(
     placebos = [(np.empty(0), np.empty(0))] * W
     for w in range(W):
         take = followed[:, w] & usable & (size[:, w] > 0)
-        areas[w] = int(take.sum())
+        # an area of which nothing is expected has no effect either where it is treated
+        heard = take & (own > 0)
+        areas[w] = int(heard.sum())
         if areas[w] < _FEWEST_AREAS:
             continue
         share[w] = float((span[take, w] / before[take]).mean())
@@ -114,8 +116,6 @@ def learn_noise(
         floor *= float(not (inside[w] & level_cells).any())
         phi[w], omega[w] = variance_function(miss[take, w] ** 2, size[take, w], floor)
         standard[take, w] = miss[take, w] / np.sqrt(phi[w] * size[take, w] + omega[w] * size[take, w] ** 2)
-        # an area of which nothing is expected has no effect either where it is treated
-        heard = take & (own > 0)
         told = (own[:, None] * span)[heard, w]
         placebos[w] = miss[heard, w], np.sqrt(phi[w] * told + omega[w] * told**2)
     own_square = np.sqrt((standard**2).sum(axis=0))
@@ -207,6 +207,6 @@ def _root(observed: float, expected: float, variance: tuple[float, float, float]
     root = float(np.sqrt(max(b * b - 4 * a * c, 0.0)))
     if upper:
         if a <= 0:
-            return float("inf") if b > 0 or fixed > 0 else 0.0
+            return float("inf")
         return max((b + root) / (2 * a), 0.0)
     return max(2 * c / (b + root), 0.0) if b + root > 0 else 0.0

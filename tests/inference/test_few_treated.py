@@ -113,6 +113,21 @@ def test_it_covers_where_cluster_robust_errors_do_not():
     assert np.mean(cluster) < 0.85
 
 
+def test_noise_that_the_controls_share_does_not_average_out():
+    """Seven treated areas and ten controls, normal noise: without it the interval holds no effect in 91%."""
+    rng = np.random.default_rng(1)
+    errors, estimates = [], []
+    for _ in range(150):
+        arrays = make(rng.normal(0, 1, (17, 14)), dict.fromkeys(range(7), 7), kind="measures").arrays
+        interval = placebo_interval(IMPUTATION, arrays, counts=False)
+        errors.append(interval.std_error**2)
+        estimates.append(interval.estimate)
+    # variance of a difference of means of 7 and 10 areas, each the mean of 7 less the mean of 7 months
+    true = (1 / 7 + 1 / 10) * (2 / 7)
+    assert np.mean(errors) == pytest.approx(true, rel=0.1)
+    assert np.var(estimates) == pytest.approx(true, rel=0.35)
+
+
 def test_nothing_is_learnt_from_a_handful():
     y = np.random.default_rng(6).poisson(9, (8, 12)).astype(float)
     with pytest.raises(EstimationError, match="only 7 untreated areas"):

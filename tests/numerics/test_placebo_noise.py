@@ -68,3 +68,8 @@ def test_a_ratio_to_nearly_nothing_has_no_upper_limit():
     low, high = ratio_interval(8.0, 3.0, 3.0, 9.0, 1.96)
     assert high == np.inf
     assert abs(8 - 3 * low) / np.sqrt(3 * low + 9 * low**2) == pytest.approx(1.96)
+
+
+def test_a_count_too_uncertain_to_bound_the_ratio_bounds_nothing():
+    """Without an event, and with noise as large as what was expected, every ratio is within two deviations."""
+    assert ratio_interval(0.0, 3.0, 0.0, 9.0, 2.0) == (0.0, np.inf)
