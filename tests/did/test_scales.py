@@ -10,7 +10,7 @@ from svmodel.numerics.conley_taber import PlaceboSums
 
 size = st.floats(1, 1000)
 #: Misses of untreated areas that are skewed as those of small counts are.
-PLACEBOS = PlaceboSums(np.sort((np.random.default_rng(0).gamma(1.0, 1.0, 200) - 1.0)), 200, 1)
+PLACEBOS = PlaceboSums(np.sort(np.random.default_rng(0).gamma(1.0, 1.0, 200) - 1.0), 200, 1)
 
 
 @settings(deadline=None)  # the first call imports scipy
