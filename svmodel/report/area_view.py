@@ -57,7 +57,7 @@ _UNITS = re.compile(
     r"|\b[\d,]+ (?:(?:never|not yet|small|other|further) )?(?:(?:un)?treated )?(?:areas?|controls?|donors?|placebos?"
     r"|months?|quarters?|years?|periods?|methods?|answers?|intervals?|pairs?|specifications?|draws?|starts?|cohorts?"
     r"|groups?|leads?|lags?|blocks?|stacks?|series|ways|sets)\b"
-    r"|\bAR\(\d+\)"
+    r"|\bAR\(\d+\)|\b(?:algorithm|section|theorem) \d+"
 )
 #: Whole numbers that nobody reads.
 _ENDLESS = re.compile(r"\b\d{1,3}(?:,\d{3}){3,}\b")

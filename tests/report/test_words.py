@@ -51,3 +51,18 @@ def test_assumptions_are_those_of_the_methods_in_use():
     assert not any("parallel" in words for words in series)
     assert "own past" in series[0]
     assert any("mixture" in words for words in assumptions(["SyntheticControl", "CallawaySantAnna"]))
+
+
+def test_numbers_of_areas_and_periods_stay_readable_and_counts_do_not(small_study):
+    from dataclasses import replace
+
+    from svmodel.present.disclosure import Disclosure
+    from svmodel.report.area_view import AreaView
+
+    view = AreaView(replace(small_study.fitted(), disclosure=Disclosure("threshold")), "N")
+    text = "3 treated areas and 4 controls: 2 of 3 intervals, 3 events in 4 months, 4 harms, "
+    text += "9,000,000,000,000 ways (AR(1))"
+    assert view.free_text(text) == (
+        "3 treated areas and 4 controls: 2 of 3 intervals, [c] events in 4 months, [c] harms, more than a billion ways "
+        "(AR(1))"
+    )
