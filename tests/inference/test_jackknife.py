@@ -21,7 +21,7 @@ def design(seed=0, n=20, length=10, cohorts=((5, 7),)):
 
 def test_for_a_linear_regression_it_is_cr3():
     d = design(1)
-    twfe = did.TwoWayFixedEffects(family="linear")
+    twfe = did.TwoWayFixedEffects(family="linear", inference="cluster")
     held = twfe.coefficient(d.arrays)
     found = Jackknife().infer(twfe.fit(d))
     effect = found.effect("att", "difference")

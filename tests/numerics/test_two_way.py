@@ -57,7 +57,7 @@ def test_dependent_columns_are_named_and_not_solved():
     group = np.where(np.arange(4)[:, None] < 2, 0, -1) + np.zeros((4, 3), dtype=int)  # an area effect in disguise
     normal = TwoWay(use, group=group).normal(np.ones((4, 3)))
     assert normal.dependent.tolist() == [3]
-    with pytest.raises(EstimationError, match="1 coefficients cannot be told apart"):
+    with pytest.raises(EstimationError, match="one coefficient cannot be told apart"):
         normal.solve(np.ones(4))
     twice = TwoWay(use, covariates=np.repeat(np.random.default_rng(0).normal(size=(4, 3, 1)), 2, axis=2))
     assert twice.normal(np.ones((4, 3))).dependent.tolist() == [4]
