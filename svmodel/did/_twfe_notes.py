@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["say"]
 
-_FEW = 8
-
 
 def say(
     design: Design, arrays: DesignArrays, family: str, static: TwoWayFit, event: TwoWayFit | None, groups: EventGroups

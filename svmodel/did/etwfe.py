@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Literal
 
 from svmodel.did._settle import checked_inference
 from svmodel.errors import EstimationError
+from svmodel.inference.rule import FEW_TREATED
 
 if TYPE_CHECKING:
     from svmodel.design import Design, DesignArrays
     from svmodel.result import Result
 
 __all__ = ["ExtendedTwoWayFixedEffects"]
-
-#: Fewer treated areas than this make a cluster-robust variance too small to be used.
-FEW_TREATED = 8
 
 _FAMILIES = ("poisson", "linear")
 _EFFECTS = ("area", "cohort")

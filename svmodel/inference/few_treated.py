@@ -14,7 +14,7 @@ import numpy as np
 from svmodel.design import TREATED, UNTREATED
 from svmodel.errors import EstimationError
 from svmodel.inference.interval import Interval
-from svmodel.inference.rule import never_treated
+from svmodel.inference.rule import ENOUGH_PLACEBOS, never_treated
 from svmodel.numerics.conley_taber import placebo_sums
 from svmodel.numerics.placebo_noise import variance_function
 
@@ -32,8 +32,6 @@ __all__ = ["placebo_interval"]
 
 #: Untreated areas that are taken in turn; of more, so many by even steps along their size.
 _MOST_PLACEBOS = 400
-#: Fewer tell nothing.
-_FEWEST = 10
 
 
 def placebo_interval(
@@ -72,8 +70,7 @@ def placebo_interval(
     is ``phi m + omega m^2`` in the area's mean outcome m while untreated, by regression over placebos (per ``m^2`` on
     the log scale); that of a measure is one for all areas. A placebo is standardised by its m over the periods in which
     the treated area is untreated: where few events fell there by luck the effect tends to be too high, in a treated
-    area as in a placebo. Told from all periods the interval of a single area held no effect in 89 to 93 of 100
-    overdispersed panels, and in 95 so.
+    area as in a placebo.
 
     References
     ----------
@@ -103,10 +100,10 @@ def placebo_interval(
         inside = treated[kind.ravel() == k]
         effects = _rounded(np.array([_placebo(estimator, free, int(j), row) for j in places]))
         known = ~np.isnan(effects)
-        if int(known.sum()) < _FEWEST:
+        if int(known.sum()) < ENOUGH_PLACEBOS:
             raise EstimationError(
-                f"only {int(known.sum())} untreated areas give a placebo effect; with fewer than {_FEWEST} there is "
-                "nothing to learn the noise from"
+                f"only {int(known.sum())} untreated areas give a placebo effect; with fewer than {ENOUGH_PLACEBOS} "
+                "there is nothing to learn the noise from"
             )
         deviation = _deviation(effects[known], _above_zero(size[pool][places][known]), counts=counts, log=log)
         share = weight[kind.ravel() == k]

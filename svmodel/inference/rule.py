@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
+from svmodel.numerics.conley_taber import ENOUGH
+from svmodel.numerics.placebo_noise import FEWEST_AREAS
+
 if TYPE_CHECKING:
     from svmodel.design import DesignArrays
 
@@ -30,9 +33,9 @@ FEW_CONTROLS = 8
 #: Share of treated cells with few controls in their period above which the rule warns.
 _MOST_THIN = 0.5
 #: Never treated areas from which noise can be learnt at all.
-ENOUGH_PLACEBOS = 10
+ENOUGH_PLACEBOS = FEWEST_AREAS
 #: Never treated areas from which the shape of the noise of a single treated area can be told: 1 in 40 lies beyond one.
-SHAPE_TOLD = 39
+SHAPE_TOLD = ENOUGH
 
 
 @dataclass(frozen=True)

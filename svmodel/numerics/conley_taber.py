@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["PlaceboSums", "placebo_sums"]
+__all__ = ["ENOUGH", "PlaceboSums", "placebo_sums"]
 
 #: Sums that are enumerated; beyond, so many are drawn, always the same.
 _MOST_SUMS = 20_000
 #: Values from which the quantiles of a 95% interval can be told: 1 / (39 + 1) = 2.5%.
-_ENOUGH = 39
+ENOUGH = 39
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +58,7 @@ class PlaceboSums:
     @property
     def told(self) -> bool:
         """Whether there are enough values to tell a tail of 2.5% from them; if not, Student's t stands in."""
-        return len(self.values) >= _ENOUGH
+        return len(self.values) >= ENOUGH
 
     def critical(self, level: float) -> tuple[float, float]:
         """Return the quantiles between which the statistic lies with probability `level`; never both of one sign.

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Mask = NDArray[np.bool_]
 
-__all__ = ["Noise", "learn_noise", "ratio_interval", "variance_function"]
+__all__ = ["FEWEST_AREAS", "Noise", "learn_noise", "ratio_interval", "variance_function"]
 
-_FEWEST_AREAS = 10
+FEWEST_AREAS = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +108,7 @@ def learn_noise(
         # an area of which nothing is expected has no effect either where it is treated
         heard = take & (own > 0)
         areas[w] = int(heard.sum())
-        if areas[w] < _FEWEST_AREAS:
+        if areas[w] < FEWEST_AREAS:
             continue
         share[w] = float((span[take, w] / before[take]).mean())
         squares = windows[w][inside[w]]
