@@ -25,6 +25,8 @@ __all__ = ["no_noise", "resting_on", "say", "wide_noise"]
 
 #: Noise of the average effect, as a share of what was expected, from which an interval is in doubt.
 _WIDE = 0.65
+#: The same where fewer than one event is expected of an area and period: counts are then far from normal.
+_WIDE_IN_SMALL_COUNTS = 0.2
 
 
 def say(design: Design, imputed: Imputed, made: list[Aggregates], own: OwnSums, *, has_leads: bool) -> list[str]:
@@ -120,15 +122,29 @@ def _uncertainty(design: Design, imputed: Imputed, own: OwnSums) -> list[str]:
 
 
 def wide_noise(att: Aggregates) -> list[str]:
-    """Return a warning where so few events were expected that chance alone is as large as all of them."""
-    if att.learnt is None or not att.uses_noise(0) or att.sums.expected[0] <= 0:
+    """Return a warning where so few events were expected that chance alone comes near all of them, or counts are small."""
+    expected = float(att.sums.expected[0])
+    if expected <= 0:
         return []
-    linear, square, _ = att.noise(0)
-    share = float(np.sqrt(linear + square)) / float(att.sums.expected[0])
-    if not share > _WIDE:
+    if att.uses_noise(0):
+        if att.learnt is None:
+            return []
+        linear, square, _ = att.noise(0)
+        share = float(np.sqrt(linear + square)) / expected
+    else:
+        share = att.log_error(0)
+    each = expected / float(att.cells[0])
+    if each < 1 and _WIDE_IN_SMALL_COUNTS < share <= _WIDE:
+        text = (
+            f"Counts are small and there are few: {each:.2g} events were expected of a treated area in a period, and "
+            f"without any effect their sum of {expected:.0f} strays by {share:.0%} (one standard deviation). In "
+            "simulation 95% intervals then held the truth in 92% to 98% of cases."
+        )
+        return [text]
+    if not (att.uses_noise(0) and share > _WIDE):
         return []
     text = (
-        f"Too little happens in so few treated areas: {att.sums.expected[0]:.0f} events were expected, and without any "
+        f"Too little happens in so few treated areas: {expected:.0f} events were expected, and without any "
         f"effect such a number strays by {share:.0%} (one standard deviation). Intervals need not hold the truth as "
         "often as they say, and an absence of events shows nothing."
     )

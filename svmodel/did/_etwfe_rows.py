@@ -194,7 +194,8 @@ class Aggregates:
         ceiling = np.full(len(self.cells), float(self.imputed.n_clusters - 1))
         if not self.imputed.few:
             return SmallSample(np.ones(len(self.cells)), ceiling)
-        found = small_sample(self.sums.of_log_ratio, self.imputed.pools, self.imputed.sizes)
+        imputed = self.imputed
+        found = small_sample(self.sums.of_log_ratio, imputed.pools, imputed.sizes, factor=imputed.factor)
         return SmallSample(found.inflation, np.minimum(found.df, ceiling))
 
     def log_error(self, q: int) -> float:

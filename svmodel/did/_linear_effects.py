@@ -191,7 +191,7 @@ def errors_of(influence: Floats, safe: Floats, pools: Ints, *, factor: float, ce
     """
     std_error = np.sqrt(factor * np.einsum("nq,nq->q", influence, influence))
     base = std_error if safe is influence else np.sqrt(factor * np.einsum("nq,nq->q", safe, safe))
-    small = small_sample(safe, pools)
+    small = small_sample(safe, pools, factor=factor)
     df = np.where(np.isfinite(small.df), np.minimum(small.df, ceiling), ceiling)
     # a treated mean of one area has no residual of its own: there is no error to be widened
     return Errors(std_error, base * small.inflation, df)

@@ -9,7 +9,14 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["SmallSample", "cluster_covariance", "crv1_factor", "shrink_correlation", "small_sample"]
+__all__ = [
+    "SmallSample",
+    "cluster_covariance",
+    "crv1_factor",
+    "shrink_correlation",
+    "small_sample",
+    "working_variance",
+]
 
 
 def crv1_factor(n_cells: int, n_coefficients: int, n_clusters: int) -> float:
@@ -81,7 +88,11 @@ class SmallSample(NamedTuple):
 
 
 def small_sample(
-    influence: NDArray[np.float64], group: NDArray[np.int64], size: NDArray[np.float64] | None = None
+    influence: NDArray[np.float64],
+    group: NDArray[np.int64],
+    size: NDArray[np.float64] | None = None,
+    *,
+    factor: float = 1.0,
 ) -> SmallSample:
     """Return how much wider an interval has to be because each group's mean was taken from few areas.
 
@@ -92,7 +103,10 @@ def small_sample(
     group : ndarray of int, shape (G,)
         Areas that share a fitted mean: a treated cohort, or the untreated.
     size : ndarray, shape (G,), optional
-        Standard deviation of each area's influence, up to a factor (an area's expected count, say). Equal where None.
+        Events expected of each area, with which its noise grows: see :func:`working_variance`. Equal noise where None.
+    factor : float
+        Small-sample factor that the variance has already, see :func:`crv1_factor`. It counts the few areas too, and is
+        taken out: the interval has the larger of the two corrections, not both.
 
     Returns
     -------
@@ -102,7 +116,7 @@ def small_sample(
     -----
     A residual from a mean of n areas has ``(n - 1) / n`` of its variance, so that the squares of a group are divided by
     that, as HC2 and CR2 do (Bell and McCaffrey 2002; exactly so for equal areas). The sum of the groups' variances has
-    Satterthwaite's degrees of freedom; a group's own are ``(sum a)^2 / sum a^2 * (n - 1) / n`` with ``a = size^2``,
+    Satterthwaite's degrees of freedom; a group's own are ``(sum a)^2 / sum a^2 * (n - 1) / n`` with a the working variance,
     n - 1 for equal areas, fewer where a few areas carry most of the variance (Carter, Schnepel and Steigerwald 2017).
     A group of one area has no residual and adds nothing: say so elsewhere.
 
@@ -125,7 +139,7 @@ def small_sample(
     # what is only rounding of zero must not count as an area
     live = (np.abs(u) > 1e-9 * np.abs(u).max(axis=0, initial=0.0)).astype(np.float64)
     n = member.T @ live
-    a = live if size is None else live * (size**2)[:, None]
+    a = live if size is None else live * working_variance(u, member, size)
     # an estimate without an event has infinite influences, and gets no answer here
     with np.errstate(divide="ignore", invalid="ignore"):
         square = member.T @ u**2
@@ -134,9 +148,56 @@ def small_sample(
         variance = np.where((n > 1) & (square > 0), square / share, 0.0)
         own_df = np.where(variance > 0, np.maximum(spread * share, 1.0), 1.0)
         df = variance.sum(axis=0) ** 2 / (variance**2 / own_df).sum(axis=0)
-        inflation = np.sqrt(variance.sum(axis=0) / np.where(variance > 0, square, 0.0).sum(axis=0))
+        own = variance.sum(axis=0) / np.where(variance > 0, square, 0.0).sum(axis=0)
+        inflation = np.sqrt(np.maximum(own / factor, 1.0))
     inflation = np.where(np.isfinite(inflation), inflation, 1.0)
     return SmallSample(float(inflation[0]), float(df[0])) if flat else SmallSample(inflation, df)
+
+
+def working_variance(
+    influence: NDArray[np.float64], member: NDArray[np.float64], size: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return each area's variance by a model of chance in counts and of shocks in rates, up to a factor a group.
+
+    Parameters
+    ----------
+    influence : ndarray, shape (G, K)
+    member : ndarray, shape (G, P)
+        1 where an area belongs to a group.
+    size : ndarray, shape (G,)
+        Events expected of each area.
+
+    Returns
+    -------
+    ndarray, shape (G, K)
+        ``phi m + omega m^2``: the first is chance (McCullagh and Nelder 1989, section 6.2), the second shocks that
+        move an area's rate; both fitted to the squared influences, relative to `size`, by non-negative least squares.
+
+    Examples
+    --------
+    >>> m = np.array([1.0, 4.0, 9.0])
+    >>> chance = working_variance(np.sqrt(m)[:, None], np.ones((3, 1)), m)[:, 0]
+    >>> (chance / chance[0]).round(6).tolist()
+    [1.0, 4.0, 9.0]
+    """
+    total = (member @ (member.T @ size))[:, None]
+    m = size[:, None]
+    seen = (m > 0) & (np.abs(influence) > 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        # influences of a group are deviations over its total, so that this is the square of the deviation over m
+        square = np.where(seen, (influence * total / m) ** 2, 0.0)
+        chance = np.where(seen, 1 / m, 0.0)
+    one = seen.astype(np.float64)
+    cc, c1, n = (chance * chance).sum(axis=0), chance.sum(axis=0), one.sum(axis=0)
+    cs, s1 = (chance * square).sum(axis=0), square.sum(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gap = cc * n - c1**2
+        phi, omega = (n * cs - c1 * s1) / gap, (cc * s1 - c1 * cs) / gap
+        # at a limit the other is fitted alone; equal sizes cannot tell the two apart
+        alone = ~(gap > 1e-9 * cc * n)
+        phi, omega = np.where(alone | (phi < 0), 0.0, phi), np.where(alone | (phi < 0), s1 / n, omega)
+        phi, omega = np.where(omega < 0, cs / cc, phi), np.where(omega < 0, 0.0, omega)
+    return np.asarray(np.nan_to_num(phi) * m + np.nan_to_num(omega) * m**2)
 
 
 def shrink_correlation(correlation: NDArray[np.float64], n: float) -> NDArray[np.float64]:

@@ -21,6 +21,7 @@ _GRAVE = tuple(
         r"^Poor fit before the start",
         r"% of area-\w+ are zero",
         r"^Too little happens",
+        r"^Counts are small and there are few",
         r"\b(?:is|are) not identified",
         r"no area is untreated",
         r"^The average effect is taken over",

@@ -216,8 +216,9 @@ def test_the_residuals_behind_an_interval_by_hand():
     residual = a.y[a.start > T] - control
     residual = (residual - residual.mean(axis=1, keepdims=True)) / len(residual)
     influence[14:] = -residual @ weights
-    inflation, df = small_sample(influence, np.repeat([0, 1, 2], [12, 2, 12]))
-    half = critical_value(0.95, df) * inflation * np.sqrt(result.diagnostics["crv1_factor"] * influence @ influence)
+    factor = result.diagnostics["crv1_factor"]
+    inflation, df = small_sample(influence, np.repeat([0, 1, 2], [12, 2, 12]), factor=factor)
+    half = critical_value(0.95, df) * inflation * np.sqrt(factor * influence @ influence)
     effect = result.effect("cohort", "difference", cohort="2020-08")
     assert effect.conf_high - effect.estimate == pytest.approx(half)
 
