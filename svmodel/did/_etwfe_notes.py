@@ -122,7 +122,7 @@ def _uncertainty(design: Design, imputed: Imputed, own: OwnSums) -> list[str]:
 
 
 def wide_noise(att: Aggregates) -> list[str]:
-    """Return a warning where so few events were expected that chance alone comes near all of them, or counts are small."""
+    """Return a warning where chance comes near all that was expected, or counts are small and few."""
     expected = float(att.sums.expected[0])
     if expected <= 0:
         return []
