@@ -200,6 +200,10 @@ class Result:
         Plain numbers and texts by name.
     draws : ndarray, optional
         Posterior or bootstrap draws of the log rate ratio (or difference), shape (S,).
+    event_draws : ndarray, optional
+        The same draws of the events that the intervention added, shape (S,); negative where it averted them.
+    posterior : object, optional
+        What a Bayesian estimator keeps for its checks; it is not written to JSON.
     notes : tuple of str
         What could not be identified, was left out, or needs care. Reports print them.
     provenance : mapping
@@ -214,6 +218,8 @@ class Result:
     joint: JointEstimate | None = None
     diagnostics: Mapping[str, Any] = field(default_factory=dict)
     draws: NDArray[np.float64] | None = None
+    event_draws: NDArray[np.float64] | None = None
+    posterior: Any = None
     notes: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
@@ -282,6 +288,50 @@ class Result:
         held = self.provenance.get("question") or "Average effect"
         question = self.design.describe() if self.design is not None else str(held)
         return Headline(question=question, **effects)
+
+    def probability(self, *, reduction: float = 0.0, events: float | None = None) -> float:
+        """Return the posterior probability of a reduction of at least so much.
+
+        Parameters
+        ----------
+        reduction : float
+            Share by which the intervention lowered the outcome: 0 for any reduction, 0.1 for at least a tenth.
+        events : float, optional
+            Events averted in all, in place of a share: as many as make the intervention break even, say.
+
+        Raises
+        ------
+        EstimationError
+            If the method gives no draws of it, or the share is not below 1.
+
+        Examples
+        --------
+        ``result.probability()``, ``result.probability(reduction=0.1)``, ``result.probability(events=25)``.
+        """
+        if events is not None:
+            held, limit, what = self.event_draws, -float(events), "events"
+        else:
+            if not reduction < 1:
+                raise EstimationError(f"a reduction is a share below 1, not {reduction!r}")
+            ratios = getattr(self.estimator, "scale", "") == "log_rate_ratio"
+            held, limit, what = (self.draws if ratios else None), float(np.log1p(-reduction)), "the rate ratio"
+        if held is None:
+            raise EstimationError(f"{type(self.estimator).__name__} gives no posterior draws of {what}")
+        below = held < limit if events is None and reduction == 0 else held <= limit
+        return float(np.mean(below))
+
+    def audit(self) -> Any:
+        """Return a CheckResult: the other engine's answer beside this one, and whether they agree.
+
+        Raises
+        ------
+        EstimationError
+            If the estimator has but one engine.
+        """
+        other = getattr(self.estimator, "audit", None)
+        if other is None:
+            raise EstimationError(f"{type(self.estimator).__name__} has no second engine; Bayesian models have one")
+        return other(self)
 
     def refit(self, *, design: Design | None = None, estimator: Estimator | None = None) -> Result:
         """Fit again, with another design, another estimator, or both; this result stays as it is.

@@ -117,7 +117,8 @@ def small_sample(
     A residual from a mean of n areas has ``(n - 1) / n`` of its variance, so that the squares of a group are divided by
     that, as HC2 and CR2 do (Bell and McCaffrey 2002; exactly so for equal areas). The sum of the groups' variances has
     Satterthwaite's degrees of freedom; a group's own are ``(sum a)^2 / sum a^2 * (n - 1) / n`` with a the working
-    variance: n - 1 for equal areas, fewer where a few areas carry most of the variance (Carter, Schnepel and Steigerwald 2017).
+    variance: n - 1 for equal areas, fewer where a few areas carry most of the variance (Carter, Schnepel and
+    Steigerwald 2017).
     A group of one area has no residual and adds nothing: say so elsewhere.
 
     References

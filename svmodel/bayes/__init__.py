@@ -1,0 +1,17 @@
+"""Bayesian evaluation of counts: two engines for one model, and answers in probabilities."""
+
+from __future__ import annotations
+
+from svmodel.lazy import room
+
+#: Public name -> module that holds it.
+_NAMES: dict[str, str] = {
+    "HierarchicalDiD": "hierarchical_did",
+    "LatentModel": "description",
+    "RatioPrior": "ratio_prior",
+    "Term": "description",
+}
+
+__all__ = sorted(_NAMES)  # noqa: PLE0605 - the names are strings
+
+__getattr__, __dir__ = room(__name__, _NAMES)

@@ -1,0 +1,184 @@
+"""How a Bayesian estimator answers a design: a question in the model's terms, the draws, the rows, the words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from svmodel.bayes.engines import arrived, run
+from svmodel.bayes.ratio_prior import Belief, ratio_prior
+from svmodel.bayes.rows import TreatedCells, path, term_rows
+from svmodel.errors import EstimationError
+from svmodel.estimates import estimates_frame, provenance
+from svmodel.result import Result
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from svmodel.bayes.description import LatentModel
+    from svmodel.bayes.posterior import Posterior
+    from svmodel.checkresult import CheckResult
+    from svmodel.design import Design, DesignArrays
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["AnswersDesigns", "Fitted", "Question"]
+
+#: Draws times cells that are held at once; beyond, draws are thinned.
+_MOST_NUMBERS = 20_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """A design in a model's terms.
+
+    Attributes
+    ----------
+    model : LatentModel
+    target : ndarray of bool, shape (N, T)
+        Treated cells that the effect is about.
+    treatment : str
+        Terms whose names begin so are the intervention; without them the model tells what would have been.
+    left_out : tuple of str
+        What could not be compared; for the notes.
+    """
+
+    model: LatentModel
+    target: NDArray[np.bool_]
+    treatment: str
+    left_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """What a Bayesian result keeps for its checks: the question and the posterior that answers it."""
+
+    question: Question
+    posterior: Posterior
+
+    @property
+    def model(self) -> LatentModel:
+        """The model that was fitted."""
+        return self.question.model
+
+
+@dataclass(frozen=True)
+class AnswersDesigns:
+    """Mixin of estimators that turn a design into a :class:`Question`; they have engine, draws, level and prior."""
+
+    @property
+    def scale(self) -> str:
+        """Scale of :meth:`point`."""
+        return "log_rate_ratio"
+
+    def ask(self, arrays: DesignArrays) -> Question:
+        """Return the model and the cells that its effect is about."""
+        raise NotImplementedError
+
+    def point(self, arrays: DesignArrays) -> float:
+        """Return the posterior median of the average log rate ratio by nested Laplace; NaN where there is none."""
+        quick: Any = replace(self, engine="laplace")  # type: ignore[call-arg]
+        try:
+            question = quick.ask(arrays)
+            posterior = arrived(run(question.model, "laplace", draws=quick.draws, seed=0), "point")
+        except EstimationError:
+            return math.nan
+        cells = treated_cells(question, posterior, arrays, quick.level)
+        return float(np.log(np.median(np.exp(cells.log_ratio))))
+
+    def fit(self, design: Design, *, seed: int = 0) -> Result:
+        """Answer the design.
+
+        Parameters
+        ----------
+        design : Design
+            Of a count.
+        seed : int
+            The same seed gives the same draws on the same machine.
+
+        Returns
+        -------
+        Result
+            With ``draws`` of the log rate ratio, ``event_draws``, and what the checks need in ``posterior``.
+
+        Raises
+        ------
+        DesignError
+            If the design has problems.
+        EstimationError
+            If the outcome is no count, nothing can be compared, or the fit has not converged.
+        """
+        me: Any = self
+        arrays = design.arrays
+        if not design.is_count:
+            raise EstimationError(
+                f"{type(self).__name__} needs a count, and {design.outcome!r} is a measure; use a linear estimator"
+            )
+        question = self.ask(arrays)
+        posterior = arrived(run(question.model, me.engine, draws=me.draws, seed=seed), design.describe())
+        return assemble(self, design, question, posterior, seed)
+
+    def audit(self, result: Result) -> CheckResult:
+        """Return the other engine's answer beside this one, and whether they agree."""
+        from svmodel.bayes.agreement import compare_engines
+
+        return compare_engines(self, result)
+
+
+def treated_cells(question: Question, posterior: Posterior, arrays: DesignArrays, level: float) -> TreatedCells:
+    """Return draws of expected counts of the cells that the effect is about, with and without the intervention."""
+    area, time = np.nonzero(question.target)
+    kept = thinned(posterior.effects, len(area))
+    with_it = np.exp(question.model.predictor(kept, question.target))
+    without = np.exp(question.model.predictor(kept, question.target, without=question.treatment))
+    return TreatedCells(arrays, area, time, with_it, without, level=level)
+
+
+def thinned(effects: Mapping[str, Floats], cells: int) -> dict[str, Floats]:
+    """Return every so-manieth draw, so that draws times cells stay within memory."""
+    size = len(next(iter(effects.values())))
+    step = max(1, math.ceil(size * cells / _MOST_NUMBERS))
+    return {name: draws[::step] for name, draws in effects.items()}
+
+
+def assemble(estimator: Any, design: Design, question: Question, posterior: Posterior, seed: int) -> Result:
+    """Return the result that the draws make."""
+    from svmodel.bayes.words import diagnostics_of, notes_of
+
+    arrays = design.arrays
+    cells = treated_cells(question, posterior, arrays, estimator.level)
+    rows = list(term_rows(cells))
+    return Result(
+        estimates=estimates_frame(rows),
+        design=design,
+        estimator=estimator,
+        counterfactual=_path(question, posterior, arrays, estimator.level),
+        diagnostics=diagnostics_of(estimator, question, posterior, cells),
+        draws=cells.log_ratio,
+        event_draws=cells.events,
+        posterior=Fitted(question, posterior),
+        notes=tuple(notes_of(estimator, design, question, cells)),
+        provenance=provenance(design, seed),
+        seed=seed,
+    )
+
+
+def _path(question: Question, posterior: Posterior, arrays: DesignArrays, level: float) -> Any:
+    """Return what was observed and what was to be expected without the intervention in the treated areas."""
+    shown = question.model.known & question.target.any(axis=1, keepdims=True)
+    area, time = np.nonzero(shown)
+    kept = thinned(posterior.effects, len(area))
+    without = np.exp(question.model.predictor(kept, shown, without=question.treatment))
+    return path(arrays, area, time, without, level)
+
+
+def belief_of(estimator: Any) -> Belief:
+    """Return the prior of an estimator's rate ratio."""
+    return ratio_prior(estimator.prior)
+
+
+EngineName = Literal["laplace", "nuts"]

@@ -1,0 +1,70 @@
+"""The two engines, by name: nested Laplace for exploring, placebos, power and many areas; NUTS for the audit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from svmodel.bayes.posterior import Posterior, from_nested
+from svmodel.errors import EstimationError, did_you_mean
+from svmodel.numerics.latent.laplace import ModeError
+from svmodel.numerics.latent.nested import integrate
+
+if TYPE_CHECKING:
+    from svmodel.bayes.description import LatentModel
+
+__all__ = ["ENGINES", "Engine", "run"]
+
+Engine: TypeAlias = Literal["laplace", "nuts"]
+ENGINES: tuple[Engine, ...] = ("laplace", "nuts")
+
+
+def run(model: LatentModel, engine: str = "laplace", *, draws: int = 4000, seed: int = 0) -> Posterior:
+    """Sample a model's posterior.
+
+    Parameters
+    ----------
+    model : LatentModel
+    engine : {"laplace", "nuts"}
+    draws : int
+        In all; of NUTS in four chains.
+    seed : int
+        The same seed gives the same draws on the same machine.
+
+    Returns
+    -------
+    Posterior
+        It may not have arrived: see :attr:`svmodel.bayes.posterior.Convergence.problems`.
+
+    Raises
+    ------
+    EstimationError
+        If there is no such engine, or the posterior has no mode.
+    """
+    if engine == "laplace":
+        try:
+            nested = integrate(model.problem, seed=seed)
+        except ModeError as error:
+            raise EstimationError(f"the nested Laplace approximation failed: {error}") from error
+        return from_nested(nested, model, draws=draws, seed=seed)
+    if engine == "nuts":
+        from svmodel.bayes.nuts import sample
+
+        return sample(model, draws=draws, seed=seed)
+    raise EstimationError(f"there is no engine {engine!r}. {did_you_mean(engine, ENGINES)}")
+
+
+def arrived(posterior: Posterior, where: str) -> Posterior:
+    """Return the posterior, or refuse one that has not arrived.
+
+    Raises
+    ------
+    EstimationError
+        With everything that speaks against the draws.
+    """
+    if not posterior.convergence.arrived:
+        reasons = "; ".join(posterior.convergence.problems)
+        raise EstimationError(
+            f"{where}: the {posterior.engine} fit has not converged, so no number is given: {reasons}. "
+            "Look at the data and the priors; a longer run seldom mends a model that does not fit."
+        )
+    return posterior

@@ -1,0 +1,142 @@
+"""What an engine answers: draws by name, and whether they can be trusted.
+
+The only file that touches what PyMC, nutpie and ArviZ return.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from svmodel.bayes.description import LatentModel
+    from svmodel.numerics.latent.nested import Nested
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["Convergence", "Posterior", "from_nested"]
+
+#: Effective points of the hyperparameters below which the nested Laplace approximation is refused.
+FEWEST_POINTS = 10.0
+#: Rank-normalised split R-hat above which chains have not met (Vehtari and others 2021, section 4).
+R_HAT = 1.01
+#: Effective draws, bulk and tail, below which chains are refused: 100 a chain for four (the same paper).
+FEWEST_DRAWS = 400.0
+#: Energy fraction of missing information below which momentum was too small (Betancourt 2016).
+ENERGY = 0.3
+
+
+@dataclass(frozen=True)
+class Convergence:
+    """Whether an engine arrived. What an engine does not have is NaN.
+
+    Attributes
+    ----------
+    effective_points, largest_weight : float
+        Of the nested Laplace approximation's hyperparameters.
+    failures : int
+        Sets of hyperparameters without a mode.
+    r_hat, ess_bulk, ess_tail : float
+        The worst of all parameters, of chains.
+    worst : str
+        The parameter with the worst R-hat.
+    divergences : int
+    energy : float
+        The lowest fraction of missing information of a chain.
+    """
+
+    effective_points: float = math.nan
+    largest_weight: float = math.nan
+    failures: int = 0
+    r_hat: float = math.nan
+    ess_bulk: float = math.nan
+    ess_tail: float = math.nan
+    worst: str = ""
+    divergences: int = 0
+    energy: float = math.nan
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What speaks against the draws; empty where nothing does."""
+        out = []
+        if self.effective_points < FEWEST_POINTS:
+            out.append(
+                f"only {self.effective_points:.1f} sets of hyperparameters carry the nested Laplace approximation, and "
+                f"{FEWEST_POINTS:.0f} are needed"
+            )
+        if self.r_hat > R_HAT:
+            out.append(f"the chains have not met (R-hat {self.r_hat:.3f} for {self.worst}, above {R_HAT})")
+        for name, value in (("bulk", self.ess_bulk), ("tail", self.ess_tail)):
+            if value < FEWEST_DRAWS:
+                out.append(
+                    f"the chains are worth {value:.0f} independent draws in the {name}, below {FEWEST_DRAWS:.0f}"
+                )
+        if self.divergences:
+            out.append(f"{self.divergences} transitions diverged: a part of the posterior was not explored")
+        if self.energy < ENERGY:
+            out.append(f"the energy's fraction of missing information is {self.energy:.2f}, below {ENERGY}")
+        return tuple(out)
+
+    @property
+    def arrived(self) -> bool:
+        """Whether the draws may be used."""
+        return not self.problems
+
+
+@dataclass(frozen=True, eq=False)
+class Posterior:
+    """Draws of a model's effects and hyperparameters.
+
+    Attributes
+    ----------
+    engine : {"laplace", "nuts"}
+    effects : mapping of str to ndarray, shape (S, size)
+        By term of the model.
+    hyper : mapping of str to ndarray, shape (S,)
+        On their own scale.
+    convergence : Convergence
+    details : mapping
+        Plain numbers about the run: draws, chains, evaluations.
+    """
+
+    engine: Literal["laplace", "nuts"]
+    effects: Mapping[str, Floats]
+    hyper: Mapping[str, Floats]
+    convergence: Convergence
+    details: Mapping[str, float | str] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """Number of draws, S."""
+        return len(next(iter(self.effects.values())))
+
+
+def from_nested(nested: Nested, model: LatentModel, *, draws: int, seed: int) -> Posterior:
+    """Draw from a nested Laplace approximation.
+
+    Parameters
+    ----------
+    nested : Nested
+    model : LatentModel
+        The one that was approximated.
+    draws : int
+    seed : int
+    """
+    fields, theta = nested.draw(draws, np.random.default_rng([seed, 1]))
+    hyper = {
+        name: np.array([prior.value(float(u)) for u in column])
+        for (name, prior), column in zip(model.hypers.items(), theta.T, strict=True)
+    }
+    convergence = Convergence(
+        effective_points=nested.effective_points if model.hypers else math.inf,
+        largest_weight=nested.largest_weight,
+        failures=nested.failures,
+    )
+    details = {"draws": draws, "points": len(nested.parts), "evaluations": nested.evaluations}
+    return Posterior("laplace", model.split(fields), hyper, convergence, details)

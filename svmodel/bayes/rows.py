@@ -1,0 +1,213 @@
+"""Posterior draws of sums with and without the intervention, as rows of the table of estimates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from svmodel.design import DesignArrays
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["ALL_TREATED", "TreatedCells", "path", "sum_rows", "term_rows"]
+
+ALL_TREATED = "all treated"
+
+
+@dataclass(frozen=True, eq=False)
+class TreatedCells:
+    """Draws of the expected counts of the treated cells.
+
+    Attributes
+    ----------
+    arrays : DesignArrays
+    area, time : ndarray of int, shape (n,)
+        Row and column of each cell.
+    with_it, without : ndarray, shape (S, n)
+        Expected counts with and without the intervention.
+    counts : bool
+        Whether the outcome counts events; a measure has differences only.
+    level : float
+        Posterior probability in an interval.
+    """
+
+    arrays: DesignArrays
+    area: NDArray[np.int64]
+    time: NDArray[np.int64]
+    with_it: Floats
+    without: Floats
+    counts: bool = True
+    level: float = 0.95
+
+    def summed(self, which: NDArray[np.bool_] | None = None) -> tuple[Floats, Floats]:
+        """Return draws of the sums over some cells, with and without, shape (S,)."""
+        if which is None:
+            return self.total
+        return self.with_it @ which.astype(np.float64), self.without @ which.astype(np.float64)
+
+    @cached_property
+    def total(self) -> tuple[Floats, Floats]:
+        """Draws of the sums over all cells."""
+        return self.with_it.sum(axis=1), self.without.sum(axis=1)
+
+    @property
+    def log_ratio(self) -> Floats:
+        """Draws of the average effect, as the log of the ratio of the sums."""
+        both, none = self.total
+        return np.log(both) - np.log(none)
+
+    @property
+    def events(self) -> Floats:
+        """Draws of the events that the intervention added; negative where it averted them."""
+        both, none = self.total
+        return both - none
+
+    def exposure(self, which: NDArray[np.bool_] | None = None) -> float | None:
+        """Return the person-periods of some cells; None without an exposure."""
+        if self.arrays.exposure is None:
+            return None
+        people = self.arrays.exposure[self.area, self.time]
+        return float(people.sum() if which is None else people @ which)
+
+    def rows(self, term: str, which: NDArray[np.bool_] | None = None, **labels: Any) -> list[dict[str, Any]]:
+        """Return the rows of the sum over some cells."""
+        both, none = self.summed(which)
+        cells = float(len(self.area) if which is None else which.sum())
+        return sum_rows(
+            term,
+            both,
+            none,
+            cells,
+            self.exposure(which),
+            counts=self.counts,
+            level=self.level,
+            **labels,
+        )
+
+
+def _summary(draws: Floats, level: float) -> dict[str, float]:
+    low, middle, high = np.quantile(draws, [0.5 - level / 2, 0.5, 0.5 + level / 2])
+    return {
+        "estimate": float(middle),
+        "std_error": float(draws.std(ddof=1)),
+        "conf_low": float(low),
+        "conf_high": float(high),
+    }
+
+
+def sum_rows(
+    term: str,
+    with_it: Floats,
+    without: Floats,
+    cells: float,
+    exposure: float | None,
+    *,
+    counts: bool = True,
+    level: float = 0.95,
+    **which: Any,
+) -> list[dict[str, Any]]:
+    """Return one sum on every scale.
+
+    Parameters
+    ----------
+    term : str
+    with_it, without : ndarray, shape (S,)
+        Draws of the expected sums with and without the intervention.
+    cells : float
+        Area-periods in the sum.
+    exposure : float or None
+        Their person-periods.
+    counts, level
+        As in :class:`TreatedCells`.
+    **which
+        area, cohort, period, horizon.
+
+    Notes
+    -----
+    The estimate is the posterior median, which is the same number on every scale; the interval is equal-tailed. A
+    posterior has no p-value: ``prob_reduction`` is the probability of fewer harms than without the intervention.
+    """
+    difference = with_it - without
+    shared = {
+        "term": term,
+        "level": level,
+        "p_value": math.nan,
+        "prob_reduction": float(np.mean(difference < 0)),
+        **which,
+    }
+    per_cell = {"scale": "difference", **_summary(difference / cells, level), **shared}
+    if not counts:
+        return [per_cell]
+    out = [{"scale": "rate_ratio", **_summary(with_it / without, level), **shared}]
+    if exposure:
+        out.append({"scale": "per_100k", **_summary(difference / exposure * 1e5, level), **shared})
+    return [*out, {"scale": "events", **_summary(difference, level), **shared}, per_cell]
+
+
+def term_rows(cells: TreatedCells) -> Iterator[dict[str, Any]]:
+    """Give the rows of every term: the average, each area, cohort, horizon and period."""
+    arrays = cells.arrays
+    yield from cells.rows("att")
+    areas = np.unique(cells.area)
+    for i in areas:
+        yield from cells.rows("area", cells.area == i, area=arrays.areas[i])
+    start = arrays.start[cells.area]
+    for g in np.unique(start):
+        yield from cells.rows("cohort", start == g, cohort=_start(arrays, int(g)))
+    horizon = cells.time - start
+    for h in np.unique(horizon):
+        yield from cells.rows("event", horizon == h, horizon=float(h))
+    for t in np.unique(cells.time):
+        yield from cells.rows("calendar", cells.time == t, period=arrays.periods[t])
+
+
+def _start(arrays: DesignArrays, g: int) -> pd.Period:
+    return arrays.periods[0] + g
+
+
+def path(
+    arrays: DesignArrays, area: NDArray[np.int64], time: NDArray[np.int64], without: Floats, level: float
+) -> pd.DataFrame:
+    """Return observed and expected outcomes of cells of treated areas, and of all of them together by period.
+
+    Parameters
+    ----------
+    arrays : DesignArrays
+    area, time : ndarray of int, shape (n,)
+        Cells of treated areas, before and after their starts.
+    without : ndarray, shape (S, n)
+        Draws of what was to be expected without the intervention.
+    level : float
+        The limits are those of the expected count, not of a count about it.
+    """
+    names = np.array(list(arrays.periods), dtype=object)
+    times, place = np.unique(time, return_inverse=True)
+    member = np.eye(len(times))[place]
+    held = [(np.array(arrays.areas, dtype=object)[area], names[time], arrays.y[area, time], without)]
+    blank = np.full(len(times), ALL_TREATED, dtype=object)
+    held.append((blank, names[times], arrays.y[area, time] @ member, without @ member))
+    parts = []
+    for who, when, observed, draws in held:
+        low, middle, high = np.quantile(draws, [0.5 - level / 2, 0.5, 0.5 + level / 2], axis=0)
+        parts.append(
+            pd.DataFrame(
+                {
+                    "area": pd.Series(who, dtype=object),
+                    "period": pd.Series(when, dtype=object),
+                    "observed": observed,
+                    "expected": middle,
+                    "low": low,
+                    "high": high,
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True)

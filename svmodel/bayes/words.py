@@ -1,0 +1,131 @@
+"""What a Bayesian result says of itself: the prior in words, how raw effects were pooled, what the draws rest on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from svmodel import periods as period_words
+from svmodel.bayes.ratio_prior import ratio_prior
+
+if TYPE_CHECKING:
+    from svmodel.bayes.answer import Question
+    from svmodel.bayes.posterior import Posterior
+    from svmodel.bayes.rows import TreatedCells
+    from svmodel.design import Design
+
+__all__ = ["diagnostics_of", "notes_of", "shrinkage"]
+
+#: Reductions whose probability is told.
+_REDUCTIONS = (0.05, 0.10, 0.20)
+
+
+def diagnostics_of(estimator: Any, question: Question, posterior: Posterior, cells: TreatedCells) -> dict[str, Any]:
+    """Return the plain numbers of a result."""
+    belief = ratio_prior(estimator.prior)
+    convergence = posterior.convergence
+    low, middle, high = np.quantile(np.exp(cells.log_ratio), [0.025, 0.5, 0.975])
+    arrays = cells.arrays
+    hyper = {
+        name: {
+            "prior": question.model.hypers[name].describe(),
+            "median": float(np.median(draws)),
+            "low": float(np.quantile(draws, 0.025)),
+            "high": float(np.quantile(draws, 0.975)),
+        }
+        for name, draws in posterior.hyper.items()
+    }
+    return {
+        "observed": float(arrays.y[cells.area, cells.time].sum()),
+        "expected": float(np.median(cells.total[1])),
+        "treated_areas": len(np.unique(cells.area)),
+        "treated_cells": int(arrays.treated.sum()),
+        "treated_cells_used": len(cells.area),
+        "untreated_cells": int(arrays.untreated.sum()),
+        "inference": "posterior",
+        "inference_why": _rests_on(posterior, belief.describe()),
+        "inference_in_doubt": False,
+        "engine": posterior.engine,
+        "convergence": {
+            "effective_points": convergence.effective_points,
+            "largest_weight": convergence.largest_weight,
+            "failures": convergence.failures,
+            "r_hat": convergence.r_hat,
+            "ess_bulk": convergence.ess_bulk,
+            "ess_tail": convergence.ess_tail,
+            "divergences": convergence.divergences,
+            "energy": convergence.energy,
+        },
+        "run": dict(posterior.details),
+        "prior": {
+            "text": belief.describe(),
+            "median": belief.median,
+            "low": belief.limits[0],
+            "high": belief.limits[1],
+            "prob_reduction": belief.prob_reduction,
+        },
+        "posterior": {"median": float(middle), "low": float(low), "high": float(high)},
+        "prob_reduction_of_at_least": {
+            f"{r:.0%}": float(np.mean(cells.log_ratio <= np.log1p(-r))) for r in _REDUCTIONS
+        },
+        "hyperparameters": hyper,
+        "shrinkage": shrinkage(cells),
+    }
+
+
+def _rests_on(posterior: Posterior, belief: str) -> str:
+    engine = {
+        "laplace": f"nested Laplace approximation, {posterior.convergence.effective_points:.0f} effective points",
+        "nuts": f"NUTS, R-hat at most {posterior.convergence.r_hat:.3f}",
+    }[posterior.engine]
+    return f"Posterior probability ({engine}), with the prior belief of {belief}."
+
+
+def shrinkage(cells: TreatedCells) -> list[dict[str, Any]]:
+    """Return each treated area's raw ratio of observed to expected beside its pooled one."""
+    arrays, out = cells.arrays, []
+    for i in np.unique(cells.area):
+        which = cells.area == i
+        both, none = cells.summed(which)
+        observed, expected = float(arrays.y[i, cells.time[which]].sum()), float(np.median(none))
+        low, middle, high = np.quantile(both / none, [0.5 - cells.level / 2, 0.5, 0.5 + cells.level / 2])
+        out.append(
+            {
+                "area": arrays.areas[i],
+                "observed": observed,
+                "expected": expected,
+                "raw": observed / expected if expected > 0 else float("nan"),
+                "pooled": float(middle),
+                "low": float(low),
+                "high": float(high),
+            }
+        )
+    return out
+
+
+def notes_of(estimator: Any, design: Design, question: Question, cells: TreatedCells) -> list[str]:
+    """Return the notes of a result."""
+    from svmodel.inference import doubts
+
+    arrays = cells.arrays
+    word = period_words.describe_frequency(arrays.periods)
+    belief = ratio_prior(estimator.prior)
+    before, after = belief.prob_reduction, float(np.mean(cells.log_ratio < 0))
+    said = (
+        f"Prior belief about the effect: {belief.describe()}. Probability of any reduction before the data {before:.0%}, "
+        f"and {after:.0%} after them."
+    )
+    notes = [said]
+    if question.left_out:
+        notes.append(
+            f"The average effect is taken over {len(cells.area):,} of {int(arrays.treated.sum()):,} treated "
+            f"area-{word}s: {'; '.join(question.left_out)}."
+        )
+    observed = float(arrays.y[cells.area, cells.time].sum())
+    if observed == 0:
+        notes.append(
+            f"Not one event was seen in the treated area-{word}s: what the effect is rests on the prior and on how few "
+            "were to be expected."
+        )
+    return notes + doubts(design, additive=False, rates=True)

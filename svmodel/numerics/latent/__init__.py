@@ -1,0 +1,1 @@
+"""Latent Gaussian models of counts: priors, structures, likelihoods and the nested Laplace approximation."""
