@@ -22,6 +22,7 @@ _NAMES = {
     "UserError": "svmodel.errors:UserError",
     "read_panel": "svmodel.sources.tidy:read_panel",
     "write_panel": "svmodel.sources.tidy:write_panel",
+    "bayes": "svmodel.bayes",
     "checks": "svmodel.checks",
     "compare": "svmodel.comparison.compare:compare",
     "comparison": "svmodel.comparison",

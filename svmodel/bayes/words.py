@@ -113,8 +113,8 @@ def notes_of(estimator: Any, design: Design, question: Question, cells: TreatedC
     belief = ratio_prior(estimator.prior)
     before, after = belief.prob_reduction, float(np.mean(cells.log_ratio < 0))
     said = (
-        f"Prior belief about the effect: {belief.describe()}. Probability of any reduction before the data {before:.0%}, "
-        f"and {after:.0%} after them."
+        f"Prior belief about the effect: {belief.describe()}. Probability of any reduction before the data "
+        f"{before:.0%}, and {after:.0%} after them."
     )
     notes = [said]
     if question.left_out:
