@@ -42,11 +42,15 @@ def renewed(page: str, results: str) -> str:
 
 def verdict_and_marks(results: str) -> str:
     """Return the sentence that sums a table up, and the table with the lines in which a coverage is marked."""
+    results, _, again = results.partition("\n## Drawn again\n")
     lines = results.splitlines()
     verdict = next(line for line in lines if line.startswith("Of "))
     head = next(k for k, line in enumerate(lines) if line.startswith("|"))
     marked = [line for line in lines[head + 2 :] if re.search(r"% !!? \|", line)]
-    return "\n".join([verdict, "", *lines[head : head + 2], *marked]) if marked else verdict
+    quote = [verdict, "", *lines[head : head + 2], *marked] if marked else [verdict]
+    if again:
+        quote += ["", "Drawn again:", "", *(line for line in again.splitlines() if line.startswith("|"))]
+    return "\n".join(quote)
 
 
 def with_marks(page: str) -> str:
