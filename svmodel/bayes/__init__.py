@@ -10,6 +10,7 @@ _NAMES: dict[str, str] = {
     "LatentModel": "description",
     "RatioPrior": "ratio_prior",
     "Term": "description",
+    "simulation_based_calibration": "calibration",
 }
 
 __all__ = sorted(_NAMES)  # noqa: PLE0605 - the names are strings
