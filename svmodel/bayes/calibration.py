@@ -354,12 +354,12 @@ def _many(block: _Block) -> tuple[list[dict[str, Any]], list[str]]:
     for fit in block.which:
         try:
             rows += one_fit(block.model, block.engine, block.quantities, draws=block.draws, seed=block.seed, fit=fit)
-        except _NoDraws as error:
+        except _NoDrawsError as error:
             failures.append(f"fit {fit}: {error}")
     return rows, failures
 
 
-class _NoDraws(Exception):
+class _NoDrawsError(Exception):
     """An engine gave nothing."""
 
 
@@ -371,14 +371,14 @@ def one_fit(
     truth = model.draw_prior(rng)
     if np.nanmax(np.abs(truth.y)) > MOST_EVENTS:
         raise EstimationError(
-            f"the prior gives rise to outcomes of {np.nanmax(np.abs(truth.y)):.2g}: its standard deviations are too wide "
-            "for a calibration. Take a template with smaller ones."
+            f"the prior gives rise to outcomes of {np.nanmax(np.abs(truth.y)):.2g}: its standard deviations are too "
+            "wide for a calibration. Take a template with smaller ones."
         )
     made = model.with_outcome(truth.y)
     try:
         posterior = run(made, engine, draws=draws, seed=derive_seed(seed, "calibration fit", fit))
     except EstimationError as error:
-        raise _NoDraws(str(error)) from error
+        raise _NoDrawsError(str(error)) from error
     true = Sampled(
         made,
         {name: np.asarray(x)[None, :] for name, x in truth.effects.items()},
