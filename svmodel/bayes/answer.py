@@ -17,6 +17,7 @@ from svmodel.estimates import estimates_frame, provenance
 from svmodel.result import Result
 
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import NDArray
 
     from svmodel.bayes.description import LatentModel
@@ -51,6 +52,24 @@ class Question:
     target: NDArray[np.bool_]
     treatment: str
     left_out: tuple[str, ...] = ()
+
+    def cells(self, posterior: Posterior, arrays: DesignArrays, level: float) -> TreatedCells:
+        """Return draws of expected counts of the target cells, with and without the intervention."""
+        area, time = np.nonzero(self.target)
+        kept = thinned(posterior.effects, len(area))
+        with_it = np.exp(self.model.predictor(kept, self.target))
+        without = np.exp(self.model.predictor(kept, self.target, without=self.treatment))
+        return TreatedCells(arrays, area, time, with_it, without, level=level)
+
+    def path(
+        self, posterior: Posterior, arrays: DesignArrays, level: float, parents: Mapping[str, str] | None = None
+    ) -> pd.DataFrame:
+        """Return what was observed and what was to be expected without the intervention in the treated areas."""
+        shown = self.model.known & self.target.any(axis=1, keepdims=True)
+        area, time = np.nonzero(shown)
+        kept = thinned(posterior.effects, len(area))
+        without = np.exp(self.model.predictor(kept, shown, without=self.treatment))
+        return path(arrays, area, time, without, level, parents)
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +141,12 @@ class AnswersDesigns:
         posterior = arrived(run(question.model, me.engine, draws=me.draws, seed=seed), design.describe())
         return assemble(self, design, question, posterior, seed)
 
+    def remarks(self, design: Design, question: Question, cells: TreatedCells) -> list[str]:
+        """Return the notes of a result."""
+        from svmodel.bayes.words import notes_of
+
+        return notes_of(self, design, question, cells)
+
     def audit(self, result: Result) -> CheckResult:
         """Return the other engine's answer beside this one, and whether they agree."""
         from svmodel.bayes.agreement import compare_engines
@@ -131,11 +156,7 @@ class AnswersDesigns:
 
 def treated_cells(question: Question, posterior: Posterior, arrays: DesignArrays, level: float) -> TreatedCells:
     """Return draws of expected counts of the cells that the effect is about, with and without the intervention."""
-    area, time = np.nonzero(question.target)
-    kept = thinned(posterior.effects, len(area))
-    with_it = np.exp(question.model.predictor(kept, question.target))
-    without = np.exp(question.model.predictor(kept, question.target, without=question.treatment))
-    return TreatedCells(arrays, area, time, with_it, without, level=level)
+    return question.cells(posterior, arrays, level)
 
 
 def thinned(effects: Mapping[str, Floats], cells: int) -> dict[str, Floats]:
@@ -147,33 +168,25 @@ def thinned(effects: Mapping[str, Floats], cells: int) -> dict[str, Floats]:
 
 def assemble(estimator: Any, design: Design, question: Question, posterior: Posterior, seed: int) -> Result:
     """Return the result that the draws make."""
-    from svmodel.bayes.words import diagnostics_of, notes_of
+    from svmodel.bayes.words import diagnostics_of
 
     arrays = design.arrays
     cells = treated_cells(question, posterior, arrays, estimator.level)
-    rows = list(term_rows(cells))
+    parents = design.panel.parents
+    rows = list(term_rows(cells, parents))
     return Result(
         estimates=estimates_frame(rows),
         design=design,
         estimator=estimator,
-        counterfactual=_path(question, posterior, arrays, estimator.level),
+        counterfactual=question.path(posterior, arrays, estimator.level, parents),
         diagnostics=diagnostics_of(estimator, question, posterior, cells),
         draws=cells.log_ratio,
         event_draws=cells.events,
         posterior=Fitted(question, posterior),
-        notes=tuple(notes_of(estimator, design, question, cells)),
+        notes=tuple(estimator.remarks(design, question, cells)),
         provenance=provenance(design, seed),
         seed=seed,
     )
-
-
-def _path(question: Question, posterior: Posterior, arrays: DesignArrays, level: float) -> Any:
-    """Return what was observed and what was to be expected without the intervention in the treated areas."""
-    shown = question.model.known & question.target.any(axis=1, keepdims=True)
-    area, time = np.nonzero(shown)
-    kept = thinned(posterior.effects, len(area))
-    without = np.exp(question.model.predictor(kept, shown, without=question.treatment))
-    return path(arrays, area, time, without, level)
 
 
 def belief_of(estimator: Any) -> Belief:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["ALL_TREATED", "TreatedCells", "path", "sum_rows", "term_rows"]
+__all__ = ["ALL_TREATED", "TreatedCells", "path", "reporting_areas", "sum_rows", "term_rows"]
 
 ALL_TREATED = "all treated"
 
@@ -38,6 +38,8 @@ class TreatedCells:
         Whether the outcome counts events; a measure has differences only.
     level : float
         Posterior probability in an interval.
+    members : ndarray of int, shape (N,), optional
+        How many areas each row of the arrays sums; one each where None.
     """
 
     arrays: DesignArrays
@@ -47,6 +49,18 @@ class TreatedCells:
     without: Floats
     counts: bool = True
     level: float = 0.95
+    members: NDArray[np.int64] | None = None
+
+    def size(self, which: NDArray[np.bool_] | None = None) -> int:
+        """Return the area-periods in some cells."""
+        area = self.area if which is None else self.area[which]
+        return len(area) if self.members is None else int(self.members[area].sum())
+
+    @property
+    def areas(self) -> int:
+        """How many treated areas there are in the cells."""
+        rows = np.unique(self.area)
+        return len(rows) if self.members is None else int(self.members[rows].sum())
 
     def summed(self, which: NDArray[np.bool_] | None = None) -> tuple[Floats, Floats]:
         """Return draws of the sums over some cells, with and without, shape (S,)."""
@@ -81,12 +95,11 @@ class TreatedCells:
     def rows(self, term: str, which: NDArray[np.bool_] | None = None, **labels: Any) -> list[dict[str, Any]]:
         """Return the rows of the sum over some cells."""
         both, none = self.summed(which)
-        cells = float(len(self.area) if which is None else which.sum())
         return sum_rows(
             term,
             both,
             none,
-            cells,
+            float(self.size(which)),
             self.exposure(which),
             counts=self.counts,
             level=self.level,
@@ -153,13 +166,39 @@ def sum_rows(
     return [*out, {"scale": "events", **_summary(difference, level), **shared}, per_cell]
 
 
-def term_rows(cells: TreatedCells) -> Iterator[dict[str, Any]]:
-    """Give the rows of every term: the average, each area, cohort, horizon and period."""
+def reporting_areas(
+    areas: Sequence[str], treated: NDArray[np.int64], parents: Mapping[str, str]
+) -> dict[str, NDArray[np.int64]]:
+    """Return the rows of the treated areas in each reporting area.
+
+    Parameters
+    ----------
+    areas : sequence of str, length N
+    treated : ndarray of int
+        Rows of treated areas.
+    parents : mapping of str to str
+        Area -> reporting area.
+    """
+    own = {areas[i] for i in treated}
+    found: dict[str, list[int]] = {}
+    for i in treated:
+        parent = parents.get(areas[i])
+        if parent is not None and parent not in own:
+            found.setdefault(parent, []).append(int(i))
+    return {p: np.array(found[p], dtype=np.int64) for p in sorted(found)}
+
+
+def term_rows(cells: TreatedCells, parents: Mapping[str, str] | None = None) -> Iterator[dict[str, Any]]:
+    """Give the rows of every term: the average, each area and reporting area, cohort, horizon and period."""
     arrays = cells.arrays
     yield from cells.rows("att")
     areas = np.unique(cells.area)
+    if cells.members is not None:
+        areas = areas[cells.members[areas] == 1]  # a sum over areas is the answer of none of them
     for i in areas:
         yield from cells.rows("area", cells.area == i, area=arrays.areas[i])
+    for name, inside in reporting_areas(arrays.areas, areas, parents or {}).items():
+        yield from cells.rows("area", np.isin(cells.area, inside), area=name)
     start = arrays.start[cells.area]
     for g in np.unique(start):
         yield from cells.rows("cohort", start == g, cohort=_start(arrays, int(g)))
@@ -175,9 +214,16 @@ def _start(arrays: DesignArrays, g: int) -> pd.Period:
 
 
 def path(
-    arrays: DesignArrays, area: NDArray[np.int64], time: NDArray[np.int64], without: Floats, level: float
+    arrays: DesignArrays,
+    area: NDArray[np.int64],
+    time: NDArray[np.int64],
+    without: Floats,
+    level: float,
+    parents: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
-    """Return observed and expected outcomes of cells of treated areas, and of all of them together by period.
+    """Return observed and expected outcomes of cells of treated areas, and by period of their sums.
+
+    The sums are over the treated areas of each reporting area, and over all of them.
 
     Parameters
     ----------
@@ -188,13 +234,19 @@ def path(
         Draws of what was to be expected without the intervention.
     level : float
         The limits are those of the expected count, not of a count about it.
+    parents : mapping of str to str, optional
+        Area -> reporting area.
     """
     names = np.array(list(arrays.periods), dtype=object)
-    times, place = np.unique(time, return_inverse=True)
-    member = np.eye(len(times))[place]
-    held = [(np.array(arrays.areas, dtype=object)[area], names[time], arrays.y[area, time], without)]
-    blank = np.full(len(times), ALL_TREATED, dtype=object)
-    held.append((blank, names[times], arrays.y[area, time] @ member, without @ member))
+    observed = arrays.y[area, time]
+    held = [(np.array(arrays.areas, dtype=object)[area], names[time], observed, without)]
+    groups = reporting_areas(arrays.areas, np.unique(area), parents or {})
+    for name, inside in {**groups, ALL_TREATED: np.unique(area)}.items():
+        which = np.isin(area, inside)
+        times, place = np.unique(time[which], return_inverse=True)
+        member = np.eye(len(times))[place]
+        label = np.full(len(times), name, dtype=object)
+        held.append((label, names[times], observed[which] @ member, without[:, which] @ member))
     parts = []
     for who, when, observed, draws in held:
         low, middle, high = np.quantile(draws, [0.5 - level / 2, 0.5, 0.5 + level / 2], axis=0)

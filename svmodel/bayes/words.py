@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from svmodel import periods as period_words
-from svmodel.bayes.ratio_prior import ratio_prior
+from svmodel.bayes.chances import chance
+from svmodel.bayes.ratio_prior import RatioPrior, ratio_prior
 
 if TYPE_CHECKING:
     from svmodel.bayes.answer import Question
@@ -23,9 +24,8 @@ _REDUCTIONS = (0.05, 0.10, 0.20)
 
 def diagnostics_of(estimator: Any, question: Question, posterior: Posterior, cells: TreatedCells) -> dict[str, Any]:
     """Return the plain numbers of a result."""
-    belief = ratio_prior(estimator.prior)
+    believed = _belief(estimator)
     convergence = posterior.convergence
-    low, middle, high = np.quantile(np.exp(cells.log_ratio), [0.025, 0.5, 0.975])
     arrays = cells.arrays
     hyper = {
         name: {
@@ -39,12 +39,12 @@ def diagnostics_of(estimator: Any, question: Question, posterior: Posterior, cel
     return {
         "observed": float(arrays.y[cells.area, cells.time].sum()),
         "expected": float(np.median(cells.total[1])),
-        "treated_areas": len(np.unique(cells.area)),
+        "treated_areas": cells.areas,
         "treated_cells": int(arrays.treated.sum()),
-        "treated_cells_used": len(cells.area),
+        "treated_cells_used": cells.size(),
         "untreated_cells": int(arrays.untreated.sum()),
         "inference": "posterior",
-        "inference_why": _rests_on(posterior, belief.describe()),
+        "inference_why": _rests_on(posterior, believed),
         "inference_in_doubt": False,
         "engine": posterior.engine,
         "convergence": {
@@ -58,6 +58,20 @@ def diagnostics_of(estimator: Any, question: Question, posterior: Posterior, cel
             "energy": convergence.energy,
         },
         "run": dict(posterior.details),
+        "hyperparameters": hyper,
+        **(_beside_prior(believed, cells) if believed is not None else {}),
+    }
+
+
+def _belief(estimator: Any) -> RatioPrior | None:
+    """Return the prior of the rate ratio; None for a model that has none, and predicts."""
+    return ratio_prior(estimator.prior) if hasattr(estimator, "prior") else None
+
+
+def _beside_prior(belief: RatioPrior, cells: TreatedCells) -> dict[str, Any]:
+    """Return prior and posterior of the average rate ratio, and raw effects beside pooled ones."""
+    low, middle, high = np.quantile(np.exp(cells.log_ratio), [0.025, 0.5, 0.975])
+    return {
         "prior": {
             "text": belief.describe(),
             "median": belief.median,
@@ -69,17 +83,17 @@ def diagnostics_of(estimator: Any, question: Question, posterior: Posterior, cel
         "prob_reduction_of_at_least": {
             f"{r:.0%}": float(np.mean(cells.log_ratio <= np.log1p(-r))) for r in _REDUCTIONS
         },
-        "hyperparameters": hyper,
         "shrinkage": shrinkage(cells),
     }
 
 
-def _rests_on(posterior: Posterior, belief: str) -> str:
+def _rests_on(posterior: Posterior, belief: RatioPrior | None) -> str:
     engine = {
         "laplace": f"nested Laplace approximation, {posterior.convergence.effective_points:.0f} effective points",
         "nuts": f"NUTS, R-hat at most {posterior.convergence.r_hat:.3f}",
     }[posterior.engine]
-    return f"Posterior probability ({engine}), with the prior belief of {belief}."
+    said = "" if belief is None else f", with the prior belief of {belief.describe()}"
+    return f"Posterior probability ({engine}){said}."
 
 
 def shrinkage(cells: TreatedCells) -> list[dict[str, Any]]:
@@ -104,8 +118,10 @@ def shrinkage(cells: TreatedCells) -> list[dict[str, Any]]:
     return out
 
 
-def notes_of(estimator: Any, design: Design, question: Question, cells: TreatedCells) -> list[str]:
-    """Return the notes of a result."""
+def notes_of(
+    estimator: Any, design: Design, question: Question, cells: TreatedCells, *, controls: bool = True
+) -> list[str]:
+    """Return the notes of a result; `controls` says whether other areas stand for what would have happened."""
     from svmodel.inference import doubts
 
     arrays = cells.arrays
@@ -114,12 +130,12 @@ def notes_of(estimator: Any, design: Design, question: Question, cells: TreatedC
     before, after = belief.prob_reduction, float(np.mean(cells.log_ratio < 0))
     said = (
         f"Prior belief about the effect: {belief.describe()}. Probability of any reduction before the data "
-        f"{before:.0%}, and {after:.0%} after them."
+        f"{chance(before)}, and {chance(after)} after them."
     )
     notes = [said]
     if question.left_out:
         notes.append(
-            f"The average effect is taken over {len(cells.area):,} of {int(arrays.treated.sum()):,} treated "
+            f"The average effect is taken over {cells.size():,} of {int(design.arrays.treated.sum()):,} treated "
             f"area-{word}s: {'; '.join(question.left_out)}."
         )
     observed = float(arrays.y[cells.area, cells.time].sum())
@@ -128,4 +144,4 @@ def notes_of(estimator: Any, design: Design, question: Question, cells: TreatedC
             f"Not one event was seen in the treated area-{word}s: what the effect is rests on the prior and on how few "
             "were to be expected."
         )
-    return notes + doubts(design, additive=False, rates=True)
+    return notes + doubts(design, additive=False, rates=True, controls=controls)
