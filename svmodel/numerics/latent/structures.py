@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from svmodel.numerics.latent.graph import BorderGraph
 from svmodel.numerics.latent.priors import HyperPrior
 
 if TYPE_CHECKING:
@@ -239,13 +240,11 @@ class BYM2:
 
     Attributes
     ----------
-    eigenvectors : ndarray, shape (size, size)
-    variances : ndarray, shape (size,)
-        Of phi along each; zero along the levels of connected parts.
+    graph : BorderGraph
+        The map, scaled.
     """
 
-    eigenvectors: Floats
-    variances: Floats
+    graph: BorderGraph
     name: str
     prior: HyperPrior
     rho_name: str
@@ -253,9 +252,19 @@ class BYM2:
     mean: float = 0.0
 
     @property
+    def eigenvectors(self) -> Floats:
+        """Along which phi varies by itself, shape (size, size)."""
+        return self.graph.spectrum[0]
+
+    @property
+    def variances(self) -> Floats:
+        """Of phi along each, shape (size,); zero along the levels of connected parts."""
+        return self.graph.spectrum[1]
+
+    @property
     def size(self) -> int:
         """Number of areas."""
-        return len(self.variances)
+        return self.graph.size
 
     @property
     def hypers(self) -> dict[str, HyperPrior]:
@@ -265,7 +274,7 @@ class BYM2:
     def _spectrum(self, hyper: Mapping[str, float]) -> Floats:
         sd, rho = hyper[self.name], hyper[self.rho_name]
         # a share that rounds to 1 must not leave an area without variance
-        return sd**2 * (rho * self.variances + max(1 - rho, 1e-8))
+        return np.asarray(sd**2 * (rho * self.variances + max(1 - rho, 1e-8)))
 
     def precision(self, hyper: Mapping[str, float]) -> tuple[Floats, float]:
         """Return the precision from the map's spectrum: no factorisation for each hyperparameter."""
