@@ -7,6 +7,7 @@ from svmodel.lazy import room
 #: Public name -> module that holds it.
 _NAMES: dict[str, str] = {
     "HierarchicalDiD": "hierarchical_did",
+    "InterruptedTimeSeries": "interrupted_time_series",
     "LatentModel": "description",
     "RatioPrior": "ratio_prior",
     "Term": "description",

@@ -141,6 +141,10 @@ class AnswersDesigns:
         posterior = arrived(run(question.model, me.engine, draws=me.draws, seed=seed), design.describe())
         return assemble(self, design, question, posterior, seed)
 
+    def details(self, question: Question, posterior: Posterior, cells: TreatedCells) -> dict[str, Any]:
+        """Return plain numbers of the model's own, for the diagnostics."""
+        return {}
+
     def remarks(self, design: Design, question: Question, cells: TreatedCells) -> list[str]:
         """Return the notes of a result."""
         from svmodel.bayes.words import notes_of
@@ -179,9 +183,12 @@ def assemble(estimator: Any, design: Design, question: Question, posterior: Post
         design=design,
         estimator=estimator,
         counterfactual=question.path(posterior, arrays, estimator.level, parents),
-        diagnostics=diagnostics_of(estimator, question, posterior, cells),
-        draws=cells.log_ratio,
-        event_draws=cells.events,
+        diagnostics={
+            **diagnostics_of(estimator, question, posterior, cells),
+            **estimator.details(question, posterior, cells),
+        },
+        draws=cells.log_ratio if estimator.scale == "log_rate_ratio" else cells.difference,
+        event_draws=cells.events if cells.counts else None,
         posterior=Fitted(question, posterior),
         notes=tuple(estimator.remarks(design, question, cells)),
         provenance=provenance(design, seed),

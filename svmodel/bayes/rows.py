@@ -77,7 +77,15 @@ class TreatedCells:
     def log_ratio(self) -> Floats:
         """Draws of the average effect, as the log of the ratio of the sums."""
         both, none = self.total
-        return np.log(both) - np.log(none)
+        if (both > 0).all() and (none > 0).all():
+            return np.log(both) - np.log(none)
+        with np.errstate(divide="ignore"):
+            return np.log(_ratio(both, none))
+
+    @property
+    def difference(self) -> Floats:
+        """Draws of the average effect, in the outcome's units an area-period."""
+        return self.events / self.size()
 
     @property
     def events(self) -> Floats:
@@ -107,8 +115,18 @@ class TreatedCells:
         )
 
 
+def _ratio(with_it: Floats, without: Floats) -> Floats:
+    """Return the ratio; infinite where none would have been and there were some, 1 where there were none either."""
+    some = without > 0
+    return np.where(some, with_it / np.where(some, without, 1.0), np.where(with_it > 0, np.inf, 1.0))
+
+
 def _summary(draws: Floats, level: float) -> dict[str, float]:
-    low, middle, high = np.quantile(draws, [0.5 - level / 2, 0.5, 0.5 + level / 2])
+    ends = [0.5 - level / 2, 0.5, 0.5 + level / 2]
+    if not np.isfinite(draws).all():
+        low, middle, high = np.quantile(draws, ends, method="inverted_cdf")
+        return {"estimate": float(middle), "std_error": math.nan, "conf_low": float(low), "conf_high": float(high)}
+    low, middle, high = np.quantile(draws, ends)
     return {
         "estimate": float(middle),
         "std_error": float(draws.std(ddof=1)),
@@ -160,7 +178,7 @@ def sum_rows(
     per_cell = {"scale": "difference", **_summary(difference / cells, level), **shared}
     if not counts:
         return [per_cell]
-    out = [{"scale": "rate_ratio", **_summary(with_it / without, level), **shared}]
+    out = [{"scale": "rate_ratio", **_summary(_ratio(with_it, without), level), **shared}]
     if exposure:
         out.append({"scale": "per_100k", **_summary(difference / exposure * 1e5, level), **shared})
     return [*out, {"scale": "events", **_summary(difference, level), **shared}, per_cell]

@@ -1,0 +1,291 @@
+"""Interrupted time series of counts: a series held against its own trend and season, with shocks that last."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from svmodel import periods
+from svmodel.bayes.answer import AnswersDesigns, Question
+from svmodel.bayes.description import LatentModel, Term
+from svmodel.bayes.ratio_prior import Belief, ratio_prior
+from svmodel.bayes.series import SeriesQuestion, as_arrays, find_problems, only_row, season_terms, series_of
+from svmodel.errors import EstimationError, Problems, did_you_mean
+from svmodel.numerics.latent.priors import Beta, HalfNormal
+from svmodel.numerics.latent.structures import AR1, Fixed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from svmodel.bayes.posterior import Posterior
+    from svmodel.bayes.rows import TreatedCells
+    from svmodel.design import Design, DesignArrays
+    from svmodel.numerics.series import Series
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["InterruptedTimeSeries"]
+
+_VALID = {
+    "family": ("negative_binomial", "poisson"),
+    "season": ("auto", "smooth", "harmonics", "none"),
+    "shocks": ("ar1", "none"),
+    "areas": ("sum", "each"),
+    "engine": ("laplace", "nuts"),
+}
+_COVARIATE_SD = 0.5
+
+
+@dataclass(frozen=True)
+class InterruptedTimeSeries(AnswersDesigns):
+    """Segmented regression of counts with exposure: trend, season, a change at the start, and autocorrelated shocks.
+
+    Parameters
+    ----------
+    prior : {"sceptical", "neutral", "enthusiastic", "flat"} or RatioPrior
+        Of the rate ratio in the middle of the treated periods, which is that of the level change where the slope does
+        not change; in words in the notes. Neutral: halving and doubling are the limits.
+    slope_change : bool
+        Whether the slope may change at the start, or the level only.
+    slope_prior : as `prior`
+        Of the change of slope, as a rate ratio from one year to the next. Sceptical: 95% within a fifth.
+    season : {"auto", "smooth", "harmonics", "none"}
+        Effects of months (quarters) that walk around the year, or pairs of sine and cosine; ``auto`` is ``smooth``, and
+        nothing for years.
+    harmonics : int
+        Pairs of waves, for ``season="harmonics"``.
+    shocks : {"ar1", "none"}
+        Whether what befalls a period may last into the next ones.
+    areas : {"sum", "each"}
+        Treated areas with one start (and end) are summed into a series, or each is a series of its own. Series share
+        season's step, shocks' size and persistence, and overdispersion, and nothing else.
+    family : {"negative_binomial", "poisson"}
+    trend_sd : float
+        Prior standard deviation of the log slope a year.
+    season_sd, shock_sd, overdispersion : float
+        Scales of the half-normal priors of a step around the year, of the shocks that last, and of the shock that each
+        count meets by itself, all on the log scale.
+    persistence : (float, float, float)
+        Of the shocks' autocorrelation: a Beta(a, b) between the third number and 1.
+    engine : {"laplace", "nuts"}
+    draws : int
+    level : float
+        Posterior probability in an interval.
+
+    Notes
+    -----
+    ``y_t ~ NB(mean_t, s)``, ``log mean_t = log exposure_t + a + b time_t + season_t + x_t' c + D_t (tau + d (time_t -
+    m)) + e_t`` with time in years from the start, D 1 from the start on, m the mean time of the treated periods, and e
+    an AR(1). Written about m, the prior of tau is that of the average effect whether the slope may change or not; the
+    level change at the start itself, ``exp(tau - d m)``, and the slope change a year, ``exp(d)``, stand in
+    ``diagnostics["series"]``.
+
+    The rate ratio is the sum of the expected counts with the intervention over the sum without it (tau and d at
+    zero), over the treated periods. Shocks e belong to both: what they took away or brought is not the intervention's.
+    That they could have is why intervals are wider than without them.
+
+    *Supposes* that the line and the season would have gone on, and that nothing else happened at the start. An area
+    that was chosen because it was high falls back by itself, and no model of its series alone can tell.
+
+    *Coverage*: ``benchmarks/calibrate_bayes_series.py``.
+
+    References
+    ----------
+    Wagner, Soumerai, Zhang and Ross-Degnan (2002), *Journal of Clinical Pharmacy and Therapeutics* 27, 299-309. Bernal,
+    Cummins and Gasparrini (2017), *International Journal of Epidemiology* 46(1), 348-355. Rue, Martino and Chopin
+    (2009), *Journal of the Royal Statistical Society B* 71(2), 319-392, for the engine.
+
+    Examples
+    --------
+    >>> from svmodel import simulate
+    >>> made = simulate.panel(1, 72, mean=60, effect=0.7, cohorts=((48, 1),), seed=1)
+    >>> result = InterruptedTimeSeries(slope_change=False, draws=500).fit(made.design("violence"), seed=1)
+    >>> effect = result.effect("att", "rate_ratio")
+    >>> effect.conf_low < 0.7 < effect.conf_high < 1
+    True
+    """
+
+    prior: Belief = "neutral"
+    slope_change: bool = True
+    slope_prior: Belief = "sceptical"
+    season: Literal["auto", "smooth", "harmonics", "none"] = "auto"
+    harmonics: int = 2
+    shocks: Literal["ar1", "none"] = "ar1"
+    areas: Literal["sum", "each"] = "sum"
+    family: Literal["negative_binomial", "poisson"] = "negative_binomial"
+    trend_sd: float = 0.2
+    season_sd: float = 0.1
+    shock_sd: float = 0.15
+    persistence: tuple[float, float, float] = (2.0, 2.0, 0.0)
+    overdispersion: float = 0.3
+    engine: Literal["laplace", "nuts"] = "laplace"
+    draws: int = 4000
+    level: float = 0.95
+
+    def __post_init__(self) -> None:
+        found = Problems()
+        for name, valid in _VALID.items():
+            value = getattr(self, name)
+            if value not in valid:
+                found.add(f"there is no {name} {value!r}", fix=did_you_mean(str(value), valid), rule=name)
+        for name in ("trend_sd", "season_sd", "shock_sd", "overdispersion"):
+            value = getattr(self, name)
+            if not 0 < value < math.inf:
+                found.add(f"{name} must be above 0, not {value!r}", rule=name)
+        for name, least in (("draws", 100), ("harmonics", 1)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                found.add(f"{name} must be a whole number of {least} or more, not {value!r}", rule=name)
+        if not 0 < self.level < 1:
+            found.add(f"the level must lie between 0 and 1, not at {self.level!r}", rule="level")
+        # JSON and study files know lists only
+        object.__setattr__(self, "persistence", tuple(self.persistence))
+        a, b, low = self.persistence if len(self.persistence) == 3 else (0.0, 0.0, 0.0)
+        if not (a > 0 and b > 0 and -1 <= low < 1):
+            found.add(f"persistence has to be a, b > 0 and -1 <= low < 1, not {self.persistence!r}", rule="persistence")
+        for belief in (self.prior, self.slope_prior):
+            try:
+                ratio_prior(belief)
+            except EstimationError as error:
+                found.add(error.title, rule="prior")
+        found.raise_if_any(EstimationError, "InterruptedTimeSeries cannot be used so")
+
+    def ask(self, arrays: DesignArrays) -> Question:
+        """Return the model and the periods that its effect is about.
+
+        Raises
+        ------
+        EstimationError
+            If a series is too short or constant, or has no event before its start. Every one is named.
+        """
+        series = series_of(arrays, each=self.areas == "each")
+        if not series:
+            raise EstimationError("no treated area-period is known, so there is no series to interrupt")
+        held = as_arrays(arrays, series)
+        found = find_problems(held, series, counts=True)
+        found.raise_if_any(EstimationError, "an interrupted series cannot answer this")
+        target = held.treated
+        offset = _log(np.stack([s.exposure for s in series]))
+        G = len(series)
+        rows, years = np.arange(G)[:, None], _years(held)
+        terms = [
+            *[Term(f"intercept_{g}", Fixed(_log_rate(s), 1.0), only_row(g, G)) for g, s in enumerate(series)],
+            Term("trend", Fixed(0.0, self.trend_sd, G), rows, years),
+            *season_terms(self.season, self.harmonics, held, self.season_sd),
+            *_covariates(series),
+            *self._shocks(held),
+            *self._effects(target, years),
+        ]
+        spread = HalfNormal(self.overdispersion) if self.family == "negative_binomial" else None
+        model = LatentModel(held.y, offset, tuple(terms), self.family, spread)
+        members = np.array([len(s.rows) for s in series])
+        return SeriesQuestion(model, target, "effect", _left_out(series), arrays=held, members=members)
+
+    def _shocks(self, held: DesignArrays) -> list[Term]:
+        if self.shocks == "none":
+            return []
+        G, T = held.y.shape
+        a, b, low = self.persistence
+        walk = AR1(T, "shock_sd", HalfNormal(self.shock_sd), "persistence", Beta(a, b, low))
+        return [Term(f"shock_{g}", walk, only_row(g, G, np.arange(T))) for g in range(G)]
+
+    def _effects(self, target: NDArray[np.bool_], years: Floats) -> list[Term]:
+        G = len(target)
+        rows, on = np.arange(G)[:, None], target.astype(np.float64)
+        belief = ratio_prior(self.prior)
+        terms = [Term("effect", Fixed(belief.mean_log, belief.sd, G), rows, on)]
+        # a slope within a single period says nothing
+        if self.slope_change and (target.sum(axis=1) > 1).any():
+            slope = ratio_prior(self.slope_prior)
+            turned = np.where(target, years - _middle(target, years)[:, None], 0.0)
+            terms.append(Term("effect_slope", Fixed(slope.mean_log, slope.sd, G), rows, turned))
+        return terms
+
+    def details(self, question: Question, posterior: Posterior, cells: TreatedCells) -> dict[str, Any]:
+        """Return the change of level at the start and of slope a year, for each series."""
+        assert isinstance(question, SeriesQuestion)
+        held, ends = question.arrays, [0.5, 0.5 - self.level / 2, 0.5 + self.level / 2]
+        middle = _middle(question.target, _years(held))
+        tau, slope = posterior.effects["effect"], posterior.effects.get("effect_slope")
+        out = []
+        for g, name in enumerate(held.areas):
+            told: dict[str, Any] = {
+                "series": name,
+                "periods_before": int((held.untreated[g]).sum()),
+                "periods_after": int(question.target[g].sum()),
+            }
+            turned = np.zeros(len(tau)) if slope is None else slope[:, g]
+            for key, draws in (("level_change", tau[:, g] - turned * middle[g]), ("slope_change_per_year", turned)):
+                if key == "level_change" or slope is not None:
+                    estimate, low, high = np.quantile(np.exp(draws), ends)
+                    told |= {key: float(estimate), f"{key}_low": float(low), f"{key}_high": float(high)}
+            out.append(told)
+        return {"series": out}
+
+    def remarks(self, design: Design, question: Question, cells: TreatedCells) -> list[str]:
+        """Return the notes of a result."""
+        from svmodel.bayes.words import notes_of
+
+        word = periods.describe_frequency(design.view.periods)
+        out = notes_of(self, design, question, cells, controls=False)
+        out.append(
+            "The series is held against its own past alone: anything else that happened at the start passes for the "
+            "effect."
+        )
+        if self.slope_change and (question.target.sum(axis=1) > 1).any():
+            slope = ratio_prior(self.slope_prior)
+            out.append(f"Prior belief about the change of slope, from one year to the next: {slope.describe()}.")
+        if self.shocks == "none":
+            out.append(f"Shocks are taken to end with their {word}: where they last, the interval is too narrow.")
+        assert isinstance(question, SeriesQuestion)
+        before, after = (m.sum(axis=1) for m in (question.arrays.untreated, question.target))
+        if (after > before).any():
+            out.append(f"The line from before the start is carried on for longer ({word}s) than it was seen.")
+        if len(before) > 1:
+            out.append("Series are independent given what they share: a shock that befell all is in no interval.")
+        return out
+
+
+def _log(exposure: Floats) -> Floats:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.log(exposure)
+
+
+def _log_rate(s: Series) -> float:
+    return math.log(float(s.y[s.before].sum()) / float(s.exposure[s.before].sum()))
+
+
+def _years(held: DesignArrays) -> Floats:
+    """Return years from the start of each series, shape (G, T)."""
+    return np.asarray(held.horizon / periods.per_year(held.periods))
+
+
+def _middle(target: NDArray[np.bool_], years: Floats) -> Floats:
+    """Return the mean time of the treated periods of each series."""
+    return np.asarray((years * target).sum(axis=1) / np.maximum(target.sum(axis=1), 1))
+
+
+def _covariates(series: Sequence[Series]) -> list[Term]:
+    """Return a term for each covariate that changes over time, in standard deviations of its series."""
+    terms = []
+    for k in range(series[0].covariates.shape[1]):
+        value = np.zeros((len(series), len(series[0].y)))
+        for g, s in enumerate(series):
+            x = s.covariates[:, k]
+            spread = float(x[s.used].std())
+            if spread > 1e-12 * float(np.abs(x[s.used]).max()):
+                value[g] = np.where(s.used, (x - x[s.used].mean()) / spread, 0.0)
+        if value.any():
+            rows = np.arange(len(series))[:, None]
+            terms.append(Term(f"covariate_{k + 1}", Fixed(0.0, _COVARIATE_SD, len(series)), rows, value))
+    return terms
+
+
+def _left_out(series: Sequence[Series]) -> tuple[str, ...]:
+    lost = sum(s.lost for s in series)
+    return (f"{lost} periods of summed series miss one of their areas",) if lost else ()

@@ -1,0 +1,183 @@
+"""Treated areas as a few series: what Bayesian models of one series at a time start from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from svmodel import periods
+from svmodel.bayes.answer import Question
+from svmodel.bayes.description import Term
+from svmodel.design import EXCLUDED, TREATED, UNTREATED, DesignArrays
+from svmodel.errors import Problems
+from svmodel.numerics.latent.priors import HalfNormal
+from svmodel.numerics.latent.structures import Fixed, Seasonal
+from svmodel.numerics.series import Series, treated_series
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from svmodel.bayes.posterior import Posterior
+    from svmodel.bayes.rows import TreatedCells
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["LEAST_BEFORE", "SeriesQuestion", "as_arrays", "find_problems", "only_row", "season_terms", "series_of"]
+
+#: Known periods before the start that a series needs, by periods a year: one round of seasons, or five points.
+LEAST_BEFORE = {12: 12, 4: 8, 1: 5}
+#: Prior standard deviation of the coefficient of a sine or a cosine, on the log scale.
+_WAVE_SD = 0.3
+
+
+@dataclass(frozen=True, eq=False)
+class SeriesQuestion(Question):
+    """A question whose rows are series.
+
+    Attributes
+    ----------
+    arrays : DesignArrays
+        Of the series; an outcome is missing where a series does not use it.
+    members : ndarray of int, shape (G,)
+        How many areas each series sums.
+    """
+
+    arrays: DesignArrays = field(kw_only=True)
+    members: NDArray[np.int64] = field(kw_only=True)
+
+    def cells(self, posterior: Posterior, arrays: DesignArrays, level: float) -> TreatedCells:
+        """Return draws of expected counts of the treated periods, with and without the intervention."""
+        return replace(super().cells(posterior, self.arrays, level), members=self.members)
+
+    def path(
+        self, posterior: Posterior, arrays: DesignArrays, level: float, parents: Mapping[str, str] | None = None
+    ) -> pd.DataFrame:
+        """Return observed and expected outcomes of series that are one area, and of all of them together."""
+        return self.without_sums(super().path(posterior, self.arrays, level, parents))
+
+    def without_sums(self, path: pd.DataFrame) -> pd.DataFrame:
+        """Return a path without the series that sum several areas; they are in that of all together."""
+        sums = [a for a, n in zip(self.arrays.areas, self.members, strict=True) if n > 1]
+        return path[~path["area"].isin(sums)].reset_index(drop=True)
+
+
+def series_of(arrays: DesignArrays, *, each: bool) -> list[Series]:
+    """Return the treated areas as series; see :func:`svmodel.numerics.series.treated_series`."""
+    before, after = arrays.status == UNTREATED, arrays.status == TREATED
+    return treated_series(arrays.y, arrays.exposure, arrays.covariates, arrays.start, before, after, each=each)
+
+
+def as_arrays(arrays: DesignArrays, series: Sequence[Series]) -> DesignArrays:
+    """Return the series as a design's arrays, one row each."""
+    T = len(arrays.periods)
+    status = np.full((len(series), T), EXCLUDED, dtype=np.int8)
+    for g, s in enumerate(series):
+        row = arrays.status[s.rows[0]]
+        status[g, (row != TREATED) | s.after] = row[(row != TREATED) | s.after]
+    return DesignArrays(
+        y=np.stack([np.where(s.used, s.y, np.nan) for s in series]),
+        exposure=None if arrays.exposure is None else np.stack([s.exposure for s in series]),
+        start=np.array([s.start for s in series]),
+        status=status,
+        covariates=np.stack([s.covariates for s in series]),
+        areas=_labels(arrays, series),
+        periods=arrays.periods,
+        anticipation=arrays.anticipation,
+    )
+
+
+def _labels(arrays: DesignArrays, series: Sequence[Series]) -> tuple[str, ...]:
+    made: list[str] = []
+    for s in series:
+        if len(s.rows) == 1:
+            made.append(arrays.areas[int(s.rows[0])])
+            continue
+        label = f"{len(s.rows)} areas from {periods.label(arrays.periods[s.start])}"
+        made.append(label if label not in made else f"{label}, group {len(made) + 1}")
+    return tuple(made)
+
+
+def find_problems(arrays: DesignArrays, series: Sequence[Series], *, counts: bool) -> Problems:
+    """Return what keeps series from being answered at all.
+
+    Parameters
+    ----------
+    arrays : DesignArrays
+        Of the series: see :func:`as_arrays`.
+    series : sequence of Series
+    counts : bool
+        Whether the model is one of counts on the log scale.
+    """
+    found = Problems()
+    word = periods.describe_frequency(arrays.periods)
+    least = LEAST_BEFORE[periods.per_year(arrays.periods)]
+    for name, s in zip(arrays.areas, series, strict=True):
+        before = int(s.before.sum())
+        if before < least:
+            found.add(
+                f"{before} known {word}s before the start, and {least} are needed",
+                where=name,
+                fix="Give earlier data; a difference-in-differences needs fewer.",
+                rule="few_before",
+            )
+        if not s.after.any():
+            found.add(f"no {word} from the start on is known", where=name, rule="no_after")
+        if before and counts and s.y[s.before].sum() == 0:
+            found.add(
+                f"there is not one event before the start ({before} {word}s), so nothing to compare with",
+                where=name,
+                fix="Sum areas, or use a longer window.",
+                rule="no_events",
+            )
+        elif before and float(np.ptp(s.y[s.used])) == 0:
+            found.add(f"the outcome is {s.y[s.used][0]:g} in every {word}", where=name, rule="constant_series")
+        elif before and not counts and float(np.ptp(s.rate[s.before])) == 0:
+            found.add(
+                f"the outcome is {s.y[s.before][0]:g} in every {word} before the start",
+                where=name,
+                rule="constant_series",
+            )
+    return found
+
+
+def only_row(g: int, size: int, index: NDArray[np.int64] | int = 0) -> NDArray[np.int64]:
+    """Return an index that enters row `g` of `size` rows alone, for a term of one series."""
+    row: NDArray[np.int64] = np.atleast_2d(np.asarray(index, dtype=np.int64))
+    out = np.full((size, row.shape[1]), -1, dtype=np.int64)
+    out[g] = row[0]
+    return out
+
+
+def season_terms(kind: str, harmonics: int, arrays: DesignArrays, sd: float) -> list[Term]:
+    """Return the season of each series.
+
+    Parameters
+    ----------
+    kind : {"auto", "smooth", "harmonics", "none"}
+        A random walk around the year (the default where there are quarters or months), or waves.
+    harmonics : int
+        Pairs of waves.
+    arrays : DesignArrays
+        Of the series.
+    sd : float
+        Scale of the half-normal prior of a step around the year.
+    """
+    per_year = periods.per_year(arrays.periods)
+    if kind == "none" or per_year == 1:
+        return []
+    G, T = arrays.y.shape
+    time = np.arange(T)
+    if kind in ("auto", "smooth"):
+        ring = Seasonal(per_year, "season_sd", HalfNormal(sd))
+        return [Term(f"season_{g}", ring, only_row(g, G, time % per_year)) for g in range(G)]
+    terms = []
+    for k in range(1, min(harmonics, per_year // 2) + 1):
+        angle = 2 * np.pi * k * time / per_year
+        waves = {"cos": np.cos(angle)} if 2 * k == per_year else {"sin": np.sin(angle), "cos": np.cos(angle)}
+        rows = np.arange(G)[:, None]
+        terms += [Term(f"{name}_{k}", Fixed(0.0, _WAVE_SD, G), rows, wave[None, :]) for name, wave in waves.items()]
+    return terms
