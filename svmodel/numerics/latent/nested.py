@@ -64,19 +64,45 @@ class Nested:
         return float(self.weights.max())
 
     def draw(self, size: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
-        """Return draws of the field, shape (size, p), and of theta, shape (size, k), in random order."""
+        """Return draws of the field, shape (size, p), and of theta, shape (size, k), in random order.
+
+        A field is drawn at one of the points. Theta is spread over the gaps between the points, along each coordinate:
+        quantiles of some fifty points alone would make intervals of hyperparameters too short.
+        """
         u = (np.arange(size) + rng.random()) / size
         edges = np.cumsum(self.weights)
         which = np.minimum(np.searchsorted(edges / edges[-1], u, side="right"), len(self.weights) - 1)
         p, k = self.problem.grid.size, len(self.problem.hypers)
-        field, theta = np.empty((size, p)), np.empty((size, k))
+        field, theta = np.empty((size, p)), self._spread(which, rng.random((size, k)))
         for m in np.unique(which):
             part, mine = self.parts[m], np.flatnonzero(which == m)
             centre = part.mode + self.problem.mean_shift(part)
             field[mine] = (centre[:, None] + part.scatter(rng.standard_normal((p, len(mine))))).T
-            theta[mine] = part.theta
         order = rng.permutation(size)
         return field[order], theta[order]
+
+    def _spread(self, which: NDArray[np.int64], u: Floats) -> Floats:
+        """Return theta of draws at points `which`, shape (size, k).
+
+        Along each coordinate a point's weight lies half on either side of it, evenly up to an edge between it and the
+        next point. The edge is nearer to the heavier of the two, so that a far point of hardly any weight draws none
+        of its neighbour's towards itself. `u` is uniform, and says where within its weight a draw lies.
+        """
+        points = np.array([part.theta for part in self.parts])
+        out = points[which]
+        if len(points) == 1:
+            return out
+        for j in range(points.shape[1]):
+            rank = np.argsort(points[:, j], kind="stable")
+            x, w = points[rank, j], self.weights[rank]
+            top = np.cumsum(w)
+            edge = x[:-1] + np.diff(x) * w[1:] / (w[1:] + w[:-1])
+            edges = np.concatenate([[2 * x[0] - edge[0]], edge, [2 * x[-1] - edge[-1]]])
+            share = np.concatenate([[0.0], np.column_stack([top - w / 2, top]).ravel()])
+            value = np.concatenate([edges[:1], np.column_stack([x, edges[1:]]).ravel()])
+            place = np.argsort(rank)[which]
+            out[:, j] = np.interp(top[place] - w[place] * (1 - u[:, j]), share, value)
+        return out
 
 
 @dataclass(frozen=True, eq=False)
