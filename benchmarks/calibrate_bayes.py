@@ -1,0 +1,238 @@
+"""Bayesian models: ranks of truths drawn from the prior, and coverage of intervals where the model is right and wrong.
+
+Two studies. Simulation-based calibration of every model and engine: do its probabilities mean what they say where prior
+and model are right? And panels with effects that are fixed, on which the model is right or wrong in a known way. Run by
+`make calibrate`; writes results/calibration_bayes.csv, _coverage.csv, .md and pictures. The same seed and numbers give
+the same tables, with any number of processes. A part that is run alone (`--only`) replaces its own lines.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from calibrate_bayes_figures import picture
+from calibrate_bayes_page import page
+
+from svmodel import simulate
+from svmodel.bayes import HierarchicalDiD, simulation_based_calibration
+from svmodel.bayes.answer import Question
+from svmodel.errors import EstimationError
+from svmodel.seeds import derive_seed
+
+SEED = 2026
+RESULTS = Path(__file__).parent / "results"
+ENGINES = {"laplace": 1000, "nuts": 200}
+#: Templates are small, so that a fit by chains takes a second or two.
+AREAS, MONTHS = 12, 24
+
+
+def template(mean: float = 8.0, cohorts: Sequence[tuple[int, int]] = ((10, 2), (14, 2))) -> Any:
+    """Return the arrays of a small design: its outcomes only say which cells are known."""
+    made = simulate.panel(AREAS, MONTHS, mean=mean, cohorts=cohorts, seed=1)
+    return made.design("violence").arrays
+
+
+def hierarchical(**choices: Any) -> Callable[[], Question]:
+    """Return a maker of the question that a hierarchical difference-in-differences asks."""
+    mean = choices.pop("mean", 8.0)
+    return lambda: HierarchicalDiD(**choices).ask(template(mean))
+
+
+def ring(n: int) -> list[tuple[str, str]]:
+    """Return the borders of areas that stand in a ring."""
+    names = template().areas
+    return [(names[i], names[(i + 1) % n]) for i in range(n)]
+
+
+#: Model -> what makes its question. All priors are those that the estimators have by default.
+TEMPLATES: dict[str, Callable[[], Question]] = {
+    "HierarchicalDiD, partial pooling": hierarchical(),
+    "HierarchicalDiD, half an event a month": hierarchical(mean=0.5),
+    "HierarchicalDiD, no pooling": hierarchical(pooling="none"),
+    "HierarchicalDiD, complete pooling": hierarchical(pooling="complete"),
+    "HierarchicalDiD, by horizon": hierarchical(by_horizon=True),
+    "HierarchicalDiD, over cohorts": hierarchical(over="cohorts"),
+    "HierarchicalDiD, Poisson": hierarchical(family="poisson"),
+    "HierarchicalDiD, on a map": lambda: HierarchicalDiD(neighbours=ring(AREAS)).ask(template()),
+}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of panel, and whether the model is right for it."""
+
+    name: str
+    right: bool
+    panel: dict[str, Any]
+    cohorts: tuple[tuple[int, int], ...] = ((18, 20),)
+    estimator: HierarchicalDiD = field(default_factory=lambda: HierarchicalDiD(draws=2000))
+
+    def simulate(self, effect: float, seed: int) -> simulate.Simulation:
+        """Return one draw: 60 areas, 36 months, a mean of 5 unless the kind says otherwise."""
+        settings = {"mean": 5.0, "effect": effect, "cohorts": self.cohorts, **self.panel}
+        return simulate.panel(60, 36, seed=seed, **settings)
+
+    def seeds(self, effect: float, panels: int) -> list[int]:
+        """Return a stream of seeds of the kind's own: the first ones are the same for any number."""
+        children = np.random.SeedSequence(derive_seed(SEED, "bayes", self.name, effect)).spawn(panels)
+        return [int(c.generate_state(1, np.uint64)[0] >> np.uint64(1)) for c in children]
+
+
+STAGGERED = ((15, 7), (18, 7), (22, 6))
+LASTING = {"shock_sd": 0.25, "shock_persistence": 0.7}
+KINDS = (
+    Kind("20 treated", True, {}),
+    Kind("6 treated", True, {}, ((18, 6),)),
+    Kind("20 treated, three starts", True, {}, STAGGERED),
+    Kind("20 treated, variance 8 times the mean", True, {"dispersion": 1.4}),
+    Kind("6 treated, variance 8 times the mean", True, {"dispersion": 1.4}, ((18, 6),)),
+    Kind("3 treated", True, {}, ((18, 3),)),
+    Kind("20 treated, half an event a month", True, {"mean": 0.5}),
+    Kind("6 treated, half an event a month", True, {"mean": 0.5}, ((18, 6),)),
+    Kind("20 treated, shocks of areas that last", False, LASTING),
+    Kind("6 treated, shocks of areas that last", False, LASTING, ((18, 6),)),
+    Kind("20 treated, effect builds up over a year, three starts", False, {"build_up": 12}, STAGGERED),
+    Kind("20 treated, a fifth more next door", False, {"spillover": 1.2}),
+    Kind("20 treated, a tenth less next door", False, {"spillover": 0.9}),
+)
+EFFECTS = (1.0, 0.8)
+
+
+def one_panel(kind: Kind, effect: float, seed: int) -> dict[str, Any]:
+    """Return whether intervals of the average effect hold the truth, and whether the result warns."""
+    simulation = kind.simulate(effect, seed)
+    truth = simulation.truth["violence"].effect()
+    try:
+        result = kind.estimator.fit(simulation.design("violence"), seed=seed % 1000)
+    except EstimationError:
+        return {"refused": True}
+    ratio, events = result.effect("att", "rate_ratio"), result.effect("att", "events")
+    return {
+        "refused": False,
+        "covered": ratio.conf_low <= truth.rate_ratio <= ratio.conf_high,
+        "covered_events": events.conf_low <= truth.events <= events.conf_high,
+        "rejected": not ratio.conf_low <= 1 <= ratio.conf_high,
+        "below": ratio.conf_high < truth.rate_ratio,
+        "bias": math.log(ratio.estimate / truth.rate_ratio),
+        "width": math.log(ratio.conf_high / ratio.conf_low),
+        "warned": bool(result.diagnostics["inference_in_doubt"]),
+    }
+
+
+def _panels(job: tuple[Kind, float, list[int]]) -> list[dict[str, Any]]:
+    kind, effect, seeds = job
+    return [one_panel(kind, effect, seed) for seed in seeds]
+
+
+def line(kind: Kind, effect: float, drawn: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return one line of the table of panels."""
+    answered = [d for d in drawn if not d["refused"]]
+
+    def share(key: str) -> float:
+        return float(np.mean([d[key] for d in answered])) if answered else math.nan
+
+    keys = ("covered", "covered_events", "rejected", "below", "bias", "width", "warned")
+    told = {"panel": kind.name, "right": kind.right, "effect": effect, "panels": len(drawn)}
+    return {**told, "refused": len(drawn) - len(answered), **{k: share(k) for k in keys}}
+
+
+def coverage(kinds: Sequence[Kind], panels: int, jobs: int) -> pd.DataFrame:
+    """Return the coverage on every kind of panel, without an effect and with one."""
+    work = [(k, e, k.seeds(e, panels)) for k in kinds for e in EFFECTS]
+    block = 25
+    parts = [(k, e, s[i : i + block]) for k, e, s in work for i in range(0, len(s), block)]
+    if jobs == 1:
+        drawn = [_panels(part) for part in parts]
+    else:
+        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+            drawn = list(pool.map(_panels, parts))
+    held = iter(drawn)
+    return pd.DataFrame([line(k, e, [d for _ in range(0, len(s), block) for d in next(held)]) for k, e, s in work])
+
+
+def merged(path: Path, made: pd.DataFrame, keys: list[str], order: Sequence[str]) -> pd.DataFrame:
+    """Return the table with its new lines in the place of the old ones of the same keys."""
+    if path.exists() and len(made):
+        old = pd.read_csv(path)
+        fresh = set(map(tuple, made[keys].to_numpy()))
+        kept = [tuple(row) not in fresh for row in old[keys].to_numpy()]
+        made = pd.concat([old[kept], made], ignore_index=True)
+    elif path.exists():
+        return pd.read_csv(path)
+    place = {name: i for i, name in enumerate(order)}
+    return made.sort_values(keys[0], key=lambda c: c.map(place), kind="stable").reset_index(drop=True)
+
+
+def main() -> None:
+    """Run the studies and write their tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--fits", type=int, default=0, help="of each model; 1,000 by laplace and 200 by nuts unless given"
+    )
+    parser.add_argument("--engine", choices=[*ENGINES, "both"], default="both")
+    parser.add_argument("--panels", type=int, default=1000, help="of each kind, for coverage")
+    parser.add_argument("--only", default="", help="models whose name holds this; 'panels' for coverage alone")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    given = parser.parse_args()
+    begun = time.monotonic()
+    given.out.mkdir(parents=True, exist_ok=True)
+    study(given)
+    if given.only in ("", "panels"):
+        write(
+            given.out / "calibration_bayes_coverage.csv",
+            coverage(KINDS, given.panels, given.jobs),
+            ["panel", "effect"],
+            [k.name for k in KINDS],
+        )
+    tables = [given.out / f"calibration_bayes{name}.csv" for name in ("", "_coverage")]
+    path = given.out / "calibration_bayes.md"
+    path.write_text(page(*(pd.read_csv(t) if t.exists() else None for t in tables)), encoding="utf-8")
+    print(f"{path}: {time.monotonic() - begun:.0f} s, {given.jobs} processes")
+
+
+def write(path: Path, made: pd.DataFrame, keys: list[str], order: Sequence[str]) -> None:
+    """Write a table, the lines that were not made anew as they were."""
+    table = merged(path, made, keys, order)
+    table.to_csv(path, index=False, float_format="%.5g", lineterminator="\n")
+
+
+def study(given: argparse.Namespace) -> None:
+    """Calibrate every model that is asked for, by every engine."""
+    if given.only == "panels":
+        return
+    for engine in ENGINES if given.engine == "both" else [given.engine]:
+        for name, ask in TEMPLATES.items():
+            if given.only.lower() not in name.lower():
+                continue
+            question = ask()
+            begun = time.monotonic()
+            made = simulation_based_calibration(
+                question.model,
+                engine=engine,
+                target=question.target,
+                treatment=question.treatment,
+                fits=given.fits or ENGINES[engine],
+                seed=derive_seed(SEED, name),
+                jobs=given.jobs,
+            )
+            table = made.table().assign(model=name, engine=engine)
+            front = ["model", "engine", "quantity"]
+            table = table[[*front, *(c for c in table.columns if c not in front)]]
+            write(given.out / "calibration_bayes.csv", table, front, list(TEMPLATES))
+            picture(name, made).save(given.out / "calibration_bayes")
+            print(f"{name}, {engine}: {made.asked} fits, {time.monotonic() - begun:.0f} s, {len(made.failures)} failed")
+
+
+if __name__ == "__main__":
+    main()
