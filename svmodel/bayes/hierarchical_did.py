@@ -14,6 +14,7 @@ from svmodel.bayes.ratio_prior import Belief, ratio_prior
 from svmodel.errors import EstimationError, Problems, did_you_mean
 from svmodel.numerics.latent.priors import HalfNormal
 from svmodel.numerics.latent.structures import Fixed, Independent, RandomWalk
+from svmodel.numerics.two_way import components
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -205,16 +206,23 @@ def _comparable(arrays: DesignArrays) -> tuple[NDArray[np.bool_], NDArray[np.boo
     """Return the treated cells that can be compared, all cells of the model, and what was left out."""
     exposed = np.ones(arrays.y.shape, dtype=bool) if arrays.exposure is None else arrays.exposure > 0
     treated, untreated = arrays.treated & exposed, arrays.untreated & exposed
+    seen, based = untreated.any(axis=0), np.asarray(untreated.any(axis=1))
     left_out = []
-    seen = untreated.any(axis=0)
     if (treated & ~seen).any():
         n = int((treated & ~seen).sum())
         left_out.append(f"{n:,} treated area-periods have no untreated area in the same period")
-    based = np.asarray(untreated.any(axis=1))
     lost = treated.any(axis=1) & ~based
     if lost.any():
         left_out.append(f"{int(lost.sum())} treated areas have no known period before the start")
-    target = treated & seen & based[:, None]
+    label = components(untreated)
+    own = np.where(based, label[untreated.argmax(axis=1)], -2)
+    linked = own[:, None] == label[None, :]
+    apart = treated & seen & based[:, None] & ~linked
+    if apart.any():
+        left_out.append(
+            f"no chain of known counts links {int(apart.sum()):,} treated area-periods to untreated ones of their period"
+        )
+    target = treated & linked
     return target, target | untreated, left_out
 
 
