@@ -220,7 +220,7 @@ def _comparable(arrays: DesignArrays) -> tuple[NDArray[np.bool_], NDArray[np.boo
     apart = treated & seen & based[:, None] & ~linked
     if apart.any():
         left_out.append(
-            f"no chain of known counts links {int(apart.sum()):,} treated area-periods to untreated ones of their period"
+            f"no chain of known counts links {int(apart.sum()):,} treated area-periods to untreated ones at the time"
         )
     target = treated & linked
     return target, target | untreated, left_out
