@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Convergence", "Posterior", "from_nested"]
+__all__ = ["Convergence", "Posterior", "from_nested", "from_trace"]
 
 #: Effective points of the hyperparameters below which the nested Laplace approximation is refused.
 FEWEST_POINTS = 10.0
@@ -140,3 +140,65 @@ def from_nested(nested: Nested, model: LatentModel, *, draws: int, seed: int) ->
     )
     details = {"draws": draws, "points": len(nested.parts), "evaluations": nested.evaluations}
     return Posterior("laplace", model.split(fields), hyper, convergence, details)
+
+
+def from_trace(trace: Any, model: LatentModel, *, details: Mapping[str, float | str]) -> Posterior:
+    """Take chains over: ArviZ's InferenceData (before 1.0) or DataTree (since).
+
+    Parameters
+    ----------
+    trace : InferenceData or DataTree
+        With a variable for each term and each hyperparameter of the model.
+    model : LatentModel
+    details : mapping
+
+    Returns
+    -------
+    Posterior
+        Draws in the order of the chains. Convergence is judged on every effect and every hyperparameter: the
+        rank-normalised split R-hat and the effective draws of Vehtari and others (2021), *Bayesian Analysis* 16(2).
+    """
+    chains = {name: _chains(trace, name) for name in (*(t.name for t in model.terms), *model.hypers)}
+    effects = {t.name: _joined(chains[t.name]).reshape(-1, t.structure.size) for t in model.terms}
+    hyper = {name: _joined(chains[name]).reshape(-1) for name in model.hypers}
+    return Posterior("nuts", effects, hyper, convergence_of(trace, chains), details)
+
+
+def convergence_of(trace: Any, chains: Mapping[str, Floats]) -> Convergence:
+    """Judge chains by name, each of shape (chains, draws, ...), and the sampler's own statistics in the trace."""
+    import arviz as az
+
+    labels, columns = [], []
+    for name, values in chains.items():
+        flat = values.reshape(*values.shape[:2], -1)
+        for k in range(flat.shape[2]):
+            # an effect that cannot move (the only one of a walk, say) has nothing to converge
+            if np.ptp(flat[:, :, k]) > 0 or not np.isfinite(flat[:, :, k]).all():
+                labels.append(name if flat.shape[2] == 1 else f"{name}[{k}]")
+                columns.append(flat[:, :, k])
+    r_hat = np.array([az.rhat(c, method="rank") for c in columns], dtype=np.float64)
+    bulk = np.array([az.ess(c, method="bulk") for c in columns], dtype=np.float64)
+    tail = np.array([az.ess(c, method="tail") for c in columns], dtype=np.float64)
+    statistics = trace["sample_stats"]
+    energy = np.asarray(statistics["energy"].values, dtype=np.float64)
+    # Betancourt (2016), arXiv:1604.00695, equation 6
+    fraction = (np.diff(energy, axis=1) ** 2).sum(axis=1) / ((energy - energy.mean(axis=1, keepdims=True)) ** 2).sum(
+        axis=1
+    )
+    worst = int(np.argmax(r_hat))
+    return Convergence(
+        r_hat=float(r_hat[worst]),
+        ess_bulk=float(bulk.min()),
+        ess_tail=float(tail.min()),
+        worst=labels[worst],
+        divergences=int(np.asarray(statistics["diverging"].values).sum()),
+        energy=float(fraction.min()),
+    )
+
+
+def _chains(trace: Any, name: str) -> Floats:
+    return np.asarray(trace["posterior"][name].values, dtype=np.float64)
+
+
+def _joined(chains: Floats) -> Floats:
+    return chains.reshape(-1, *chains.shape[2:])

@@ -1,0 +1,224 @@
+"""The numbers that the PyMC form of a latent model rests on: tables of counts, bases, and what data say of effects."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from svmodel.numerics.latent.priors import Beta, Exponential, GammaPrecision, HalfNormal
+from svmodel.numerics.latent.structures import AR1, BYM2, Fixed, Independent, RandomWalk, Seasonal
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from svmodel.bayes.description import LatentModel, Term
+    from svmodel.numerics.latent.priors import HyperPrior
+    from svmodel.numerics.latent.structures import Structure
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["FIRST_COUNTS", "Block", "block_of", "grid_data", "prior_data"]
+
+#: Factors of a rising factorial that are taken as they stand; Stirling's series from there is exact to 1e-14.
+FIRST_COUNTS = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """One term: its coordinates, and how it enters the grid.
+
+    Attributes
+    ----------
+    name, free : str
+        Of the term, and of its free variable.
+    structure : Structure
+    coordinates : int
+        Free ones; fewer than effects where a sum is held at zero.
+    over : {"none", "rows", "columns", "cells"}
+        What the effect in a cell depends on.
+    gathers : bool
+        Whether effects are picked by an index, in place of standing in order.
+    weighted : bool
+        Whether they are multiplied by a value.
+    data : mapping of str to ndarray
+    start : ndarray
+        Of the free variable.
+    """
+
+    name: str
+    structure: Structure
+    coordinates: int
+    over: Literal["none", "rows", "columns", "cells"]
+    gathers: bool
+    weighted: bool
+    data: Mapping[str, NDArray[Any]]
+    start: Floats
+
+    @property
+    def free(self) -> str:
+        """Name of the free variable."""
+        return f"{self.name}:free"
+
+    @property
+    def key(self) -> Hashable:
+        """What is compiled in."""
+        s = self.structure
+        own = (getattr(s, "order", 0), getattr(s, "zero_sum", False), tuple(s.hypers), s.mean if s.hypers else 0.0)
+        return (self.name, type(s).__name__, s.size, own, self.over, self.gathers, self.weighted)
+
+
+def prior_data(prior: HyperPrior) -> Floats:
+    """Return the numbers of a prior, in the order of its arguments."""
+    if isinstance(prior, HalfNormal):
+        return np.array([prior.scale])
+    if isinstance(prior, Exponential):
+        # PyMC's exponential takes a rate
+        return np.array([prior.rate])
+    if isinstance(prior, GammaPrecision):
+        return np.array([prior.shape, prior.rate])
+    if isinstance(prior, Beta):
+        return np.array([prior.a, prior.b, prior.low])
+    raise TypeError(f"no PyMC form of the prior {type(prior).__name__}")
+
+
+def grid_data(model: LatentModel) -> dict[str, Floats]:
+    """Return outcomes, offsets and tables of counts; unknown cells hold zeros, which `known` leaves out."""
+    known = model.known
+    found = {
+        "known": known.astype(np.float64),
+        "y": np.where(known, model.y, 0.0),
+        "offset": np.where(known, model.offset, 0.0),
+    }
+    if model.trials is not None:
+        found["trials"] = np.where(known, np.broadcast_to(model.trials, known.shape), 0.0)
+    if model.sd is not None:
+        found["sd"] = np.where(known, np.broadcast_to(model.sd, known.shape), 1.0)
+    if model.family == "negative_binomial":
+        count, times = np.unique(model.y[known], return_counts=True)
+        found["first"] = np.array([times[count > j].sum() for j in range(FIRST_COUNTS)], dtype=np.float64)
+        beyond = count > FIRST_COUNTS
+        # never empty: a count that does not occur
+        found["table_count"] = np.append(count[beyond], FIRST_COUNTS + 1.0)
+        found["table_times"] = np.append(times[beyond].astype(np.float64), 0.0)
+    return found
+
+
+def block_of(term: Term, model: LatentModel) -> Block:
+    """Return how a term enters the grid, with the numbers that it needs."""
+    shape = model.y.shape
+    index = np.broadcast_to(term.index, shape)
+    value = np.ones(shape) if term.value is None else np.broadcast_to(term.value, shape).astype(np.float64)
+    used = np.where(model.known & (index >= 0), value, 0.0)
+    over, picked = _reduced(index, term.structure.size)
+    data, start = _numbers(term.structure, _information(index, used, model, term.structure.size))
+    if picked is not None:
+        data["index"] = picked
+    if term.value is not None:
+        data["value"] = used
+    return Block(term.name, term.structure, len(start), over, picked is not None, term.value is not None, data, start)
+
+
+def _reduced(
+    index: NDArray[np.int64], size: int
+) -> tuple[Literal["none", "rows", "columns", "cells"], NDArray[np.int64] | None]:
+    """Return what an index depends on, and the index itself unless effects stand in order; `size` stands for none."""
+    filled = np.where(index < 0, size, index).astype(np.int64)
+    along = (filled == filled[:, :1]).all()
+    down = (filled == filled[:1]).all()
+    if along and down and size == 1 and filled[0, 0] == 0:
+        return "none", None
+    if along or down:
+        line = filled[:, 0] if along else filled[0]
+        in_order = len(line) == size and (line == np.arange(size)).all()
+        return ("rows" if along else "columns"), (None if in_order else line.copy())
+    return "cells", filled
+
+
+def _information(index: NDArray[np.int64], value: Floats, model: LatentModel, size: int) -> Floats:
+    """Return about how many units of precision the cells add to each effect, shape (size,)."""
+    weight = _cell_information(model) * value**2
+    live = (index >= 0) & (value != 0)
+    return np.bincount(index[live], weights=weight[live], minlength=size)
+
+
+def _cell_information(model: LatentModel) -> Floats:
+    """Return about the curvature of each cell's log-likelihood, from its outcome alone, shape (N, T)."""
+    y = np.where(model.known, model.y, 0.0)
+    if model.family == "gaussian":
+        assert model.sd is not None
+        factor = 1.0 if model.spread is None else model.spread.value(model.spread.start)
+        return np.broadcast_to((model.sd * factor) ** -2.0, y.shape)
+    if model.family == "binomial":
+        assert model.trials is not None
+        trials = np.broadcast_to(model.trials, y.shape)
+        share = (y.sum() + 0.5) / (trials[model.known].sum() + 1)
+        return trials * share * (1 - share)
+    shock = 0.0 if model.spread is None else model.spread.value(model.spread.start)
+    return y / (1 + shock**2 * y)
+
+
+def _numbers(structure: Structure, information: Floats) -> tuple[dict[str, NDArray[Any]], Floats]:
+    """Return a structure's data, and where its free variable starts."""
+    size = structure.size
+    if isinstance(structure, Fixed):
+        mean = np.full(size, float(structure.mean))
+        return {"mean": mean, "sd": np.full(size, float(structure.sd))}, mean
+    if isinstance(structure, Independent):
+        kept = information[: size - structure.zero_sum]
+        return {"information": kept}, np.zeros(len(kept))
+    if isinstance(structure, BYM2):
+        found = {
+            "information": information,
+            "variances": structure.variances,
+            "eigenvectors": np.ascontiguousarray(structure.eigenvectors.T),
+        }
+        return found, np.zeros(size)
+    if isinstance(structure, AR1):
+        basis = _cosines(size)
+        found = {
+            "basis": basis,
+            "information": basis.T**2 @ information,
+            "cosines": np.cos(np.pi * np.arange(size) / size),
+        }
+        return found, np.zeros(size)
+    if isinstance(structure, RandomWalk | Seasonal):
+        basis, eigenvalues, given = _walk_basis(structure)
+        found = {
+            "basis": basis,
+            "eigenvalues": eigenvalues,
+            "given": given,
+            "information": basis.T**2 @ information,
+        }
+        return found, np.zeros(len(eigenvalues))
+    raise TypeError(f"no PyMC form of the structure {type(structure).__name__}")
+
+
+def _walk_basis(structure: RandomWalk | Seasonal) -> tuple[Floats, Floats, Floats]:
+    """Return eigenvectors of a walk's precision but for the level, (size, k), what a step scales, and what is given."""
+    n = structure.size
+    if isinstance(structure, Seasonal):
+        D = np.eye(n) - np.roll(np.eye(n), 1, axis=1)
+        free = 1
+    else:
+        D = np.diff(np.eye(n), n=structure.order, axis=0)
+        free = structure.order
+    value, vector = np.linalg.eigh(D.T @ D)
+    basis, eigenvalues, given = vector[:, free:], value[free:], np.zeros(max(n - free, 0))
+    if isinstance(structure, RandomWalk) and structure.order == 2 and n > 1:
+        line = np.linspace(-0.5, 0.5, n)
+        length = np.sqrt(line @ line)
+        basis = np.column_stack([line / length, basis])
+        eigenvalues = np.concatenate([[0.0], eigenvalues])
+        given = np.concatenate([[(length * structure.slope_sd) ** -2.0], given])
+    return np.ascontiguousarray(basis), eigenvalues, given
+
+
+def _cosines(n: int) -> Floats:
+    """Return the orthonormal cosines of a series of n, in columns."""
+    t = np.arange(n) + 0.5
+    basis = np.cos(np.pi * t[:, None] * np.arange(n)[None, :] / n) * np.sqrt(2 / n)
+    basis[:, 0] /= np.sqrt(2)
+    return np.asarray(basis)

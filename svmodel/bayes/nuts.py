@@ -1,0 +1,158 @@
+"""The second engine: the same model in PyMC, sampled by NUTS.
+
+nutpie samples (Seyboldt, Carlson and Carpenter 2026 for its adaptation); where it is not installed PyMC itself does.
+A model is compiled once in a process for each shape: another of the same shape brings only its numbers.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import threading
+import warnings
+from collections import OrderedDict
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from svmodel.bayes._pymc_form import PyMCForm
+from svmodel.bayes.posterior import Posterior, from_trace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from svmodel.bayes.description import LatentModel
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["CHAINS", "compiled_shapes", "sample", "settled_imports"]
+
+CHAINS = 4
+#: Compiled models that are kept; the one that was asked for longest ago goes first.
+_KEPT = 16
+_COMPILED: OrderedDict[Hashable, Any] = OrderedDict()
+_LOCK = threading.Lock()
+
+
+def sample(model: LatentModel, *, draws: int = 4000, seed: int = 0, tune: int = 1000) -> Posterior:
+    """Sample a model's posterior with NUTS, in four chains.
+
+    Parameters
+    ----------
+    model : LatentModel
+    draws : int
+        In all, shared between the chains.
+    seed : int
+        The same seed gives the same draws on the same machine.
+    tune : int
+        Steps of each chain that adapt it and are thrown away.
+
+    Returns
+    -------
+    Posterior
+        Draws in the order of the chains. It may not have arrived: see
+        :attr:`svmodel.bayes.posterior.Convergence.problems`.
+
+    References
+    ----------
+    Hoffman and Gelman (2014), *Journal of Machine Learning Research* 15, 1593-1623.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from svmodel.bayes.description import LatentModel, Term
+    >>> from svmodel.numerics.latent.structures import Fixed
+    >>> rate = Term("rate", Fixed(0.0, 10.0), np.zeros((1, 1), dtype=int))
+    >>> model = LatentModel(np.full((1, 20), 9.0), np.zeros((1, 20)), (rate,), "poisson")
+    >>> posterior = sample(model, draws=2000, seed=1)
+    >>> posterior.convergence.arrived, f"{np.exp(posterior.effects['rate']).mean():.0f}"
+    (True, '9')
+    """
+    form = PyMCForm(model)
+    each = -(-draws // CHAINS)
+    if importlib.util.find_spec("nutpie") is None:
+        trace, sampler = _by_pymc(form, each, tune, seed), "pymc"
+    else:
+        trace, sampler = _by_nutpie(form, each, tune, seed), "nutpie"
+    return from_trace(
+        trace, model, details={"draws": each * CHAINS, "chains": CHAINS, "tune": tune, "sampler": sampler}
+    )
+
+
+def compiled_shapes() -> int:
+    """Return how many shapes of models this process has compiled and kept."""
+    return len(_COMPILED)
+
+
+@contextmanager
+def settled_imports() -> Iterator[None]:
+    """Silence what PyTensor says of BLAS from pip and ArviZ of its next version: neither is about the model."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*BLAS.*", category=UserWarning)
+        warnings.filterwarnings("ignore", message=r"\s*ArviZ is undergoing", category=FutureWarning)
+        yield
+
+
+def _by_nutpie(form: PyMCForm, draws: int, tune: int, seed: int) -> Any:
+    with settled_imports():
+        import nutpie
+
+        compiled, free = _compiled(form)
+        ready = replace(
+            compiled.with_data(**{name: form.data[name] for name in compiled.shared_data}),
+            initial_point_func=_start(form, free),
+        )
+        return nutpie.sample(
+            ready, draws=draws, tune=tune, chains=CHAINS, seed=seed, progress_bar=False, save_warmup=False
+        )
+
+
+def _compiled(form: PyMCForm) -> tuple[Any, list[tuple[str, int]]]:
+    """Return the compiled model of this shape, and its free variables with their sizes in order."""
+    import nutpie
+    import pytensor
+
+    with _LOCK:
+        if form.key not in _COMPILED:
+            # functions that run once need no C compiler; the density is compiled by numba whatever stands here
+            with pytensor.config.change_flags(mode="FAST_COMPILE"):
+                built = form.build()
+                made = nutpie.compile_pymc_model(built)
+            free = [built.rvs_to_values[variable].name for variable in built.free_RVs]
+            sizes = [int(np.prod(made.shapes[name], dtype=int)) for name in free]
+            plain = [variable.name for variable in built.free_RVs]
+            _COMPILED[form.key] = (made, list(zip(plain, sizes, strict=True)))
+        _COMPILED.move_to_end(form.key)
+        while len(_COMPILED) > _KEPT:
+            _COMPILED.popitem(last=False)
+        return _COMPILED[form.key]
+
+
+def _start(form: PyMCForm, free: list[tuple[str, int]]) -> Callable[[int | None], Floats]:
+    """Return where a chain begins, from its seed alone: never from the data of the model that was compiled."""
+    centre = np.concatenate([np.broadcast_to(form.start[name], (size,)) for name, size in free])
+
+    def begin(seed: int | None = None) -> Floats:
+        return np.asarray(centre + np.random.default_rng(seed).uniform(-1.0, 1.0, len(centre)))
+
+    return begin
+
+
+def _by_pymc(form: PyMCForm, draws: int, tune: int, seed: int) -> Any:
+    with settled_imports():
+        import pymc as pm
+
+        with form.build():
+            return pm.sample(
+                draws=draws,
+                tune=tune,
+                chains=CHAINS,
+                cores=1,
+                random_seed=np.random.SeedSequence(seed).generate_state(CHAINS).tolist(),
+                progressbar=False,
+                compute_convergence_checks=False,
+            )
