@@ -48,13 +48,17 @@ class HierarchicalDiD(AnswersDesigns):
         What has an effect of its own.
     by_horizon : bool
         Whether effects change with the periods since the start, as a random walk about their average.
+    lasting_shocks : int
+        Length, in periods, of blocks of time in each of which an area has a shock of its own that is estimated; 0 for
+        none. Half a year is a fair choice where what happens in one area in one month goes on in the next.
     neighbours : mapping, pairs or matrix, optional
         Borders between areas, as :func:`svmodel.adjacency.read_adjacency` takes them: area effects then follow the map
         (BYM2).
     family : {"negative_binomial", "poisson"}
-    area_sd, period_sd, effect_sd, horizon_sd, overdispersion : float
+    area_sd, period_sd, effect_sd, horizon_sd, shock_sd, overdispersion : float
         Scales of the half-normal priors of the standard deviations (log scale) of area effects, of a step of the period
-        effects, of effects about their mean, of their step by horizon, and of the shock that each count meets.
+        effects, of effects about their mean, of their step by horizon, of shocks that last, and of the shock that each
+        count meets.
     engine : {"laplace", "nuts"}
         Nested Laplace to explore; NUTS for a headline that is published. ``result.audit()`` runs the other.
     draws : int
@@ -74,8 +78,8 @@ class HierarchicalDiD(AnswersDesigns):
     out of the effect and of the model: the random walk would answer for them with nothing but its prior.
 
     *Supposes* that areas share the period effects (common trends on the log scale); that counts are independent given
-    the effects, so that shocks of an area that last are not in the interval (docs/coverage.md has what that costs);
-    that an effect does not spill over.
+    the effects, so that shocks of an area that last are not in the interval unless `lasting_shocks` has them
+    (docs/coverage.md has what that costs); that an effect does not spill over.
 
     References
     ----------
@@ -97,12 +101,14 @@ class HierarchicalDiD(AnswersDesigns):
     pooling: Literal["partial", "none", "complete"] = "partial"
     over: Literal["areas", "cohorts"] = "areas"
     by_horizon: bool = False
+    lasting_shocks: int = 0
     neighbours: Any = None
     family: Literal["negative_binomial", "poisson"] = "negative_binomial"
     area_sd: float = 0.7
     period_sd: float = 0.2
     effect_sd: float = 0.2
     horizon_sd: float = 0.1
+    shock_sd: float = 0.3
     overdispersion: float = 0.5
     engine: Literal["laplace", "nuts"] = "laplace"
     draws: int = 4000
@@ -114,10 +120,12 @@ class HierarchicalDiD(AnswersDesigns):
             value = getattr(self, name)
             if value not in valid:
                 found.add(f"there is no {name} {value!r}", fix=did_you_mean(str(value), valid), rule=name)
-        for name in ("area_sd", "period_sd", "effect_sd", "horizon_sd", "overdispersion"):
+        for name in ("area_sd", "period_sd", "effect_sd", "horizon_sd", "shock_sd", "overdispersion"):
             value = getattr(self, name)
             if not 0 < value < math.inf:
                 found.add(f"{name} must be above 0, not {value!r}", rule=name)
+        if isinstance(self.lasting_shocks, bool) or not isinstance(self.lasting_shocks, int) or self.lasting_shocks < 0:
+            found.add(f"lasting_shocks is a number of periods, not {self.lasting_shocks!r}", rule="lasting_shocks")
         if not 0 < self.level < 1:
             found.add(f"the level must lie between 0 and 1, not at {self.level!r}", rule="level")
         if isinstance(self.draws, bool) or not isinstance(self.draws, int) or self.draws < 100:
@@ -152,6 +160,7 @@ class HierarchicalDiD(AnswersDesigns):
             Term("intercept", Fixed(rate, 1.0), _NO_INDEX),
             Term("area", self._areas(arrays), areas),
             Term("period", RandomWalk(T, "period_sd", HalfNormal(self.period_sd)), np.arange(T)[None, :]),
+            *self._shocks(N, T),
             *_covariates(arrays, used),
             *self._effects(arrays, target),
         ]
@@ -166,6 +175,15 @@ class HierarchicalDiD(AnswersDesigns):
         from svmodel.bayes.maps import bym2
 
         return bym2(self.neighbours, arrays.areas, prior)
+
+    def _shocks(self, areas: int, periods: int) -> list[Term]:
+        """Return shocks of areas by blocks of time: independent, a type I interaction (Knorr-Held 2000)."""
+        if not self.lasting_shocks:
+            return []
+        blocks = math.ceil(periods / self.lasting_shocks)
+        structure = Independent(areas * blocks, "shock_sd", HalfNormal(self.shock_sd))
+        time = np.arange(periods)[None, :] // self.lasting_shocks
+        return [Term("shock", structure, np.arange(areas)[:, None] * blocks + time)]
 
     def _effects(self, arrays: DesignArrays, target: NDArray[np.bool_]) -> list[Term]:
         belief = ratio_prior(self.prior)
