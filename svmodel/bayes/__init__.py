@@ -10,6 +10,7 @@ _NAMES: dict[str, str] = {
     "InterruptedTimeSeries": "interrupted_time_series",
     "LatentModel": "description",
     "RatioPrior": "ratio_prior",
+    "StructuralCounterfactual": "structural_counterfactual",
     "Term": "description",
     "simulation_based_calibration": "calibration",
 }
