@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -27,7 +28,7 @@ class RatioPrior:
     Examples
     --------
     >>> print(RatioPrior(1.0, 0.35).describe())
-    a change of +0%, with 95% probability between -50% and +99%
+    no change, with 95% probability between -50% and +99%
     """
 
     median: float = 1.0
@@ -57,10 +58,10 @@ class RatioPrior:
     def describe(self) -> str:
         """Return the prior in words."""
         low, high = (100 * (v - 1) for v in self.limits)
-        return (
-            f"a change of {100 * (self.median - 1):+.0f}%, with 95% probability between {low:+.0f}% and "
-            f"{high if high < 1e6 else math.inf:+,.0f}%"
-        )
+        size = f"{100 * (self.median - 1):+.0f}%"
+        middle = "no change" if size in ("+0%", "-0%") else f"a change of {size}"
+        ends = f"{low:+.0f}% and {high:+,.0f}%" if high < 1e4 else "any fall and any rise"
+        return f"{middle}, with 95% probability between {ends}"
 
 
 #: Named beliefs. Sceptical: large effects are rare, 95% within a fifth either way (Spiegelhalter, Abrams and Myles
@@ -73,20 +74,37 @@ NAMED = {
     "flat": RatioPrior(1.0, 10.0),
 }
 
-#: A prior by name or by its numbers.
-Belief: TypeAlias = "str | RatioPrior"
+#: A prior by name or by its numbers; a study file gives these as ``{median: 0.9, sd: 0.2}``.
+Belief: TypeAlias = "str | RatioPrior | Mapping[str, float]"
+_NUMBERS = ("median", "sd")
 
 
 def ratio_prior(belief: Belief) -> RatioPrior:
-    """Return the prior that a name stands for, or the prior itself.
+    """Return the prior that a name or its numbers stand for, or the prior itself.
 
     Raises
     ------
     EstimationError
-        If there is no prior of that name.
+        If there is no prior of that name, or the numbers are not a median and an s.d.
+
+    Examples
+    --------
+    >>> ratio_prior("sceptical") == ratio_prior({"median": 1, "sd": 0.1})
+    True
     """
     if isinstance(belief, RatioPrior):
         return belief
+    if isinstance(belief, Mapping):
+        unknown = [k for k in belief if k not in _NUMBERS]
+        numbers = [belief[k] for k in _NUMBERS if k in belief]
+        if unknown or len(numbers) < len(_NUMBERS):
+            told = f" and not {', '.join(map(repr, unknown))}" if unknown else ""
+            raise EstimationError(f"a prior of a rate ratio is given by `median` and `sd`{told}")
+        if not all(isinstance(v, int | float) and not isinstance(v, bool) for v in numbers):
+            raise EstimationError(
+                f"the median and the s.d. of a prior are numbers, not {numbers[0]!r} and {numbers[1]!r}"
+            )
+        return RatioPrior(float(numbers[0]), float(numbers[1]))
     if belief in NAMED:
         return NAMED[belief]
     raise EstimationError(f"there is no prior {belief!r}. {did_you_mean(str(belief), NAMED)}")
