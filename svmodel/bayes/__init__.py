@@ -9,6 +9,8 @@ _NAMES: dict[str, str] = {
     "HierarchicalDiD": "hierarchical_did",
     "InterruptedTimeSeries": "interrupted_time_series",
     "LatentModel": "description",
+    "MetaAnalysis": "meta_analysis",
+    "MetaResult": "meta_analysis",
     "RatioPrior": "ratio_prior",
     "StructuralCounterfactual": "structural_counterfactual",
     "Term": "description",

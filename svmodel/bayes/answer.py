@@ -141,7 +141,7 @@ class AnswersDesigns:
         posterior = arrived(run(question.model, me.engine, draws=me.draws, seed=seed), design.describe())
         return assemble(self, design, question, posterior, seed)
 
-    def details(self, question: Question, posterior: Posterior, cells: TreatedCells) -> dict[str, Any]:
+    def details(self, question: Question, posterior: Posterior, cells: TreatedCells) -> dict[str, Any]:  # noqa: ARG002
         """Return plain numbers of the model's own, for the diagnostics."""
         return {}
 

@@ -103,7 +103,7 @@ class InterruptedTimeSeries(AnswersDesigns):
     Examples
     --------
     >>> from svmodel import simulate
-    >>> made = simulate.panel(1, 72, mean=60, effect=0.7, cohorts=((48, 1),), seed=1)
+    >>> made = simulate.panel(1, 84, mean=100, dispersion=0.01, effect=0.7, cohorts=((60, 1),), seed=1)
     >>> result = InterruptedTimeSeries(slope_change=False, draws=500).fit(made.design("violence"), seed=1)
     >>> effect = result.effect("att", "rate_ratio")
     >>> effect.conf_low < 0.7 < effect.conf_high < 1
@@ -206,7 +206,7 @@ class InterruptedTimeSeries(AnswersDesigns):
             terms.append(Term("effect_slope", Fixed(slope.mean_log, slope.sd, G), rows, turned))
         return terms
 
-    def details(self, question: Question, posterior: Posterior, cells: TreatedCells) -> dict[str, Any]:
+    def details(self, question: Question, posterior: Posterior, cells: TreatedCells) -> dict[str, Any]:  # noqa: ARG002
         """Return the change of level at the start and of slope a year, for each series."""
         assert isinstance(question, SeriesQuestion)
         held, ends = question.arrays, [0.5, 0.5 - self.level / 2, 0.5 + self.level / 2]

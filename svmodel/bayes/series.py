@@ -49,12 +49,16 @@ class SeriesQuestion(Question):
     arrays: DesignArrays = field(kw_only=True)
     members: NDArray[np.int64] = field(kw_only=True)
 
-    def cells(self, posterior: Posterior, arrays: DesignArrays, level: float) -> TreatedCells:
+    def cells(self, posterior: Posterior, arrays: DesignArrays, level: float) -> TreatedCells:  # noqa: ARG002
         """Return draws of expected counts of the treated periods, with and without the intervention."""
         return replace(super().cells(posterior, self.arrays, level), members=self.members)
 
     def path(
-        self, posterior: Posterior, arrays: DesignArrays, level: float, parents: Mapping[str, str] | None = None
+        self,
+        posterior: Posterior,
+        arrays: DesignArrays,  # noqa: ARG002
+        level: float,
+        parents: Mapping[str, str] | None = None,
     ) -> pd.DataFrame:
         """Return observed and expected outcomes of series that are one area, and of all of them together."""
         return self.without_sums(super().path(posterior, self.arrays, level, parents))

@@ -119,7 +119,7 @@ class StructuralCounterfactual(AnswersDesigns):
     Examples
     --------
     >>> from svmodel import simulate
-    >>> made = simulate.panel(8, 60, mean=60, effect=0.7, cohorts=((48, 1),), seed=1)
+    >>> made = simulate.panel(8, 60, mean=60, dispersion=0.01, effect=0.7, cohorts=((48, 1),), seed=1)
     >>> result = StructuralCounterfactual(draws=500).fit(made.design("violence"), seed=1)
     >>> effect = result.effect("att", "rate_ratio")
     >>> effect.conf_low < 0.7 < effect.conf_high < 1
