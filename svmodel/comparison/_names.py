@@ -26,9 +26,14 @@ _WORDS = {
     "SyntheticDiD": "Synthetic DiD",
     "InterruptedTimeSeries": "Interrupted series",
     "StructuralTimeSeries": "Structural series",
+    "HierarchicalDiD": "Hierarchical DiD",
+    "StructuralCounterfactual": "Structural counterfactual",
 }
 #: Choices that change no estimate.
-_SILENT = ("family", "level", "inference", "only_average", "draws", "n_draws", "n_boot", "simultaneous", "few_treated")
+_SILENT = (
+    *("family", "level", "inference", "only_average", "draws", "n_draws", "n_boot", "simultaneous", "few_treated"),
+    "engine",
+)
 
 
 def label(estimator: Estimator) -> str:
@@ -42,11 +47,13 @@ def label(estimator: Estimator) -> str:
     """
     name = type(estimator).__name__
     words = _WORDS.get(name, name)
+    if type(estimator).__module__.startswith("svmodel.bayes."):
+        words = f"Bayesian {words[0].lower()}{words[1:]}"
     if not is_dataclass(estimator) or isinstance(estimator, type):
         return words
     kind = str(getattr(estimator, "family", ""))
     if kind:
-        words += f" {kind.capitalize() if kind == 'poisson' else kind}"
+        words += f" {kind.capitalize() if kind == 'poisson' else kind.replace('_', ' ')}"
     made: Any = type(estimator)
     chosen = []
     for one in fields(made):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -15,8 +16,6 @@ from svmodel.present import prose, protected
 from svmodel.present.disclosure import CONFIDENTIAL
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from svmodel.design import Intervention
     from svmodel.panel import Panel
     from svmodel.present.disclosure import Disclosure
@@ -38,17 +37,30 @@ METHOD_NAMES = {
     "StructuralTimeSeries": "Structural time series",
     "SyntheticControl": "Synthetic control",
     "SyntheticDiD": "Synthetic difference-in-differences",
+    "HierarchicalDiD": "Hierarchical difference-in-differences",
+    "bayes.InterruptedTimeSeries": "Bayesian interrupted time series",
+    "StructuralCounterfactual": "Bayesian structural counterfactual",
 }
-_CHOICES = {"poisson": "Poisson", "dr": "doubly robust", "ipw": "inverse probability weighting", "reg": "regression"}
+_CHOICES = {"poisson": "Poisson", "ar1": "that last", "dr": "doubly robust", "ipw": "inverse probability weighting", "reg": "regression"}
 #: Choices whose value says by itself what it is.
 _PLAIN = ("family", "method")
 #: Choices that no reader of a page can tell from the name; they stand under methods.
-_SILENT = ("draws", "n_draws", "n_boot", "level", "warmup", "chains", "simultaneous", "solver", "only_average")
+_SILENT = (
+    *("draws", "n_draws", "n_boot", "level", "warmup", "chains", "simultaneous", "solver", "only_average"),
+    *("engine", "neighbours", "persistence", "slope_prior"),
+    *("area_sd", "period_sd", "effect_sd", "horizon_sd", "overdispersion", "trend_sd", "season_sd", "shock_sd"),
+    *("level_sd", "level_df", "common_sd", "control_sd", "explained", "explained_df"),
+)
 _PHRASES = {
     ("controls", "untreated"): "beside untreated areas",
     ("controls", "sum"): "beside the sum of untreated areas",
     ("controls", "none"): "by itself",
     ("augment", "ridge"): "ridge-augmented",
+    ("pooling", "partial"): "effects pooled in part",
+    ("pooling", "none"): "each effect by itself",
+    ("pooling", "complete"): "one effect for all",
+    ("over", "areas"): "by area",
+    ("over", "cohorts"): "by start",
 }
 #: Numbers of these are no counts of people, and stay readable under every disclosure rule.
 _UNITS = re.compile(
@@ -282,14 +294,29 @@ def _choice(key: str, value: object) -> str:
     >>> _choice("family", "poisson"), _choice("control", "not_yet_treated"), _choice("slope_change", False)
     ('Poisson', 'control not yet treated', 'no slope change')
     """
-    if (key, value) in _PHRASES:
+    if (key, str(value)) in _PHRASES:
         return _PHRASES[key, str(value)]
+    if key == "prior":
+        return prior_words(value)
     name = key.replace("_", " ")
     if isinstance(value, bool):
         return name if value else f"no {name}"
     values = value if isinstance(value, tuple) else (value,)
     text = ", ".join(_CHOICES.get(str(v), str(v).replace("_", " ")) for v in values)
     return text if key in _PLAIN else f"{name} {text}"
+
+
+def prior_words(value: object) -> str:
+    """Return a prior that a study chose: its name, or its middle and spread.
+
+    Examples
+    --------
+    >>> prior_words("sceptical"), prior_words({"median": 0.9, "sd": 0.2})
+    ('sceptical prior', 'prior about 0.9, s.d. 0.2')
+    """
+    if isinstance(value, Mapping):
+        return f"prior about {value.get('median')}, s.d. {value.get('sd')}"
+    return f"{value} prior"
 
 
 def _short(text: str, words: int = 4) -> str:

@@ -28,17 +28,22 @@ __all__ = [
     "read_layout",
 ]
 
-#: Rooms whose public frozen dataclasses with a ``fit`` are estimators.
-_ROOMS = ("svmodel.did", "svmodel.counterfactual")
+#: Rooms whose public frozen dataclasses with a ``fit`` of a design are estimators.
+_ROOMS = ("svmodel.did", "svmodel.counterfactual", "svmodel.bayes")
 _NOTEBOOK = "area_evaluation"
 #: Names of the notebooks that are shipped.
-_NOTEBOOKS = (_NOTEBOOK, "did_evaluation", "synthetic_control")
+_NOTEBOOKS = (_NOTEBOOK, "did_evaluation", "synthetic_control", "bayesian_evaluation")
 
 
 @cache
 def estimators() -> dict[str, type[Any]]:
-    """Return every estimator by name."""
-    return {name: thing for room in _ROOMS for name, thing in _choosable(room, "fit").items()}
+    """Return every estimator by name; a name that an earlier room has taken stands with its room in front."""
+    found: dict[str, type[Any]] = {}
+    for room in _ROOMS:
+        for name, thing in _choosable(room, "fit").items():
+            if "design" in inspect.signature(thing.fit).parameters:
+                found[f"{room.removeprefix('svmodel.')}.{name}" if name in found else name] = thing
+    return found
 
 
 @cache

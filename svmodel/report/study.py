@@ -179,7 +179,14 @@ class InferenceSpec:
 
 
 def _label(name: str, choices: Mapping[str, Any]) -> str:
-    return f"{name}({', '.join(f'{k}={v}' for k, v in choices.items())})" if choices else name
+    return f"{name}({', '.join(f'{k}={_written(v)}' for k, v in choices.items())})" if choices else name
+
+
+def _written(value: Any) -> str:
+    """Return a choice as a study file writes it."""
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{k}: {v}' for k, v in value.items())}}}"
+    return str(value)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from svmodel import __version__, periods
 from svmodel.present import prose
 from svmodel.present.tables import Table, key_value_table
-from svmodel.report.area_view import METHOD_NAMES, named
+from svmodel.report.area_view import METHOD_NAMES, named, prior_words
 from svmodel.report.content import Block, Folded, Heading, Points, Section, Words
 from svmodel.report.sections.method_words import METHODS, assumptions
 
@@ -139,7 +139,10 @@ def _choices(view: AreaView) -> str:
     """Return each estimator with the choices that the study makes for it."""
     words = []
     for spec in view.study.estimators:
-        chosen = [f"{k.replace('_', ' ')} {str(v).replace('_', ' ')}" for k, v in spec.choices.items()]
+        chosen = [
+            prior_words(v) if k == "prior" else f"{k.replace('_', ' ')} {str(v).replace('_', ' ')}"
+            for k, v in spec.choices.items()
+        ]
         name = METHOD_NAMES.get(spec.name, spec.name)
         words.append(f"{name} ({', '.join(chosen)})" if chosen else f"{name} (its own default choices)")
     return "; ".join(words)

@@ -53,9 +53,29 @@ METHODS = {
         "Synthetic difference-in-differences (Arkhangelsky and others 2021) mixes untreated areas that changed as the "
         "treated ones did before the start, weights earlier periods likewise, and compares the changes."
     ),
+    "HierarchicalDiD": (
+        "Hierarchical difference-in-differences (Bayesian; Gelman and Hill 2007) models counts by a level for each "
+        "area, a level for each period and an effect for each treated area. The effects share a mean, so that an area "
+        "with few events borrows from the others. A prior says beforehand how large effects are believed to be; the "
+        "answer is a probability."
+    ),
+    "bayes.InterruptedTimeSeries": (
+        "The Bayesian interrupted time series carries the treated areas' own trend and season on past the start, with "
+        "shocks that last, and gives the change in level and slope as probabilities under a stated prior."
+    ),
+    "StructuralCounterfactual": (
+        "The Bayesian structural counterfactual learns before the start how the treated areas' counts went along with "
+        "untreated ones, shrinks what the controls say, and predicts what would have been seen afterwards, as "
+        "probabilities."
+    ),
 }
 
-_SERIES = ("InterruptedTimeSeries", "StructuralTimeSeries")
+_SERIES = (
+    "InterruptedTimeSeries",
+    "StructuralTimeSeries",
+    "bayes.InterruptedTimeSeries",
+    "StructuralCounterfactual",
+)
 _SYNTHETIC = ("SyntheticControl", "SyntheticDiD")
 _PARALLEL = (
     "Without the intervention, treated and other areas would have moved alike (parallel trends). The checks test "
@@ -69,6 +89,11 @@ _LINE = (
     "Without the intervention, the treated areas would have gone on as their own past, and whatever they are predicted "
     "from, foretells (interrupted and structural time series)."
 )
+_PRIOR = (
+    "The prior belief about the effect is one that readers share, or the data are strong enough that it makes no "
+    "difference (Bayesian methods)."
+)
+_BAYESIAN = ("HierarchicalDiD", "bayes.InterruptedTimeSeries")
 _ALWAYS = (
     (
         "Nothing else began in the treated areas at the same time. Other money or policing that went to the same "
@@ -93,4 +118,6 @@ def assumptions(names: Iterable[str]) -> tuple[str, ...]:
         first.append(_MIXTURE)
     if used & set(_SERIES):
         first.append(_LINE)
+    if used & set(_BAYESIAN):
+        first.append(_PRIOR)
     return (*first, *_ALWAYS)

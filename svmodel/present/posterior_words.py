@@ -1,0 +1,175 @@
+"""A posterior in words that a board can act on: probabilities as stated numbers, and what cannot be ruled out.
+
+Rules. A probability stands as a number in whole per cent, never as "likely" or "significant", and never as nought or a
+hundred. The size is the posterior median, and its interval stands beside it. Where the interval leaves room for no
+effect, the words say so, and name both ends: a large fall that cannot be ruled out is no less true than none.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from svmodel.bayes.chances import chance
+from svmodel.present import prose
+
+if TYPE_CHECKING:
+    from svmodel.result import Effect, Result
+
+__all__ = ["any_change", "chance", "fits", "headline", "is_posterior", "move", "prior_and_posterior", "with_article"]
+
+
+def is_posterior(result: Result | None) -> bool:
+    """Return whether a result's uncertainty is a posterior."""
+    return result is not None and result.diagnostics.get("inference") == "posterior"
+
+
+def with_article(text: str) -> str:
+    """Return a percentage with its indefinite article.
+
+    Examples
+    --------
+    >>> with_article("83%"), with_article("17%"), with_article("11%")
+    ('an 83%', 'a 17%', 'an 11%')
+    """
+    return f"{'an' if text.startswith('8') or text in ('11%', '18%') else 'a'} {text}"
+
+
+def move(change: float) -> str:
+    """Return a per cent change as a fall or a rise: whole per cent from one on.
+
+    Examples
+    --------
+    >>> move(-9.2), move(3.7), move(-0.31), move(0.01)
+    ('a fall of 9%', 'a rise of 4%', 'a fall of 0.3%', 'no change')
+    """
+    size = abs(change)
+    if not math.isfinite(size):
+        return "a rise of any size" if change > 0 else prose.MISSING
+    if size < 0.05:
+        return "no change"
+    digits = 0 if size >= 0.95 else 1
+    return f"{'a fall' if change < 0 else 'a rise'} of {prose.number(size, digits)}%"
+
+
+def any_change(probability: float, what: str, against: str = "") -> str:
+    """Return the probability that an outcome fell, in a sentence; where a rise is likelier, that of a rise, too.
+
+    Parameters
+    ----------
+    probability : float
+        Of fewer harms.
+    what : str
+        Outcome and place ("violence in Sefton").
+    against : str
+        What it is held against; ends the sentence.
+
+    Examples
+    --------
+    >>> any_change(0.83, "violence")
+    'There is an 83% probability that violence fell.'
+    >>> any_change(0.999, "violence in Sefton", "compared with what was to be expected")
+    'There is a probability of more than 99% that violence in Sefton fell, compared with what was to be expected.'
+    >>> any_change(0.3, "violence")
+    'There is a 30% probability that violence fell, and a 70% probability that it rose.'
+    """
+    tail = f", {against}" if against else ""
+    if math.isnan(probability):
+        return f"How probable it is that {what} fell{tail}, is not known."
+    text = f"There is {_of(probability)} that {what} fell{tail}"
+    if probability < 0.5:
+        text += f", and {_of(1 - probability)} that it rose"
+    return f"{text}."
+
+
+def _of(probability: float) -> str:
+    said = chance(probability)
+    return f"{with_article(said)} probability" if said[0].isdigit() else f"a probability of {said}"
+
+
+def fits(effect: Effect) -> str:
+    """Return what the interval of a rate ratio leaves open.
+
+    Examples
+    --------
+    >>> from svmodel.result import Effect
+    >>> fits(Effect("att", "rate_ratio", 0.91, 0.07, 0.78, 1.06, 0.95, float("nan"), 0.9))
+    'The data cannot rule out no effect, a fall of 22% or a rise of 6%.'
+    >>> fits(Effect("att", "rate_ratio", 0.8, 0.03, 0.72, 0.9, 0.95, float("nan"), 1.0))
+    'Falls between 10% and 28% fit the data.'
+    """
+    _, low, high = effect.percent
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return "How large the change may be is not known."
+    if low <= 0 <= high:
+        ends = [move(v) for v in (low, high) if move(v) != "no change"]
+        return f"The data cannot rule out {prose.join(['no effect', *ends], last='or')}."
+    small, large = sorted((abs(low), abs(high)))
+    sizes = [move(v).rpartition(" ")[2] for v in (small, large)]
+    if sizes[0] == sizes[1]:
+        return f"{prose.sentence(move(low if high < 0 else high))[:-1]} fits the data."
+    first = "hardly any" if sizes[0] == "change" else sizes[0]
+    return f"{'Falls' if high < 0 else 'Rises'} between {first} and {sizes[1]} fit the data."
+
+
+def headline(
+    ratio: Effect, outcome: str, place: str = "", *, intervention: str = "it", events: Effect | None = None
+) -> str:
+    """Return a posterior of a rate ratio in plain words.
+
+    Parameters
+    ----------
+    ratio : Effect
+        On the scale ``rate_ratio``, with its probability of a reduction.
+    outcome : str
+        Readable name of the outcome.
+    place : str
+        Where, with its preposition.
+    intervention : str
+        What was done.
+    events : Effect, optional
+        The same effect in events.
+
+    Examples
+    --------
+    >>> from svmodel.result import Effect
+    >>> print(headline(Effect("att", "rate_ratio", 0.91, 0.1, 0.8, 1.04, 0.95, float("nan"), 0.83), "Violence"))
+    There is an 83% probability that violence fell, compared with what was to be expected without it. The best single \
+estimate is a fall of 9% (95% interval: between 20.0% fewer and 4.0% more). The data cannot rule out no effect, a fall \
+of 20% or a rise of 4%.
+    """
+    middle, low, high = ratio.percent
+    what = f"{prose.outcome_name(outcome)} {place}".strip()
+    first = any_change(ratio.prob_reduction, what, f"compared with what was to be expected without {intervention}")
+    size = f"The best single estimate is {move(middle)}"
+    if math.isfinite(low):
+        size += f" ({prose.level_words(ratio.level)}: {prose.change_interval(low, high)})"
+    if events is not None:
+        size += f", which is {prose.events_change(events.estimate)} over the whole period"
+        if math.isfinite(events.conf_low):
+            size += f" ({prose.events_interval(events.conf_low, events.conf_high)})"
+    return f"{first} {prose.sentence(size)} {fits(ratio)}"
+
+
+def prior_and_posterior(result: Result) -> str:
+    """Return what was believed before the data and after them; empty where a method states no prior of its effect.
+
+    Parameters
+    ----------
+    result : Result
+    """
+    prior = result.diagnostics.get("prior")
+    if not isinstance(prior, dict) and not hasattr(prior, "get"):
+        return ""
+    effect = result.effect("att", "rate_ratio")
+    return (
+        f"Before the data, the probability of any fall was {chance(float(prior['prob_reduction']))}; after them it is "
+        f"{chance(effect.prob_reduction)}. The belief before the data: {_belief(prior)}."
+    )
+
+
+def _belief(prior: dict[str, float]) -> str:
+    middle, low, high = (100 * (float(prior[k]) - 1) for k in ("median", "low", "high"))
+    if high >= 1e4:
+        return "nothing, so that any size was as good as any other"
+    return f"{move(middle)} in the middle, and with 95% probability between {move(low)} and {move(high)}"
