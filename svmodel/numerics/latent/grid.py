@@ -134,6 +134,28 @@ class LatentGrid:
         into.reshape(-1)[self._flat] += self._pairs[2] @ weight
 
     @cached_property
+    def _both(self) -> tuple[NDArray[np.int64], sparse.csc_array]:
+        """Return where the entries of ``A'WA``, both triangles, are found among the pairs, and their pattern."""
+        from scipy import sparse
+
+        row, column, _ = self._pairs
+        off = np.flatnonzero(row != column)
+        rows, columns = np.concatenate([row, column[off]]), np.concatenate([column, row[off]])
+        source = np.concatenate([np.arange(len(row)), off])
+        order = np.lexsort((rows, columns))
+        ends = np.searchsorted(columns[order], np.arange(self.size + 1))
+        pattern = sparse.csc_array((np.zeros(len(order)), rows[order], ends), shape=(self.size, self.size))
+        return source[order], pattern
+
+    def gram(self, weight: Floats) -> sparse.csc_array:
+        """Return ``A' diag(weight) A`` as a sparse matrix."""
+        from scipy import sparse
+
+        source, pattern = self._both
+        values = (self._pairs[2] @ weight)[source]
+        return sparse.csc_array((values, pattern.indices, pattern.indptr), shape=pattern.shape)
+
+    @cached_property
     def _doubled(self) -> sparse.csr_array:
         """The products, those of two different effects twice, shape (n, pairs)."""
         from scipy import sparse

@@ -75,9 +75,8 @@ class Nested:
         p, k = self.problem.grid.size, len(self.problem.hypers)
         field, theta = np.empty((size, p)), self._spread(which, rng.random((size, k)))
         for m in np.unique(which):
-            part, mine = self.parts[m], np.flatnonzero(which == m)
-            centre = part.mode + self.problem.mean_shift(part)
-            field[mine] = (centre[:, None] + part.scatter(rng.standard_normal((p, len(mine))))).T
+            mine = np.flatnonzero(which == m)
+            field[mine] = self.problem.draw(self.parts[m], len(mine), rng)
         order = rng.permutation(size)
         return field[order], theta[order]
 

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["AR1", "BYM2", "Fixed", "Independent", "RandomWalk", "Seasonal", "Structure"]
+__all__ = ["AR1", "BYM2", "CellEffects", "Fixed", "Independent", "RandomWalk", "Seasonal", "Structure"]
 
 #: Precision with which a sum is held at zero, on the scale of the sum over the root of the number of effects.
-_HELD = 1e6
+HELD = 1e6
 
 
 class Structure(Protocol):
@@ -98,13 +98,23 @@ class Independent:
         sd, n = hyper[self.name], self.size
         Q = np.eye(n) / sd**2
         if self.zero_sum:
-            Q += _HELD / n
+            Q += HELD / n
         return Q, -2 * (n - self.zero_sum) * math.log(sd)
 
     def draw(self, hyper: Mapping[str, float], rng: np.random.Generator) -> Floats:
         """Return a draw; with `zero_sum`, with its mean taken out."""
         x = hyper[self.name] * rng.standard_normal(self.size)
         return x - x.mean() if self.zero_sum else x
+
+
+@dataclass(frozen=True, eq=False)
+class CellEffects(Independent):
+    """An effect ``N(0, sd^2)`` of every cell by itself: the type-I interaction of area and period.
+
+    Knorr-Held (2000), *Statistics in Medicine* 19, 2555-2567, table 1. A model has at most one such block. No effect of
+    it enters more than one cell, its multiplier is 1 and every known cell has one, so that the nested Laplace
+    approximation integrates them out cell by cell (:mod:`svmodel.numerics.latent.cells`).
+    """
 
 
 def _differences(size: int, order: int) -> Floats:
@@ -135,7 +145,7 @@ class RandomWalk:
     def _parts(self) -> tuple[Floats, Floats]:
         """Return what is scaled by the precision of a step, and what is not."""
         D = _differences(self.size, self.order)
-        held = np.full((self.size, self.size), _HELD / self.size)
+        held = np.full((self.size, self.size), HELD / self.size)
         if self.order == 2:
             line = self._line
             held += np.outer(line, line) / (line @ line) ** 2 / self.slope_sd**2
@@ -187,7 +197,7 @@ class Seasonal:
     def precision(self, hyper: Mapping[str, float]) -> tuple[Floats, float]:
         """Return the precision of the ring, the sum held at zero."""
         sd = hyper[self.name]
-        return self._ring / sd**2 + _HELD / self.size, -2 * (self.size - 1) * math.log(sd)
+        return self._ring / sd**2 + HELD / self.size, -2 * (self.size - 1) * math.log(sd)
 
     def draw(self, hyper: Mapping[str, float], rng: np.random.Generator) -> Floats:
         """Return a draw, about its mean."""
