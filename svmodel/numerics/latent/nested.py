@@ -8,6 +8,7 @@ good enough. Owen and Zhou (2000), *JASA* 95(449), 135-143, for proposals in sev
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,8 @@ _ROUNDS = 4
 _AIM = 0.4
 #: Standard deviations of a proposal, in units of theta, at the most: where data say nothing the prior still does.
 _WIDEST = 3.0
+#: Standard deviations from the mode, on either side, at which the fall of the density is looked at.
+_PROBES = (1.4, 4.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +88,8 @@ class Nested:
 
         Along each coordinate a point's weight lies half on either side of it, evenly up to an edge between it and the
         next point. The edge is nearer to the heavier of the two, so that a far point of hardly any weight draws none
-        of its neighbour's towards itself. `u` is uniform, and says where within its weight a draw lies.
+        of its neighbour's towards itself. Below the lowest point the density falls exponentially, as that of a log
+        standard deviation does. `u` is uniform, and says where within its weight a draw lies.
         """
         points = np.array([part.theta for part in self.parts])
         out = points[which]
@@ -96,11 +100,12 @@ class Nested:
             x, w = points[rank, j], self.weights[rank]
             top = np.cumsum(w)
             edge = x[:-1] + np.diff(x) * w[1:] / (w[1:] + w[:-1])
-            edges = np.concatenate([[2 * x[0] - edge[0]], edge, [2 * x[-1] - edge[-1]]])
-            share = np.concatenate([[0.0], np.column_stack([top - w / 2, top]).ravel()])
-            value = np.concatenate([edges[:1], np.column_stack([x, edges[1:]]).ravel()])
+            edges = np.concatenate([edge, [2 * x[-1] - edge[-1]]])
             place = np.argsort(rank)[which]
-            out[:, j] = np.interp(top[place] - w[place] * (1 - u[:, j]), share, value)
+            at = top[place] - w[place] * (1 - u[:, j])
+            inner = np.interp(at, np.column_stack([top - w / 2, top]).ravel(), np.column_stack([x, edges]).ravel())
+            low = np.minimum(2 * at / w[0], 1.0)
+            out[:, j] = inner + (edge[0] - x[0]) * np.log(np.maximum(low, 1e-12))
         return out
 
 
@@ -253,9 +258,12 @@ class _Walker:
         scale = 1 / np.sqrt(np.maximum(value, _WIDEST**-2))
         sides = []
         for sign in (-1.0, 1.0):
-            # where a Gaussian falls by 1
-            drops = np.array([fall(sign * np.sqrt(2) * scale[j] * vector[:, j]) for j in range(k)])
-            sides.append(np.clip(scale / np.sqrt(np.maximum(drops, 0.05)), 0.4 * scale, np.minimum(4 * scale, _WIDEST)))
+            # as wide as it takes for the proposal to fall no faster than the density, near the mode and further out:
+            # where a standard deviation may be zero, the density of its logarithm falls like exp(u) only
+            tried = [
+                [_scale(d * scale[j], fall(sign * d * scale[j] * vector[:, j])) for j in range(k)] for d in _PROBES
+            ]
+            sides.append(np.clip(np.max(tried, axis=0), 0.4 * scale, np.minimum(4 * scale, _WIDEST)))
         return _Proposal(best.theta, vector, sides[0], sides[1])
 
     def _fall(self, best: Conditional) -> Callable[[Floats], float]:
@@ -264,6 +272,11 @@ class _Walker:
             return 25.0 if part is None else best.log_density - part.log_density
 
         return fall
+
+
+def _scale(distance: float, drop: float) -> float:
+    """Return the scale of a Student t whose log density falls by `drop` over a distance."""
+    return distance / math.sqrt(_DF * math.expm1(2 * min(max(drop, 0.05), 50.0) / (_DF + 1)))
 
 
 def _second_differences(fall: Callable[[Floats], float], k: int, h: float = 0.1) -> Floats:
