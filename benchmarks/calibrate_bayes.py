@@ -62,6 +62,7 @@ TEMPLATES: dict[str, Callable[[], Question]] = {
     "HierarchicalDiD, complete pooling": hierarchical(pooling="complete"),
     "HierarchicalDiD, by horizon": hierarchical(by_horizon=True),
     "HierarchicalDiD, over cohorts": hierarchical(over="cohorts"),
+    "HierarchicalDiD, shocks that last": hierarchical(lasting_shocks=6),
     "HierarchicalDiD, Poisson": hierarchical(family="poisson"),
     "HierarchicalDiD, on a map": lambda: HierarchicalDiD(neighbours=ring(AREAS)).ask(template()),
 }
@@ -90,6 +91,7 @@ class Kind:
 
 STAGGERED = ((15, 7), (18, 7), (22, 6))
 LASTING = {"shock_sd": 0.25, "shock_persistence": 0.7}
+SIX = HierarchicalDiD(lasting_shocks=6, draws=2000)
 KINDS = (
     Kind("20 treated", True, {}),
     Kind("6 treated", True, {}, ((18, 6),)),
@@ -101,6 +103,9 @@ KINDS = (
     Kind("6 treated, half an event a month", True, {"mean": 0.5}, ((18, 6),)),
     Kind("20 treated, shocks of areas that last", False, LASTING),
     Kind("6 treated, shocks of areas that last", False, LASTING, ((18, 6),)),
+    Kind("20 treated, the same, lasting_shocks=6", True, LASTING, estimator=SIX),
+    Kind("6 treated, the same, lasting_shocks=6", True, LASTING, ((18, 6),), SIX),
+    Kind("20 treated, no shocks, lasting_shocks=6", True, {}, estimator=SIX),
     Kind("20 treated, effect builds up over a year, three starts", False, {"build_up": 12}, STAGGERED),
     Kind("20 treated, a fifth more next door", False, {"spillover": 1.2}),
     Kind("20 treated, a tenth less next door", False, {"spillover": 0.9}),
