@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from svmodel.checkresult import CheckResult
+from svmodel.checks._posterior import evidence, quick
 from svmodel.checks._words import (
     average_effect,
     change,
@@ -15,7 +16,6 @@ from svmodel.checks._words import (
     is_significant,
     not_applicable,
     null_value,
-    p_words,
     span,
     treated_indices,
     why_refused,
@@ -71,6 +71,7 @@ def anticipation(result: Result, *, seed: int = 0, n_periods: int | None = None)
     del seed
     if n_periods is not None and (isinstance(n_periods, bool) or not isinstance(n_periods, int) or n_periods < 1):
         raise DataError(f"n_periods has to be a whole number of 1 or more, not {n_periods!r}")
+    result = quick(result)
     if result.design is None:
         return not_applicable(_NAME, "the result was read without its data")
     design = result.design
@@ -109,7 +110,7 @@ def anticipation(result: Result, *, seed: int = 0, n_periods: int | None = None)
     again = f" {again}; as it stands it is {change_of(real)}." if last[0] > design.anticipation else ""
     head = (
         f"In the last {span(design, k)} before the start{_declared(design)}, the method finds {change_of(early)} "
-        f"relative to the time before ({p_words(early.p_value)})"
+        f"relative to the time before ({evidence(early)})"
     )
     if is_significant(early):
         alike = (early.estimate - null_value(early.scale)) * (real.estimate - null_value(real.scale)) > 0

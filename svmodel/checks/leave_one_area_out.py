@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from svmodel.checkresult import CheckResult, Status
+from svmodel.checks._posterior import quick
 from svmodel.checks._words import (
     average_effect,
     change,
@@ -65,6 +66,7 @@ def leave_one_area_out(result: Result, *, seed: int = 0) -> CheckResult:
         the estimate alone decides.
     """
     del seed
+    result = quick(result)
     if result.design is None:
         return not_applicable(_NAME, "the result was read without its data")
     whole = average_effect(result)

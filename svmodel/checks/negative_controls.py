@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from svmodel.checkresult import CheckResult
+from svmodel.checks._posterior import quick, tail_area
 from svmodel.checks._words import (
     average_effect,
     change,
@@ -53,7 +54,8 @@ def negative_controls(result: Result, *, seed: int = 0, outcomes: Iterable[str] 
     CheckResult
         ``failed`` where the least p-value of Holm is below 0.05; ``informative`` where the method did not answer for
         some outcome; ``passed`` otherwise. The table has ``outcome, scale, estimate, conf_low, conf_high, p_value,
-        p_holm, problem``; intervals are those of single outcomes.
+        p_holm, problem``; intervals are those of single outcomes. A Bayesian result has no p-values: twice the
+        posterior probability on the less likely side of no effect stands for them.
 
     Raises
     ------
@@ -69,6 +71,7 @@ def negative_controls(result: Result, *, seed: int = 0, outcomes: Iterable[str] 
     names = [outcomes] if isinstance(outcomes, str) else list(dict.fromkeys(outcomes))
     if not names:
         return not_applicable(_NAME, "nobody named an outcome that cannot respond (option `outcomes`)")
+    result = quick(result)
     if result.design is None:
         return not_applicable(_NAME, "the result was read without its data")
     design = result.design
@@ -87,8 +90,9 @@ def negative_controls(result: Result, *, seed: int = 0, outcomes: Iterable[str] 
     if not effects:
         text = "This check could not be made: the method answers for none of the outcomes named; the table says why."
         return CheckResult(_NAME, "not_applicable", text, table)
-    adjusted = dict(zip(effects, holm(np.array([e.p_value for e in effects.values()])).tolist(), strict=True))
+    adjusted = dict(zip(effects, holm(np.array([tail_area(e) for e in effects.values()])).tolist(), strict=True))
     table["p_holm"] = table["outcome"].map(adjusted).astype(float)
+    known = all(np.isfinite(e.p_value) for e in effects.values())
     moved = [n for n, p in adjusted.items() if p < 0.05]
     n = len(effects)
     many = f"{n} outcomes that cannot respond" if n > 1 else "the outcome that cannot respond"
@@ -96,9 +100,10 @@ def negative_controls(result: Result, *, seed: int = 0, outcomes: Iterable[str] 
     refused = refused if len(effects) < len(names) else ""
     if moved:
         told = "; ".join(f"{m}: {change_of(effects[m])}, {p_words(adjusted[m])}" for m in moved)
+        kind = "p-values" if known else "posterior tail areas"
         text = (
             f"Of {many}, {len(moved)} {'moves' if len(moved) == 1 else 'move'} with the start all the same ({told}; "
-            "p-values by Holm). Something else than the intervention changed with it, and may be in the effect that "
+            f"{kind} by Holm). Something else than the intervention changed with it, and may be in the effect that "
             "was found too."
         )
         return CheckResult(_NAME, "failed", text + refused, table)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from svmodel.checkresult import CheckResult
+from svmodel.checks._posterior import is_posterior
 from svmodel.checks._words import not_applicable, why_refused
 from svmodel.errors import UserError
 from svmodel.numerics.poisson_fe import fit_poisson, informative_cells
@@ -29,7 +30,8 @@ def overdispersion(result: Result, *, seed: int = 0) -> CheckResult:
     Parameters
     ----------
     result : Result
-        On a count. ``diagnostics["variance"] == "model"`` marks errors that trust the Poisson variance.
+        On a count. ``diagnostics["variance"] == "model"`` marks errors that trust the Poisson variance, and so
+        does a Bayesian model of the family ``poisson``.
     seed : int
         Not used; nothing is drawn.
 
@@ -67,13 +69,19 @@ def overdispersion(result: Result, *, seed: int = 0) -> CheckResult:
         "once the level of each area and each period is taken out"
     )
     over = phi > 1.1 and p < 0.05
-    if over and result.diagnostics.get("variance") == "model":
+    law = getattr(result.estimator, "family", "") if is_posterior(result) else ""
+    if over and (result.diagnostics.get("variance") == "model" or law == "poisson"):
         text = (
             f"{head}. The standard errors of this method trust that chance alone is at work, so its intervals are "
             f"about {factor:.1f} times too narrow."
         )
         return CheckResult(_NAME, "failed", text, table)
-    if over:
+    if law:
+        told = f"{head}. " if over else f"{head}: no more than chance explains. "
+        text = (
+            told + "The model estimates how much counts scatter; the posterior predictive check asks whether it does."
+        )
+    elif over:
         text = (
             f"{head}. Intervals that trusted chance alone would be about {factor:.1f} times too narrow; that is why "
             "they are taken from how areas differ from one another, which holds whatever the scatter."

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from svmodel.checkresult import CheckResult, Status
+from svmodel.checks._posterior import is_posterior, quick
 from svmodel.checks._words import average_effect, change, is_significant, not_applicable, p_words, why_refused
 from svmodel.design import TREATED
 from svmodel.errors import DataError, UserError
@@ -30,6 +31,8 @@ _CELLS = 20_000_000
 #: Cells that an enumeration may take: a minute or two.
 _MOST_CELLS = 100_000_000
 _FEWEST_DRAWS, _MOST_DRAWS = 99, 999
+#: Placebos that are drawn for a posterior where there are more, and their cells at the most: half a minute.
+_POSTERIORS, _MOST_POSTERIOR_CELLS = 99, 600_000
 #: Whole fits that are made for an estimator that does not give its average effect alone.
 _MOST_FITS = 200
 #: Areas of a set that the table names.
@@ -48,7 +51,8 @@ def placebo_in_space(result: Result, *, seed: int = 0, draws: int | None = None)
     seed : int
         Of the draws.
     draws : int, optional
-        By default 999, and fewer (99 at least) for panels of more than 20,000 untreated area-periods.
+        By default 999, and fewer (99 at least) for panels of more than 20,000 untreated area-periods; 99 for a Bayesian
+        result, whose placebos are posterior medians by nested Laplace.
 
     Returns
     -------
@@ -71,6 +75,7 @@ def placebo_in_space(result: Result, *, seed: int = 0, draws: int | None = None)
     """
     if draws is not None and (isinstance(draws, bool) or not isinstance(draws, int) or draws < 1):
         raise DataError(f"draws has to be a whole number of 1 or more, not {draws!r}")
+    result = quick(result)
     if result.design is None:
         return not_applicable(_NAME, "the result was read without its data")
     try:
@@ -78,14 +83,19 @@ def placebo_in_space(result: Result, *, seed: int = 0, draws: int | None = None)
         scale, arrays = statistic.scale, statistic.arrays
         cells, total = len(never_treated(arrays)) * len(arrays.periods), _n_sets(arrays)
         wanted = draws or int(np.clip(_CELLS // (cells or 1), _FEWEST_DRAWS, _MOST_DRAWS))
-        tried = total if total <= MOST else wanted
-        if tried * cells > max(_MOST_CELLS, wanted * cells) or (not statistic.is_fast and tried > _MOST_FITS):
+        slow = is_posterior(result)
+        wanted = (draws or _POSTERIORS) if slow else wanted
+        most = wanted if slow else MOST
+        tried = total if total <= most else wanted
+        asked = (draws or 0) if slow else wanted
+        too_many = tried * cells > max(_MOST_POSTERIOR_CELLS if slow else _MOST_CELLS, asked * cells)
+        if too_many or (not statistic.is_fast and tried > _MOST_FITS):
             why = (
                 f"the {tried:,} placebos would take too long to be part of every report; "
                 "svmodel.inference.InSpacePlacebos makes them where the time is there"
             )
             return not_applicable(_NAME, why)
-        held = InSpacePlacebos(draws=wanted).placebos(result, seed=seed)
+        held = InSpacePlacebos(draws=wanted).placebos(result, seed=seed, most=most)
     except UserError as error:
         return not_applicable(_NAME, why_refused(error))
     if not math.isfinite(held.effect):

@@ -9,6 +9,7 @@ import pandas as pd
 
 from svmodel import periods
 from svmodel.checkresult import CheckResult
+from svmodel.checks._posterior import quick
 from svmodel.checks._words import (
     average_effect,
     change_of,
@@ -51,6 +52,7 @@ def placebo_in_time(result: Result, *, seed: int = 0) -> CheckResult:
         out no effect. The table holds the placebo effect and the real one.
     """
     del seed
+    result = quick(result)
     if result.design is None:
         return not_applicable(_NAME, "the result was read without its data")
     real = average_effect(result)

@@ -12,6 +12,7 @@ import pandas as pd
 from svmodel import periods
 from svmodel.breaks import Break
 from svmodel.checkresult import CheckResult
+from svmodel.checks._posterior import quick
 from svmodel.checks._ratio_of_effects import ratio_interval, with_second
 from svmodel.checks._words import (
     average_effect,
@@ -90,6 +91,7 @@ def recording_practice(
     """
     del seed
     held = _read_breaks(breaks)
+    result = quick(result)
     if result.design is None:
         return not_applicable(_NAME, "the result was read without its data")
     design = result.design

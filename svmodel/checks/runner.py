@@ -8,15 +8,21 @@ from typing import TYPE_CHECKING, Any, Protocol
 from svmodel.checkresult import CheckResult
 from svmodel.checks._words import why_refused
 from svmodel.checks.anticipation import anticipation
+from svmodel.checks.convergence import convergence
+from svmodel.checks.engine_agreement import engine_agreement
 from svmodel.checks.honest_bounds import honest_bounds
 from svmodel.checks.leave_one_area_out import leave_one_area_out
+from svmodel.checks.leave_one_out import leave_one_out
 from svmodel.checks.negative_controls import negative_controls
 from svmodel.checks.overdispersion import overdispersion
 from svmodel.checks.overlap import overlap
 from svmodel.checks.placebo_in_space import placebo_in_space
 from svmodel.checks.placebo_in_time import placebo_in_time
+from svmodel.checks.posterior_predictive import posterior_predictive
 from svmodel.checks.pre_trend_power import pre_trend_power
 from svmodel.checks.pre_trends import pre_trends
+from svmodel.checks.prior_predictive import prior_predictive
+from svmodel.checks.prior_sensitivity import prior_sensitivity
 from svmodel.checks.recording_practice import recording_practice
 from svmodel.checks.regression_to_the_mean import regression_to_the_mean
 from svmodel.checks.spillover import spillover
@@ -53,6 +59,12 @@ CHECKS: dict[str, Check] = {
     "recording_practice": recording_practice,
     "overlap": overlap,
     "overdispersion": overdispersion,
+    "prior_predictive": prior_predictive,
+    "convergence": convergence,
+    "engine_agreement": engine_agreement,
+    "posterior_predictive": posterior_predictive,
+    "leave_one_out": leave_one_out,
+    "prior_sensitivity": prior_sensitivity,
 }
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from svmodel.adjacency import read_adjacency, rings
 from svmodel.checkresult import CheckResult, Status
+from svmodel.checks._posterior import evidence, quick
 from svmodel.checks._spillover_designs import Surroundings, clean_design, ring_design, surroundings
 from svmodel.checks._words import (
     average_effect,
@@ -19,7 +20,6 @@ from svmodel.checks._words import (
     is_significant,
     not_applicable,
     null_value,
-    p_words,
     preferred_scale,
     span,
     why_refused,
@@ -96,6 +96,7 @@ def spillover(result: Result, *, seed: int = 0, neighbours: Any = None, n_rings:
         raise DataError(f"n_rings has to be a whole number of 1 or more, not {n_rings!r}")
     if neighbours is None:
         return not_applicable(_NAME, "nobody said which areas border on which (option `neighbours`)")
+    result = quick(result)
     if result.design is None:
         return not_applicable(_NAME, "the result was read without its data")
     design = result.design
@@ -184,7 +185,7 @@ def _say(first: Effect, found: list[_Found], around: Surroundings, whole: Effect
     n, beyond = around.size(1), int(around.clean.sum())
     head = (
         f"In the {n} untreated areas that border on treated ones, beside {beyond} areas further away, the method finds "
-        f"{change_of(first)} from the start next door on ({p_words(first.p_value)})"
+        f"{change_of(first)} from the start next door on ({evidence(first)})"
     )
     if is_significant(first):
         up = first.estimate > null_value(first.scale)

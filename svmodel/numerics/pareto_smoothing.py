@@ -21,7 +21,7 @@ _SHORTEST_TAIL = 5
 def trusted_below(size: int) -> float:
     """Return the Pareto k from which on an average over so many draws is not to be trusted.
 
-    ``min(1 - 1 / log10 S, 0.7)`` (Vehtari and others 2024, equation 13).
+    ``min(1 - 1 / log10 S, 0.7)`` (Vehtari and others 2024).
 
     Examples
     --------
@@ -47,8 +47,8 @@ def fit_generalised_pareto(excess: ArrayLike) -> tuple[float, float]:
     Notes
     -----
     The quasi-Bayesian estimator of Zhang and Stephens (2009), *Technometrics* 51(3), 316-325: ``theta = k / sigma`` is
-    averaged over a grid weighted by the profile likelihood (their equations 7 to 9, with the grid of section 4). k is
-    then drawn towards 0.5 with the weight of ten observations (Vehtari and others 2024, appendix G).
+    averaged over a grid, weighted by the profile likelihood. k is
+    then drawn towards 0.5 with the weight of ten observations (Vehtari and others 2024).
 
     Examples
     --------
@@ -89,7 +89,7 @@ def pareto_smoothed(log_ratios: ArrayLike) -> tuple[Floats, float]:
     -----
     The largest ``min(S / 5, 3 S^(1/2))`` ratios are replaced by the expected order statistics of the generalised Pareto
     law that fits them, and cut off at the largest raw ratio (Vehtari, Simpson, Gelman, Yao and Gabry 2024, *Journal of
-    Machine Learning Research* 25(72), 1-58, section 2.4).
+    Machine Learning Research* 25(72), 1-58).
 
     Examples
     --------

@@ -1,0 +1,55 @@
+"""Engine agreement: whether nested Laplace and NUTS answer alike."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from svmodel.checkresult import CheckResult
+from svmodel.checks._posterior import fitted_of
+from svmodel.checks._words import not_applicable
+from svmodel.errors import DataError
+
+if TYPE_CHECKING:
+    from svmodel.result import Result
+
+__all__ = ["engine_agreement"]
+
+_NAME = "engine_agreement"
+
+
+def engine_agreement(result: Result, *, seed: int = 0, audit: bool = False) -> CheckResult:
+    """Fit the same model with the other engine, and hold the two answers side by side.
+
+    Parameters
+    ----------
+    result : Result
+        Of a Bayesian model.
+    seed : int
+        Not used; the other engine takes the seed of `result`.
+    audit : bool
+        Whether to run NUTS beside nested Laplace, which takes half a minute or more. A result of NUTS is held beside
+        nested Laplace in any case, because that takes a second.
+
+    Returns
+    -------
+    CheckResult
+        As ``result.audit()`` gives it; ``not_applicable`` where it was not asked for.
+
+    Raises
+    ------
+    DataError
+        If `audit` is neither true nor false.
+    """
+    del seed
+    if not isinstance(audit, bool):
+        raise DataError(f"audit is true or false, not {audit!r}")
+    held = fitted_of(result)
+    if isinstance(held, str):
+        return not_applicable(_NAME, held)
+    if held.posterior.engine == "laplace" and not audit:
+        return not_applicable(_NAME, "NUTS takes half a minute or more and was not asked for (option `audit`: true)")
+    if not hasattr(result.estimator, "audit"):
+        return not_applicable(_NAME, "the model has but one engine")
+    found = result.audit()
+    return found if found.name == _NAME else replace(found, name=_NAME)

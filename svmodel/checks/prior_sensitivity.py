@@ -1,0 +1,203 @@
+"""Prior sensitivity: what a sceptic, an enthusiast and somebody without an opinion would conclude from one data set."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import fields, is_dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from svmodel.bayes.ratio_prior import NAMED, RatioPrior, ratio_prior
+from svmodel.checkresult import CheckResult, Status
+from svmodel.checks._posterior import fitted_of, held_at_once, log_likelihood, log_ratio, quick, share_words, thin
+from svmodel.checks._words import change, not_applicable, why_refused
+from svmodel.errors import UserError
+from svmodel.numerics.latent.structures import Fixed
+from svmodel.numerics.pareto_smoothing import trusted_below
+from svmodel.numerics.power_scaling import SENSITIVE, power_scaling_sensitivity
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from svmodel.bayes.answer import Fitted
+    from svmodel.result import Result
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["power_scaling", "prior_sensitivity"]
+
+_NAME = "prior_sensitivity"
+_OWN = "as fitted"
+_DRAWS = 4000
+#: Beliefs that somebody may hold; the flat one is for comparison only.
+_HELD = ("sceptical", "neutral", "enthusiastic")
+
+
+def prior_sensitivity(result: Result, *, seed: int = 0) -> CheckResult:
+    """Fit again under other beliefs about the effect, and measure how prior and data each pull.
+
+    Parameters
+    ----------
+    result : Result
+        Of a Bayesian model with a belief about the rate ratio.
+    seed : int
+        Not used; refits take the seed of `result`, and weights are not drawn.
+
+    Returns
+    -------
+    CheckResult
+        ``failed`` where the belief and the data contradict each other (both pull), or where sceptic and enthusiast
+        differ on which way the effect goes; ``informative`` where the belief pulls and the data hardly do, where
+        beliefs differ on whether the interval leaves out no effect, or where the model takes no other belief;
+        ``passed`` otherwise. The table has ``row, prior_low, prior_high, estimate, conf_low, conf_high,
+        prob_reduction, sensitivity, pareto_k, problem``: a row for each belief (rate ratios; refits by nested Laplace),
+        and rows ``belief``, ``other priors`` and ``likelihood`` with the sensitivity to their weight.
+
+    Notes
+    -----
+    Power-scaling raises one component of the posterior to a power near 1, by weights on the draws, and measures how far
+    the average log rate ratio moves (Kallioinen, Paananen, Buerkner and Vehtari 2024, *Statistics and Computing*
+    34:57). Above 0.05 it matters. Belief and likelihood both above: they contradict each other. Belief above and
+    likelihood below: the data say little, and the belief decides. ``other priors`` are those of the standard deviations
+    and of the coefficients; priors of effects given their standard deviations belong to the model and are not scaled.
+    """
+    del seed
+    held = fitted_of(result)
+    if isinstance(held, str):
+        return not_applicable(_NAME, held)
+    pulls = power_scaling(held)
+    own = _summary(_OWN, _belief_of(result), result)
+    rows = [own, *(_under(result, name) for name in NAMED)] if _takes_beliefs(result) else [own]
+    for component, (sensitivity, k) in pulls.items():
+        rows.append({"row": component, "sensitivity": sensitivity, "pareto_k": k})
+    table = pd.DataFrame(rows).reindex(columns=_COLUMNS)
+    status, words = _judge(table.set_index("row"), pulls)
+    return CheckResult(_NAME, status, words, table)
+
+
+_COLUMNS = [
+    "row",
+    "prior_low",
+    "prior_high",
+    "estimate",
+    "conf_low",
+    "conf_high",
+    "prob_reduction",
+    "sensitivity",
+    "pareto_k",
+    "problem",
+]
+
+
+def power_scaling(held: Fitted) -> dict[str, tuple[float, float]]:
+    """Return the sensitivity of the average log rate ratio to belief, other priors and likelihood, each with Pareto k.
+
+    A component that the model has not is left out.
+    """
+    question, model, posterior = held.question, held.model, held.posterior
+    size = held_at_once(int(model.known.sum()), _DRAWS)
+    effects, hyper = thin(posterior.effects, size), thin(posterior.hyper, size)
+    draws = log_ratio(question, effects)
+    belief, others = np.zeros(len(draws)), np.zeros(len(draws))
+    for term in model.terms:
+        if isinstance(term.structure, Fixed):
+            kernel = -0.5 * (((effects[term.name] - term.structure.mean) / term.structure.sd) ** 2).sum(axis=1)
+            if question.treatment and term.name.startswith(question.treatment):
+                belief += kernel
+            else:
+                others += kernel
+    for name, prior in model.hypers.items():
+        others += _log_prior(prior, hyper[name])
+    parts = {"belief": belief, "other priors": others, "likelihood": log_likelihood(model, effects, hyper).sum(axis=1)}
+    return {name: power_scaling_sensitivity(draws, part) for name, part in parts.items() if np.ptp(part) > 0}
+
+
+def _log_prior(prior: Any, values: Floats) -> Floats:
+    """Return the log density of a hyperparameter's prior at draws of it, on the scale that engines know."""
+    low = getattr(prior, "low", None)
+    if low is None:
+        u = np.log(np.maximum(values, 1e-300))
+    else:
+        share = np.clip((values - low) / (1 - low), 1e-12, 1 - 1e-12)
+        u = np.log(share / (1 - share))
+    return np.array([prior.log_density(float(v)) for v in u])
+
+
+def _takes_beliefs(result: Result) -> bool:
+    estimator: Any = result.estimator
+    return result.design is not None and is_dataclass(estimator) and "prior" in {f.name for f in fields(estimator)}
+
+
+def _belief_of(result: Result) -> RatioPrior | None:
+    given = getattr(result.estimator, "prior", None)
+    return ratio_prior(given) if isinstance(given, str | RatioPrior) else None
+
+
+def _under(result: Result, name: str) -> dict[str, object]:
+    estimator: Any = quick(result).estimator
+    try:
+        found = result.refit(estimator=replace(estimator, prior=name))
+    except UserError as error:
+        return {"row": name, "problem": why_refused(error)}
+    return _summary(name, NAMED[name], found)
+
+
+def _summary(row: str, belief: RatioPrior | None, found: Result) -> dict[str, object]:
+    out: dict[str, object] = {"row": row}
+    if belief is not None:
+        out |= {"prior_low": belief.limits[0], "prior_high": belief.limits[1]}
+    if found.has("att", "rate_ratio"):
+        effect = found.effect("att", "rate_ratio")
+        out |= {name: getattr(effect, name) for name in ("estimate", "conf_low", "conf_high", "prob_reduction")}
+    return out
+
+
+def _judge(table: pd.DataFrame, pulls: dict[str, tuple[float, float]]) -> tuple[Status, str]:
+    words: list[str] = []
+    status: Status = "passed"
+    tried = [n for n in (*_HELD, "flat") if n in table.index and not math.isnan(table.loc[n, "estimate"])]
+    if tried:
+        said = [
+            f"{n} {change(table.loc[n, 'estimate'], 'rate_ratio')} (probability of a reduction "
+            f"{share_words(table.loc[n, 'prob_reduction'])})"
+            for n in tried
+        ]
+        words.append(f"The effect by what is believed beforehand: {', '.join(said)}.")
+        some = table.loc[[n for n in tried if n in _HELD]]
+        clear = (some["conf_high"] < 1) | (some["conf_low"] > 1)
+        if some["estimate"].min() < 1 < some["estimate"].max():
+            status = "failed"
+            words.append("Beliefs that somebody may hold decide which way it goes.")
+        elif clear.any() and not clear.all():
+            status = "informative"
+            words.append("Whether the interval leaves out no effect depends on the belief.")
+        else:
+            words.append("Sceptic and enthusiast come to the same conclusion.")
+    else:
+        status = "informative"
+        words.append("The model takes no other belief about the effect, so that none was tried.")
+    diagnosis, how = _diagnosis(pulls)
+    if diagnosis == "conflict":
+        status = "failed"
+    elif diagnosis in ("weak", "untrusted") and status == "passed":
+        status = "informative"
+    return status, " ".join([*words, how])
+
+
+def _diagnosis(pulls: dict[str, tuple[float, float]]) -> tuple[str, str]:
+    """Return what power-scaling finds, as a word and as a sentence."""
+    belief, k = pulls.get("belief", (0.0, -math.inf))
+    likelihood, k_likelihood = pulls.get("likelihood", (0.0, -math.inf))
+    numbers = f"(sensitivity to the belief {belief:.2f}, to the data {likelihood:.2f}; above {SENSITIVE} it matters)"
+    if max(k, k_likelihood) > trusted_below(_DRAWS):
+        return "untrusted", f"How far belief and data pull cannot be told by weights {numbers}."
+    if belief > SENSITIVE and likelihood > SENSITIVE:
+        return "conflict", (
+            f"The belief and the data contradict each other {numbers}: the answer is a compromise that neither "
+            "supports. Say why the belief was held, or hold a wider one."
+        )
+    if belief > SENSITIVE:
+        return "weak", f"The data say little, and the belief largely decides {numbers}."
+    return "fine", f"The belief hardly moves the answer {numbers}."
