@@ -33,6 +33,7 @@ __all__ = [
     "mostly_hidden",
     "post_totals",
     "rolling_rates",
+    "with_and_without",
 ]
 
 #: Name under which results hold the sum of every treated area.
@@ -140,6 +141,34 @@ def counterfactual(result: Result, area: str = ALL_TREATED, *, disclosure: Discl
     return rule.protect(
         frame, counts=["observed"], derived={**modelled, "difference": lambda f: f["observed"] - f["expected"]}
     )
+
+
+def with_and_without(result: Result, area: str = ALL_TREATED, *, disclosure: Disclosure | None = None) -> pd.DataFrame:
+    """Return observed counts, and those that a Bayesian model expects with and without the intervention.
+
+    Parameters
+    ----------
+    result : Result
+    area : str
+        As in :func:`counterfactual`.
+    disclosure : Disclosure, optional
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns of :func:`svmodel.bayes.of_area.with_and_without`, with flags.
+
+    Raises
+    ------
+    EstimationError
+        If the result holds no posterior of it.
+    """
+    from svmodel.bayes.of_area import with_and_without as modelled
+
+    frame = modelled(result, area)
+    rule = _rule_for(result, area, frame["observed"], disclosure or Disclosure())
+    columns = [c for c in frame.columns if c not in ("period", "observed")]
+    return rule.protect(frame, counts=["observed"], derived={c: _coarse(frame[c], rule) for c in columns})
 
 
 def _coarse(values: pd.Series, disclosure: Disclosure) -> Any:

@@ -12,6 +12,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from svmodel import periods
+from svmodel.bayes.chances import chance
 from svmodel.errors import DataError
 from svmodel.present import prose
 from svmodel.present.disclosure import CONFIDENTIAL
@@ -23,10 +24,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Table", "data_table", "effects_table", "frame_table", "with_interval"]
 
-HIDDEN, ABSENT = "[c]", "[x]"
+HIDDEN, ABSENT, NONE = "[c]", "[x]", "[z]"
 #: No-break space.
 NBSP = "\N{NO-BREAK SPACE}"
-SHORTHAND = {HIDDEN: "[c] hidden to protect small numbers.", ABSENT: "[x] not available."}
+SHORTHAND = {
+    HIDDEN: "[c] hidden to protect small numbers.",
+    ABSENT: "[x] not available.",
+    NONE: "[z] does not apply: a posterior has no p-value, and other methods give no probability.",
+}
 
 
 @dataclass(frozen=True)
@@ -164,6 +169,18 @@ DATA_COLUMNS: dict[str, tuple[str, Callable[[float], str] | None]] = {
     "conf_high": ("Upper limit", lambda v: prose.number(v, 3)),
     "median": ("Middle forecast", prose.count),
     "wis": ("Average error score", prose.number),
+    "with_it": ("Expected with it", prose.rate),
+    "with_low": ("Lower limit with it", prose.rate),
+    "with_high": ("Upper limit with it", prose.rate),
+    "without": ("Expected without it", prose.rate),
+    "without_low": ("Lower limit without it", prose.rate),
+    "without_high": ("Upper limit without it", prose.rate),
+    "raw": ("By itself, %", prose.number),
+    "pooled": ("Pooled, %", prose.number),
+    "pooled_low": ("Lower limit, pooled, %", prose.number),
+    "pooled_high": ("Upper limit, pooled, %", prose.number),
+    "prior": ("Density before the data", lambda v: prose.number(v, 4)),
+    "posterior": ("Density after the data", lambda v: prose.number(v, 4)),
 }
 
 
@@ -239,15 +256,34 @@ def effects_table(
         The word for one period.
     note : str
     """
-    rows = []
+    rows, sure = [], []
     for name, ratio, per_100k, events in effects:
         change = ABSENT
         if ratio is not None:
             middle, low, high = ratio.percent
             change = with_interval(middle, low, high, 1, "%")
-        rows.append((name, change, _scaled(per_100k, 2), _scaled(events, 0), _p(ratio or events or per_100k)))
-    header = (first, "Change", f"Per 100,000 a {per}", "Events over the period", "p-value")
-    return Table(caption, header, tuple(rows), note or "Below zero means fewer harms. Brackets hold the interval.")
+        rows.append((name, change, _scaled(per_100k, 2), _scaled(events, 0)))
+        sure.append(ratio or events or per_100k)
+    header = (first, "Change", f"Per 100,000 a {per}", "Events over the period")
+    header, ends = _sureness(header, sure)
+    whole = tuple((*row, *end) for row, end in zip(rows, ends, strict=True))
+    return Table(caption, header, whole, note or "Below zero means fewer harms. Brackets hold the interval.")
+
+
+def _sureness(header: tuple[str, ...], effects: list[Effect | None]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return the columns that say how sure an effect is: a p-value, a posterior probability of a fall, or both."""
+    probable = [e is not None and math.isfinite(e.prob_reduction) for e in effects]
+    tested = [e is not None and math.isfinite(e.p_value) for e in effects]
+    if not any(probable):
+        return (*header, "p-value"), [(_p(e),) for e in effects]
+    falls = [
+        chance(e.prob_reduction) if has and e is not None else NONE if e is not None else ABSENT
+        for e, has in zip(effects, probable, strict=True)
+    ]
+    if not any(tested):
+        return (*header, "Probability of a fall"), [(f,) for f in falls]
+    tests = [NONE if has and not p else _p(e) for e, has, p in zip(effects, probable, tested, strict=True)]
+    return (*header, "p-value", "Probability of a fall"), list(zip(tests, falls, strict=True))
 
 
 def with_interval(value: float, low: float, high: float, digits: int, unit: str = "") -> str:

@@ -14,7 +14,7 @@ from svmodel.report import page as pages
 from svmodel.report.area_view import AreaView
 from svmodel.report.content import Section, figures_of
 from svmodel.report.numbers import estimates_csv, result_json
-from svmodel.report.sections import coming, effect, happening, method, quality, second_looks, synthetic, worth
+from svmodel.report.sections import belief, coming, effect, happening, method, quality, second_looks, synthetic, worth
 
 if TYPE_CHECKING:
     from svmodel.report.context import StudyContext
@@ -26,6 +26,7 @@ ORDER = (
     "happening",
     "coming",
     "effect",
+    "belief",
     "donors",
     "inference",
     "specifications",
@@ -65,6 +66,10 @@ class AreaReport:
     def effect(self) -> Section:
         """Return what the intervention did: here, where the area was treated, and over the whole study."""
         return self._keep(effect.build(self.view))
+
+    def belief(self) -> Section:
+        """Return what was believed before the data, what they changed, and what each area borrows from the others."""
+        return self._keep(belief.build(self.view))
 
     def donors(self) -> Section:
         """Return the effect of synthetic methods without each of the heaviest donors."""

@@ -14,6 +14,7 @@ from svmodel import periods
 from svmodel.errors import DataError, did_you_mean
 from svmodel.present import prose, protected
 from svmodel.present.disclosure import CONFIDENTIAL
+from svmodel.present.posterior_words import is_posterior
 
 if TYPE_CHECKING:
     from svmodel.design import Intervention
@@ -41,7 +42,13 @@ METHOD_NAMES = {
     "bayes.InterruptedTimeSeries": "Bayesian interrupted time series",
     "StructuralCounterfactual": "Bayesian structural counterfactual",
 }
-_CHOICES = {"poisson": "Poisson", "ar1": "that last", "dr": "doubly robust", "ipw": "inverse probability weighting", "reg": "regression"}
+_CHOICES = {
+    "poisson": "Poisson",
+    "ar1": "that last",
+    "dr": "doubly robust",
+    "ipw": "inverse probability weighting",
+    "reg": "regression",
+}
 #: Choices whose value says by itself what it is.
 _PLAIN = ("family", "method")
 #: Choices that no reader of a page can tell from the name; they stand under methods.
@@ -85,6 +92,8 @@ class Effects:
         Label of the estimator.
     hidden : bool
         Whether it exists but rests on too few events to be shown.
+    posterior : bool
+        Whether its uncertainty is a posterior, and is told in probabilities.
     """
 
     method: str
@@ -93,6 +102,7 @@ class Effects:
     events: Effect | None
     difference: Effect | None = None
     hidden: bool = False
+    posterior: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -243,7 +253,8 @@ class AreaView:
             scale: protected.effect(frame, term, scale, **which)
             for scale in ("rate_ratio", "per_100k", "events", "difference")
         }
-        return Effects(label, **scales, hidden=bool((rows["estimate_flag"] == CONFIDENTIAL).any()))
+        hidden = bool((rows["estimate_flag"] == CONFIDENTIAL).any())
+        return Effects(label, **scales, hidden=hidden, posterior=is_posterior(self.context.results[outcome][label]))
 
     def counterfactual_method(self, outcome: str, area: str) -> str | None:
         """Return the first method that gives expected counts for an area."""

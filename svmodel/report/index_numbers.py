@@ -211,14 +211,15 @@ def _effects(held: Mapping[str, Any] | None) -> Effects | None:
     if held is None:
         return None
     scales = {s: _effect(s, held.get(s)) for s in ("rate_ratio", "per_100k", "events", "difference")}
-    return Effects(str(held.get("estimator", "")), **scales, hidden=bool(held["hidden"]))
+    hidden, posterior = bool(held["hidden"]), bool(held.get("posterior", False))
+    return Effects(str(held.get("estimator", "")), **scales, hidden=hidden, posterior=posterior)
 
 
 def _effect(scale: str, held: Mapping[str, Any] | None) -> Effect | None:
     if held is None or held["estimate"] is None:
         return None
-    keys = ("estimate", "std_error", "conf_low", "conf_high", "level", "p_value")
-    return Effect("att", scale, *(math.nan if held[k] is None else float(held[k]) for k in keys))
+    keys = ("estimate", "std_error", "conf_low", "conf_high", "level", "p_value", "prob_reduction")
+    return Effect("att", scale, *(math.nan if held.get(k) is None else float(held[k]) for k in keys))
 
 
 def _warned(result: Mapping[str, Any], outcome: OutcomeSpec) -> tuple[int, int]:

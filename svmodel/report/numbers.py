@@ -142,10 +142,10 @@ def _forecast(view: AreaView, column: str) -> list[dict[str, Any]] | None:
 def _effects(effects: Effects | None) -> dict[str, Any] | None:
     if effects is None:
         return None
-    keys = ("estimate", "std_error", "conf_low", "conf_high", "level", "p_value")
+    keys = ("estimate", "std_error", "conf_low", "conf_high", "level", "p_value", "prob_reduction")
     scales = {s: getattr(effects, s) for s in SCALES}
     held = {s: None if e is None else {k: getattr(e, k) for k in keys} for s, e in scales.items()}
-    return {**held, "hidden": effects.hidden}
+    return {**held, "hidden": effects.hidden, "posterior": effects.posterior}
 
 
 def _worths(view: AreaView) -> list[Worth]:

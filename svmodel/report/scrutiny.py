@@ -90,7 +90,7 @@ def scrutinise(study: Study, design: Design, results: Mapping[str, Result]) -> S
 
     head = results.get(study.estimators[0].label) if study.estimators else None
     mixed = [s.label for s in study.estimators if s.name in _MIXED and s.label in results]
-    comparison = tried("agreement", _compared, study, design) if len(results) > 1 else None
+    comparison = tried("agreement", _compared, study, design, results) if len(results) > 1 else None
     placebos = {k: tried(f"placebos of {k}", _gaps, results[k]) for k in mixed}
     left_out = {k: tried(f"donors of {k}", leave_donors_out, results[k]) for k in mixed}
     opinions = {s.label: tried(s.label, _opinion, s, head) for s in (study.inference if head is not None else ())}
@@ -110,10 +110,30 @@ def scrutinise(study: Study, design: Design, results: Mapping[str, Result]) -> S
     )
 
 
-def _compared(study: Study, design: Design, seed: int) -> Comparison:
+@dataclass(frozen=True, eq=False)
+class _Held:
+    """A posterior that is there already: it is not sampled again, nor without each area in turn."""
+
+    result: Result
+
+    @property
+    def scale(self) -> str:
+        """Scale of the draws."""
+        return str(self.result.estimator.scale)  # type: ignore[attr-defined]
+
+    def fit(self, design: Design, *, seed: int = 0) -> Result:
+        """Return the result."""
+        del design, seed
+        return self.result
+
+
+def _compared(study: Study, design: Design, results: Mapping[str, Result], seed: int) -> Comparison:
     from svmodel.comparison.compare import compare
 
-    methods = {s.label: s.build() for s in study.estimators}
+    methods: dict[str, Any] = {}
+    for s in study.estimators:
+        bayesian = s.label in results and results[s.label].posterior is not None
+        methods[s.label] = _Held(results[s.label]) if bayesian else s.build()
     slow = any(s.name in _SLOW for s in study.estimators) or design.panel.n_areas > _MANY_AREAS
     made = compare(design, methods, jackknife=not slow, seed=seed)
     return replace(made, results={}, design=None)  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from svmodel.present.plots.bayes import prior_posterior, ranked_areas, shrinkage, with_and_without
 from svmodel.present.plots.checks import check_figure
 from svmodel.present.plots.comparison import forest, power_curve, specification_curve
 from svmodel.present.plots.effects import estimators_compared, event_study
@@ -23,8 +24,12 @@ __all__ = [
     "observed_expected",
     "placebo_gaps",
     "power_curve",
+    "prior_posterior",
+    "ranked_areas",
     "rolling",
+    "shrinkage",
     "specification_curve",
     "synthetic_control_path",
     "trend",
+    "with_and_without",
 ]

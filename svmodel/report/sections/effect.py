@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from svmodel import periods
-from svmodel.present import plots, prose, protected
+from svmodel.present import plots, posterior_words, prose, protected
 from svmodel.present.tables import Table, effects_table
 from svmodel.report.content import Block, Callout, Heading, Section, Words
 from svmodel.report.notices import without_interval
-from svmodel.report.sections import compared, synthetic, trust
+from svmodel.report.sections import belief, compared, synthetic, trust
 
 if TYPE_CHECKING:
     from svmodel.report.area_view import AreaView, Effects
@@ -69,6 +69,8 @@ def effect_words(effects: Effects, outcome: str, place: str, intervention: str =
     if effects.hidden:
         return f"The effect on {name} {place} rests on too few events to be shown."
     ratio, events = effects.rate_ratio, effects.events
+    if ratio is not None and effects.posterior:
+        return posterior_words.headline(ratio, outcome, place, intervention=intervention, events=events)
     if ratio is not None:
         middle, low, high = ratio.percent
         words = f"{name} {place}: {prose.change(middle)} than expected without {intervention}"
@@ -88,7 +90,8 @@ def effect_words(effects: Effects, outcome: str, place: str, intervention: str =
     if math.isfinite(one.conf_low):
         span = f"{prose.number(one.conf_low, 2)} to {prose.number(one.conf_high, 2)}"
         size += f" ({prose.level_words(one.level)}: {span})"
-    return f"{prose.sentence(f'{name} {place}: {size}')} {prose.certainty(one)}"
+    told = f"{prose.sentence(f'{name} {place}: {size}')} {prose.certainty(one)}"
+    return f"{posterior_words.any_change(one.prob_reduction, f'{name} {place}')} {told}" if effects.posterior else told
 
 
 def _answer(view: AreaView) -> str:
@@ -138,6 +141,7 @@ def _headline_blocks(view: AreaView, outcome: OutcomeSpec) -> list[Block]:
         blocks.append(replace(figure, name=f"{outcome.column}_{figure.name}"))
     if results:
         blocks.append(_methods_table(view, outcome))
+    blocks += belief.beside(view, outcome)
     blocks += compared.blocks(view, outcome)
     blocks += synthetic.blocks(view, outcome)
     for label, message in view.context.failures.get(outcome.column, {}).items():

@@ -10,6 +10,7 @@ from svmodel.present import prose
 from svmodel.present.tables import Table, key_value_table
 from svmodel.report.area_view import METHOD_NAMES, named, prior_words
 from svmodel.report.content import Block, Folded, Heading, Points, Section, Words
+from svmodel.report.sections import sampled
 from svmodel.report.sections.method_words import METHODS, assumptions
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def _evaluation(view: AreaView) -> list[Block]:
     if starts:
         rows = tuple((view.context.panel.label(a), periods.label(p)) for a, p in starts)
         blocks.append(key_value_table(rows, f"Starts in {view.place}", ("Area", "First period")))
+    blocks += sampled.blocks(view)
     notes = method_notes(view)
     if notes:
         summary = f"{len(notes):,} note{'' if len(notes) == 1 else 's'} by the methods"
