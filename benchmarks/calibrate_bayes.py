@@ -24,7 +24,13 @@ from calibrate_bayes_figures import picture
 from calibrate_bayes_page import page
 
 from svmodel import simulate
-from svmodel.bayes import HierarchicalDiD, simulation_based_calibration
+from svmodel.bayes import (
+    HierarchicalDiD,
+    InterruptedTimeSeries,
+    MetaAnalysis,
+    StructuralCounterfactual,
+    simulation_based_calibration,
+)
 from svmodel.bayes.answer import Question
 from svmodel.errors import EstimationError
 from svmodel.seeds import derive_seed
@@ -48,6 +54,25 @@ def hierarchical(**choices: Any) -> Callable[[], Question]:
     return lambda: HierarchicalDiD(**choices).ask(template(mean))
 
 
+def series(estimator: Any, **kind: Any) -> Callable[[], Question]:
+    """Return a maker of the question that a method for a single series asks."""
+
+    def ask() -> Question:
+        settings = {"mean": 20.0, "cohorts": ((36, 1),), **kind}
+        made = simulate.panel(settings.pop("areas", 1), 48, seed=2, **settings)
+        return estimator.ask(made.design("violence").arrays)
+
+    return ask
+
+
+def studies() -> Question:
+    """Return the question of a meta-analysis of eight areas whose errors are known."""
+    errors = np.array([0.06, 0.09, 0.12, 0.15, 0.18, 0.2, 0.25, 0.3])
+    frame = pd.DataFrame({"label": list("abcdefgh"), "estimate": np.exp(-errors), "log_std_error": errors})
+    model = MetaAnalysis().model(frame)
+    return Question(model, np.zeros(model.y.shape, dtype=bool), "effect")
+
+
 def ring(n: int) -> list[tuple[str, str]]:
     """Return the borders of areas that stand in a ring."""
     names = template().areas
@@ -65,6 +90,11 @@ TEMPLATES: dict[str, Callable[[], Question]] = {
     "HierarchicalDiD, shocks that last": hierarchical(lasting_shocks=6),
     "HierarchicalDiD, Poisson": hierarchical(family="poisson"),
     "HierarchicalDiD, on a map": lambda: HierarchicalDiD(neighbours=ring(AREAS)).ask(template()),
+    "InterruptedTimeSeries": series(InterruptedTimeSeries()),
+    "InterruptedTimeSeries, two a month": series(InterruptedTimeSeries(), mean=2.0),
+    "StructuralCounterfactual, counts": series(StructuralCounterfactual(), areas=6),
+    "StructuralCounterfactual, Gaussian": series(StructuralCounterfactual(family="gaussian"), areas=6),
+    "MetaAnalysis": studies,
 }
 
 
@@ -225,7 +255,7 @@ def study(given: argparse.Namespace) -> None:
             made = simulation_based_calibration(
                 question.model,
                 engine=engine,
-                target=question.target,
+                target=question.target if question.target.any() else None,
                 treatment=question.treatment,
                 fits=given.fits or ENGINES[engine],
                 seed=derive_seed(SEED, name),

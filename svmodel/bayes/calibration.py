@@ -33,6 +33,7 @@ __all__ = [
     "Hyper",
     "Level",
     "LogLikelihood",
+    "LogSum",
     "Quantity",
     "Sampled",
     "simulation_based_calibration",
@@ -139,6 +140,24 @@ class AverageLogRatio:
         return np.asarray(np.log(np.exp(with_it).sum(axis=1)) - np.log(np.exp(without).sum(axis=1)))
 
 
+@dataclass(frozen=True, eq=False)
+class LogSum:
+    """Log of the expected sum over some cells, known or not: what a counterfactual predicts."""
+
+    cells: NDArray[np.bool_]
+
+    @property
+    def name(self) -> str:
+        """``log sum``."""
+        return "log sum"
+
+    def __call__(self, sampled: Sampled) -> Floats:
+        """Return the draws."""
+        from scipy.special import logsumexp
+
+        return np.asarray(logsumexp(sampled.model.predictor(sampled.effects, self.cells), axis=1))
+
+
 @dataclass(frozen=True)
 class LogLikelihood:
     """The log-likelihood of all data, which sees what no single parameter does.
@@ -181,15 +200,17 @@ def standard_quantities(
     target : ndarray of bool, shape (N, T), optional
         Treated cells: their average log ratio comes first.
     treatment : str
-        Terms whose names begin so are the treatment.
+        Terms whose names begin so are the treatment; "" where the model is of what would have been.
 
     Returns
     -------
     tuple of Quantity
-        The average log ratio; of every term its first effect, and its last where it has several; the level of the
-        first area; each hyperparameter; the log-likelihood.
+        The average log ratio, or the log of the sum that would have been; of every term its first effect, and its last
+        where it has several; the level of the first area; each hyperparameter; the log-likelihood.
     """
-    out: list[Quantity] = [] if target is None else [AverageLogRatio(target, treatment)]
+    out: list[Quantity] = []
+    if target is not None:
+        out.append(AverageLogRatio(target, treatment) if treatment else LogSum(target))
     for term in model.terms:
         out.append(Effect(term.name))
         if term.structure.size > 1:
