@@ -12,6 +12,8 @@ _NAMES: dict[str, str] = {
     "MetaAnalysis": "meta_analysis",
     "MetaResult": "meta_analysis",
     "RatioPrior": "ratio_prior",
+    "SmallAreaTrend": "small_area_trend",
+    "SmoothedAreas": "smoothed_areas",
     "StructuralCounterfactual": "structural_counterfactual",
     "Term": "description",
     "simulation_based_calibration": "calibration",

@@ -240,6 +240,7 @@ class LatentProblem:
         """Return draws of cells' own effects given the predictors without them, shape (S, size of the block)."""
         assert self._cells is not None
         work, hyper, own = self.worked, self.values(found.theta), self.structures[self._cells]
+        assert isinstance(own, CellEffects)
         assert isinstance(work.likelihood, Integrated)
         index = np.broadcast_to(self.grid.entries[self._cells].index, self.grid.known.shape)[self.grid.known]
         # of a cell that is not known the prior is all there is
