@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["FIRST_COUNTS", "Block", "block_of", "grid_data", "prior_data"]
+__all__ = ["FIRST_COUNTS", "Block", "about_precision", "block_of", "grid_data", "prior_data", "recovered"]
 
 #: Factors of a rising factorial that are taken as they stand; Stirling's series from there is exact to 1e-14.
 FIRST_COUNTS = 16
@@ -141,7 +141,7 @@ def _information(index: NDArray[np.int64], value: Floats, model: LatentModel, si
     """Return about how many units of precision the cells add to each effect, shape (size,)."""
     weight = _cell_information(model) * value**2
     live = (index >= 0) & (value != 0)
-    return np.bincount(index[live], weights=weight[live], minlength=size)
+    return np.asarray(np.bincount(index[live], weights=weight[live], minlength=size), dtype=np.float64)
 
 
 def _cell_information(model: LatentModel) -> Floats:
@@ -214,6 +214,38 @@ def _walk_basis(structure: RandomWalk | Seasonal) -> tuple[Floats, Floats, Float
         eigenvalues = np.concatenate([[0.0], eigenvalues])
         given = np.concatenate([[(length * structure.slope_sd) ** -2.0], given])
     return np.ascontiguousarray(basis), eigenvalues, given
+
+
+def about_precision(structure: Structure, hyper: Mapping[str, Any], data: Any) -> Any:
+    """Return the prior precision of a block's coordinates, or about it; of numbers, arrays or PyTensor's variables."""
+    if isinstance(structure, RandomWalk | Seasonal):
+        return data["eigenvalues"] / hyper[structure.name] ** 2 + data["given"]
+    if isinstance(structure, AR1):
+        sd, rho = hyper[structure.name], hyper[structure.rho_name]
+        return (1 + rho**2 - 2 * rho * data["cosines"]) / (sd**2 * (1 - rho**2))
+    if isinstance(structure, Independent | BYM2):
+        return hyper[structure.name] ** -2.0
+    raise TypeError(f"no PyMC form of the structure {type(structure).__name__}")
+
+
+def recovered(block: Block, free: Floats | None, hyper: Mapping[str, Floats], draws: tuple[int, ...]) -> Floats:
+    """Return draws of a block's effects, shape (*draws, size), from those of its free variable.
+
+    The same arithmetic as in the model, so that nothing has to be compiled for it.
+    """
+    structure = block.structure
+    if free is None or not block.coordinates:
+        return np.full((*draws, structure.size), float(structure.mean))
+    if isinstance(structure, Fixed):
+        return free
+    wide = {name: values[..., None] for name, values in hyper.items() if name in structure.hypers}
+    b = free / np.sqrt(about_precision(structure, wide, block.data) + block.data["information"])
+    if isinstance(structure, Independent) and structure.zero_sum:
+        total, root = b.sum(axis=-1, keepdims=True), structure.size**0.5
+        b = np.concatenate([b - total / (root + structure.size), -total / root], axis=-1)
+    elif "basis" in block.data:
+        b = b @ block.data["basis"].T
+    return np.asarray(structure.mean + b)
 
 
 def _cosines(n: int) -> Floats:

@@ -25,7 +25,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from svmodel.bayes._pymc_data import FIRST_COUNTS, Block, block_of, grid_data, prior_data
+from svmodel.bayes._pymc_data import (
+    FIRST_COUNTS,
+    Block,
+    about_precision,
+    block_of,
+    grid_data,
+    prior_data,
+    recovered,
+)
 from svmodel.numerics.latent.priors import Beta, Exponential, GammaPrecision, HalfNormal
 from svmodel.numerics.latent.structures import AR1, BYM2, Fixed, Independent, RandomWalk, Seasonal
 
@@ -80,6 +88,12 @@ class PyMCForm:
             found[free_name(name, prior)] = np.array([_start_of(prior)])
         return found
 
+    def effects(self, drawn: Mapping[str, Floats]) -> dict[str, Floats]:
+        """Return draws of the effects by term, shape (..., size), from those of free variables and hyperparameters."""
+        hyper = {name: drawn[name] for name in self.model.hypers}
+        shape = next(iter(drawn.values())).shape[:2]
+        return {b.name: recovered(b, drawn.get(b.free), hyper, shape) for b in self.blocks}
+
     def build(self) -> Any:
         """Return the ``pymc.Model``: effects by the names of their terms, hyperparameters by theirs."""
         import pymc as pm
@@ -100,20 +114,21 @@ class _Shared:
     """Shared variables by name, made when first asked for."""
 
     def __init__(self, data: Mapping[str, NDArray[Any]], prefix: str = "") -> None:
-        self.data, self.prefix, self.made = data, prefix, {}
+        self.data, self.prefix = data, prefix
+        self.made: dict[str, Any] = {}
 
     def of(self, term: str) -> _Shared:
         return _Shared(self.data, f"{term}:")
 
     def __getitem__(self, name: str) -> Any:
-        import pytensor
+        from pytensor.compile.sharedvalue import shared
 
         full = self.prefix + name
         if full not in self.made:
             value = self.data[full]
             # tables of counts are as long as there are different counts; all else has the shape of the model
             shape = (None,) if name.startswith("table_") else value.shape
-            self.made[full] = pytensor.shared(value, name=full, shape=shape)
+            self.made[full] = shared(value, name=full, shape=shape)
         return self.made[full]
 
 
@@ -160,13 +175,13 @@ def _effects(block: Block, hyper: Mapping[str, Any], data: _Shared) -> Any:
     raise TypeError(f"no PyMC form of the structure {type(structure).__name__}")
 
 
-def _coordinates(block: Block, precision: Any, data: _Shared) -> Any:
+def _coordinates(block: Block, hyper: Mapping[str, Any], data: _Shared) -> Any:
     """Return coordinates with the scale that prior and data leave them, and put their Jacobian in the model."""
     import pymc as pm
     import pytensor.tensor as pt
 
     z = pm.Flat(block.free, shape=block.coordinates)
-    both = precision + data["information"]
+    both = about_precision(block.structure, hyper, data) + data["information"]
     pm.Potential(f"{block.name}:jacobian", -0.5 * pt.sum(pt.log(both)))
     return z / pt.sqrt(both)
 
@@ -176,7 +191,7 @@ def _independent(block: Block, structure: Independent, hyper: Mapping[str, Any],
     import pytensor.tensor as pt
 
     sd = hyper[structure.name]
-    b = _coordinates(block, sd**-2.0, data)
+    b = _coordinates(block, hyper, data)
     pm.Potential(f"{block.name}:prior", -0.5 * pt.sum(b**2) / sd**2 - block.coordinates * pt.log(sd))
     return _about_zero(b, structure.size) if structure.zero_sum else b
 
@@ -195,10 +210,11 @@ def _walk(block: Block, structure: RandomWalk | Seasonal, hyper: Mapping[str, An
     import pytensor.tensor as pt
 
     sd = hyper[structure.name]
-    precision = data["eigenvalues"] / sd**2 + data["given"]
-    b = _coordinates(block, precision, data)
+    b = _coordinates(block, hyper, data)
     rank = structure.size - (structure.order if isinstance(structure, RandomWalk) else 1)
-    pm.Potential(f"{block.name}:prior", -0.5 * pt.sum(b**2 * precision) - rank * pt.log(sd))
+    pm.Potential(
+        f"{block.name}:prior", -0.5 * pt.sum(b**2 * about_precision(structure, hyper, data)) - rank * pt.log(sd)
+    )
     return pt.dot(data["basis"], b)
 
 
@@ -209,7 +225,7 @@ def _autoregressive(block: Block, structure: AR1, hyper: Mapping[str, Any], data
 
     sd, rho, n = hyper[structure.name], hyper[structure.rho_name], structure.size
     step = sd**2 * (1 - rho**2)
-    x = pt.dot(data["basis"], _coordinates(block, (1 + rho**2 - 2 * rho * data["cosines"]) / step, data))
+    x = pt.dot(data["basis"], _coordinates(block, hyper, data))
     # (x_t - rho x_{t-1})^2 summed, and the first at its marginal variance
     square = pt.sum((x[1:] - rho * x[:-1]) ** 2) / step + x[0] ** 2 / sd**2
     pm.Potential(f"{block.name}:prior", -0.5 * square - n * pt.log(sd) - 0.5 * (n - 1) * pt.log1p(-(rho**2)))
@@ -222,7 +238,7 @@ def _on_map(block: Block, structure: BYM2, hyper: Mapping[str, Any], data: _Shar
     import pytensor.tensor as pt
 
     sd, rho = hyper[structure.name], hyper[structure.rho_name]
-    x = _coordinates(block, sd**-2.0, data)
+    x = _coordinates(block, hyper, data)
     spectrum = sd**2 * (rho * data["variances"] + pt.maximum(1 - rho, 1e-8))
     along = pt.dot(data["eigenvectors"], x)
     pm.Potential(f"{block.name}:prior", -0.5 * pt.sum(along**2 / spectrum) - 0.5 * pt.sum(pt.log(spectrum)))
@@ -260,9 +276,9 @@ def _log_likelihood(model: LatentModel, eta: Any, hyper: Mapping[str, Any], shar
     if model.family == "gaussian":
         sd = hyper.get("noise_sd", pt.constant(1.0))
         return pt.sum(known * (-0.5 * ((y - eta) / (shared["sd"] * sd)) ** 2 - pt.log(sd)))
-    log_alpha = -2 * pt.log(pt.maximum(hyper["overdispersion"], 1e-10))
-    alpha = pt.exp(log_alpha)
-    cells = pt.sum(known * (y * eta - (y + alpha) * pt.softplus(eta - log_alpha)))
+    shock = pt.maximum(hyper["overdispersion"], 1e-10) ** 2
+    alpha = 1 / shock
+    cells = pt.sum(known * (y * eta - (y + alpha) * pt.log1p(pt.exp(eta) * shock)))
     return cells + _rising(alpha, shared)
 
 

@@ -32,13 +32,15 @@ if TYPE_CHECKING:
 __all__ = ["CHAINS", "compiled_shapes", "sample", "settled_imports"]
 
 CHAINS = 4
+#: nutpie's adaptation, by draws and gradients together, has settled long before PyMC's 1,000 steps.
+TUNE = 500
 #: Compiled models that are kept; the one that was asked for longest ago goes first.
 _KEPT = 16
 _COMPILED: OrderedDict[Hashable, Any] = OrderedDict()
 _LOCK = threading.Lock()
 
 
-def sample(model: LatentModel, *, draws: int = 4000, seed: int = 0, tune: int = 1000) -> Posterior:
+def sample(model: LatentModel, *, draws: int = 4000, seed: int = 0, tune: int = TUNE) -> Posterior:
     """Sample a model's posterior with NUTS, in four chains.
 
     Parameters
@@ -78,9 +80,8 @@ def sample(model: LatentModel, *, draws: int = 4000, seed: int = 0, tune: int = 
         trace, sampler = _by_pymc(form, each, tune, seed), "pymc"
     else:
         trace, sampler = _by_nutpie(form, each, tune, seed), "nutpie"
-    return from_trace(
-        trace, model, details={"draws": each * CHAINS, "chains": CHAINS, "tune": tune, "sampler": sampler}
-    )
+    details: dict[str, float | str] = {"draws": each * CHAINS, "chains": CHAINS, "tune": tune, "sampler": sampler}
+    return from_trace(trace, model, form.effects, details=details)
 
 
 def compiled_shapes() -> int:
@@ -114,14 +115,15 @@ def _by_nutpie(form: PyMCForm, draws: int, tune: int, seed: int) -> Any:
 def _compiled(form: PyMCForm) -> tuple[Any, list[tuple[str, int]]]:
     """Return the compiled model of this shape, and its free variables with their sizes in order."""
     import nutpie
-    import pytensor
+    from pytensor.configdefaults import config
 
     with _LOCK:
         if form.key not in _COMPILED:
             # functions that run once need no C compiler; the density is compiled by numba whatever stands here
-            with pytensor.config.change_flags(mode="FAST_COMPILE"):
+            with config.change_flags(mode="FAST_COMPILE"):
                 built = form.build()
-                made = nutpie.compile_pymc_model(built)
+                # effects are worked out afterwards, from the free variables: to compile them takes longer than NUTS
+                made = nutpie.compile_pymc_model(built, var_names=tuple(form.model.hypers))
             free = [built.rvs_to_values[variable].name for variable in built.free_RVs]
             sizes = [int(np.prod(made.shapes[name], dtype=int)) for name in free]
             plain = [variable.name for variable in built.free_RVs]

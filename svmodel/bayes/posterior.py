@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from svmodel.bayes.description import LatentModel
@@ -142,30 +144,54 @@ def from_nested(nested: Nested, model: LatentModel, *, draws: int, seed: int) ->
     return Posterior("laplace", model.split(fields), hyper, convergence, details)
 
 
-def from_trace(trace: Any, model: LatentModel, *, details: Mapping[str, float | str]) -> Posterior:
+def from_trace(
+    trace: Any,
+    model: LatentModel,
+    recover: Callable[[Mapping[str, Floats]], Mapping[str, Floats]],
+    *,
+    details: Mapping[str, float | str],
+) -> Posterior:
     """Take chains over: ArviZ's InferenceData (before 1.0) or DataTree (since).
 
     Parameters
     ----------
     trace : InferenceData or DataTree
-        With a variable for each term and each hyperparameter of the model.
+        With the free variables, and each hyperparameter of the model under its name.
     model : LatentModel
+    recover : callable
+        From draws by variable, shape (chains, draws, ...), to effects by term, shape (chains, draws, size).
     details : mapping
 
     Returns
     -------
     Posterior
-        Draws in the order of the chains. Convergence is judged on every effect and every hyperparameter: the
-        rank-normalised split R-hat and the effective draws of Vehtari and others (2021), *Bayesian Analysis* 16(2).
+        Draws in the order of the chains. Convergence is judged on every effect and every hyperparameter.
     """
-    chains = {name: _chains(trace, name) for name in (*(t.name for t in model.terms), *model.hypers)}
-    effects = {t.name: _joined(chains[t.name]).reshape(-1, t.structure.size) for t in model.terms}
-    hyper = {name: _joined(chains[name]).reshape(-1) for name in model.hypers}
-    return Posterior("nuts", effects, hyper, convergence_of(trace, chains), details)
+    drawn = chains_of(trace)
+    effects = dict(recover(drawn))
+    hyper = {name: drawn[name] for name in model.hypers}
+    convergence = convergence_of(trace, {**effects, **hyper})
+    return Posterior(
+        "nuts",
+        {name: values.reshape(-1, values.shape[-1]) for name, values in effects.items()},
+        {name: values.reshape(-1) for name, values in hyper.items()},
+        convergence,
+        details,
+    )
+
+
+def chains_of(trace: Any) -> dict[str, Floats]:
+    """Return the draws of every variable, shape (chains, draws, ...)."""
+    posterior = trace["posterior"]
+    return {str(name): np.asarray(posterior[name].values, dtype=np.float64) for name in posterior.data_vars}
 
 
 def convergence_of(trace: Any, chains: Mapping[str, Floats]) -> Convergence:
-    """Judge chains by name, each of shape (chains, draws, ...), and the sampler's own statistics in the trace."""
+    """Judge chains by name, each of shape (chains, draws, ...), and the sampler's own statistics in the trace.
+
+    The rank-normalised split R-hat and the effective draws are those of Vehtari and others (2021), *Bayesian Analysis*
+    16(2), equations 3, 10 and 14 with sections 4.1 and 4.3; the worst of all parameters counts.
+    """
     import arviz as az
 
     labels, columns = [], []
@@ -194,11 +220,3 @@ def convergence_of(trace: Any, chains: Mapping[str, Floats]) -> Convergence:
         divergences=int(np.asarray(statistics["diverging"].values).sum()),
         energy=float(fraction.min()),
     )
-
-
-def _chains(trace: Any, name: str) -> Floats:
-    return np.asarray(trace["posterior"][name].values, dtype=np.float64)
-
-
-def _joined(chains: Floats) -> Floats:
-    return chains.reshape(-1, *chains.shape[2:])
