@@ -44,7 +44,7 @@ def sums_of(result: Result, area: str = ALL_TREATED) -> tuple[Floats, Floats]:
     level = float(result.estimates["level"].iloc[0])
     cells = held.question.cells(held.posterior, design.arrays, level)
     inside = _rows(cells.arrays, np.unique(cells.area), design.panel.parents, area)
-    return cells.summed(np.isin(cells.area, inside))  # type: ignore[no-any-return]
+    return cells.summed(np.isin(cells.area, inside))
 
 
 def with_and_without(result: Result, area: str = ALL_TREATED, *, level: float = 0.95) -> pd.DataFrame:
@@ -84,7 +84,7 @@ def with_and_without(result: Result, area: str = ALL_TREATED, *, level: float = 
     times, column = np.unique(time, return_inverse=True)
     member = np.eye(len(times))[column]
     out: dict[str, Any] = {"period": arrays.periods[times], "observed": arrays.y[place, time] @ member}
-    for name, without in (("with", None), ("without", question.treatment)):
+    for name, without in (("with", ""), ("without", str(question.treatment))):
         draws = np.exp(question.model.predictor(kept, shown, without=without)) @ member
         low, middle, high = np.quantile(draws, [0.5 - level / 2, 0.5, 0.5 + level / 2], axis=0)
         out |= {"with_it" if name == "with" else name: middle, f"{name}_low": low, f"{name}_high": high}
@@ -99,9 +99,7 @@ def _held(result: Result) -> tuple[Any, Any]:
     return result.posterior, result.design
 
 
-def _rows(
-    arrays: DesignArrays, treated: NDArray[np.int64], parents: dict[str, str], area: str
-) -> NDArray[np.int64]:
+def _rows(arrays: DesignArrays, treated: NDArray[np.int64], parents: dict[str, str], area: str) -> NDArray[np.int64]:
     """Return the rows of a place."""
     singles = {arrays.areas[i]: np.array([i]) for i in treated}
     known = {**reporting_areas(arrays.areas, treated, parents), **singles, ALL_TREATED: treated}

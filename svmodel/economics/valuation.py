@@ -199,6 +199,8 @@ def _observed(result: Result) -> float:
 
 def _probability(result: Result, pounds: float, cost: float) -> float | None:
     """Return the share of draws in which the averted events are worth the cost."""
+    if result.event_draws is not None:
+        return float((-np.asarray(result.event_draws, dtype=np.float64) * pounds >= cost).mean())
     if result.draws is None or result.design is None:
         return None
     draws: NDArray[np.float64] = np.asarray(result.draws, dtype=np.float64)

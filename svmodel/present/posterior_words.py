@@ -8,7 +8,7 @@ effect, the words say so, and name both ends: a large fall that cannot be ruled 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from svmodel.bayes.chances import chance
 from svmodel.present import prose
@@ -158,8 +158,8 @@ def prior_and_posterior(result: Result) -> str:
     ----------
     result : Result
     """
-    prior = result.diagnostics.get("prior")
-    if not isinstance(prior, dict) and not hasattr(prior, "get"):
+    prior: Any = result.diagnostics.get("prior")
+    if not prior:
         return ""
     effect = result.effect("att", "rate_ratio")
     return (
@@ -168,7 +168,7 @@ def prior_and_posterior(result: Result) -> str:
     )
 
 
-def _belief(prior: dict[str, float]) -> str:
+def _belief(prior: Any) -> str:
     middle, low, high = (100 * (float(prior[k]) - 1) for k in ("median", "low", "high"))
     if high >= 1e4:
         return "nothing, so that any size was as good as any other"

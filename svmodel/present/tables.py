@@ -30,7 +30,7 @@ NBSP = "\N{NO-BREAK SPACE}"
 SHORTHAND = {
     HIDDEN: "[c] hidden to protect small numbers.",
     ABSENT: "[x] not available.",
-    NONE: "[z] does not apply: a posterior has no p-value, and other methods give no probability.",
+    NONE: "[z] does not apply.",
 }
 
 
@@ -264,10 +264,13 @@ def effects_table(
             change = with_interval(middle, low, high, 1, "%")
         rows.append((name, change, _scaled(per_100k, 2), _scaled(events, 0)))
         sure.append(ratio or events or per_100k)
-    header = (first, "Change", f"Per 100,000 a {per}", "Events over the period")
-    header, ends = _sureness(header, sure)
+    start = (first, "Change", f"Per 100,000 a {per}", "Events over the period")
+    header, ends = _sureness(start, sure)
     whole = tuple((*row, *end) for row, end in zip(rows, ends, strict=True))
-    return Table(caption, header, whole, note or "Below zero means fewer harms. Brackets hold the interval.")
+    note = note or "Below zero means fewer harms. Brackets hold the interval."
+    if any(NONE in row for row in whole):
+        note += " A posterior has no p-value, and other methods give no probability."
+    return Table(caption, header, whole, note)
 
 
 def _sureness(header: tuple[str, ...], effects: list[Effect | None]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:

@@ -24,6 +24,15 @@ if TYPE_CHECKING:
 __all__ = ["FAULT", "StudyContext", "designs", "load", "prepare"]
 
 _FORMAT = "svmodel-context-1"
+#: Checks that a study without a choice of its own makes of posteriors alone.
+_OF_POSTERIORS = (
+    "prior_predictive",
+    "convergence",
+    "engine_agreement",
+    "posterior_predictive",
+    "leave_one_out",
+    "prior_sensitivity",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -287,7 +296,10 @@ def _check(study: Study, fitted: dict[str, Result]) -> tuple[CheckResult, ...]:
     if head is None:
         return ()
     seed = derive_seed(study.seed, "all areas", head.design.outcome if head.design else "", "checks")
-    return tuple(checks.run(head, seed=seed, names=study.checks, options=study.check_options))
+    names = study.checks
+    if names is None and head.diagnostics.get("inference") != "posterior":
+        names = tuple(n for n in checks.CHECKS if n not in _OF_POSTERIORS)
+    return tuple(checks.run(head, seed=seed, names=names, options=study.check_options))
 
 
 def _forecast(study: Study, reporting: Panel, outcome: str, failed: dict[str, str]) -> Any:

@@ -166,6 +166,7 @@ def _worth(worth: Worth) -> dict[str, Any]:
         "break_even",
         "break_even_percent",
         "level",
+        "pays",
     )
     benefit = dict(zip(("estimate", "low", "high"), worth.benefit, strict=True))
     return {"outcome": worth.outcome.column, "benefit": benefit, **{n: getattr(worth, n) for n in names}}

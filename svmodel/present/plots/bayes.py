@@ -90,7 +90,6 @@ def prior_posterior(result: Result, *, label: str = "") -> Figure:
     top = 1.22 * float(data[["prior", "posterior"]].to_numpy().max())
     axes.set_ylim(0, top)
     axes.set_yticks([])
-    axes.set_ylabel("Belief")
     axes.xaxis.set_major_formatter(lambda v, _: _signed(v, "%"))
     axes.set_xlabel("Change (left of zero: fewer)", color=GREY)
     fall = float(np.mean(draws < 0))

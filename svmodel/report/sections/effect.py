@@ -134,7 +134,8 @@ def _headline_blocks(view: AreaView, outcome: OutcomeSpec) -> list[Block]:
     blocks += _own_figure(view, outcome)
     blocks += _all_treated_figure(view, outcome)
     head = results.get(view.headline_method)
-    candidates = (r for r in (head, *results.values()) if r is not None)
+    # an effect that is modelled as the same at every horizon says nothing of how it went over time
+    candidates = (r for r in (head, *results.values()) if r is not None and getattr(r.estimator, "by_horizon", True))
     with_events = next((r for r in candidates if (r.estimates["term"] == "event").any()), None)
     if with_events is not None:
         figure = plots.event_study(with_events, label=outcome.label, per=view.per, disclosure=view.disclosure)

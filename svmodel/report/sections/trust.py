@@ -37,6 +37,12 @@ CHECK_NAMES = {
     "leave_one_area_out": "Does one area carry the result?",
     "regression_to_the_mean": "Would high areas have fallen anyway?",
     "overdispersion": "Do the counts vary more than chance alone?",
+    "prior_predictive": "Does the belief before the data expect such counts?",
+    "convergence": "Have the draws arrived?",
+    "engine_agreement": "Do both engines give the same answer?",
+    "posterior_predictive": "Could the fitted model have made such data?",
+    "leave_one_out": "Does the model foretell counts that it has not seen?",
+    "prior_sensitivity": "Would another belief have said otherwise?",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import numpy as np
 from svmodel import economics
 from svmodel.errors import UserError
 from svmodel.present import prose, protected
+from svmodel.present.posterior_words import chance, is_posterior
 from svmodel.present.tables import ABSENT, Table, bracket
 from svmodel.report.content import Block, Callout, Heading, Points, Section, Words
 
@@ -47,6 +49,8 @@ class Worth:
     level : float
         Coverage of the limits.
     notes : tuple of str
+    pays : float
+        Posterior probability that what was prevented is worth the cost; NaN where the method gives none.
     """
 
     outcome: OutcomeSpec
@@ -60,6 +64,7 @@ class Worth:
     break_even_percent: float
     level: float
     notes: tuple[str, ...]
+    pays: float = math.nan
 
     @property
     def benefit(self) -> tuple[float, float, float]:
@@ -116,6 +121,7 @@ def _protected_worth(view: AreaView, outcome: OutcomeSpec, events: Effect, found
         break_even_percent=100 * needed / expected if expected > 0 else np.nan,
         level=events.level,
         notes=found.notes,
+        pays=found.probability_pays if is_posterior(result) and found.probability_pays is not None else math.nan,
     )
 
 
@@ -176,6 +182,8 @@ def _answer(view: AreaView, worths: list[Worth], lines: tuple[CostLine, ...]) ->
         verdict = "The whole interval is below the cost: it did not pay for itself on this outcome"
     else:
         verdict = "The data cannot tell whether it paid for itself on this outcome"
+    if np.isfinite(first.pays):
+        verdict = f"The probability that it paid for itself on this outcome is {chance(first.pays)}"
     needed = max(1, int(np.ceil(first.break_even)))
     return (
         f"It cost {prose.pounds(first.cost)}; it had to prevent about {prose.count(needed)} "
