@@ -110,9 +110,9 @@ def leave_one_out(result: Result, *, seed: int = 0) -> CheckResult:
             continue
         found = left_out_densities(other, posterior, seed)
         rows.append(_row(name, found, whole, posterior))
-        gap, error = _difference(found, whole)
-        clear = abs(gap) > max(_SMALL, 2 * error)
-        words.append(_say(name, gap, error, clear=clear))
+        gap, spread = _difference(found, whole)
+        clear = abs(gap) > max(_SMALL, 2 * spread)
+        words.append(_say(name, gap, spread, clear=clear))
         failed |= clear and gap > 0 and name != _WITHOUT
     table = pd.DataFrame(rows)
     text = f"Each count foretold from all others: {'; '.join(words)}." if words else "There is no model to hold beside."

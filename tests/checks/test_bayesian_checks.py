@@ -11,7 +11,7 @@ from svmodel.bayes.engines import run
 from svmodel.bayes.posterior import Convergence
 from svmodel.checks.convergence import convergence
 from svmodel.checks.engine_agreement import engine_agreement
-from svmodel.checks.leave_one_out import left_out_densities, leave_one_out
+from svmodel.checks.leave_one_out import leave_one_out, left_out_densities
 from svmodel.checks.posterior_predictive import posterior_predictive
 from svmodel.checks.prior_predictive import prior_predictive
 from svmodel.checks.prior_sensitivity import power_scaling, prior_sensitivity
@@ -40,7 +40,7 @@ def frequentist():
     return TwoWayFixedEffects().fit(made(effect=0.7).design("violence"))
 
 
-# --- what they say of themselves ---------------------------------------------------------------------------------------
+# --- what they say of themselves --------------------
 
 
 def test_they_are_not_applicable_where_nothing_is_bayesian(frequentist):
@@ -51,7 +51,8 @@ def test_they_are_not_applicable_where_nothing_is_bayesian(frequentist):
 
 def test_every_check_of_a_posterior_speaks_in_words(result):
     before = result.to_json()
-    for check in checks.run(result):
+    # placebos in space take 99 refits, and have a test of their own
+    for check in checks.run(result, names=[n for n in checks.CHECKS if n != "placebo_in_space"]):
         assert check.status != "errored", check.text
         assert "nan" not in check.text, check.text
     assert result.to_json() == before
@@ -72,7 +73,7 @@ def test_seeds_repeat_and_other_checks_do_not_matter(result):
     assert not alone.table.equals(posterior_predictive(result, seed=5).table)
 
 
-# --- prior predictive --------------------------------------------------------------------------------------------------
+# --- prior predictive --------------------
 
 
 def test_what_the_prior_says_of_the_effect_is_what_it_was_told():
@@ -102,7 +103,7 @@ def test_data_outside_what_the_prior_expects_are_noticed(result):
     assert "outside what the priors expect" in found.text
 
 
-# --- convergence -------------------------------------------------------------------------------------------------------
+# --- convergence --------------------
 
 
 def told(result, **numbers):
@@ -131,7 +132,7 @@ def test_convergence_of_chains(result):
         assert convergence(told(nuts, **fault)).status == "failed"
 
 
-# --- engine agreement --------------------------------------------------------------------------------------------------
+# --- engine agreement --------------------
 
 
 def test_the_slow_engine_runs_only_where_it_is_asked_for(result):
@@ -142,7 +143,7 @@ def test_the_slow_engine_runs_only_where_it_is_asked_for(result):
         engine_agreement(result, audit="yes")
 
 
-# --- posterior predictive ----------------------------------------------------------------------------------------------
+# --- posterior predictive --------------------
 
 
 def test_it_passes_where_the_model_is_right_and_fails_poisson_on_scattered_counts():
@@ -196,11 +197,11 @@ def test_the_statistics_are_those_of_a_plain_version(result):
     assert table["autocorrelation"] == pytest.approx(np.median(carried))
 
 
-# --- leave one out -----------------------------------------------------------------------------------------------------
+# --- leave one out --------------------
 
 
 def test_leave_one_out_is_what_refits_without_each_count_give():
-    result = fitted(3, n=6, length=8, treated=2, mean=6)
+    result = fitted(3, n=5, length=6, treated=2, mean=6)
     held = result.posterior
     model = held.model
     posterior = run(model, "laplace", draws=4000, seed=1)
@@ -220,7 +221,7 @@ def test_leave_one_out_is_what_refits_without_each_count_give():
         ]
         exact.append(np.log(np.mean(np.exp(density))))
     gap = found.elpd - np.array(exact)
-    # Monte Carlo error of a log mean of 4,000 densities is below 0.02 for most cells; 48 of them add up to about 0.2
+    # Monte Carlo error of a log mean of 4,000 densities is below 0.02 for most cells; 30 of them add up to about 0.1
     assert np.abs(gap).max() < 0.15
     assert found.total == pytest.approx(np.sum(exact), abs=0.4)
 
@@ -245,7 +246,7 @@ def test_leave_one_out_sees_a_large_effect_and_no_small_one():
     assert none > -4
 
 
-# --- prior sensitivity -------------------------------------------------------------------------------------------------
+# --- prior sensitivity --------------------
 
 
 def test_a_belief_that_the_data_contradict_is_found():
@@ -311,7 +312,7 @@ def test_power_scaling_agrees_with_fits_under_another_power():
     assert sensitivity == pytest.approx(moved, rel=0.4)
 
 
-# --- the checks that refit ---------------------------------------------------------------------------------------------
+# --- the checks that refit --------------------
 
 
 def test_refits_are_by_the_quick_engine(monkeypatch, result):

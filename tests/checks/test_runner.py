@@ -11,7 +11,6 @@ from svmodel import checks
 from svmodel.did.callaway_santanna import CallawaySantAnna
 from svmodel.errors import UserError
 
-
 BAYESIAN = {
     "prior_predictive",
     "convergence",
