@@ -38,7 +38,7 @@ def say(
     n = min(c.areas for c in chosen)
     unit = "on the log scale" if log else "standard deviations of the series before the start"
     told = (
-        f"The level of the series moves by {estimator.level_sd:g} {unit} a {word}, with a prior worth "
+        f"The level of the series moves by {estimator.step_sd:g} {unit} a {word}, with a prior worth "
         f"{estimator.level_df:g} observations: long predictions rest on it."
     )
     out = [told, *_on_controls(estimator, design, n, word)]

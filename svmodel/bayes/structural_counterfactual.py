@@ -68,8 +68,9 @@ class StructuralCounterfactual(AnswersDesigns):
         Treated areas with one start (and end) are summed into a series, or each is a series of its own. Series share
         the standard deviations, and nothing else.
     level_sd, level_df : float
-        Prior guess of the standard deviation of the level's steps, and how many observations it is worth: on the log
-        scale for counts, in standard deviations before the start for the Gaussian family.
+        Prior guess of the standard deviation of the level's steps, and how many observations it is worth. On the log
+        scale for counts, .005 by default: in two years a level drifts by 2.4%, one standard deviation. In standard
+        deviations of the series before the start for the Gaussian family, .01 by default, as in R.
     common_sd : float
         Counts: standard deviation of the prior, about 1, of the coefficient of the log rate of the sum of controls. At
         1 the series moves as the controls do, as in a difference-in-differences.
@@ -132,7 +133,7 @@ class StructuralCounterfactual(AnswersDesigns):
     harmonics: int = 2
     shocks: Literal["ar1", "none"] = "ar1"
     areas: Literal["sum", "each"] = "sum"
-    level_sd: float = 0.01
+    level_sd: float | None = None
     level_df: float = 32.0
     common_sd: float = 0.25
     control_sd: float = 0.05
@@ -152,7 +153,7 @@ class StructuralCounterfactual(AnswersDesigns):
             if value not in valid:
                 found.add(f"there is no {name} {value!r}", fix=did_you_mean(str(value), valid), rule=name)
         for name in _SCALES:
-            value = getattr(self, name)
+            value = self.step_sd if name == "level_sd" else getattr(self, name)
             if not 0 < value < math.inf:
                 found.add(f"{name} must be above 0, not {value!r}", rule=name)
         if not 0 <= self.explained < 1:
@@ -170,6 +171,13 @@ class StructuralCounterfactual(AnswersDesigns):
     def scale(self) -> str:
         """Scale of :meth:`point`."""
         return "difference" if self.family == "gaussian" else "log_rate_ratio"
+
+    @property
+    def step_sd(self) -> float:
+        """Prior guess of the standard deviation of the level's steps: `level_sd`, or the family's own."""
+        if self.level_sd is not None:
+            return self.level_sd
+        return 0.01 if self.family == "gaussian" else 0.005
 
     def ask(self, arrays: DesignArrays) -> Question:
         """Return the model of the periods before the start, and the periods that the effect is about.
@@ -257,7 +265,7 @@ class StructuralCounterfactual(AnswersDesigns):
 
     def _step(self) -> GammaPrecision:
         """Return the tight prior of the level's steps."""
-        return GammaPrecision(self.level_df / 2, self.level_df * self.level_sd**2 / 2)
+        return GammaPrecision(self.level_df / 2, self.level_df * self.step_sd**2 / 2)
 
     def point(self, arrays: DesignArrays) -> float:
         """Return the posterior median of the average effect by nested Laplace; NaN where there is none."""
