@@ -22,6 +22,7 @@ _NAMES = {
     "UserError": "svmodel.errors:UserError",
     "read_panel": "svmodel.sources.tidy:read_panel",
     "write_panel": "svmodel.sources.tidy:write_panel",
+    "assurance": "svmodel.comparison.assurance:assurance",
     "bayes": "svmodel.bayes",
     "checks": "svmodel.checks",
     "compare": "svmodel.comparison.compare:compare",

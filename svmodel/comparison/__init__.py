@@ -7,9 +7,11 @@ from typing import Any
 
 #: Public name -> module that holds it.
 _NAMES: dict[str, str] = {
+    "Assurance": "assurance",
     "Comparison": "compare",
     "Power": "power",
     "SpecificationCurve": "specification_curve",
+    "StatedStudy": "stated_study",
 }
 
 __all__ = sorted(_NAMES)  # noqa: PLE0605 - the names are strings

@@ -10,13 +10,12 @@ import numpy as np
 
 from svmodel.comparison._power_effects import impose
 from svmodel.comparison._power_plan import Roles, as_design, by_name, status_of
+from svmodel.comparison._side_by_side import each_draw
 from svmodel.design import TREATED
 from svmodel.errors import DesignError, EstimationError
 from svmodel.seeds import derive_seed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from svmodel.comparison._power_history import History
     from svmodel.comparison._power_model import Model
     from svmodel.design import Design
@@ -77,38 +76,7 @@ def bare(estimator: Estimator, inference: Any) -> Estimator:
 
 def run(work: Work, draws: int, jobs: int) -> list[list[Outcome]]:
     """Return the outcomes of each draw, in order: one for each effect."""
-    if jobs == 1 or draws < 2:
-        return _chunk(work, range(draws))
-    from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
-
-    # a few chunks a process, so that no process waits long for the last one
-    size = max(1, math.ceil(draws / (4 * jobs)))
-    chunks = [range(i, min(i + size, draws)) for i in range(0, draws, size)]
-    with ProcessPoolExecutor(
-        min(jobs, len(chunks)), mp_context=get_context("spawn"), initializer=_take, initargs=(work,)
-    ) as pool:
-        return [one for part in pool.map(_held_chunk, chunks) for one in part]
-
-
-_HELD: list[Work] = []
-
-
-def _take(work: Work) -> None:
-    """Keep the work in a process that has just begun, so that it travels once."""
-    _HELD[:] = [work]
-
-
-def _held_chunk(which: Sequence[int]) -> list[list[Outcome]]:
-    return _chunk(_HELD[0], which)
-
-
-def _chunk(work: Work, which: Sequence[int]) -> list[list[Outcome]]:
-    from threadpoolctl import threadpool_limits
-
-    # small matrices: threads would wait for each other, and their number must not move a digit
-    with threadpool_limits(1):
-        return [_draw(work, b) for b in which]
+    return each_draw(_draw, work, draws, jobs)
 
 
 def _draw(work: Work, b: int) -> list[Outcome]:

@@ -8,10 +8,12 @@ from svmodel.present.plots.comparison import forest, power_curve, specification_
 from svmodel.present.plots.effects import estimators_compared, event_study
 from svmodel.present.plots.forecasts import forecast_fan, forecast_scores
 from svmodel.present.plots.observed import observed_expected
+from svmodel.present.plots.planning import assurance_curve
 from svmodel.present.plots.series import comparators, rolling, trend
 from svmodel.present.plots.synthetic import donor_table, donor_weights, placebo_gaps, synthetic_control_path
 
 __all__ = [
+    "assurance_curve",
     "check_figure",
     "comparators",
     "donor_table",

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FIGURES", "check_figure"]
 
+#: Checks whose tables hold counts of single area-periods.
+_COUNTS = ("posterior_predictive",)
 #: Placebos from which a histogram has a shape.
 _FEWEST = 15
 
@@ -47,6 +49,8 @@ def check_figure(check: CheckResult, *, label: str = "", disclosure: Disclosure 
         return None
     hides = disclosure is not None and disclosure.active
     if hides and "scale" in check.table.columns and set(check.table["scale"]) - {"rate_ratio", "log_rate_ratio"}:
+        return None
+    if hides and check.name in _COUNTS:
         return None
     return draw(check.table, label or "the outcome")
 
@@ -143,8 +147,69 @@ def _placebo_in_space(table: pd.DataFrame, label: str) -> Figure | None:
     return Figure(figure, alt, data, f"{label}: the effect among those of untreated areas", "placebo_in_space")
 
 
+def _posterior_predictive(table: pd.DataFrame, label: str) -> Figure | None:
+    """Draw what was seen against 95% of what the fitted model makes, each statistic in widths of its own."""
+    data = table[(table["high"] > table["low"]) & np.isfinite(table["observed"])].copy()
+    if data.empty:
+        return None
+    half = (data["high"] - data["low"]) / 2
+    data["position"] = (data["observed"] - data["median"]) / half
+    names = {
+        "share_of_zeros": "Share of zeros",
+        "largest_count": "Largest count",
+        "dispersion": "Scatter",
+        "autocorrelation": "Carried over",
+    }
+    figure, axes = canvas(1.2 + 0.5 * len(data))
+    y = np.arange(len(data))[::-1]
+    axes.hlines(
+        y, (data["low"] - data["median"]) / half, (data["high"] - data["median"]) / half, color=WHISKER, linewidth=5.0
+    )
+    reach = 3.0
+    axes.plot(np.clip(data["position"], -reach, reach), y, "o", color=BLUE, markersize=7)
+    axes.axvline(0, color=INK, linewidth=1.0)
+    axes.set_yticks(y, [names.get(s, s) for s in data["statistic"]])
+    axes.set_ylim(-0.6, len(data) - 0.4)
+    axes.set_xlim(-reach - 0.2, reach + 0.2)
+    axes.xaxis.set_major_formatter(lambda v, _: "as the model makes" if v == 0 else "")
+    axes.grid(visible=False)
+    axes.set_xlabel("Dots: what was seen; bars: 95% of what the fitted model makes", color=GREY)
+    out = data[(data["observed"] < data["low"]) | (data["observed"] > data["high"])]
+    which = prose.join([names.get(s, s).lower() for s in out["statistic"]]) if len(out) else ""
+    alt = (
+        f"What was seen of {prose.outcome_name(label)} beside 95% of what the fitted model makes, in {len(data)} "
+        f"respects: {len(out)} {'lies' if len(out) == 1 else 'lie'} outside{': ' + which if which else ''}."
+    )
+    return Figure(figure, alt, data, f"{label}: data from the fitted model", "posterior_predictive")
+
+
+def _prior_sensitivity(table: pd.DataFrame, label: str) -> Figure | None:
+    """Draw the effect by what is believed beforehand."""
+    data = table[table["estimate"].notna()][["row", "estimate", "conf_low", "conf_high", "prob_reduction"]].copy()
+    if len(data) < 2:
+        return None
+    for name, column in (("change", "estimate"), ("change_low", "conf_low"), ("change_high", "conf_high")):
+        data[name] = 100 * (data[column] - 1)
+    figure, axes = canvas(1.2 + 0.5 * len(data))
+    y = np.arange(len(data))[::-1]
+    axes.axvline(0, color=INK, linewidth=1.0)
+    axes.hlines(y, data["change_low"], data["change_high"], color=WHISKER, linewidth=2.0)
+    axes.plot(data["change"], y, "o", color=BLUE, markersize=7)
+    axes.set_yticks(y, [str(r).capitalize() for r in data["row"]])
+    axes.set_ylim(-0.6, len(data) - 0.4)
+    axes.grid(visible=False, axis="y")
+    axes.grid(visible=True, axis="x")
+    axes.xaxis.set_major_formatter(lambda v, _: _signed(v, "%"))
+    axes.set_xlabel("Change (left of zero: fewer)", color=GREY)
+    said = [f"{r['row']} {_signed(round(r['change'], 1), '%')}" for _, r in data.iterrows()]
+    alt = f"Change in {prose.outcome_name(label)} by what is believed beforehand: {prose.join(said)}."
+    return Figure(figure, alt, data, f"{label}: the effect under other beliefs", "prior_sensitivity")
+
+
 #: Check -> how its table is drawn.
 FIGURES: dict[str, Callable[[pd.DataFrame, str], Figure | None]] = {
     "honest_bounds": _honest_bounds,
     "placebo_in_space": _placebo_in_space,
+    "posterior_predictive": _posterior_predictive,
+    "prior_sensitivity": _prior_sensitivity,
 }
