@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from svmodel.bayes.answer import AnswersDesigns, Question
 from svmodel.bayes.description import LatentModel, Term
+from svmodel.bayes.lasting import autocorrelation
 from svmodel.bayes.ratio_prior import Belief, ratio_prior
 from svmodel.errors import EstimationError, Problems, did_you_mean
 from svmodel.numerics.latent.priors import HalfNormal
@@ -19,8 +20,11 @@ from svmodel.numerics.two_way import components
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from svmodel.design import DesignArrays
+    from svmodel.bayes.posterior import Posterior
+    from svmodel.bayes.rows import TreatedCells
+    from svmodel.design import Design, DesignArrays
     from svmodel.numerics.latent.structures import Structure
+    from svmodel.result import Result
 
 __all__ = ["HierarchicalDiD"]
 
@@ -167,6 +171,48 @@ class HierarchicalDiD(AnswersDesigns):
         spread = HalfNormal(self.overdispersion) if self.family == "negative_binomial" else None
         model = LatentModel(y, offset, tuple(terms), self.family, spread)
         return Question(model, target, "effect", tuple(left_out))
+
+    def details(self, question: Question, posterior: Posterior, cells: TreatedCells) -> dict[str, Any]:
+        """Return how far shocks last, and with effects that are not pooled what the prior says of their average."""
+        left = autocorrelation(question, posterior)
+        told: dict[str, Any] = {"residual_autocorrelation": vars(left), "inference_in_doubt": left.lasting}
+        if self.pooling == "none":
+            low, high = self._prior_of_average(cells)
+            told["prior_of_average"] = {"low": low, "high": high}
+        return told
+
+    def _prior_of_average(self, cells: TreatedCells) -> tuple[float, float]:
+        """Return the limits of 95% of the prior of an average of effects that have priors of their own."""
+        belief = ratio_prior(self.prior)
+        of = cells.area if self.over == "areas" else cells.arrays.start[cells.area]
+        place = np.unique(of, return_inverse=True)[1]
+        weight = np.bincount(place, np.median(cells.without, axis=0))
+        own = np.exp(np.random.default_rng(0).normal(belief.mean_log, belief.sd, (4000, len(weight))))
+        low, high = np.quantile(own @ (weight / weight.sum()), [0.025, 0.975])
+        return float(low), float(high)
+
+    def fit(self, design: Design, *, seed: int = 0) -> Result:
+        """Answer the design: see :meth:`svmodel.bayes.answer.AnswersDesigns.fit`."""
+        result = super().fit(design, seed=seed)
+        return replace(result, notes=(*result.notes, *self._warnings(result)))
+
+    def _warnings(self, result: Result) -> list[str]:
+        left, average = result.diagnostics["residual_autocorrelation"], result.diagnostics.get("prior_of_average")
+        notes = []
+        if result.diagnostics["inference_in_doubt"]:
+            cure = "A longer `lasting_shocks` may have" if self.lasting_shocks else "`lasting_shocks=6` has"
+            notes.append(
+                "What befalls an area lasts: what the model does not explain goes with the same a period earlier "
+                f"(correlation {left['value']:.2f}, standard error {1 / math.sqrt(left['pairs']):.2f}). The interval "
+                f"supposes that it does not, and is too narrow. {cure} such shocks in the model."
+            )
+        if average is not None:
+            low, high = (100 * (average[k] - 1) for k in ("low", "high"))
+            notes.append(
+                "Each effect has the prior by itself, so that before the data their average is believed to lie between "
+                f"{low:+.0f}% and {high:+.0f}%, with 95% probability. Partial pooling has no such belief."
+            )
+        return notes
 
     def _areas(self, arrays: DesignArrays) -> Structure:
         prior = HalfNormal(self.area_sd)
