@@ -220,3 +220,11 @@ def convergence_of(trace: Any, chains: Mapping[str, Floats]) -> Convergence:
         divergences=int(np.asarray(statistics["diverging"].values).sum()),
         energy=float(fraction.min()),
     )
+
+
+def independent_draws(draws: Floats, chains: int, kind: Literal["mean", "sd", "bulk", "tail"] = "mean") -> float:
+    """Return how many independent draws those of one quantity are worth, given chain after chain, shape (S,)."""
+    import arviz as az
+
+    each = len(draws) // chains
+    return float(az.ess(np.asarray(draws)[: each * chains].reshape(chains, each), method=kind))
