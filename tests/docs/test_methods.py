@@ -21,7 +21,7 @@ QUOTES = runpy.run_path(str(ROOT / "docs" / "quote_calibration.py"))
 @pytest.mark.parametrize("name", estimators())
 def test_every_estimator_has_its_section_with_every_choice_and_default(name):
     section = PAGE.split(f"\n## {name}\n")[1].split("\n## ")[0]
-    call = " ".join(re.search(rf"`(?:did|counterfactual)\.{name}\((.*?)\)`", section, re.DOTALL)[1].split())
+    call = " ".join(re.search(rf"`(?:did\.|counterfactual\.|bayes\.)?{name}\((.*?)\)`", section, re.DOTALL)[1].split())
     for choice in inspect.signature(estimators()[name]).parameters.values():
         told = re.search(rf"\b{choice.name}=([^,]*)", call)
         assert told, f"{name} has the choice {choice.name}"
