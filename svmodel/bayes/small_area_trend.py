@@ -276,7 +276,7 @@ class SmallAreaTrend:
             yield from read_adjacency(neighbours, panel.areas).notes
             sizes = sorted((len(p) for p in structure.graph.parts), reverse=True)
             if len(sizes) > 1:
-                told = shorten([f"{n:,}" for n in sizes])
+                told = ", ".join(f"{n:,}" for n in sizes[:6]) + (", ..." if len(sizes) > 6 else "")
                 yield (
                     f"The map has {len(sizes)} connected parts (of {told} areas), which borrow from each other only "
                     "what all areas share."
