@@ -14,7 +14,11 @@ from svmodel.report.registry import notebooks
 from svmodel.report.run import run_study
 
 ROOT = Path(__file__).resolve().parents[2]
-STUDIES = {"did_evaluation": "demo_did", "synthetic_control": "demo_synthetic_control"}
+STUDIES = {
+    "did_evaluation": "demo_did",
+    "synthetic_control": "demo_synthetic_control",
+    "bayesian_evaluation": "demo_bayes",
+}
 
 
 @pytest.mark.parametrize("name", STUDIES)
@@ -58,6 +62,11 @@ def test_a_study_names_it(name):
             "synthetic_control",
             ("effect", "donors", "inference", "quality", "method"),
             ("methods", "observed_expected_all", "donor_weights", "placebo_gaps"),
+        ),
+        (
+            "bayesian_evaluation",
+            ("effect", "belief", "worth", "quality", "method"),
+            ("methods", "prior_posterior", "shrinkage", "with_and_without", "with_and_without_all"),
         ),
     ],
 )
