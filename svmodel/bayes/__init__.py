@@ -11,6 +11,7 @@ _NAMES: dict[str, str] = {
     "LatentModel": "description",
     "MetaAnalysis": "meta_analysis",
     "MetaResult": "meta_analysis",
+    "PyMCModel": "own_model",
     "RatioPrior": "ratio_prior",
     "SmallAreaTrend": "small_area_trend",
     "SmoothedAreas": "smoothed_areas",

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["CHAINS", "compiled_shapes", "sample", "settled_imports"]
+__all__ = ["CHAINS", "compiled_shapes", "sample", "sample_built", "settled_imports"]
 
 CHAINS = 4
 #: nutpie's adaptation, by draws and gradients together, has settled long before PyMC's 1,000 steps.
@@ -104,7 +104,7 @@ def _by_nutpie(form: PyMCForm, draws: int, tune: int, seed: int) -> Any:
 
         compiled, free = _compiled(form)
         ready = replace(
-            compiled.with_data(**{name: form.data[name] for name in compiled.shared_data}),
+            compiled.with_data(**{n: value for n, value in form.data.items() if n in compiled.shared_data}),
             initial_point_func=_start(form, free),
         )
         return nutpie.sample(
@@ -144,17 +144,50 @@ def _start(form: PyMCForm, free: list[tuple[str, int]]) -> Callable[[int | None]
     return begin
 
 
+def sample_built(built: Any, *, draws: int, tune: int, seed: int) -> Any:
+    """Sample a ``pymc.Model`` that somebody else built: each variable under its name, in four chains.
+
+    Parameters
+    ----------
+    built : pymc.Model
+    draws : int
+        In all, shared between the chains.
+    tune : int
+        Steps of each chain that adapt it and are thrown away.
+    seed : int
+
+    Returns
+    -------
+    InferenceData or DataTree
+        For :mod:`svmodel.bayes.posterior` alone to open.
+    """
+    each = -(-draws // CHAINS)
+    with settled_imports():
+        if importlib.util.find_spec("nutpie") is None:
+            return _pymc_sample(built, each, tune, seed)
+        import nutpie
+
+        compiled = nutpie.compile_pymc_model(built)
+        return nutpie.sample(
+            compiled, draws=each, tune=tune, chains=CHAINS, seed=seed, progress_bar=False, save_warmup=False
+        )
+
+
 def _by_pymc(form: PyMCForm, draws: int, tune: int, seed: int) -> Any:
     with settled_imports():
-        import pymc as pm
+        return _pymc_sample(form.build(), draws, tune, seed)
 
-        with form.build():
-            return pm.sample(
-                draws=draws,
-                tune=tune,
-                chains=CHAINS,
-                cores=1,
-                random_seed=np.random.SeedSequence(seed).generate_state(CHAINS).tolist(),
-                progressbar=False,
-                compute_convergence_checks=False,
-            )
+
+def _pymc_sample(built: Any, draws: int, tune: int, seed: int) -> Any:
+    import pymc as pm
+
+    with built:
+        return pm.sample(
+            draws=draws,
+            tune=tune,
+            chains=CHAINS,
+            cores=1,
+            random_seed=np.random.SeedSequence(seed).generate_state(CHAINS).tolist(),
+            progressbar=False,
+            compute_convergence_checks=False,
+        )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Convergence", "Posterior", "from_nested", "from_trace"]
+__all__ = ["Convergence", "Posterior", "from_nested", "from_own", "from_trace", "independent_draws"]
 
 #: Effective points of the hyperparameters below which the nested Laplace approximation is refused.
 FEWEST_POINTS = 10.0
@@ -178,6 +178,27 @@ def from_trace(
         convergence,
         details,
     )
+
+
+def from_own(trace: Any, free: Sequence[str], *, details: Mapping[str, float | str]) -> Posterior:
+    """Take the chains of a model over that somebody else wrote; convergence is judged on the variables in `free`.
+
+    Parameters
+    ----------
+    trace : InferenceData or DataTree
+    free : sequence of str
+        Names of the variables that were sampled.
+    details : mapping
+
+    Returns
+    -------
+    Posterior
+        Every variable of the trace among the effects, shape (S, ...).
+    """
+    drawn = chains_of(trace)
+    convergence = convergence_of(trace, {name: drawn[name] for name in free})
+    effects = {name: values.reshape(-1, *values.shape[2:]) for name, values in drawn.items()}
+    return Posterior("nuts", effects, {}, convergence, details)
 
 
 def chains_of(trace: Any) -> dict[str, Floats]:
