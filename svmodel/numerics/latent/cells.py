@@ -12,7 +12,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -109,7 +110,19 @@ class Integrated:
                 break
         return d, weight + precision
 
+    @cached_property
+    def _last(self) -> dict[str, Any]:
+        """What was asked last: Newton's method asks for the value and then for the derivatives at the same place."""
+        return {}
+
     def _posterior(self, eta: Floats, hyper: Mapping[str, float]) -> _Posterior:
+        last = self._last
+        if last.get("eta") is not eta or last["hyper"] != hyper:
+            last.update(eta=eta, hyper=dict(hyper), posterior=self._integrate(eta, hyper))
+        found: _Posterior = last["posterior"]
+        return found
+
+    def _integrate(self, eta: Floats, hyper: Mapping[str, float]) -> _Posterior:
         sd = self._sd(hyper)
         mode, curvature = self._mode(eta, hyper)
         z, w = np.polynomial.hermite.hermgauss(_FEW_NODES if sd < _NEARLY_NORMAL else _NODES)

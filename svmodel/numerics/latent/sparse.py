@@ -148,8 +148,8 @@ class SparsePrior:
 
         K = (self._square + grid.gram(weight)).tocsc()
         try:
-            # symmetric: pivots are taken from the diagonal
-            lu = linalg.splu(K, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+            # pivots are taken from the diagonal; minimum degree on A + A' takes longer to order than to factorise
+            lu = linalg.splu(K, permc_spec="COLAMD", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
         except RuntimeError as error:
             raise ModeError("the curvature of the latent field is singular") from error
         return SparseFactor(lu, self.root, grid.matrix, weight)
