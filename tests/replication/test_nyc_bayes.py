@@ -36,7 +36,7 @@ def test_the_default_model_sits_with_the_poisson_estimates(shootings):
     result = HierarchicalDiD(draws=4000).fit(shootings, seed=1)
     assert (shootings.arrays.y == 0).mean() == pytest.approx(0.47, abs=0.005)
     assert result.diagnostics["treated_cells_used"] == 1315
-    # -9.4%, with the weights that a negative binomial gives to cells; -8.5% to -8.7% with those of a Poisson. Half of the
+    # -9.4%, with the weights that a negative binomial gives to cells; -8.5% to -8.7% with those of a Poisson. Half the
     # clustered error is room enough, and a twelfth of the way to the linear answer of -28%
     effect = result.effect("att", "rate_ratio")
     assert np.log(effect.estimate) == pytest.approx(TWFE, abs=0.5 * CLUSTERED)
