@@ -33,6 +33,7 @@ __all__ = [
     "mark_period",
     "number_axis",
     "time_axis",
+    "wrapped",
 ]
 
 BLUE, TEAL, MAGENTA, ORANGE, INK = "#12436D", "#28A197", "#801650", "#F46A25", "#3D3D3D"
@@ -166,6 +167,19 @@ def end_labels(axes: Axes, labels: Sequence[tuple[float, float, str, str]], *, g
             ha="left",
             annotation_clip=False,
         )
+
+
+def wrapped(names: Iterable[str], width: int = 34) -> list[str]:
+    r"""Return row names in lines short enough to leave room for the drawing.
+
+    Examples
+    --------
+    >>> wrapped(["Imputation", "Hierarchical difference-in-differences (sceptical prior)"])
+    ['Imputation', 'Hierarchical difference-in-\ndifferences (sceptical prior)']
+    """
+    import textwrap
+
+    return ["\n".join(textwrap.wrap(str(n), width)) for n in names]
 
 
 def number_axis(axes: Axes, write: Callable[[float], str] | None = None, *, from_zero: bool = True) -> None:

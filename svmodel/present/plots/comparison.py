@@ -12,7 +12,7 @@ from svmodel.errors import EstimationError
 from svmodel.figure import Figure
 from svmodel.present import prose, protected
 from svmodel.present.plots.effects import _signed
-from svmodel.present.style import BLUE, GREY, INK, MAGENTA, PALE, WHISKER, canvas
+from svmodel.present.style import BLUE, GREY, INK, MAGENTA, PALE, WHISKER, canvas, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -87,7 +87,7 @@ def forest(
         axes.annotate(text, (0.01, at), xycoords=("axes fraction", "data"), va="center", fontsize=8.5, color=GREY)
     if len(set(data.loc[known, "family"])) > 1:
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False, fontsize=9)
-    axes.set_yticks(y, data["method"])
+    axes.set_yticks(y, wrapped(data["method"]))
     axes.set_ylim(-0.6, len(data) - 0.4)
     axes.grid(visible=False, axis="y")
     axes.grid(visible=True, axis="x")

@@ -9,7 +9,7 @@ import numpy as np
 from svmodel.errors import EstimationError
 from svmodel.figure import Figure
 from svmodel.present import prose, protected
-from svmodel.present.style import BLUE, GREY, INK, WHISKER, canvas, mark_period, number_axis
+from svmodel.present.style import BLUE, GREY, INK, WHISKER, canvas, mark_period, number_axis, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -160,7 +160,7 @@ def estimators_compared(
     axes.axvline(0, color=INK, linewidth=1.0)
     spread = np.vstack([data["change"] - data["change_low"], data["change_high"] - data["change"]])
     axes.errorbar(data["change"], y, xerr=spread, fmt="o", color=BLUE, ecolor=WHISKER, elinewidth=2.0, markersize=7)
-    axes.set_yticks(y, data["method"])
+    axes.set_yticks(y, wrapped(data["method"]))
     axes.set_ylim(-0.6, len(data) - 0.4)
     axes.grid(visible=False, axis="y")
     axes.grid(visible=True, axis="x")

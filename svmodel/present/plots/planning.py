@@ -65,8 +65,8 @@ def assurance_curve(assurance: Assurance, *, label: str = "") -> Figure:
     ]
     outcome = f" in {prose.outcome_name(label)}" if label else ""
     alt = (
-        f"Share of studies that are conclusive by the true change{outcome}: {prose.join(ends)}; over all that is believed "
-        f"{assurance.probability:.0%} (Monte Carlo {assurance.low:.0%} to {assurance.high:.0%})."
+        f"Share of studies that are conclusive by the true change{outcome}: {prose.join(ends)}; over all that is "
+        f"believed {assurance.probability:.0%} (Monte Carlo {assurance.low:.0%} to {assurance.high:.0%})."
     )
     title = f"A {assurance.probability:.0%} chance of a conclusive evaluation"
     return Figure(figure, alt, parts, title, "assurance_curve")

@@ -133,13 +133,15 @@ def _headline_blocks(view: AreaView, outcome: OutcomeSpec) -> list[Block]:
     results = view.results(outcome.column)
     blocks += _own_figure(view, outcome)
     blocks += _all_treated_figure(view, outcome)
-    head = results.get(view.headline_method)
     # an effect that is modelled as the same at every horizon says nothing of how it went over time
-    candidates = (r for r in (head, *results.values()) if r is not None and getattr(r.estimator, "by_horizon", True))
-    with_events = next((r for r in candidates if (r.estimates["term"] == "event").any()), None)
-    if with_events is not None:
+    telling = {k: r for k, r in results.items() if getattr(r.estimator, "by_horizon", True)}
+    ordered = sorted(telling, key=lambda k: k != view.headline_method)
+    shown = next((k for k in ordered if (telling[k].estimates["term"] == "event").any()), None)
+    if shown is not None:
+        with_events = telling[shown]
         figure = plots.event_study(with_events, label=outcome.label, per=view.per, disclosure=view.disclosure)
-        blocks.append(replace(figure, name=f"{outcome.column}_{figure.name}"))
+        title = figure.title if shown == view.headline_method else f"{figure.title} ({view.method_name(shown)})"
+        blocks.append(replace(figure, name=f"{outcome.column}_{figure.name}", title=title))
     if results:
         blocks.append(_methods_table(view, outcome))
     blocks += belief.beside(view, outcome)
