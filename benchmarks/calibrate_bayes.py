@@ -28,6 +28,7 @@ from svmodel.bayes import (
     HierarchicalDiD,
     InterruptedTimeSeries,
     MetaAnalysis,
+    SmallAreaTrend,
     StructuralCounterfactual,
     simulation_based_calibration,
 )
@@ -73,6 +74,22 @@ def studies() -> Question:
     return Question(model, np.zeros(model.y.shape, dtype=bool), "effect")
 
 
+def small_areas(**choices: Any) -> Callable[[], Question]:
+    """Return a maker of the question of smoothed rates on a map of a grid of areas, one of them an island."""
+    mean = choices.pop("mean", 6.0)
+
+    def ask() -> Question:
+        made = simulate.panel(16, MONTHS, mean=mean, cohorts=((10, 2),), seed=1)
+        arrays = made.design("violence").arrays
+        assert arrays.exposure is not None
+        island = arrays.areas[0]
+        near = {a: [] if a == island else [b for b in n if b != island] for a, n in made.neighbours.items()}
+        model = SmallAreaTrend(**choices).ask(arrays.y, arrays.exposure, arrays.areas, near)
+        return Question(model, np.zeros(model.y.shape, dtype=bool), "")
+
+    return ask
+
+
 def ring(n: int) -> list[tuple[str, str]]:
     """Return the borders of areas that stand in a ring."""
     names = template().areas
@@ -90,6 +107,9 @@ TEMPLATES: dict[str, Callable[[], Question]] = {
     "HierarchicalDiD, shocks that last": hierarchical(lasting_shocks=6),
     "HierarchicalDiD, Poisson": hierarchical(family="poisson"),
     "HierarchicalDiD, on a map": lambda: HierarchicalDiD(neighbours=ring(AREAS)).ask(template()),
+    "SmallAreaTrend": small_areas(),
+    "SmallAreaTrend, one event in two months": small_areas(mean=0.5),
+    "SmallAreaTrend, interaction": small_areas(interaction=True, family="poisson"),
     "InterruptedTimeSeries": series(InterruptedTimeSeries()),
     "InterruptedTimeSeries, two a month": series(InterruptedTimeSeries(), mean=2.0),
     "StructuralCounterfactual, counts": series(StructuralCounterfactual(), areas=6),
