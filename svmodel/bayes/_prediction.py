@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -36,11 +35,14 @@ class Prediction(SeriesQuestion):
         rates; 0 and 1 for counts.
     counts : bool
         Whether the outcome is a count.
+    seed : int
+        Of the noise.
     """
 
     centre: Floats = field(kw_only=True)
     spread: Floats = field(kw_only=True)
     counts: bool = field(kw_only=True)
+    seed: int = field(default=0, kw_only=True)
 
     def predicted(self, posterior: Posterior, where: NDArray[np.bool_], *, noise: bool = True) -> Floats:
         """Return draws of what would have been observed without the intervention, or of its expectation.
@@ -56,11 +58,11 @@ class Prediction(SeriesQuestion):
         Returns
         -------
         ndarray, shape (S, periods)
-            In the outcome's units. The noise is seeded by the draws themselves: the same posterior, the same noise.
+            In the outcome's units; the same noise whenever it is asked.
         """
         kept = thinned({**posterior.effects, **posterior.hyper}, int(where.sum()))
         eta = self.model.predictor(kept, where)
-        rng = np.random.default_rng(_seed(kept))
+        rng = np.random.default_rng([self.seed, 2])
         if self.model.family == "gaussian":
             if noise:
                 eta = eta + kept["noise_sd"][:, None] * rng.standard_normal(eta.shape)
@@ -101,11 +103,3 @@ class Prediction(SeriesQuestion):
         area, time = np.nonzero(shown)
         without = self.predicted(posterior, shown)
         return self.without_sums(path(self.arrays, area, time, without, level, parents))
-
-
-def _seed(draws: Mapping[str, Floats]) -> int:
-    """Return a seed that the draws make."""
-    digest = hashlib.sha256()
-    for name in sorted(draws):
-        digest.update(np.ascontiguousarray(draws[name]).tobytes())
-    return int.from_bytes(digest.digest()[:8], "big")

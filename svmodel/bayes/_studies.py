@@ -62,12 +62,14 @@ def read_studies(given: Any, *, ratio: bool) -> Studies:
         return _from_frame(given, ratio=ratio)
     if isinstance(given, Result):
         return _from_areas(given, ratio=ratio)
-    named = given.items() if isinstance(given, Mapping) else None
-    if named is None and isinstance(given, Sequence) and not isinstance(given, str):
+    named: list[tuple[str, Any]] = []
+    if isinstance(given, Mapping):
+        named = [(str(label), r) for label, r in given.items()]
+    elif isinstance(given, Sequence) and not isinstance(given, str):
         named = [(_label(r, j), r) for j, r in enumerate(given)]
-    if named is None or not all(isinstance(r, Result) for _, r in named):
+    if not named or not all(isinstance(r, Result) for _, r in named):
         raise EstimationError("studies are a frame of label, estimate and limits or errors, or results of svmodel")
-    return _from_results(list(named), ratio=ratio)
+    return _from_results(named, ratio=ratio)
 
 
 def _label(result: Any, j: int) -> str:
@@ -150,9 +152,9 @@ def _moments(result: Result, term: str, *, ratio: bool, **which: Any) -> tuple[f
 
 def _from_results(named: list[tuple[str, Result]], *, ratio: bool) -> Studies:
     held = [_moments(r, "att", ratio=ratio) for _, r in named]
-    notes = [_twice(str(label)) for label, r in named if r.posterior is not None]
-    estimate, error = (np.array(v) for v in zip(*held, strict=True)) if held else (np.empty(0), np.empty(0))
-    return _checked(tuple(str(label) for label, _ in named), estimate, error, notes)
+    notes = [_twice(label) for label, r in named if r.posterior is not None]
+    estimate, error = (np.array(v) for v in zip(*held, strict=True))
+    return _checked(tuple(label for label, _ in named), estimate, error, notes)
 
 
 def _twice(label: str) -> str:

@@ -70,8 +70,9 @@ class InterruptedTimeSeries(AnswersDesigns):
     season_sd, shock_sd, overdispersion : float
         Scales of the half-normal priors of a step around the year, of the shocks that last, and of the shock that each
         count meets by itself, all on the log scale.
-    persistence : (float, float, float)
-        Of the shocks' autocorrelation: a Beta(a, b) between the third number and 1.
+    least_persistence : float
+        The shocks' autocorrelation is Beta(2, 2) between this and 1; -1 allows a high month to be followed by a low
+        one.
     engine : {"laplace", "nuts"}
     draws : int
     level : float
@@ -121,7 +122,7 @@ class InterruptedTimeSeries(AnswersDesigns):
     trend_sd: float = 0.2
     season_sd: float = 0.1
     shock_sd: float = 0.15
-    persistence: tuple[float, float, float] = (2.0, 2.0, 0.0)
+    least_persistence: float = 0.0
     overdispersion: float = 0.3
     engine: Literal["laplace", "nuts"] = "laplace"
     draws: int = 4000
@@ -143,11 +144,9 @@ class InterruptedTimeSeries(AnswersDesigns):
                 found.add(f"{name} must be a whole number of {least} or more, not {value!r}", rule=name)
         if not 0 < self.level < 1:
             found.add(f"the level must lie between 0 and 1, not at {self.level!r}", rule="level")
-        # JSON and study files know lists only
-        object.__setattr__(self, "persistence", tuple(self.persistence))
-        a, b, low = self.persistence if len(self.persistence) == 3 else (0.0, 0.0, 0.0)
-        if not (a > 0 and b > 0 and -1 <= low < 1):
-            found.add(f"persistence has to be a, b > 0 and -1 <= low < 1, not {self.persistence!r}", rule="persistence")
+        if not -1 <= self.least_persistence < 1:
+            text = f"least_persistence must be at least -1 and below 1, not {self.least_persistence!r}"
+            found.add(text, rule="least_persistence")
         for belief in (self.prior, self.slope_prior):
             try:
                 ratio_prior(belief)
@@ -190,8 +189,7 @@ class InterruptedTimeSeries(AnswersDesigns):
         if self.shocks == "none":
             return []
         G, T = held.y.shape
-        a, b, low = self.persistence
-        walk = AR1(T, "shock_sd", HalfNormal(self.shock_sd), "persistence", Beta(a, b, low))
+        walk = AR1(T, "shock_sd", HalfNormal(self.shock_sd), "persistence", Beta(2.0, 2.0, self.least_persistence))
         return [Term(f"shock_{g}", walk, only_row(g, G, np.arange(T))) for g in range(G)]
 
     def _effects(self, target: NDArray[np.bool_], years: Floats) -> list[Term]:

@@ -310,7 +310,7 @@ class StructuralCounterfactual(AnswersDesigns):
             raise EstimationError(
                 f"the family {self.family!r} is for counts, and {design.outcome!r} is a measure; use family='gaussian'"
             )
-        question = self._question(arrays, counts=design.is_count)
+        question = replace(self._question(arrays, counts=design.is_count), seed=seed)
         posterior = arrived(run(question.model, self.engine, draws=self.draws, seed=seed), design.describe())
         return assemble(self, design, question, posterior, seed)
 

@@ -132,6 +132,16 @@ def test_shocks_that_last_widen_the_interval():
     assert any("too narrow" in n for n in gone.notes)
 
 
+def test_persistence_may_be_negative_where_it_is_let():
+    y = series(np.random.default_rng(14), mean=400, sd=0.2, rho=-0.8)
+    told = {
+        low: InterruptedTimeSeries(least_persistence=low).fit(design(y), seed=1).diagnostics["hyperparameters"]
+        for low in (-1.0, 0.0)
+    }
+    assert told[-1.0]["persistence"]["high"] < 0
+    assert told[0.0]["persistence"]["low"] > 0
+
+
 def test_the_level_change_is_the_effect_where_the_slope_does_not_change():
     y = series(np.random.default_rng(4), effect=0.7)
     result = InterruptedTimeSeries(slope_change=False).fit(design(y), seed=1)
@@ -222,8 +232,8 @@ def test_hopeless_series_are_refused_with_reasons():
 
 def test_wrong_choices_are_said_at_once():
     with pytest.raises(EstimationError) as caught:
-        InterruptedTimeSeries(season="month", prior="sceptic", trend_sd=0.0, persistence=(1.0, 1.0, 1.0))
-    for part in ("season", "sceptical", "trend_sd", "persistence"):
+        InterruptedTimeSeries(season="month", prior="sceptic", trend_sd=0.0, least_persistence=1.0)
+    for part in ("season", "sceptical", "trend_sd", "least_persistence"):
         assert part in str(caught.value)
 
 
