@@ -57,15 +57,15 @@ def notes_on(table: pd.DataFrame, work: Planned, reasons: Counter[str], studies:
     if isinstance(source, History):
         what = "all areas before the first start" if source.kind == "before" else "areas that are never treated"
         notes.append(
-            f"Panels are real periods of {len(source.areas)} areas without the intervention ({what}); the study is laid "
-            f"in at random in {source.shifts} places. They hold one history: what it never showed is in no draw."
+            f"Panels are real periods of {len(source.areas)} areas without the intervention ({what}); the study is "
+            f"laid in at random in {source.shifts} places. They hold one history: what it never showed is in no draw."
         )
     else:
         noise = source.noise
         notes.append(
-            f"Panels are drawn from a model: dispersion {noise.dispersion:.3g}, shocks of areas with standard deviation "
-            f"{noise.shock_sd:.3g} on the log scale and correlation {noise.persistence:.2f} from one period to the next. "
-            "Where real shocks last and these do not, the chance comes out too high."
+            f"Panels are drawn from a model: dispersion {noise.dispersion:.3g}, shocks of areas with standard "
+            f"deviation {noise.shock_sd:.3g} on the log scale, {noise.persistence:.2f} of which stays to the next "
+            "period. Where real shocks last and these do not, the chance comes out too high."
         )
     null = table[(table["group"] == "effect") & (table["effect_low"] == 1.0)]
     if len(null):

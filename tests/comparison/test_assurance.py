@@ -24,7 +24,7 @@ def history():
 
 
 def sampling_variance(plan):
-    """Return the variance of the log rate ratio of a Poisson model with area and period levels, by Fisher information."""
+    """Return the variance of the log rate ratio of a Poisson model with area and period levels: inverse information."""
     rate = plan.source.rate
     n, T = len(rate), plan.before + plan.after
     treated = np.isin(np.arange(n), np.flatnonzero(plan.source.treated))
