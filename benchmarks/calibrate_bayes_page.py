@@ -20,8 +20,8 @@ Made by `make calibrate` (benchmarks/calibrate_bayes.py).
 
 Truths are drawn from each model's prior and counts from the truths; the model is fitted; and each truth is ranked among
 199 draws of its posterior (Talts and others 2018, arXiv 1804.06788). If engine and model are right, ranks are uniform.
-Of each model the templates are small (12 areas and 24 months for panels), with the priors that the estimators have by
-default. They give rise to panels from hardly an event to some hundreds a month.
+Templates are small (12 areas and 24 months for panels), with the priors that the estimators have by default. They give
+rise to panels from hardly an event to some hundreds a month.
 
 - **smallest p**: of all quantities, by the largest departure of the ranks' distribution function (the simultaneous
   test of Säilynoja, Bürkner and Vehtari 2022; exact), and **of**, whose it is. **chi-square**: the smallest in 20 bins.

@@ -17,6 +17,9 @@ HEAD = (
 )
 #: Tables of which coverage.md quotes the verdict and the lines that are marked.
 MARKED = ("calibration_inference", "calibration_estimators")
+NOT_MADE = "The table has not been made."
+#: Of the Bayesian models: what no model gets wrong in silence, and every line where the model is wrong.
+BAYES = "calibration_bayes"
 SCALES = ("log rate ratio", "events")
 
 
@@ -46,21 +49,32 @@ def verdict_and_marks(results: str) -> str:
     lines = results.splitlines()
     verdict = next(line for line in lines if line.startswith("Of "))
     head = next(k for k, line in enumerate(lines) if line.startswith("|"))
-    marked = [line for line in lines[head + 2 :] if re.search(r"% !!? \|", line)]
+    marked = [line for line in lines[head + 2 :] if re.search(r" !!? \|", line)]
     quote = [verdict, "", *lines[head : head + 2], *marked] if marked else [verdict]
     if again:
         quote += ["", "Drawn again:", "", *(line for line in again.splitlines() if line.startswith("|"))]
     return "\n".join(quote)
 
 
+def of_bayes(results: str) -> str:
+    """Return what is said of the Bayesian models' ranks, with marked lines, and of fixed effects, with all lines."""
+    ranks, _, fixed = results.partition("\n## Effects that are fixed")
+    quote = [] if NOT_MADE in ranks else ["Ranks: " + verdict_and_marks(ranks) + "\n"]
+    if fixed and NOT_MADE not in fixed:
+        lines = fixed.splitlines()
+        verdict = next(line for line in lines if line.startswith("Of "))
+        quote += ["Fixed effects: " + verdict + "\n", *(line for line in lines if line.startswith("|"))]
+    return "\n".join(quote) or NOT_MADE
+
+
 def with_marks(page: str) -> str:
     """Return the page with what it quotes of each table that has been made."""
-    for name in MARKED:
+    for name in (*MARKED, BAYES):
         held = RESULTS.with_name(f"{name}.md")
         if held.exists():
             start, end = f"<!-- {name}: start -->", f"<!-- {name}: end -->"
             before, rest = page.split(start)
-            quote = verdict_and_marks(held.read_text(encoding="utf-8"))
+            quote = (of_bayes if name == BAYES else verdict_and_marks)(held.read_text(encoding="utf-8"))
             whole = f"The whole table: [{name}.md](../benchmarks/results/{name}.md)."
             page = f"{before}{start}\n{quote}\n\n{whole}\n{end}{rest.split(end)[1]}"
     return page

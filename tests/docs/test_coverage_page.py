@@ -33,6 +33,19 @@ def test_the_verdict_and_the_marked_lines_are_found():
     assert QUOTES["verdict_and_marks"](fine) == "Of 3 coverages 1 lies within."
 
 
+def test_of_the_bayesian_models_marked_ranks_and_all_fixed_effects_are_quoted():
+    ranks = "# T\n\nOf 2 models 1 has no mark.\n\n| m | p |\n|---|--:|\n| a | 0.5 |\n| b | 0.001 ! |\n"
+    fixed = "\n## Effects that are fixed, so\n\nOf 1 coverages 1 lies within.\n\n| c | d |\n|---|--:|\n| x | 95.0% |\n"
+    quoted = QUOTES["of_bayes"](ranks + fixed)
+    assert "Ranks: Of 2 models 1 has no mark." in quoted
+    assert "| b | 0.001 ! |" in quoted
+    assert "| a | 0.5 |" not in quoted
+    assert "Fixed effects: Of 1 coverages 1 lies within." in quoted
+    assert "| x | 95.0% |" in quoted
+    assert QUOTES["of_bayes"](ranks).startswith("Ranks")
+    assert QUOTES["of_bayes"](f"# T\n\n{QUOTES['NOT_MADE']}\n") == QUOTES["NOT_MADE"]
+
+
 def test_the_limits_of_the_rule_are_told_as_they_are():
     cluster = re.search(r"^\| `cluster` \| (.*) \|$", PAGE, re.MULTILINE)[1]
     few = f"{rule.FEW_TREATED} treated areas"
