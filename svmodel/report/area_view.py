@@ -54,7 +54,7 @@ _PLAIN = ("family", "method")
 #: Choices that no reader of a page can tell from the name; they stand under methods.
 _SILENT = (
     *("draws", "n_draws", "n_boot", "level", "warmup", "chains", "simultaneous", "solver", "only_average"),
-    *("engine", "neighbours", "persistence", "slope_prior"),
+    *("engine", "neighbours", "persistence", "least_persistence", "slope_prior"),
     *("area_sd", "period_sd", "effect_sd", "horizon_sd", "overdispersion", "trend_sd", "season_sd", "shock_sd"),
     *("level_sd", "level_df", "common_sd", "control_sd", "explained", "explained_df"),
 )
@@ -66,6 +66,8 @@ _PHRASES = {
     ("pooling", "partial"): "effects pooled in part",
     ("pooling", "none"): "each effect by itself",
     ("pooling", "complete"): "one effect for all",
+    ("areas", "sum"): "areas summed",
+    ("areas", "each"): "each area by itself",
     ("over", "areas"): "by area",
     ("over", "cohorts"): "by start",
 }

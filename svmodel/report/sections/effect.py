@@ -103,6 +103,10 @@ def _answer(view: AreaView) -> str:
         parts.append(f"No part of {view.place} received it.")
     elif own is not None:
         parts.append(effect_words(own, outcome.label, _in_treated(view), name))
+        if own.posterior and own.method != view.headline_method:
+            parts.append(
+                f"This is by {view.method_name(own.method)}: the headline's method has no answer for one place."
+            )
     if overall is None:
         why = view.context.failures.get(outcome.column, {}).get(view.headline_method, "")
         parts.append(f"The study's overall effect could not be estimated{_because(view.free_text(why))}")

@@ -21,7 +21,7 @@ __all__ = ["HYPERPARAMETERS", "blocks"]
 #: What a hyperparameter spreads, for readers. All are on the log scale: 0.1 is about 10% either way.
 HYPERPARAMETERS = {
     "area_sd": "Spread of areas about their common level",
-    "area_map": "Share of that spread that follows the map",
+    "area_share": "Share of that variance that follows borders",
     "period_sd": "Step of the level from one period to the next",
     "effect_sd": "Spread of areas' effects about their mean",
     "horizon_sd": "Step of the effect from one period since the start to the next",
@@ -29,9 +29,11 @@ HYPERPARAMETERS = {
     "trend_sd": "Step of the trend",
     "season_sd": "Spread of the season",
     "shock_sd": "Size of shocks that last",
+    "persistence": "Share of a shock that is left a period later",
     "level_sd": "Step of the level from one period to the next",
     "common_sd": "Spread of what the controls share",
     "control_sd": "Spread of single controls",
+    "noise_sd": "Noise of the series, as a multiple of what is usual",
 }
 _ENGINES = {
     "laplace": (
