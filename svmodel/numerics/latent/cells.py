@@ -116,10 +116,10 @@ class Integrated:
         return {}
 
     def _posterior(self, eta: Floats, hyper: Mapping[str, float]) -> _Posterior:
-        last = self._last
-        if last.get("eta") is not eta or last["hyper"] != hyper:
-            last.update(eta=eta, hyper=dict(hyper), posterior=self._integrate(eta, hyper))
-        found: _Posterior = last["posterior"]
+        at, given, found = self._last.get("posterior", (None, None, None))
+        if at is not eta or given != hyper:
+            found = self._integrate(eta, hyper)
+            self._last["posterior"] = eta, dict(hyper), found
         return found
 
     def _integrate(self, eta: Floats, hyper: Mapping[str, float]) -> _Posterior:
