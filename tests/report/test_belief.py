@@ -15,6 +15,7 @@ from svmodel.bayes.of_area import sums_of
 from svmodel.present.disclosure import Disclosure
 from svmodel.present.posterior_words import chance
 from svmodel.report import open_area, prepare, read_study
+from svmodel.report.study import EstimatorSpec
 
 STUDY = """
 title: Small study of patrols
@@ -145,6 +146,21 @@ def test_beside_another_headline_the_probability_has_a_heading_of_its_own(contex
     assert "probability" not in open_area(turned, "N", tmp_path).effect().answer
 
 
+def test_a_posterior_with_a_tail_area_keeps_its_p_value_beside_its_probability(context, tmp_path):
+    spec = EstimatorSpec("StructuralTimeSeries", {"controls": "sum", "draws": 200, "warmup": 100, "chains": 2})
+    result = spec.build().fit(context.designs["violence"], seed=1)
+    study = replace(context.study, estimators=(spec,))
+    alone = replace(context, study=study, results={"violence": {spec.label: result}}, checks={}, scrutiny={})
+    page = page_of(alone, "N", tmp_path)
+    words = words_of(page)
+    effect = result.effect("att", "rate_ratio")
+    assert re.search(r"probability .{0,20}that violence with injury in all treated areas fell", words)
+    assert "p-value Probability of a fall" in words
+    p = "< 0.001" if effect.p_value < 0.001 else f"{effect.p_value:.3f}"
+    assert f"{p} {chance(effect.prob_reduction)}" in words.replace("\N{NO-BREAK SPACE}", " ")
+    assert "How likely is it that it worked?" not in words, "a heading without anything under it"
+
+
 def test_hidden_effects_have_no_probability(context, tmp_path):
     hidden = replace(context, disclosure=Disclosure("threshold", threshold=10**6))
     words = words_of(page_of(hidden, "N", tmp_path))
@@ -201,6 +217,10 @@ def test_a_report_that_uses_laplace_alone_never_imports_pymc(folder, tmp_path, m
     )
     monkeypatch.setenv("PYTHONPATH", str(spy))
     monkeypatch.setenv("LOOKED", str(looked))
+    subprocess.run([sys.executable, "-c", "import numba"], check=True)
+    (found,) = looked.glob("*.json")
+    assert json.loads(found.read_text())["loaded"] == ["numba"], "what looks is blind"
+    found.unlink()
     command = [sys.executable, "-m", "svmodel", "run", str(folder / "study.yaml"), "--out", str(tmp_path / "out")]
     done = subprocess.run([*command, "--areas", "N", "--jobs", "1"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

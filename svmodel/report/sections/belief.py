@@ -29,10 +29,13 @@ _TITLE = "What did we believe, and what did the data change?"
 
 
 def method_of(view: AreaView, outcome: OutcomeSpec) -> str | None:
-    """Return the first method whose answer to an outcome is a posterior of a rate ratio; None where none is."""
+    """Return the first method whose answer to an outcome is a posterior of a rate ratio; None where none is.
+
+    One that keeps its draws by area goes before one that has them of the sum alone.
+    """
     results = view.results(outcome.column)
-    for label, result in results.items():
-        if is_posterior(result) and result.has("att", "rate_ratio"):
+    for label in sorted(results, key=lambda k: results[k].posterior is None):
+        if is_posterior(results[label]) and results[label].has("att", "rate_ratio"):
             overall = view.overall(outcome.column, label)
             if overall is not None and not overall.hidden:
                 return label
@@ -46,14 +49,15 @@ def beside(view: AreaView, outcome: OutcomeSpec) -> list[Block]:
         return []
     from svmodel.report.sections.effect import effect_words
 
-    blocks: list[Block] = [Heading("How likely is it that it worked?")]
+    blocks: list[Block] = []
     if label != view.headline_method:
         effects = view.overall(outcome.column, label)
         name = view.intervention.name if view.intervention else "it"
         assert effects is not None
         told = effect_words(effects, outcome.label, "in all treated areas", name)
         blocks.append(Words(f"{view.method_name(label)}. {told}"))
-    return [*blocks, *_probabilities(view, outcome, label)]
+    blocks += _probabilities(view, outcome, label)
+    return [Heading("How likely is it that it worked?"), *blocks] if blocks else []
 
 
 def build(view: AreaView) -> Section:
