@@ -134,7 +134,8 @@ def _reduced(
         line = filled[:, 0] if along else filled[0]
         in_order = len(line) == size and (line == np.arange(size)).all()
         return ("rows" if along else "columns"), (None if in_order else line.copy())
-    return "cells", filled
+    in_order = filled.size == size and (filled.ravel() == np.arange(size)).all()
+    return "cells", None if in_order else filled
 
 
 def _information(index: NDArray[np.int64], value: Floats, model: LatentModel, size: int) -> Floats:

@@ -105,7 +105,7 @@ class PyMCForm:
             for block in self.blocks:
                 own = shared.of(block.name)
                 effects = pm.Deterministic(block.name, _effects(block, hyper, own))
-                eta = eta + _entered(block, effects, own)
+                eta = eta + _entered(block, effects, self.model.y.shape, own)
             pm.Potential("log_likelihood", _log_likelihood(self.model, eta, hyper, shared))
         return built
 
@@ -254,13 +254,18 @@ _FORMS: dict[Any, Any] = {
 }
 
 
-def _entered(block: Block, effects: Any, data: _Shared) -> Any:
+def _entered(block: Block, effects: Any, shape: tuple[int, ...], data: _Shared) -> Any:
     """Return what a block adds to the cells: broadcast along what it does not depend on."""
     import pytensor.tensor as pt
 
     if block.gathers:
         effects = pt.concatenate([effects, pt.zeros(1)])[data["index"]]
-    over = {"none": effects[0], "rows": effects[:, None], "columns": effects[None, :], "cells": effects}[block.over]
+    if block.over == "none":
+        over = effects[0]
+    elif block.over == "cells":
+        over = effects if block.gathers else effects.reshape(shape)
+    else:
+        over = effects[:, None] if block.over == "rows" else effects[None, :]
     return over * data["value"] if block.weighted else over
 
 

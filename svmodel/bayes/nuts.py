@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from svmodel.bayes._pymc_form import PyMCForm
-from svmodel.bayes.posterior import Posterior, from_trace
+from svmodel.bayes.posterior import ENERGY, Posterior, from_trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +36,8 @@ CHAINS = 4
 TUNE = 500
 #: Compiled models that are kept; the one that was asked for longest ago goes first.
 _KEPT = 16
+#: Chains whose R-hat is above the limit but below this are run once more, so many times as long.
+_NEARLY, _LONGER = 1.05, 3
 _COMPILED: OrderedDict[Hashable, Any] = OrderedDict()
 _LOCK = threading.Lock()
 
@@ -47,7 +49,7 @@ def sample(model: LatentModel, *, draws: int = 4000, seed: int = 0, tune: int = 
     ----------
     model : LatentModel
     draws : int
-        In all, shared between the chains.
+        In all, shared between the chains; three times as many where so many are sound but too few to tell.
     seed : int
         The same seed gives the same draws on the same machine.
     tune : int
@@ -75,13 +77,27 @@ def sample(model: LatentModel, *, draws: int = 4000, seed: int = 0, tune: int = 
     (True, '9')
     """
     form = PyMCForm(model)
+    found = _once(form, draws, tune, seed)
+    if _longer_would_do(found):
+        found = _once(form, _LONGER * draws, 2 * tune, seed)
+    return found
+
+
+def _once(form: PyMCForm, draws: int, tune: int, seed: int) -> Posterior:
     each = -(-draws // CHAINS)
     if importlib.util.find_spec("nutpie") is None:
         trace, sampler = _by_pymc(form, each, tune, seed), "pymc"
     else:
         trace, sampler = _by_nutpie(form, each, tune, seed), "nutpie"
     details: dict[str, float | str] = {"draws": each * CHAINS, "chains": CHAINS, "tune": tune, "sampler": sampler}
-    return from_trace(trace, model, form.effects, details=details)
+    return from_trace(trace, form.model, form.effects, details=details)
+
+
+def _longer_would_do(found: Posterior) -> bool:
+    """Whether the chains are sound but too short: of some hundred parameters one is beyond its limit by chance."""
+    convergence = found.convergence
+    sound = convergence.divergences == 0 and convergence.energy >= ENERGY
+    return sound and not convergence.arrived and convergence.r_hat < _NEARLY
 
 
 def compiled_shapes() -> int:

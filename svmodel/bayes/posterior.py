@@ -30,6 +30,8 @@ FEWEST_POINTS = 10.0
 R_HAT = 1.01
 #: Effective draws, bulk and tail, below which chains are refused: 100 a chain for four (the same paper).
 FEWEST_DRAWS = 400.0
+#: Quantiles whose effective draws are those of the tails.
+_TAILS = (0.05, 0.95)
 #: Energy fraction of missing information below which momentum was too small (Betancourt 2016).
 ENERGY = 0.3
 
@@ -225,7 +227,7 @@ def convergence_of(trace: Any, chains: Mapping[str, Floats]) -> Convergence:
                 columns.append(flat[:, :, k])
     r_hat = np.array([az.rhat(c, method="rank") for c in columns], dtype=np.float64)
     bulk = np.array([az.ess(c, method="bulk") for c in columns], dtype=np.float64)
-    tail = np.array([az.ess(c, method="tail") for c in columns], dtype=np.float64)
+    tail = np.array([az.ess(c, method="tail", prob=_TAILS) for c in columns], dtype=np.float64)
     statistics = trace["sample_stats"]
     energy = np.asarray(statistics["energy"].values, dtype=np.float64)
     # Betancourt (2016), arXiv:1604.00695, equation 6
@@ -243,7 +245,7 @@ def convergence_of(trace: Any, chains: Mapping[str, Floats]) -> Convergence:
     )
 
 
-def independent_draws(draws: Floats, chains: int, kind: Literal["mean", "sd", "bulk", "tail"] = "mean") -> float:
+def independent_draws(draws: Floats, chains: int, kind: Literal["mean", "sd", "bulk"] = "mean") -> float:
     """Return how many independent draws those of one quantity are worth, given chain after chain, shape (S,)."""
     import arviz as az
 
