@@ -32,8 +32,11 @@ _ROUNDS = 4
 _AIM = 0.4
 #: Standard deviations of a proposal, in units of theta, at the most: where data say nothing the prior still does.
 _WIDEST = 3.0
-#: Standard deviations from the mode, on either side, at which the fall of the density is looked at.
+#: Standard deviations from the mode, on either side, at which the fall of the density is looked at; and at the widest,
+#: since a standard deviation that is seen may be zero all the same.
 _PROBES = (1.4, 4.0)
+#: Correlation of two hyperparameters from which a proposal is turned into their principal axes.
+_CORRELATED = 0.6
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,21 +196,35 @@ def integrate(problem: LatentProblem, *, points: int = 64, seed: int = 0) -> Nes
     return Nested(problem, parts, weight[live] / weight[live].sum(), walker.evaluations, walker.failures)
 
 
+def _axes(covariance: Floats) -> Floats:
+    """Return the directions along which a proposal is made: the coordinates, or the covariance's own where they matter.
+
+    The long tails of log standard deviations that may be zero run along their coordinates, each by itself. Principal
+    axes of hardly correlated coordinates point anywhere between them, and lose these tails.
+    """
+    sd = np.sqrt(np.diag(covariance))
+    correlation = covariance / np.outer(sd, sd) - np.eye(len(sd))
+    if np.abs(correlation).max(initial=0.0) < _CORRELATED:
+        return np.eye(len(sd))
+    return np.asarray(np.linalg.eigh(covariance)[1])
+
+
 def _refitted(theta: Floats, weight: Floats) -> _Proposal:
     """Return a proposal with the weighted points' mean and covariance, scaled on each side by itself."""
     centre = weight @ theta
     away = theta - centre
     k = theta.shape[1]
     covariance = (away * weight[:, None]).T @ away + 1e-4 * np.eye(k)
-    value, vector = np.linalg.eigh(covariance)
-    z = away @ vector
+    axes = _axes(covariance)
+    z = away @ axes
+    value = np.einsum("ij,ik,kj->j", axes, covariance, axes)
     scales = []
     for side in (z < 0, z >= 0):
         mass = np.maximum((weight[:, None] * side).sum(axis=0), 1e-9)
         square = (weight[:, None] * side * z**2).sum(axis=0) / mass
         # few effective points know little of a side by itself
         scales.append(np.sqrt(0.5 * square + 0.5 * value))
-    return _Proposal(centre, vector, scales[0], scales[1])
+    return _Proposal(centre, axes, scales[0], scales[1])
 
 
 @dataclass(eq=False)
@@ -253,18 +270,24 @@ class _Walker:
         """Return a proposal from the curvature at the mode, with scales from how far the density falls on each side."""
         k = len(best.theta)
         fall = self._fall(best)
-        hessian = _second_differences(fall, k)
-        value, vector = np.linalg.eigh(hessian)
-        scale = 1 / np.sqrt(np.maximum(value, _WIDEST**-2))
+        value, vector = np.linalg.eigh(_second_differences(fall, k))
+        value = np.maximum(value, _WIDEST**-2)
+        covariance = (vector / value) @ vector.T
+        axes = _axes(covariance)
+        scale = np.sqrt(np.einsum("ij,ik,kj->j", axes, covariance, axes))
+        # along one axis with the others held the density is narrower than by itself
+        held = np.sqrt(np.einsum("ij,ik,kj->j", axes, (vector * value) @ vector.T, axes)) * scale
         sides = []
         for sign in (-1.0, 1.0):
             # as wide as it takes for the proposal to fall no faster than the density, near the mode and further out:
             # where a standard deviation may be zero, the density of its logarithm falls like exp(u) only
             tried = [
-                [_scale(d * scale[j], fall(sign * d * scale[j] * vector[:, j])) for j in range(k)] for d in _PROBES
+                [_scale(d, fall(sign * d * axes[:, j])) for d in (*(p * scale[j] for p in _PROBES), _WIDEST)]
+                for j in range(k)
             ]
-            sides.append(np.clip(np.max(tried, axis=0), 0.4 * scale, np.minimum(4 * scale, _WIDEST)))
-        return _Proposal(best.theta, vector, sides[0], sides[1])
+            wide = held * np.max(tried, axis=1)
+            sides.append(np.clip(wide, 0.4 * scale, np.minimum(4 * scale, _WIDEST)))
+        return _Proposal(best.theta, axes, sides[0], sides[1])
 
     def _fall(self, best: Conditional) -> Callable[[Floats], float]:
         def fall(step: Floats) -> float:
