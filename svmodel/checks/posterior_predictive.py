@@ -95,8 +95,8 @@ def posterior_predictive(result: Result, *, seed: int = 0) -> CheckResult:
     largest = by_name.loc["largest_count"]
     if not _EXTREME < largest.p_value < 1 - _EXTREME:
         text = (
-            f"{head} The largest count seen, {largest.observed:.0f}, stands out: the model makes {largest.low:.0f} to "
-            f"{largest.high:.0f}. Look whether it is an error, or an event by itself."
+            f"{head} The largest count seen is {'higher' if largest.observed > largest.high else 'lower'} than any "
+            "that the model is apt to make. Look whether it is an error, or an event by itself."
         )
         return CheckResult(_NAME, "informative", text, table)
     return CheckResult(_NAME, "passed", f"{head} What was seen does not stand out.", table)

@@ -347,3 +347,23 @@ def test_negative_controls_take_tail_areas_for_p_values():
     assert tail_area(effect) == pytest.approx(2 * min(effect.prob_reduction, 1 - effect.prob_reduction))
     assert evidence(effect) == "probability of fewer over 99%"
     assert tail_area(replace(effect, p_value=0.2)) == 0.2
+
+
+# --- figures --------------------
+
+
+def test_figures_of_checks_say_what_they_show(result):
+    from svmodel.present.disclosure import Disclosure
+    from svmodel.present.plots import check_figure
+
+    seen, beliefs = checks.run(result, names=["posterior_predictive", "prior_sensitivity"])
+    figure = check_figure(seen, label="Violence")
+    outside = ((seen.table["observed"] < seen.table["low"]) | (seen.table["observed"] > seen.table["high"])).sum()
+    assert f"in 4 respects: {outside} lie" in figure.alt
+    assert set(figure.data["statistic"]) == set(seen.table["statistic"])
+    change = beliefs.table.set_index("row")["estimate"]["sceptical"]
+    shown = check_figure(beliefs, label="Violence")
+    assert f"sceptical {100 * (change - 1):.1f}%".replace("-", "") in shown.alt.replace("-", "").replace("\u2212", "")
+    hides = Disclosure("threshold")
+    assert check_figure(seen, disclosure=hides) is None, "its statistics hold counts of single area-periods"
+    assert check_figure(beliefs, disclosure=hides) is not None
