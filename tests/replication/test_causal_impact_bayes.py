@@ -2,8 +2,8 @@
 
 R's numbers are themselves a draw: 900 draws know a mean to 1/30 of the posterior's standard deviation and an end of the
 95% interval to about 1/12 of it (``sqrt(p q / 900) / density``, with p = .025). Ours are 20,000 draws, so that the
-tolerances below are four of R's errors for the mean and the standard deviation, and three for the ends. What is not R's:
-the slab does not scale with the noise, and priors are not cut off at the series' variance; neither shows at this size.
+tolerances below are four of R's errors for the mean and the standard deviation, and three for the ends. What is not
+R's: the slab does not scale with the noise, and priors are not cut off at the series' variance; neither shows here.
 """
 
 import os
