@@ -207,7 +207,7 @@ def main() -> None:
         f"fit in a process of its own with an empty cache. {platform.system()}, Python {platform.python_version()},",
         f"{versions}; load of the machine at the start {load:.1f}.",
         "",
-        "| fit | seconds | ESS, average | ESS, fewest | average a second | fewest a second | R-hat | divergences | mean |",
+        "| fit | seconds | ESS average | ESS fewest | average a second | fewest a second | R-hat | diverged | mean |",
         "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     lines += [
