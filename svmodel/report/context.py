@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from svmodel.report.study import Study
     from svmodel.result import Result
 
-__all__ = ["FAULT", "StudyContext", "designs", "load", "prepare"]
+__all__ = ["FAULT", "OF_POSTERIORS", "StudyContext", "designs", "load", "prepare"]
 
 _FORMAT = "svmodel-context-1"
 #: Checks that a study without a choice of its own makes of posteriors alone.
-_OF_POSTERIORS = (
+OF_POSTERIORS = (
     "prior_predictive",
     "convergence",
     "engine_agreement",
@@ -298,7 +298,7 @@ def _check(study: Study, fitted: dict[str, Result]) -> tuple[CheckResult, ...]:
     seed = derive_seed(study.seed, "all areas", head.design.outcome if head.design else "", "checks")
     names = study.checks
     if names is None and head.diagnostics.get("inference") != "posterior":
-        names = tuple(n for n in checks.CHECKS if n not in _OF_POSTERIORS)
+        names = tuple(n for n in checks.CHECKS if n not in OF_POSTERIORS)
     return tuple(checks.run(head, seed=seed, names=names, options=study.check_options))
 
 

@@ -30,6 +30,8 @@ __all__ = [
 
 #: Rooms whose public frozen dataclasses with a ``fit`` of a design are estimators.
 _ROOMS = ("svmodel.did", "svmodel.counterfactual", "svmodel.bayes")
+#: Estimators that are given a function, which no study file can write.
+_IN_CODE_ONLY = ("PyMCModel",)
 _NOTEBOOK = "area_evaluation"
 #: Names of the notebooks that are shipped.
 _NOTEBOOKS = (_NOTEBOOK, "did_evaluation", "synthetic_control", "bayesian_evaluation")
@@ -41,7 +43,7 @@ def estimators() -> dict[str, type[Any]]:
     found: dict[str, type[Any]] = {}
     for room in _ROOMS:
         for name, thing in _choosable(room, "fit").items():
-            if "design" in inspect.signature(thing.fit).parameters:
+            if "design" in inspect.signature(thing.fit).parameters and name not in _IN_CODE_ONLY:
                 found[f"{room.removeprefix('svmodel.')}.{name}" if name in found else name] = thing
     return found
 
