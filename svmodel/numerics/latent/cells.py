@@ -118,7 +118,9 @@ class Integrated:
     def _posterior(self, eta: Floats, hyper: Mapping[str, float]) -> _Posterior:
         at, given, found = self._last.get("posterior", (None, None, None))
         if at is not eta or given != hyper:
-            found = self._integrate(eta, hyper)
+            # a node far out has no weight, and a predictor far out is refused by its value
+            with np.errstate(over="ignore", invalid="ignore"):
+                found = self._integrate(eta, hyper)
             self._last["posterior"] = eta, dict(hyper), found
         return found
 
