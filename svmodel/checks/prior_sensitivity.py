@@ -94,12 +94,14 @@ _COLUMNS = [
 def power_scaling(held: Fitted) -> dict[str, tuple[float, float]]:
     """Return the sensitivity of the average log rate ratio to belief, other priors and likelihood, each with Pareto k.
 
-    A component that the model has not is left out.
+    A component that the model has not is left out; nothing is returned for a model without a term for the effect.
     """
     question, model, posterior = held.question, held.model, held.posterior
     size = held_at_once(int(model.known.sum()), _DRAWS)
     effects, hyper = thin(posterior.effects, size), thin(posterior.hyper, size)
     draws = log_ratio(question, effects)
+    if not np.ptp(draws) > 0:
+        return {}
     belief, others = np.zeros(len(draws)), np.zeros(len(draws))
     for term in model.terms:
         if isinstance(term.structure, Fixed):
@@ -188,6 +190,8 @@ def _judge(table: pd.DataFrame, pulls: dict[str, tuple[float, float]]) -> tuple[
 
 def _diagnosis(pulls: dict[str, tuple[float, float]]) -> tuple[str, str]:
     """Return what power-scaling finds, as a word and as a sentence."""
+    if not pulls:
+        return "none", "The model has no term for the effect, so that there is no belief to weigh."
     belief, k = pulls.get("belief", (0.0, -math.inf))
     likelihood, k_likelihood = pulls.get("likelihood", (0.0, -math.inf))
     numbers = f"(sensitivity to the belief {belief:.2f}, to the data {likelihood:.2f}; above {SENSITIVE} it matters)"

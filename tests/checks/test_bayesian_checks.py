@@ -367,3 +367,10 @@ def test_figures_of_checks_say_what_they_show(result):
     hides = Disclosure("threshold")
     assert check_figure(seen, disclosure=hides) is None, "its statistics hold counts of single area-periods"
     assert check_figure(beliefs, disclosure=hides) is not None
+
+
+def test_a_model_without_a_term_for_the_effect_has_no_belief_to_weigh(result):
+    held = result.posterior
+    without = replace(held, question=replace(held.question, treatment=""))
+    assert power_scaling(without) == {}
+    assert "no belief to weigh" in prior_sensitivity(replace(result, posterior=without)).text
