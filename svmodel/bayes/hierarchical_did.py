@@ -34,6 +34,8 @@ _VALID = {
     "over": ("areas", "cohorts"),
     "engine": ("laplace", "nuts"),
 }
+#: Expected events in all treated area-periods below which the Gaussian approximation of the field is too sure.
+_FEW_EVENTS = 10
 _NO_INDEX = np.zeros((1, 1), dtype=np.int64)
 
 
@@ -175,7 +177,13 @@ class HierarchicalDiD(AnswersDesigns):
     def details(self, question: Question, posterior: Posterior, cells: TreatedCells) -> dict[str, Any]:
         """Return how far shocks last, and with effects that are not pooled what the prior says of their average."""
         left = autocorrelation(question, posterior)
-        told: dict[str, Any] = {"residual_autocorrelation": vars(left), "inference_in_doubt": left.lasting}
+        few = posterior.engine == "laplace" and float(np.median(cells.total[1])) < _FEW_EVENTS
+        told: dict[str, Any] = {
+            "residual_autocorrelation": vars(left),
+            "shocks_last": left.lasting,
+            "few_events_for_laplace": few,
+            "inference_in_doubt": left.lasting or few,
+        }
         if self.pooling == "none":
             low, high = self._prior_of_average(cells)
             told["prior_of_average"] = {"low": low, "high": high}
@@ -199,7 +207,12 @@ class HierarchicalDiD(AnswersDesigns):
     def _warnings(self, result: Result) -> list[str]:
         left, average = result.diagnostics["residual_autocorrelation"], result.diagnostics.get("prior_of_average")
         notes = []
-        if result.diagnostics["inference_in_doubt"]:
+        if result.diagnostics["few_events_for_laplace"]:
+            notes.append(
+                f"Fewer than {_FEW_EVENTS} events were to be expected in the treated area-periods: nested Laplace is a "
+                'little too sure then (standard deviations up to a tenth too small). Take engine="nuts".'
+            )
+        if result.diagnostics["shocks_last"]:
             cure = "A longer `lasting_shocks` may have" if self.lasting_shocks else "`lasting_shocks=6` has"
             notes.append(
                 "What befalls an area lasts: what the model does not explain goes with the same a period earlier "

@@ -176,10 +176,13 @@ def test_a_small_case_is_what_plain_integration_gives(y, starts):
     assert 1 / (weight**2).sum() > 1500
     mean = weight @ ratio
     sd = np.sqrt(weight @ (ratio - mean) ** 2)
-    # 1,500 effective draws have errors of .026 s.d., and of 2% in the s.d.; counts as small as these, and the
-    # approximation with them, are as bad as it gets
+    # 1,500 effective draws have errors of .026 s.d., and of 2% in the s.d. The approximation is at its worst with so few
+    # events: 6 in all make the s.d. 8% too small, of which the result warns
+    few = y.sum() < 10
     assert result.draws.mean() == pytest.approx(mean, abs=0.12 * sd)
-    assert result.draws.std() == pytest.approx(sd, rel=0.07)
+    assert result.draws.std() == pytest.approx(sd, rel=0.12 if few else 0.07)
+    assert result.diagnostics["inference_in_doubt"] or not few
+    assert any("nested Laplace is a little too sure" in n for n in result.notes) or not few
     assert result.probability() == pytest.approx(weight[ratio < 0].sum(), abs=0.04)
 
 
@@ -380,7 +383,7 @@ def test_shocks_that_last_widen_the_interval_where_there_are_some():
     short, lasting = (HierarchicalDiD(lasting_shocks=k).fit(design, seed=1) for k in (0, 5))
     wide = [r.effect("att", "rate_ratio") for r in (short, lasting)]
     assert wide[1].conf_high / wide[1].conf_low > wide[0].conf_high / wide[0].conf_low
-    assert lasting.diagnostics["hyperparameters"]["shock_sd"]["low"] > 0.1
+    assert lasting.diagnostics["hyperparameters"]["shock_sd"]["low"] > 0.05
     assert lasting.posterior.posterior.effects["shock"].shape[1] == 14 * 4
 
 
