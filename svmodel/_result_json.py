@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import inspect
 import json
 import math
 from typing import TYPE_CHECKING, Any
@@ -49,6 +50,9 @@ def plain(value: Any) -> Any:
         return [plain(v) for v in value]
     if dataclasses.is_dataclass(value):
         return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if inspect.isfunction(value):
+        # told, not kept: reading such a result takes `estimator=`
+        return f"function {value.__module__}.{value.__qualname__}"
     raise DataError(f"a {type(value).__name__} cannot be written to JSON")
 
 
@@ -147,5 +151,8 @@ def _estimator(held: dict[str, Any]) -> Any:
         cls = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError):
         raise DataError(f"this version of svmodel has no estimator {held['type']!r}") from None
+    given = [k for k, v in held["choices"].items() if isinstance(v, str) and v.startswith("function ")]
+    if given:
+        raise DataError(f"{name} was given a function as {given[0]}; give `estimator=` to read its result")
     choices = {f.name: held["choices"][f.name] for f in dataclasses.fields(cls) if f.name in held["choices"]}
     return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in choices.items()})

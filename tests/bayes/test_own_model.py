@@ -6,7 +6,8 @@ import pytest
 from svmodel import simulate
 from svmodel.bayes import PyMCModel
 from svmodel.bayes.nuts import settled_imports
-from svmodel.errors import EstimationError
+from svmodel.errors import DataError, EstimationError
+from svmodel.result import Result
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +61,14 @@ def test_is_a_result_like_every_other(fitted):
     assert fitted.diagnostics["convergence"]["divergences"] == 0
     assert "analyst's own" in fitted.diagnostics["inference_why"]
     assert fitted.headline()
-    assert fitted.to_json()
+
+
+def test_json_gives_it_back_with_its_function(fitted, design):
+    text = fitted.to_json()
+    with pytest.raises(DataError, match="was given a function as build; give `estimator=`"):
+        Result.from_json(text, design=design)
+    again = Result.from_json(text, design=design, estimator=fitted.estimator)
+    assert again.estimates.equals(fitted.estimates)
 
 
 def test_ratio_alone_sets_observed_against_observed_over_ratio(fitted, design):
