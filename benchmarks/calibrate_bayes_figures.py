@@ -14,12 +14,14 @@ from svmodel.numerics.uniformity import ecdf_band
 from svmodel.present import style
 
 COLUMNS, BINS, POINTS = 4, 20, 50
+#: Limit of the vertical axis, as a share of the fits: the band of 200 fits goes to 0.1.
+TALLEST = 0.15
 
 
 def picture(model: str, made: Calibration) -> Figure:
     """Return, for each quantity, the rank histogram, and the excess of ranks below each point with its band of 95%.
 
-    Both share an axis: the histogram's bars are the excess of each bin, in shares of the fits.
+    Both share an axis, which is cut at 0.15: the histogram's bars are the excess of each bin, in shares of the fits.
     """
     from matplotlib.figure import Figure as Canvas
 
@@ -34,12 +36,14 @@ def picture(model: str, made: Calibration) -> Figure:
         share, n = band.share, len(ranks)
         bins = np.bincount(ranks // ((RANKED_AMONG + 1) // BINS), minlength=BINS) / n - 1 / BINS
         axes = canvas.add_subplot(rows, COLUMNS, k + 1)
-        axes.bar((np.arange(BINS) + 0.5) / BINS, bins, width=0.8 / BINS, color=style.PALE)
+        axes.stairs(bins, np.linspace(0, 1, BINS + 1), fill=True, color=style.PALE)
         axes.fill_between(share, band.low / n - share, band.high / n - share, color=style.TEAL, alpha=0.25, linewidth=0)
         axes.plot(share, below / n - share, color=style.BLUE, linewidth=1.2)
         axes.axhline(0, color=style.GREY, linewidth=0.6)
         axes.set_title(name, fontsize=8, color=style.INK)
-        axes.set_xticks([0, 0.5, 1])
+        axes.set_xticks([])
+        axes.set_ylim(-TALLEST, TALLEST)
+        axes.set_yticks([-TALLEST, TALLEST] if k % COLUMNS == 0 else [])
         axes.tick_params(labelsize=6, length=2)
         axes.spines[["top", "right"]].set_visible(False)
         if ((below < band.low) | (below > band.high)).any():

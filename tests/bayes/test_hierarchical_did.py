@@ -176,7 +176,7 @@ def test_a_small_case_is_what_plain_integration_gives(y, starts):
     assert 1 / (weight**2).sum() > 1500
     mean = weight @ ratio
     sd = np.sqrt(weight @ (ratio - mean) ** 2)
-    # 1,500 effective draws have errors of .026 s.d., and of 2% in the s.d. The approximation is at its worst with so few
+    # 1,500 effective draws have errors of .026 s.d., and of 2% in the s.d. The approximation is at its worst with few
     # events: 6 in all make the s.d. 8% too small, of which the result warns
     few = y.sum() < 10
     assert result.draws.mean() == pytest.approx(mean, abs=0.12 * sd)
