@@ -41,11 +41,15 @@ def run(model: LatentModel, engine: str = "laplace", *, draws: int = 4000, seed:
         If there is no such engine, or the posterior has no mode.
     """
     if engine == "laplace":
-        try:
-            nested = integrate(model.problem, seed=seed)
-        except ModeError as error:
-            raise EstimationError(f"the nested Laplace approximation failed: {error}") from error
-        return from_nested(nested, model, draws=draws, seed=seed)
+        from threadpoolctl import threadpool_limits
+
+        # fields of some hundred effects: threads would wait for each other, and their number must not move a digit
+        with threadpool_limits(1):
+            try:
+                nested = integrate(model.problem, seed=seed)
+            except ModeError as error:
+                raise EstimationError(f"the nested Laplace approximation failed: {error}") from error
+            return from_nested(nested, model, draws=draws, seed=seed)
     if engine == "nuts":
         from svmodel.bayes.nuts import sample
 
