@@ -201,7 +201,7 @@ def errors_told(estimator: InterruptedTimeSeries, fitted: Fitted) -> str:
     if estimator.errors == "newey_west":
         return (
             f"Standard errors are Newey and West's with {fitted.bandwidth} lags. In series of this length they are "
-            "known to be too small: in simulation 95% intervals held the truth 82 to 92 times in 100."
+            "known to be too small: in simulation 95% intervals held the truth 81 to 90 times in 100."
         )
     how = "by Prais and Winsten's regression" if estimator.errors == "prais_winsten" else "by moments"
     return f"Standard errors allow for errors that follow each other (AR(1), autocorrelation {fitted.rho:.2f} {how})."

@@ -89,15 +89,13 @@ class StructuralTimeSeries:
     area-period, or of the log rate ratio for ``transform="log"``. Several series are sampled by themselves, so that
     shocks which they share make the interval of their sum too narrow.
 
-    *Coverage* is below nominal. Without an effect, 60 + 24 months of mean 60, ten controls that share a trend of -3.6%
-    a year, a season and shocks of s.d. .1, and own log errors of s.d. .1 (100 series): 95% intervals hold no effect in
-    86% (``untreated``) and 91% (``sum``) where errors are independent, and in 80% and 84% where they follow an AR(1)
-    with .4 (60 series for the first). Noise in the controls draws coefficients towards zero, so that a shared fall is
-    followed in part and the rest passes for an effect (mean of estimate over standard error -.8 and -.3); and the model
-    knows no errors that last. A third reason can be mended: the prior expects the controls to explain four fifths, and
-    of counts they explain less, so that the noise comes out too small. With ``explained=.5`` and independent errors
-    intervals hold no effect in 97% (``sum``; 90% with R's prior on the same 100 series) and 85% (``untreated``; 83%, on
-    60 series), and with errors that follow an AR(1) in 90% (``sum``; 87%). Two chains of 200 draws for these.
+    *Coverage* is below nominal. In ``make calibrate`` (benchmarks/results/calibration_series.md: no effect, 60 + 24
+    months of mean 60, ten controls that share a trend, a season and shocks, 200 series) 95% intervals hold no effect in
+    82% (``untreated``) and 88% (``sum``) where errors are independent, and in 79% and 85% where they follow an AR(1)
+    with .4. Noise in the controls draws coefficients towards zero, so that a shared fall is followed in part and the
+    rest passes for an effect; and the model knows no errors that last. A third reason can be mended: the prior expects
+    the controls to explain four fifths, and of counts they explain less, so that the noise comes out too small. With
+    ``explained=.5`` and ``sum`` intervals hold no effect in 92%, and with errors that follow an AR(1) in 87%.
 
     *Sampling.* Gibbs: all states at once from their banded precision (:mod:`svmodel.numerics.state_space`), variances,
     then inclusions with coefficients integrated out (:mod:`svmodel.numerics.spike_and_slab`). Chains that have not met
@@ -313,7 +311,7 @@ class StructuralTimeSeries:
             )
         out.append(
             "The interval is in doubt: the model knows no errors that last, and in simulation with controls 95% "
-            "intervals held no effect in 80 to 91 of 100 series. Read it as the least there is."
+            "intervals held no effect in 79 to 92 of 100 series. Read it as the least there is."
         )
         out += few_others(n)
         out += doubts(design, additive=True, rates=False, controls=n > 0)
