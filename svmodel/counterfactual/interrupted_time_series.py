@@ -78,7 +78,7 @@ class InterruptedTimeSeries:
     Student's t with n - K degrees of freedom, times (1 - rho) / (1 + rho) for an AR(1), but no less than a quarter.
     Over several series, errors of one period go together as their residuals do.
 
-    *Coverage* of the 95% interval of the average effect, in ``make calibrate`` (benchmarks/results/calibration_series.md:
+    *Coverage* of the 95% interval of the average effect (``make calibrate``, benchmarks/results/calibration_series.md:
     60 + 24 months of mean 60, log errors of s.d. .15 that follow an AR(1), a season, no effect, 1,000 series): with an
     autocorrelation of .4 ``ar1`` 93%, ``newey_west`` 87%, ``model`` 86%; with none 96%, 90%, 95%; with .6 and a mean of
     1,000 92%, 81%, 67%. So ``ar1`` is the default.
