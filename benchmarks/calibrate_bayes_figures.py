@@ -13,7 +13,7 @@ from svmodel.figure import Figure
 from svmodel.numerics.uniformity import ecdf_band
 from svmodel.present import style
 
-COLUMNS, BINS, POINTS = 4, 20, 50
+COLUMNS, BINS, POINTS = 4, 20, 25
 #: Limit of the vertical axis, as a share of the fits: the band of 200 fits goes to 0.1.
 TALLEST = 0.15
 
