@@ -203,7 +203,7 @@ def _pymc_sample(built: Any, draws: int, tune: int, seed: int) -> Any:
             tune=tune,
             chains=CHAINS,
             cores=1,
-            random_seed=np.random.SeedSequence(seed).generate_state(CHAINS).tolist(),
+            random_seed=seed,
             progressbar=False,
             compute_convergence_checks=False,
         )
