@@ -202,10 +202,14 @@ class HierarchicalDiD(AnswersDesigns):
     def fit(self, design: Design, *, seed: int = 0) -> Result:
         """Answer the design: see :meth:`svmodel.bayes.answer.AnswersDesigns.fit`."""
         result = super().fit(design, seed=seed)
-        return replace(result, notes=(*result.notes, *self._warnings(result)))
+        doubts = self._doubts(result)
+        why = " ".join([result.diagnostics["inference_why"], *doubts])
+        notes = (*result.notes, *doubts, *self._remarks(result))
+        return replace(result, notes=notes, diagnostics={**result.diagnostics, "inference_why": why})
 
-    def _warnings(self, result: Result) -> list[str]:
-        left, average = result.diagnostics["residual_autocorrelation"], result.diagnostics.get("prior_of_average")
+    def _doubts(self, result: Result) -> list[str]:
+        """Return why the interval is in doubt; nothing where it is not."""
+        left = result.diagnostics["residual_autocorrelation"]
         notes = []
         if result.diagnostics["few_events_for_laplace"]:
             notes.append(
@@ -219,6 +223,11 @@ class HierarchicalDiD(AnswersDesigns):
                 f"(correlation {left['value']:.2f}, standard error {1 / math.sqrt(left['pairs']):.2f}). The interval "
                 f"supposes that it does not, and is too narrow. {cure} such shocks in the model."
             )
+        return notes
+
+    def _remarks(self, result: Result) -> list[str]:
+        average = result.diagnostics.get("prior_of_average")
+        notes = []
         if average is not None:
             low, high = (100 * (average[k] - 1) for k in ("low", "high"))
             notes.append(
