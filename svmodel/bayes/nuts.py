@@ -124,7 +124,7 @@ def _by_nutpie(form: PyMCForm, draws: int, tune: int, seed: int, accept: float) 
 
         compiled, free = _compiled(form)
         ready = replace(
-            compiled.with_data(**{n: value for n, value in form.data.items() if n in compiled.shared_data}),
+            _with_numbers(compiled, form),
             initial_point_func=_start(form, free),
         )
         return nutpie.sample(
@@ -137,6 +137,17 @@ def _by_nutpie(form: PyMCForm, draws: int, tune: int, seed: int, accept: float) 
             progress_bar=False,
             save_warmup=False,
         )
+
+
+def _with_numbers(compiled: Any, form: PyMCForm) -> Any:
+    """Return a compiled model with this model's numbers in every one of its shared variables.
+
+    They are asked for by what the compiled functions hold, and not by nutpie's own keys, which since 0.16.11 are no
+    names: one left over would be a number of the model that was compiled.
+    """
+    functions = (compiled.logp_func, compiled.expand_func)
+    names = {variable.name for function in functions for variable in function.get_shared()}
+    return compiled.with_data(**{name: form.data[name] for name in names})
 
 
 def _compiled(form: PyMCForm) -> tuple[Any, list[tuple[str, int]]]:
