@@ -22,7 +22,7 @@ import pandas as pd
 from calibrate_estimators_page import page
 
 from svmodel import counterfactual, did, simulate
-from svmodel.errors import EstimationError
+from svmodel.errors import DesignError, EstimationError
 from svmodel.seeds import derive_seed
 
 SEED = 2026
@@ -182,7 +182,7 @@ def one_draw(row: Row, cell: Cell, seed: int) -> dict[str, Any]:
     none = 1.0 if row.scale == "rate_ratio" else 0.0
     try:
         result = row.estimator.fit(simulation.design(outcome), seed=seed % 1000)
-    except EstimationError:
+    except (DesignError, EstimationError):
         return {"refused": True}
     if not result.has("att", row.scale):
         return {"refused": True}

@@ -23,7 +23,7 @@ import pandas as pd
 from calibrate_inference_page import HIGH, LOW, page
 
 from svmodel import did, simulate
-from svmodel.errors import EstimationError
+from svmodel.errors import DesignError, EstimationError
 from svmodel.seeds import derive_seed
 
 SEED = 2026
@@ -93,7 +93,7 @@ def one_draw(cell: Cell, effect: float, seed: int) -> dict[str, Any]:
     truth = simulation.truth[outcome].effect()
     try:
         result = did.ExtendedTwoWayFixedEffects(only_average=True).fit(simulation.design(outcome))
-    except EstimationError:
+    except (DesignError, EstimationError):
         return {"refused": True}
     if not result.has("att", "rate_ratio"):
         return {"refused": True}
