@@ -136,7 +136,7 @@ def compare_engines(estimator: Any, result: Result) -> CheckResult:
     >>> estimator = HierarchicalDiD(pooling="complete", family="poisson", draws=4000)
     >>> found = compare_engines(estimator, estimator.fit(made.design("violence"), seed=1))
     >>> found.status, list(found.table["quantity"][:2])
-    ('passed', ['average effect', 'effect in A001'])
+    ('passed', ['average effect', 'effect in area 0'])
     """
     held = result.posterior
     if not isinstance(held, Fitted) or result.design is None:

@@ -224,7 +224,7 @@ class InSpacePlacebos:
             told |= {"rmspe_ratio": held.ratio, "rmspe_ratio_p_value": held.ratio_p_value}
         return replace(made, diagnostics={**made.diagnostics, **told})
 
-    def placebos(self, result: Result, *, seed: int = 0, paths: bool | None = None, most: int = MOST) -> Placebos:
+    def placebos(self, result: Result, *, seed: int = 0, paths: bool | None = None, most: int | None = None) -> Placebos:
         """Return every placebo effect, with the gaps over time for a plot.
 
         Parameters
@@ -233,8 +233,8 @@ class InSpacePlacebos:
         seed : int
         paths : bool, optional
             Whether to keep gaps and their ratios; as ``rmspe_ratio`` says where None.
-        most : int
-            Sets up to which every one is tried; fewer for an estimator that takes long.
+        most : int, optional
+            Sets up to which every one is tried; fewer for an estimator that takes long. The class's own where None.
 
         Returns
         -------
@@ -261,7 +261,7 @@ class InSpacePlacebos:
         effects, ratios, sets, unidentified = [], [], [], 0
         gaps = [_gap_frame(own, arrays, treated, placebo=False)] if own is not None else []
         sets_of = _Sets(arrays, treated, controls)
-        for mine in sets_of.chosen(self.draws, seed, most):
+        for mine in sets_of.chosen(self.draws, seed, MOST if most is None else most):
             pattern = np.arange(len(arrays.areas))
             pattern[mine] = sets_of.treated
             placebo = arrays.assigned(pattern).take(controls)
@@ -340,7 +340,7 @@ class _Sets:
     def total(self) -> int:
         return count_assignments(self._labels, np.zeros_like(self._labels))
 
-    def chosen(self, draws: int, seed: int, most: int = MOST) -> Iterator[Ints]:
+    def chosen(self, draws: int, seed: int, most: int) -> Iterator[Ints]:
         """Give the rows of each set, in the order of `treated`: all where no more than `most` or `draws` exist."""
         one = np.zeros_like(self._labels)
         if self.total <= max(most, draws):

@@ -40,10 +40,10 @@ def test_gaussian_draws_are_those_of_exact_algebra():
     rng = np.random.default_rng(1)
     x = 50 + np.cumsum(rng.normal(size=T))
     y = 20 + 0.8 * x + 2 * rng.normal(size=T)
-    # a prior worth ten billion observations fixes a standard deviation
+    # a prior worth a million observations fixes a standard deviation
     step, noise = 0.05, 0.6
     estimator = StructuralCounterfactual(
-        family="gaussian", level_sd=step, level_df=1e10, explained=1 - noise**2, explained_df=1e10, draws=20_000
+        family="gaussian", level_sd=step, level_df=1e6, explained=1 - noise**2, explained_df=1e6, draws=20_000
     )
     held = design([y, x], measure=True)
     result = estimator.fit(held, seed=1)

@@ -17,12 +17,15 @@ def test_equal_areas_give_hc2_and_satterthwaite():
 
 
 def test_unequal_sizes_leave_fewer_degrees_of_freedom():
-    influence = np.tile([1.0, -1.0], 6)
     group = np.zeros(12, dtype=int)
-    even = small_sample(influence, group)
-    uneven = small_sample(influence, group, np.array([10.0] + [1.0] * 11))
+    even = small_sample(np.tile([1.0, -1.0], 6), group)
+    size = np.array([10.0] + [1.0] * 11)
+    # deviations that grow with the size, as those of shocks in rates do
+    uneven = small_sample(np.tile([1.0, -1.0], 6) * size, group, size)
     assert even.df == pytest.approx(11)
-    assert 1 <= uneven.df < 3
+    a = size**2
+    assert uneven.df == pytest.approx(max(a.sum() ** 2 / (a**2).sum() * 11 / 12, 1))
+    assert uneven.df < 3
     assert even.inflation == uneven.inflation
 
 

@@ -190,7 +190,7 @@ def integrate(problem: LatentProblem, *, points: int = 64, seed: int = 0) -> Nes
         weight /= weight.sum()
         if 1 / (weight**2).sum() >= _AIM * points:
             break
-        proposals.append(_refitted(every, weight))
+        proposals.append(_refitted(every, weight, proposals[-1]))
     live = np.flatnonzero(weight > 0)
     parts = tuple(part for part in (held[i] for i in live) if part is not None)
     return Nested(problem, parts, weight[live] / weight[live].sum(), walker.evaluations, walker.failures)
@@ -209,12 +209,13 @@ def _axes(covariance: Floats) -> Floats:
     return np.asarray(np.linalg.eigh(covariance)[1])
 
 
-def _refitted(theta: Floats, weight: Floats) -> _Proposal:
+def _refitted(theta: Floats, weight: Floats, last: _Proposal) -> _Proposal:
     """Return a proposal with the weighted points' mean and covariance, scaled on each side by itself."""
     centre = weight @ theta
     away = theta - centre
-    k = theta.shape[1]
-    covariance = (away * weight[:, None]).T @ away + 1e-4 * np.eye(k)
+    # points that hardly any weight is spread over must not draw the next ones together
+    least = (last.axes * (0.1 * np.minimum(last.below, last.above)) ** 2) @ last.axes.T
+    covariance = (away * weight[:, None]).T @ away + least
     axes = _axes(covariance)
     z = away @ axes
     value = np.einsum("ij,ik,kj->j", axes, covariance, axes)
