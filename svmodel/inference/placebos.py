@@ -224,7 +224,9 @@ class InSpacePlacebos:
             told |= {"rmspe_ratio": held.ratio, "rmspe_ratio_p_value": held.ratio_p_value}
         return replace(made, diagnostics={**made.diagnostics, **told})
 
-    def placebos(self, result: Result, *, seed: int = 0, paths: bool | None = None, most: int | None = None) -> Placebos:
+    def placebos(
+        self, result: Result, *, seed: int = 0, paths: bool | None = None, most: int | None = None
+    ) -> Placebos:
         """Return every placebo effect, with the gaps over time for a plot.
 
         Parameters
