@@ -36,6 +36,7 @@ $(READY): $(LOCK) pyproject.toml
 	@touch $@
 
 report: $(READY)
+	$(PY) -m svmodel run pipelines/demo_bayes.yaml --out $(OUT) --jobs $(JOBS)
 	$(PY) -m svmodel run pipelines/demo.yaml --out $(OUT) --jobs $(JOBS)
 
 test: $(READY)
