@@ -11,8 +11,9 @@ import numpy as np
 from svmodel.bayes.answer import AnswersDesigns, Question
 from svmodel.bayes.description import LatentModel, Term
 from svmodel.bayes.lasting import autocorrelation
+from svmodel.bayes.options import problems_with
 from svmodel.bayes.ratio_prior import Belief, ratio_prior
-from svmodel.errors import EstimationError, Problems, did_you_mean
+from svmodel.errors import EstimationError
 from svmodel.numerics.latent.priors import HalfNormal
 from svmodel.numerics.latent.structures import Fixed, Independent, RandomWalk
 from svmodel.numerics.two_way import components
@@ -32,7 +33,6 @@ _VALID = {
     "family": ("negative_binomial", "poisson"),
     "pooling": ("partial", "none", "complete"),
     "over": ("areas", "cohorts"),
-    "engine": ("laplace", "nuts"),
 }
 #: Expected events in all treated area-periods below which the Gaussian approximation of the field is too sure.
 _FEW_EVENTS = 10
@@ -121,25 +121,9 @@ class HierarchicalDiD(AnswersDesigns):
     level: float = 0.95
 
     def __post_init__(self) -> None:
-        found = Problems()
-        for name, valid in _VALID.items():
-            value = getattr(self, name)
-            if value not in valid:
-                found.add(f"there is no {name} {value!r}", fix=did_you_mean(str(value), valid), rule=name)
-        for name in ("area_sd", "period_sd", "effect_sd", "horizon_sd", "shock_sd", "overdispersion"):
-            value = getattr(self, name)
-            if not 0 < value < math.inf:
-                found.add(f"{name} must be above 0, not {value!r}", rule=name)
-        if isinstance(self.lasting_shocks, bool) or not isinstance(self.lasting_shocks, int) or self.lasting_shocks < 0:
-            found.add(f"lasting_shocks is a number of periods, not {self.lasting_shocks!r}", rule="lasting_shocks")
-        if not 0 < self.level < 1:
-            found.add(f"the level must lie between 0 and 1, not at {self.level!r}", rule="level")
-        if isinstance(self.draws, bool) or not isinstance(self.draws, int) or self.draws < 100:
-            found.add(f"draws must be a whole number of 100 or more, not {self.draws!r}", rule="draws")
-        try:
-            ratio_prior(self.prior)
-        except EstimationError as error:
-            found.add(error.title, rule="prior")
+        scales = ("area_sd", "period_sd", "effect_sd", "horizon_sd", "shock_sd", "overdispersion")
+        whole = {"lasting_shocks": 0}
+        found = problems_with(self, valid=_VALID, above_zero=scales, at_least=whole, beliefs=[self.prior])
         found.raise_if_any(EstimationError, "HierarchicalDiD cannot be used so")
 
     def ask(self, arrays: DesignArrays) -> Question:

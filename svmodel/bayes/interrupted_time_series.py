@@ -11,9 +11,10 @@ import numpy as np
 from svmodel import periods
 from svmodel.bayes.answer import AnswersDesigns, Question
 from svmodel.bayes.description import LatentModel, Term
+from svmodel.bayes.options import problems_with
 from svmodel.bayes.ratio_prior import Belief, ratio_prior
 from svmodel.bayes.series import SeriesQuestion, as_arrays, find_problems, only_row, season_terms, series_of
-from svmodel.errors import EstimationError, Problems, did_you_mean
+from svmodel.errors import EstimationError
 from svmodel.numerics.latent.priors import Beta, HalfNormal
 from svmodel.numerics.latent.structures import AR1, Fixed
 
@@ -36,7 +37,6 @@ _VALID = {
     "season": ("auto", "smooth", "harmonics", "none"),
     "shocks": ("ar1", "none"),
     "areas": ("sum", "each"),
-    "engine": ("laplace", "nuts"),
 }
 _COVARIATE_SD = 0.5
 
@@ -129,29 +129,11 @@ class InterruptedTimeSeries(AnswersDesigns):
     level: float = 0.95
 
     def __post_init__(self) -> None:
-        found = Problems()
-        for name, valid in _VALID.items():
-            value = getattr(self, name)
-            if value not in valid:
-                found.add(f"there is no {name} {value!r}", fix=did_you_mean(str(value), valid), rule=name)
-        for name in ("trend_sd", "season_sd", "shock_sd", "overdispersion"):
-            value = getattr(self, name)
-            if not 0 < value < math.inf:
-                found.add(f"{name} must be above 0, not {value!r}", rule=name)
-        for name, least in (("draws", 100), ("harmonics", 1)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                found.add(f"{name} must be a whole number of {least} or more, not {value!r}", rule=name)
-        if not 0 < self.level < 1:
-            found.add(f"the level must lie between 0 and 1, not at {self.level!r}", rule="level")
+        scales, priors = ("trend_sd", "season_sd", "shock_sd", "overdispersion"), [self.prior, self.slope_prior]
+        found = problems_with(self, valid=_VALID, above_zero=scales, at_least={"harmonics": 1}, beliefs=priors)
         if not -1 <= self.least_persistence < 1:
             text = f"least_persistence must be at least -1 and below 1, not {self.least_persistence!r}"
             found.add(text, rule="least_persistence")
-        for belief in (self.prior, self.slope_prior):
-            try:
-                ratio_prior(belief)
-            except EstimationError as error:
-                found.add(error.title, rule="prior")
         found.raise_if_any(EstimationError, "InterruptedTimeSeries cannot be used so")
 
     def ask(self, arrays: DesignArrays) -> Question:

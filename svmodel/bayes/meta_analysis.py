@@ -12,8 +12,9 @@ import pandas as pd
 from svmodel.bayes._studies import Studies, read_studies
 from svmodel.bayes.description import LatentModel, Term
 from svmodel.bayes.engines import arrived, run
+from svmodel.bayes.options import problems_with
 from svmodel.bayes.ratio_prior import Belief, RatioPrior, ratio_prior
-from svmodel.errors import EstimationError, Problems, did_you_mean
+from svmodel.errors import EstimationError, did_you_mean
 from svmodel.numerics.latent.priors import HalfNormal
 from svmodel.numerics.latent.structures import Fixed, Independent
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MetaAnalysis", "MetaResult"]
 
-_VALID = {"scale": ("ratio", "difference"), "engine": ("laplace", "nuts")}
+_VALID = {"scale": ("ratio", "difference")}
 #: Rows of a table: each study, the mean of all, and a study that is still to come.
 POOLED, NEW = "pooled", "new area"
 Of: TypeAlias = Literal["pooled", "new area"]
@@ -85,17 +86,7 @@ class MetaAnalysis:
     level: float = 0.95
 
     def __post_init__(self) -> None:
-        found = Problems()
-        for name, valid in _VALID.items():
-            value = getattr(self, name)
-            if value not in valid:
-                found.add(f"there is no {name} {value!r}", fix=did_you_mean(str(value), valid), rule=name)
-        if not 0 < self.between_sd < math.inf:
-            found.add(f"between_sd must be above 0, not {self.between_sd!r}", rule="between_sd")
-        if isinstance(self.draws, bool) or not isinstance(self.draws, int) or self.draws < 100:
-            found.add(f"draws must be a whole number of 100 or more, not {self.draws!r}", rule="draws")
-        if not 0 < self.level < 1:
-            found.add(f"the level must lie between 0 and 1, not at {self.level!r}", rule="level")
+        found = problems_with(self, valid=_VALID, above_zero=["between_sd"])
         try:
             self._believed()
         except EstimationError as error:

@@ -13,6 +13,7 @@ from svmodel.adjacency import read_adjacency
 from svmodel.bayes.description import LatentModel, Term
 from svmodel.bayes.engines import arrived, run
 from svmodel.bayes.maps import bym2
+from svmodel.bayes.options import problems_with
 from svmodel.bayes.smoothed_areas import SmoothedAreas, smoothed
 from svmodel.design import Design
 from svmodel.errors import DesignError, EstimationError, Problems, did_you_mean, shorten
@@ -34,7 +35,6 @@ __all__ = ["SmallAreaTrend"]
 
 _VALID = {
     "family": ("negative_binomial", "poisson", "binomial"),
-    "engine": ("laplace", "nuts"),
 }
 _NO_INDEX = np.zeros((1, 1), dtype=np.int64)
 
@@ -112,23 +112,10 @@ class SmallAreaTrend:
     level: float = 0.95
 
     def __post_init__(self) -> None:
-        found = Problems()
-        for name, valid in _VALID.items():
-            value = getattr(self, name)
-            if value not in valid:
-                found.add(f"there is no {name} {value!r}", fix=did_you_mean(str(value), valid), rule=name)
+        scales = ("area_sd", "period_sd", "interaction_sd", "overdispersion", "per", "threshold")
+        found = problems_with(self, valid=_VALID, above_zero=scales)
         if self.order not in {1, 2}:
             found.add(f"a walk has order 1 or 2, not {self.order!r}", rule="order")
-        for name in ("area_sd", "period_sd", "interaction_sd", "overdispersion", "per"):
-            value = getattr(self, name)
-            if not 0 < value < math.inf:
-                found.add(f"{name} must be above 0, not {value!r}", rule=name)
-        if self.threshold is not None and not 0 < self.threshold < math.inf:
-            found.add(f"the threshold must be a rate above 0, not {self.threshold!r}", rule="threshold")
-        if not 0 < self.level < 1:
-            found.add(f"the level must lie between 0 and 1, not at {self.level!r}", rule="level")
-        if isinstance(self.draws, bool) or not isinstance(self.draws, int) or self.draws < 100:
-            found.add(f"draws must be a whole number of 100 or more, not {self.draws!r}", rule="draws")
         found.raise_if_any(EstimationError, "SmallAreaTrend cannot be used so")
 
     def fit(

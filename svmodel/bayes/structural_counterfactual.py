@@ -13,8 +13,9 @@ from svmodel.bayes._prediction import Prediction
 from svmodel.bayes.answer import AnswersDesigns, Question, assemble, treated_cells
 from svmodel.bayes.description import LatentModel, Term
 from svmodel.bayes.engines import arrived, run
+from svmodel.bayes.options import problems_with
 from svmodel.bayes.series import as_arrays, find_problems, only_row, season_terms, series_of
-from svmodel.errors import EstimationError, Problems, did_you_mean
+from svmodel.errors import EstimationError
 from svmodel.numerics.latent.priors import Beta, GammaPrecision, HalfNormal
 from svmodel.numerics.latent.structures import AR1, Fixed, Independent, RandomWalk
 
@@ -37,7 +38,6 @@ _VALID = {
     "season": ("none", "auto", "smooth", "harmonics"),
     "shocks": ("ar1", "none"),
     "areas": ("sum", "each"),
-    "engine": ("laplace", "nuts"),
 }
 _SCALES = ("level_sd", "level_df", "common_sd", "control_sd", "season_sd", "shock_sd", "overdispersion", "explained_df")
 #: Observations that R's slab is worth for each candidate.
@@ -147,24 +147,10 @@ class StructuralCounterfactual(AnswersDesigns):
     level: float = 0.95
 
     def __post_init__(self) -> None:
-        found = Problems()
-        for name, valid in _VALID.items():
-            value = getattr(self, name)
-            if value not in valid:
-                found.add(f"there is no {name} {value!r}", fix=did_you_mean(str(value), valid), rule=name)
-        for name in _SCALES:
-            value = self.step_sd if name == "level_sd" else getattr(self, name)
-            if not 0 < value < math.inf:
-                found.add(f"{name} must be above 0, not {value!r}", rule=name)
+        found = problems_with(self, valid=_VALID, above_zero=_SCALES, at_least={"harmonics": 1})
         if not 0 <= self.explained < 1:
             text = f"the share that is explained must be at least 0 and below 1, not {self.explained!r}"
             found.add(text, rule="explained")
-        for name, least in (("draws", 100), ("harmonics", 1)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                found.add(f"{name} must be a whole number of {least} or more, not {value!r}", rule=name)
-        if not 0 < self.level < 1:
-            found.add(f"the level must lie between 0 and 1, not at {self.level!r}", rule="level")
         found.raise_if_any(EstimationError, "StructuralCounterfactual cannot be used so")
 
     @property

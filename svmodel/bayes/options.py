@@ -1,0 +1,64 @@
+"""What is wrong with the choices of a Bayesian model, all at once."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from svmodel.bayes.engines import ENGINES
+from svmodel.bayes.ratio_prior import ratio_prior
+from svmodel.errors import EstimationError, Problems, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from svmodel.bayes.ratio_prior import Belief
+
+__all__ = ["problems_with"]
+
+_FEWEST_DRAWS = 100
+
+
+def problems_with(
+    estimator: Any,
+    *,
+    valid: Mapping[str, tuple[str, ...]],
+    above_zero: Iterable[str] = (),
+    at_least: Mapping[str, int] | None = None,
+    beliefs: Iterable[Belief] = (),
+) -> Problems:
+    """Return what is wrong with an estimator's choices; every model has an engine, draws and a level.
+
+    Parameters
+    ----------
+    estimator : object
+    valid : mapping of str to tuple of str
+        Choices by name, with what they may be.
+    above_zero : iterable of str
+        Names of scales.
+    at_least : mapping of str to int, optional
+        Names of whole numbers, with the least that each may be.
+    beliefs : iterable of str or RatioPrior
+        Priors of rate ratios.
+    """
+    found = Problems()
+    for name, choices in {**valid, "engine": ENGINES}.items():
+        value = getattr(estimator, name)
+        if value not in choices:
+            found.add(f"there is no {name} {value!r}", fix=did_you_mean(str(value), choices), rule=name)
+    for name in above_zero:
+        value = getattr(estimator, name)
+        if value is not None and not 0 < value < math.inf:
+            found.add(f"{name} must be above 0, not {value!r}", rule=name)
+    for name, least in {"draws": _FEWEST_DRAWS, **(at_least or {})}.items():
+        value = getattr(estimator, name)
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            found.add(f"{name} must be a whole number of {least} or more, not {value!r}", rule=name)
+    if not 0 < estimator.level < 1:
+        found.add(f"the level must lie between 0 and 1, not at {estimator.level!r}", rule="level")
+    for belief in beliefs:
+        try:
+            ratio_prior(belief)
+        except EstimationError as error:
+            found.add(error.title, rule="prior")
+    return found
