@@ -134,14 +134,16 @@ def wide_noise(att: Aggregates) -> list[str]:
     else:
         share = att.log_error(0)
     each = expected / float(att.cells[0])
-    if each < 1 and _WIDE_IN_SMALL_COUNTS < share <= _WIDE:
+    hopeless = att.uses_noise(0) and share > _WIDE
+    if each < 1 and share > _WIDE_IN_SMALL_COUNTS and not hopeless:
         text = (
             f"Counts are small and there are few: {each:.2g} events were expected of a treated area in a period, and "
             f"without any effect their sum of {expected:.0f} strays by {share:.0%} (one standard deviation). In "
-            "simulation 95% intervals then held the truth in 92% to 98% of cases."
+            "simulation 95% intervals of the ratio then held the truth in 92% to 97% of cases, of the events in as few "
+            "as 87%."
         )
         return [text]
-    if not (att.uses_noise(0) and share > _WIDE):
+    if not hopeless:
         return []
     text = (
         f"Too little happens in so few treated areas: {expected:.0f} events were expected, and without any "
