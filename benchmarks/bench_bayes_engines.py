@@ -217,12 +217,14 @@ def main() -> None:
         for row in fits
     ]
     book, first, second, _, laplace = fits
-    rate = [row["ess_average"] / row["seconds"] for row in (book, first, second)]
+    rate = [row["ess_average"] / row["seconds"] for row in (book, first)]
+    worst = [row["ess_fewest"] / row["seconds"] for row in (book, first)]
     lines += [
         "",
         "| ratio | asked for | found |",
         "|---|---:|---:|",
-        f"| ESS of the average a second, nuts' first fit over the textbook model | 10 | {rate[1] / rate[0]:.1f} |",
+        f"| ESS of the worst parameter a second, nuts' first fit over the textbook model | 10 | {worst[1] / worst[0]:.1f} |",
+        f"| ESS of the average effect a second, the same | 10 | {rate[1] / rate[0]:.1f} |",
         f"| seconds, nuts' first fit over its second | 3 | {first['seconds'] / second['seconds']:.1f} |",
         f"| seconds, nuts' first fit over laplace | 100 | {first['seconds'] / laplace['seconds']:.0f} |",
         f"| seconds, nuts' second fit over laplace | 100 | {second['seconds'] / laplace['seconds']:.0f} |",
