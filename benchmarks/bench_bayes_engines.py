@@ -223,7 +223,7 @@ def main() -> None:
         "",
         "| ratio | asked for | found |",
         "|---|---:|---:|",
-        f"| ESS of the worst parameter a second, nuts' first fit over the textbook model | 10 | {worst[1] / worst[0]:.1f} |",
+        f"| ESS of the worst parameter a second, nuts' first fit over the textbook | 10 | {worst[1] / worst[0]:.1f} |",
         f"| ESS of the average effect a second, the same | 10 | {rate[1] / rate[0]:.1f} |",
         f"| seconds, nuts' first fit over its second | 3 | {first['seconds'] / second['seconds']:.1f} |",
         f"| seconds, nuts' first fit over laplace | 100 | {first['seconds'] / laplace['seconds']:.0f} |",
