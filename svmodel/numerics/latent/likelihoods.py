@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 __all__ = ["Binomial", "Derivatives", "Gaussian", "Likelihood", "NegativeBinomial", "Poisson"]
+
+
+#: Counts up to which rising factorials are summed factor by factor.
+_FIRST = 1000
 
 
 class Derivatives(NamedTuple):
@@ -59,6 +63,12 @@ class Likelihood(Protocol):
     def draw(self, eta: Floats, hyper: Mapping[str, float], rng: np.random.Generator) -> Floats:
         """Return outcomes drawn from the model, shape (n,)."""
         ...
+
+
+def _stirling(a: Any) -> Any:
+    """Return what Stirling's formula lacks of the log gamma function, to 1e-20 from a thousand on."""
+    square = a**-2.0
+    return (1 / 12 - square * (1 / 360 - square / 1260)) / a
 
 
 def _log_factorial(y: Floats) -> Floats:
@@ -127,16 +137,31 @@ class NegativeBinomial:
 
     @cached_property
     def _index(self) -> NDArray[np.int64]:
-        return self.y.astype(np.int64)
+        return np.minimum(self.y, _FIRST).astype(np.int64)
 
     @cached_property
     def _tally(self) -> Floats:
         return np.bincount(self._index).astype(np.float64)
 
     def _rising(self, alpha: float) -> Floats:
-        """Return ``sum_{j<k} log(1 + j / alpha)`` for k = 0, 1, ..., the largest count."""
+        """Return ``sum_{j<k} log(1 + j / alpha)`` for k = 0, 1, ..., the largest count, or the first thousand."""
         steps = np.log1p(np.arange(len(self._tally) - 1) / alpha)
         return np.concatenate([[0.0], np.cumsum(steps)])
+
+    @cached_property
+    def _beyond(self) -> Floats:
+        """How far each count lies beyond the first thousand, shape (n,)."""
+        return np.maximum(self.y - _FIRST, 0.0)
+
+    def _rest(self, alpha: float) -> Floats:
+        """Return the rest of that sum for counts beyond, by Stirling's series (Abramowitz and Stegun 6.1.41).
+
+        The parts of the log gamma functions that grow with alpha are taken together before they are worked out.
+        """
+        d = self._beyond[self._beyond > 0]
+        low, high = alpha + _FIRST, alpha + _FIRST + d
+        rest = d * math.log1p(_FIRST / alpha) + (high - 0.5) * np.log1p(d / low) - d
+        return np.asarray(rest + _stirling(high) - _stirling(low))
 
     @staticmethod
     def _alpha(hyper: Mapping[str, float]) -> float:
@@ -146,13 +171,16 @@ class NegativeBinomial:
         """Return each cell's log-likelihood."""
         a = self._alpha(hyper)
         linear = self.y * eta - (self.y + a) * np.log1p(np.exp(eta) / a)
-        return linear + self._rising(a)[self._index] + self._constant
+        out = linear + self._rising(a)[self._index] + self._constant
+        out[self._beyond > 0] += self._rest(a)
+        return np.asarray(out)
 
     def value(self, eta: Floats, hyper: Mapping[str, float]) -> float:
         """Return the log-likelihood; the rising factorials by how often each count occurs."""
         a = self._alpha(hyper)
         linear = self.y @ eta - (self.y + a) @ np.log1p(np.exp(eta) / a)
-        return float(linear + self._tally @ self._rising(a)) + self._constant_sum
+        beyond = float(self._rest(a).sum()) if self._beyond.any() else 0.0
+        return float(linear + self._tally @ self._rising(a)) + beyond + self._constant_sum
 
     @cached_property
     def _constant_sum(self) -> float:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.special import gammaln
 
 from svmodel.numerics.latent.cells import Integrated
 from svmodel.numerics.latent.likelihoods import Binomial, Gaussian, NegativeBinomial, Poisson
@@ -114,3 +115,20 @@ def test_integrated_effects_are_drawn_with_their_posterior_moments():
         sd = np.sqrt(p @ d**2 - (p @ d) ** 2)
         assert drawn[:, j].mean() == pytest.approx(p @ d, abs=4.5 * sd / np.sqrt(60_000))
         assert drawn[:, j].std() == pytest.approx(sd, rel=0.02)
+
+
+@pytest.mark.parametrize("s", [2.0, 0.3, 1e-3, 1e-6, 1e-9])
+def test_large_counts_are_summed_by_stirlings_series(s):
+    """Against the sum factor by factor, and without an array as long as the count."""
+    counts = np.array([0.0, 7.0, 999.0, 1000.0, 1001.0, 5000.0, 200_000.0])
+    made = NegativeBinomial(counts, HalfNormal(0.5))
+    alpha = s**-2
+    eta = np.log(counts + 1.0)
+    plain = [
+        np.log1p(np.arange(int(k)) / alpha).sum() + k * e - (k + alpha) * np.log1p(np.exp(e) / alpha) - gammaln(k + 1)
+        for k, e in zip(counts, eta, strict=True)
+    ]
+    found = made.pointwise(eta, {"overdispersion": s})
+    np.testing.assert_allclose(found, plain, rtol=1e-9, atol=1e-7)
+    assert made.value(eta, {"overdispersion": s}) == pytest.approx(sum(plain), rel=1e-9, abs=1e-6)
+    assert len(made._tally) == 1001
