@@ -16,13 +16,20 @@ from svmodel.report.manifest import MARKER
 ROOT = Path(__file__).resolve().parents[2]
 
 
+#: Hear an interrupt: what a shell starts in the background ignores it, and so do its children.
+HEARING = (
+    "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); "
+    "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+)
+
+
 @pytest.fixture
 def start():
     """Start `svmodel run`; whatever a failing test leaves running is stopped."""
     started = []
 
     def begin(*arguments, env=None):
-        command = [sys.executable, "-m", "svmodel", "run", *map(str, arguments)]
+        command = [sys.executable, "-c", HEARING, "-m", "svmodel", "run", *map(str, arguments)]
         environment = {**os.environ, **(env or {})}
         pipe = subprocess.PIPE
         started.append(subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, cwd=ROOT, env=environment))
