@@ -14,7 +14,8 @@ from svmodel.numerics.latent.structures import AR1, BYM2, Fixed, Independent, Ra
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from svmodel.bayes.description import LatentModel, Term
+    from svmodel.bayes._elimination import Elimination
+    from svmodel.bayes.description import LatentModel
     from svmodel.numerics.latent.priors import HyperPrior
     from svmodel.numerics.latent.structures import Structure
 
@@ -24,6 +25,8 @@ __all__ = ["FIRST_COUNTS", "Block", "about_precision", "block_of", "grid_data", 
 
 #: Factors of a rising factorial that are taken as they stand; Stirling's series from there is exact to 1e-14.
 FIRST_COUNTS = 16
+#: Share of a map's variance that follows borders, at which its coordinates are exact.
+_SHARE = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +39,7 @@ class Block:
         Of the term, and of its free variable.
     structure : Structure
     coordinates : int
-        Free ones; fewer than effects where a sum is held at zero.
+        Of its own: fewer than effects where a sum is held at zero, and none where effects are fixed.
     over : {"none", "rows", "columns", "cells"}
         What the effect in a cell depends on.
     gathers : bool
@@ -44,8 +47,6 @@ class Block:
     weighted : bool
         Whether they are multiplied by a value.
     data : mapping of str to ndarray
-    start : ndarray
-        Of the free variable.
     """
 
     name: str
@@ -55,7 +56,6 @@ class Block:
     gathers: bool
     weighted: bool
     data: Mapping[str, NDArray[Any]]
-    start: Floats
 
     @property
     def free(self) -> str:
@@ -106,19 +106,20 @@ def grid_data(model: LatentModel) -> dict[str, Floats]:
     return found
 
 
-def block_of(term: Term, model: LatentModel) -> Block:
+def block_of(place: int, told: Elimination) -> Block:
     """Return how a term enters the grid, with the numbers that it needs."""
-    shape = model.y.shape
+    model = told.model
+    term, shape = model.terms[place], model.y.shape
     index = np.broadcast_to(term.index, shape)
     value = np.ones(shape) if term.value is None else np.broadcast_to(term.value, shape).astype(np.float64)
     used = np.where(model.known & (index >= 0), value, 0.0)
     over, picked = _reduced(index, term.structure.size)
-    data, start = _numbers(term.structure, _information(index, used, model, term.structure.size))
+    data, coordinates = _numbers(term.structure, place, told)
     if picked is not None:
         data["index"] = picked
     if term.value is not None:
         data["value"] = used
-    return Block(term.name, term.structure, len(start), over, picked is not None, term.value is not None, data, start)
+    return Block(term.name, term.structure, coordinates, over, picked is not None, term.value is not None, data)
 
 
 def _reduced(
@@ -138,63 +139,66 @@ def _reduced(
     return "cells", None if in_order else filled
 
 
-def _information(index: NDArray[np.int64], value: Floats, model: LatentModel, size: int) -> Floats:
-    """Return about how many units of precision the cells add to each effect, shape (size,)."""
-    weight = _cell_information(model) * value**2
-    live = (index >= 0) & (value != 0)
-    return np.asarray(np.bincount(index[live], weights=weight[live], minlength=size), dtype=np.float64)
-
-
-def _cell_information(model: LatentModel) -> Floats:
-    """Return about the curvature of each cell's log-likelihood, from its outcome alone, shape (N, T)."""
-    y = np.where(model.known, model.y, 0.0)
-    if model.family == "gaussian":
-        assert model.sd is not None
-        factor = 1.0 if model.spread is None else model.spread.value(model.spread.start)
-        return np.broadcast_to((model.sd * factor) ** -2.0, y.shape)
-    if model.family == "binomial":
-        assert model.trials is not None
-        trials = np.broadcast_to(model.trials, y.shape)
-        share = (y.sum() + 0.5) / (trials[model.known].sum() + 1)
-        return trials * share * (1 - share)
-    shock = 0.0 if model.spread is None else model.spread.value(model.spread.start)
-    return y / (1 + shock**2 * y)
-
-
-def _numbers(structure: Structure, information: Floats) -> tuple[dict[str, NDArray[Any]], Floats]:
-    """Return a structure's data, and where its free variable starts."""
+def _numbers(structure: Structure, place: int, told: Elimination) -> tuple[dict[str, NDArray[Any]], int]:
+    """Return a structure's data, and how many coordinates it has of its own."""
     size = structure.size
     if isinstance(structure, Fixed):
-        mean = np.full(size, float(structure.mean))
-        return {"mean": mean, "sd": np.full(size, float(structure.sd))}, mean
+        return {}, 0
     if isinstance(structure, Independent):
-        kept = information[: size - structure.zero_sum]
-        return {"information": kept}, np.zeros(len(kept))
+        kept = told.information(place)[: size - structure.zero_sum]
+        return {"information": kept}, len(kept)
+    G = told.information_matrix(place)
     if isinstance(structure, BYM2):
-        found = {
-            "information": information,
-            "variances": structure.variances,
-            "eigenvectors": np.ascontiguousarray(structure.eigenvectors.T),
-        }
-        return found, np.zeros(size)
+        return _map_basis(structure, G), size
     if isinstance(structure, AR1):
         basis = _cosines(size)
-        found = {
-            "basis": basis,
-            "information": basis.T**2 @ information,
-            "cosines": np.cos(np.pi * np.arange(size) / size),
-        }
-        return found, np.zeros(size)
+        cosines = np.cos(np.pi * np.arange(size) / size)
+        return {"basis": basis, "information": _along(basis, G), "cosines": cosines}, size
     if isinstance(structure, RandomWalk | Seasonal):
         basis, eigenvalues, given = _walk_basis(structure)
-        found = {
-            "basis": basis,
-            "eigenvalues": eigenvalues,
-            "given": given,
-            "information": basis.T**2 @ information,
-        }
-        return found, np.zeros(len(eigenvalues))
+        found = {"basis": basis, "eigenvalues": eigenvalues, "given": given, "information": _along(basis, G)}
+        return found, len(eigenvalues)
     raise TypeError(f"no PyMC form of the structure {type(structure).__name__}")
+
+
+def _along(basis: Floats, G: Floats) -> Floats:
+    """Return the diagonal of ``B'GB``: what data say of each coordinate."""
+    return np.maximum(np.einsum("ij,ik,kj->j", basis, G, basis, optimize=True), 0.0)
+
+
+def _map_basis(structure: BYM2, G: Floats) -> dict[str, NDArray[Any]]:
+    """Return coordinates of a map in which prior and data are both nearly diagonal, whatever the hyperparameters.
+
+    The first is the level of all areas, of which data say nothing beside an intercept, and which the prior holds as
+    tightly as the levels of connected parts: it takes the place of that of the largest part. The others are exact at a
+    share of one half and any standard deviation: with V their prior covariance there and ``U m U'`` the spectrum of
+    ``V^{1/2} G V^{1/2}``, they are those of ``x = V^{1/2} U c``. The precision of each is given as a function of the
+    share: exactly along the levels, where it has no limit, and about elsewhere.
+    """
+    E, v = structure.eigenvectors, structure.variances
+    n, level = len(v), v < 1e-9
+    kept = np.ones(n, dtype=bool)
+    if level.any():
+        kept[np.argmax(np.where(level, np.abs(E.sum(axis=0)), -1.0))] = False
+    half = np.sqrt(_SHARE * v[kept] + (1 - _SHARE))
+    C = E[:, kept]
+    told, turn = np.linalg.eigh(half[:, None] * (C.T @ G @ C) * half)
+    basis = C @ (half[:, None] * turn)
+    if level.any():
+        constant = np.full((n, 1), n**-0.5)
+        basis, told = np.hstack([constant, basis]), np.concatenate([_along(constant, G), told])
+    along = E.T @ basis
+    there = along[~level] ** 2
+    mass = there.sum(axis=0)
+    return {
+        "basis": np.ascontiguousarray(basis),
+        "along": np.ascontiguousarray(along),
+        "information": np.maximum(told, 0.0),
+        "levels": (along[level] ** 2).sum(axis=0),
+        "mass": mass,
+        "on_map": np.maximum(mass, 1e-12) / np.maximum((there / v[~level][:, None]).sum(axis=0), 1e-12),
+        "variances": v,
+    }
 
 
 def _walk_basis(structure: RandomWalk | Seasonal) -> tuple[Floats, Floats, Floats]:
@@ -224,7 +228,11 @@ def about_precision(structure: Structure, hyper: Mapping[str, Any], data: Any) -
     if isinstance(structure, AR1):
         sd, rho = hyper[structure.name], hyper[structure.rho_name]
         return (1 + rho**2 - 2 * rho * data["cosines"]) / (sd**2 * (1 - rho**2))
-    if isinstance(structure, Independent | BYM2):
+    if isinstance(structure, BYM2):
+        sd, rho = hyper[structure.name], hyper[structure.rho_name]
+        own = 1 - rho + 1e-8
+        return (data["levels"] / own + data["mass"] / (rho * data["on_map"] + own)) / sd**2
+    if isinstance(structure, Independent):
         return hyper[structure.name] ** -2.0
     raise TypeError(f"no PyMC form of the structure {type(structure).__name__}")
 
@@ -235,10 +243,8 @@ def recovered(block: Block, free: Floats | None, hyper: Mapping[str, Floats], dr
     The same arithmetic as in the model, so that nothing has to be compiled for it.
     """
     structure = block.structure
-    if free is None or not block.coordinates:
+    if free is None:
         return np.full((*draws, structure.size), float(structure.mean))
-    if isinstance(structure, Fixed):
-        return free
     wide = {name: values[..., None] for name, values in hyper.items() if name in structure.hypers}
     b = free / np.sqrt(about_precision(structure, wide, block.data) + block.data["information"])
     if isinstance(structure, Independent) and structure.zero_sum:

@@ -1,12 +1,14 @@
 """Any :class:`~svmodel.bayes.description.LatentModel` as a PyMC model, in a form that NUTS walks easily.
 
-It is the description and nothing else: the same priors, the same likelihood. Three things make it quick.
+It is the description and nothing else: the same priors, the same likelihood. Four things make it quick.
 
 *Coordinates.* A block of effects is written ``x = B (z / (q + w)^{1/2})``: B turns it so that its prior precision q is
 nearly diagonal, and w is about what the data say of each coordinate. Where data say much this is the centred form,
 where they say nothing the non-centred one, and between them what Papaspiliopoulos, Roberts and Skold (2007,
 *Statistical Science* 22(1), section 2) call partially non-centred. w only places the coordinates: the density of x is
 that of the prior, with the Jacobian of z.
+
+*Ridges.* Fixed effects are written about what data leave them given all others (:mod:`svmodel.bayes._elimination`).
 
 *Sums held at zero* are held exactly, by a coordinate less.
 
@@ -25,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from svmodel.bayes._elimination import FREE, Elimination
 from svmodel.bayes._pymc_data import (
     FIRST_COUNTS,
     Block,
@@ -62,7 +65,12 @@ class PyMCForm:
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
         """How each term enters the grid and which coordinates it has."""
-        return tuple(block_of(term, self.model) for term in self.model.terms)
+        return tuple(block_of(i, self.told) for i in range(len(self.model.terms)))
+
+    @cached_property
+    def told(self) -> Elimination:
+        """What data say of the effects, and the fixed ones given the rest."""
+        return Elimination(self.model)
 
     @cached_property
     def data(self) -> dict[str, NDArray[Any]]:
@@ -70,6 +78,8 @@ class PyMCForm:
         found: dict[str, NDArray[Any]] = dict(grid_data(self.model))
         for block in self.blocks:
             found.update({f"{block.name}:{name}": value for name, value in block.data.items()})
+        for name in ("prior_mean", "prior_sd", "scale", "shift"):
+            found[f"fixed:{name}"] = getattr(self.told, name)
         for name, prior in self.model.hypers.items():
             found[f"{name}:prior"] = prior_data(prior)
         return found
@@ -83,7 +93,8 @@ class PyMCForm:
     @cached_property
     def start(self) -> dict[str, Floats]:
         """About where chains begin: each free variable on the real line, by name."""
-        found = {block.free: block.start for block in self.blocks if len(block.start)}
+        found = {block.free: np.zeros(block.coordinates) for block in self.blocks if block.coordinates}
+        found[FREE] = self.told.start
         for name, prior in self.model.hypers.items():
             found[free_name(name, prior)] = np.array([_start_of(prior)])
         return found
@@ -92,7 +103,17 @@ class PyMCForm:
         """Return draws of the effects by term, shape (..., size), from those of free variables and hyperparameters."""
         hyper = {name: drawn[name] for name in self.model.hypers}
         shape = next(iter(drawn.values())).shape[:2]
-        return {b.name: recovered(b, drawn.get(b.free), hyper, shape) for b in self.blocks}
+        others = {
+            b.name: recovered(b, drawn.get(b.free), hyper, shape)
+            for b in self.blocks
+            if not isinstance(b.structure, Fixed)
+        }
+        b = np.concatenate([np.empty((*shape, 0)), *others.values()], axis=-1)
+        fixed = drawn[FREE] @ self.told.scale.T - b @ self.told.shift.T
+        return {
+            block.name: others[block.name] if block.name in others else fixed[..., self.told.place(i)]
+            for i, block in enumerate(self.blocks)
+        }
 
     def build(self) -> Any:
         """Return the ``pymc.Model``: effects by the names of their terms, hyperparameters by theirs."""
@@ -101,11 +122,15 @@ class PyMCForm:
         with pm.Model(check_bounds=False) as built:
             shared = _Shared(self.data)
             hyper = {name: _hyper(name, prior, shared[f"{name}:prior"]) for name, prior in self.model.hypers.items()}
+            made = {
+                b.name: _effects(b, hyper, shared.of(b.name)) for b in self.blocks if not isinstance(b.structure, Fixed)
+            }
+            fixed = _fixed(list(made.values()), len(self.told.start), shared.of("fixed"))
             eta = shared["offset"]
-            for block in self.blocks:
-                own = shared.of(block.name)
-                effects = pm.Deterministic(block.name, _effects(block, hyper, own))
-                eta = eta + _entered(block, effects, self.model.y.shape, own)
+            for i, block in enumerate(self.blocks):
+                effects = made[block.name] if block.name in made else fixed[self.told.place(i)]
+                effects = pm.Deterministic(block.name, effects)
+                eta = eta + _entered(block, effects, self.model.y.shape, shared.of(block.name))
             pm.Potential("log_likelihood", _log_likelihood(self.model, eta, hyper, shared))
         return built
 
@@ -159,14 +184,25 @@ def _hyper(name: str, prior: HyperPrior, numbers: Any) -> Any:
     raise TypeError(f"no PyMC form of the prior {type(prior).__name__}")
 
 
-def _effects(block: Block, hyper: Mapping[str, Any], data: _Shared) -> Any:
-    """Return a block's effects, with their prior in the model."""
+def _fixed(others: list[Any], size: int, data: _Shared) -> Any:
+    """Return all fixed effects, with their prior in the model, about what data leave them given the others."""
     import pymc as pm
     import pytensor.tensor as pt
 
+    if not size:
+        return pt.zeros(0)
+    effects = pt.dot(data["scale"], pm.Flat(FREE, shape=size))
+    if others:
+        effects = effects - pt.dot(data["shift"], pt.concatenate(others))
+    pm.Potential("fixed:prior", -0.5 * pt.sum(((effects - data["prior_mean"]) / data["prior_sd"]) ** 2))
+    return effects
+
+
+def _effects(block: Block, hyper: Mapping[str, Any], data: _Shared) -> Any:
+    """Return a block's effects, with their prior in the model."""
+    import pytensor.tensor as pt
+
     structure = block.structure
-    if isinstance(structure, Fixed):
-        return pm.Normal(block.free, data["mean"], data["sd"], shape=structure.size)
     if not block.coordinates:
         return pt.full(structure.size, structure.mean)
     for kind, made in _FORMS.items():
@@ -233,16 +269,16 @@ def _autoregressive(block: Block, structure: AR1, hyper: Mapping[str, Any], data
 
 
 def _on_map(block: Block, structure: BYM2, hyper: Mapping[str, Any], data: _Shared) -> Any:
-    """Area by area, for that is how data speak of a map; its prior along the map's eigenvectors."""
+    """Along directions that hang together neither a priori nor by the data; its prior along the map's eigenvectors."""
     import pymc as pm
     import pytensor.tensor as pt
 
     sd, rho = hyper[structure.name], hyper[structure.rho_name]
-    x = _coordinates(block, hyper, data)
+    c = _coordinates(block, hyper, data)
     spectrum = sd**2 * (rho * data["variances"] + pt.maximum(1 - rho, 1e-8))
-    along = pt.dot(data["eigenvectors"], x)
+    along = pt.dot(data["along"], c)
     pm.Potential(f"{block.name}:prior", -0.5 * pt.sum(along**2 / spectrum) - 0.5 * pt.sum(pt.log(spectrum)))
-    return x
+    return pt.dot(data["basis"], c)
 
 
 _FORMS: dict[Any, Any] = {

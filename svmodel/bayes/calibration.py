@@ -45,7 +45,8 @@ RANKED_AMONG = 199
 LEVELS = (0.5, 0.8, 0.95)
 #: A count beyond this is no count of harms.
 MOST_EVENTS = 1e6
-_DRAWS = 1990
+#: Draws of each posterior: enough of each tenth, or of chains each twentieth, to be as good as independent.
+_DRAWS = {"laplace": 1990, "nuts": 3980}
 
 
 @dataclass(frozen=True, eq=False)
@@ -288,7 +289,7 @@ def simulation_based_calibration(
     quantities: Iterable[Quantity] = (),
     target: NDArray[np.bool_] | None = None,
     treatment: str = "effect",
-    draws: int = _DRAWS,
+    draws: int | None = None,
     seed: int = 0,
     jobs: int = 1,
 ) -> Calibration:
@@ -307,9 +308,9 @@ def simulation_based_calibration(
         Instead of :func:`standard_quantities`.
     target, treatment
         As in :func:`standard_quantities`.
-    draws : int
-        Of each posterior. 199 of them, evenly spaced, are ranked: with 1,990 draws every tenth, so that those of chains
-        are as good as independent. Intervals are those of all draws.
+    draws : int, optional
+        Of each posterior: 1,990, or 3,980 of chains. 199 of them, evenly spaced, are ranked: every tenth, or of chains
+        every twentieth, so that they are as good as independent. Intervals are those of all draws.
     seed : int
         Each fit has a stream of its own: the first fits are the same for any number of them, and of processes.
     jobs : int
@@ -340,6 +341,7 @@ def simulation_based_calibration(
     ['average log ratio', 'intercept[0]', 'area[0]']
     """
     wanted = tuple(quantities) or standard_quantities(model, target=target, treatment=treatment)
+    draws = _DRAWS.get(engine, 1990) if draws is None else draws
     if draws < RANKED_AMONG:
         raise EstimationError(f"a truth is ranked among {RANKED_AMONG} draws, and {draws} are too few")
     blocks = [_Block(model, engine, wanted, draws, seed, b) for b in _in_blocks(fits, jobs)]

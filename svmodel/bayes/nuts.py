@@ -39,7 +39,7 @@ _KEPT = 16
 #: Chains that are not yet there but have an R-hat below this are run once more, so many times as long.
 _NEARLY, _LONGER = 1.05, 3
 #: Acceptance that step sizes aim at; in the second run smaller steps, of which divergences that remain are real.
-_ACCEPT, _CAREFUL = 0.8, 0.95
+_ACCEPT, _CAREFUL = 0.9, 0.98
 #: Share of transitions that may have diverged for a second run to be worth its time.
 _FEW = 0.01
 _COMPILED: OrderedDict[Hashable, Any] = OrderedDict()
