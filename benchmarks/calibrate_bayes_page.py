@@ -46,11 +46,13 @@ HierarchicalDiD by nested Laplace with default priors, on synthetic panels of 60
 events (variance 1.5 times the mean), a season and a trend. The effect is none or a rate ratio of 0.80, the same in each
 treated area. These truths do not come from the prior, so that nothing promises 95%.
 
+- **drawn**: panels of each kind and effect; fewer where a fit is dear.
 - **events**: coverage for the events averted, for the realised expected counts.
 - **too low**: intervals of the rate ratio that lie below the truth. **claims an effect**: intervals without 1.
 - **bias**: mean error of the log rate ratio. **warned**: results that say that their interval is in doubt.
-- A mark ! stands outside of 93% to 97% by more than two Monte Carlo standard errors ({slack:.1f} points here); it is !!
-  where fewer than half of the results warn.
+- A mark ! stands outside of 93% to 97% by more than two Monte Carlo standard errors ({slack:.1f} points for most);
+  it is !! where fewer than half of the results warn.
+- Effects next door are in no panel's own counts, so that the fit cannot warn of them: the check `spillover` does.
 
 {verdict}
 
@@ -61,8 +63,8 @@ _HEAD = (
     "| model | engine | fits | smallest p | of | chi-square | average effect | lowest | highest | refused | failed |"
 )
 _HEAD_COVERAGE = (
-    "| panels | model is | ratio 1: coverage | too low | claims an effect | ratio 0.80: coverage | too low | events "
-    "| bias | claims an effect | warned | refused |"
+    "| panels | model is | drawn | ratio 1: coverage | too low | claims an effect | ratio 0.80: coverage | too low "
+    "| events | bias | claims an effect | warned | refused |"
 )
 
 
@@ -109,12 +111,13 @@ def _ranks(held: pd.DataFrame) -> tuple[str, str]:
 
 
 def _coverage(held: pd.DataFrame) -> tuple[str, str]:
-    lines, marks = [_HEAD_COVERAGE, "|---|---|" + "--:|" * 10], {"": 0, "!": 0, "!!": 0}
+    lines, marks = [_HEAD_COVERAGE, "|---|---|" + "--:|" * 11], {"": 0, "!": 0, "!!": 0}
     for name, rows in held.groupby("panel", sort=False):
         none, some = (rows[rows["effect"] == e].iloc[0] for e in (1.0, 0.8))
         cells = [
             name,
             "right" if none["right"] else "wrong",
+            f"{int(none['panels']):,}",
             _marked(none, "covered", marks),
             _percent(none["below"]),
             _percent(none["rejected"]),
@@ -129,8 +132,8 @@ def _coverage(held: pd.DataFrame) -> tuple[str, str]:
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     panels = int(held["panels"].max())
     verdict = (
-        f"Of {sum(marks.values())} coverages on {panels:,} panels each {marks['']} lie within 93% to 97% as far as can "
-        f"be told, {marks['!']} outside where the package warns, and {marks['!!']} outside where it does not."
+        f"Of {sum(marks.values())} coverages on up to {panels:,} panels each {marks['']} lie within 93% to 97% as far as "
+        f"can be told, {marks['!']} outside where the package warns, and {marks['!!']} outside where it does not."
     )
     return verdict, "\n".join(lines)
 
