@@ -60,6 +60,7 @@ calibrate: $(READY)
 	$(PY) benchmarks/calibrate_estimators.py
 	$(PY) benchmarks/calibrate_series.py
 	$(PY) benchmarks/calibrate_bayes.py
+	$(PY) benchmarks/calibrate_bayes_series.py
 	$(PY) benchmarks/calibrate_checks.py
 	$(PY) docs/quote_calibration.py
 

@@ -132,8 +132,8 @@ def _coverage(held: pd.DataFrame) -> tuple[str, str]:
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     panels = int(held["panels"].max())
     verdict = (
-        f"Of {sum(marks.values())} coverages on up to {panels:,} panels each {marks['']} lie within 93% to 97% as far as "
-        f"can be told, {marks['!']} outside where the package warns, and {marks['!!']} outside where it does not."
+        f"Of {sum(marks.values())} coverages on up to {panels:,} panels each {marks['']} lie within 93% to 97% as far "
+        f"as can be told, {marks['!']} outside where the package warns, and {marks['!!']} outside where it does not."
     )
     return verdict, "\n".join(lines)
 

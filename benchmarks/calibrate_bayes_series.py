@@ -7,21 +7,14 @@ give the same table, with any number of processes.
 
 from __future__ import annotations
 
-import argparse
 import math
-import time
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from calibrate_series import RESULTS, SEED, Row
+from calibrate_series import Row, drawn, study
 
 from svmodel.bayes import InterruptedTimeSeries, StructuralCounterfactual
 from svmodel.errors import EstimationError
-from svmodel.seeds import derive_seed
 
 #: Draws of each posterior: they know the end of an interval to a tenth of its standard deviation.
 DRAWS = 1000
@@ -73,26 +66,9 @@ def one_draw(row: Row, seed: int) -> dict[str, float]:
     }
 
 
-def _many(job: tuple[Row, list[int]]) -> list[dict[str, float]]:
-    row, seeds = job
-    return [one_draw(row, seed) for seed in seeds]
-
-
-def table(draws: int, jobs: int, only: str = "", block: int = 25) -> pd.DataFrame:
+def table(draws: int, jobs: int, only: str = "") -> pd.DataFrame:
     """Return the coverage of every row."""
-    work = []
-    for row in ROWS:
-        if only.lower() in row.name.lower():
-            root = derive_seed(SEED, "series", row.before, row.after, row.mean, row.rho, row.controls)
-            children = np.random.SeedSequence(root).spawn(max(draws, 1))
-            work.append((row, [int(c.generate_state(1, np.uint64)[0] >> np.uint64(1)) for c in children]))
-    parts = [(row, seeds[i : i + block]) for row, seeds in work for i in range(0, len(seeds), block)]
-    if jobs == 1:
-        drawn = iter([_many(p) for p in parts])
-    else:
-        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-            drawn = iter(list(pool.map(_many, parts)))
-    return pd.DataFrame([_summary(r, [d for _ in range(0, len(s), block) for d in next(drawn)]) for r, s in work])
+    return pd.DataFrame([_summary(row, found) for row, found in drawn(ROWS, one_draw, draws, jobs, only)])
 
 
 def _summary(row: Row, found: list[dict[str, float]]) -> dict[str, Any]:
@@ -128,22 +104,5 @@ def page(made: pd.DataFrame) -> str:
     return _INTRO + "\n".join(lines) + "\n"
 
 
-def main() -> None:
-    """Run the study and write its table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--draws", type=int, default=1000)
-    parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--out", type=Path, default=RESULTS)
-    parser.add_argument("--only", default="", help="methods whose name holds this")
-    given = parser.parse_args()
-    begun = time.monotonic()
-    made = table(given.draws, given.jobs, given.only)
-    given.out.mkdir(parents=True, exist_ok=True)
-    made.to_csv(given.out / "calibration_bayes_series.csv", index=False, float_format="%.5g", lineterminator="\n")
-    path = given.out / "calibration_bayes_series.md"
-    path.write_text(page(made), encoding="utf-8")
-    print(f"{path}: {given.draws} series a row, {time.monotonic() - begun:.0f} s, {given.jobs} processes")
-
-
 if __name__ == "__main__":
-    main()
+    study("calibration_bayes_series", __doc__, table, page)

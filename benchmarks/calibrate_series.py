@@ -9,11 +9,12 @@ from __future__ import annotations
 import argparse
 import math
 import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -106,6 +107,11 @@ def _structural() -> list[Row]:
 ROWS = (*_interrupted(), *_structural())
 
 
+#: What is looked at in one series of a row, by its seed; a table by draws, processes and the names that are wanted.
+OneDraw: TypeAlias = Callable[[Row, int], Any]
+Table: TypeAlias = Callable[[int, int, str], pd.DataFrame]
+
+
 def one_draw(row: Row, seed: int) -> tuple[bool, bool, float]:
     """Return whether an answer was refused, whether its interval holds no effect, and the standardised estimate."""
     try:
@@ -115,23 +121,37 @@ def one_draw(row: Row, seed: int) -> tuple[bool, bool, float]:
     return False, effect.conf_low <= 0 <= effect.conf_high, effect.estimate / effect.std_error
 
 
-def _many(job: tuple[Row, list[int]]) -> list[tuple[bool, bool, float]]:
-    row, seeds = job
-    return [one_draw(row, seed) for seed in seeds]
+def _many(job: tuple[OneDraw, Row, list[int]]) -> list[Any]:
+    one, row, seeds = job
+    return [one(row, seed) for seed in seeds]
+
+
+def drawn(
+    rows: Sequence[Row], one: OneDraw, draws: int, jobs: int, only: str = "", block: int = 25
+) -> list[tuple[Row, list[Any]]]:
+    """Return what `one` finds on each series of each row; methods of one kind are put to the same series."""
+    parts = []
+    for i, row in enumerate(rows):
+        if only.lower() in row.name.lower():
+            root = derive_seed(SEED, "series", row.before, row.after, row.mean, row.rho, row.controls)
+            children = np.random.SeedSequence(root).spawn(max(round(draws * row.share), 1))
+            seeds = [int(c.generate_state(1, np.uint64)[0] >> np.uint64(1)) for c in children]
+            parts += [(i, seeds[k : k + block]) for k in range(0, len(seeds), block)]
+    work = [(one, rows[i], seeds) for i, seeds in parts]
+    if jobs == 1:
+        found = [_many(job) for job in work]
+    else:
+        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+            found = list(pool.map(_many, work))
+    every: dict[int, list[Any]] = {}
+    for (i, _), some in zip(parts, found, strict=True):
+        every.setdefault(i, []).extend(some)
+    return [(rows[i], some) for i, some in every.items()]
 
 
 def table(draws: int, jobs: int, only: str = "") -> pd.DataFrame:
     """Return the coverage of every row."""
-    work = []
-    for row in ROWS:
-        if only.lower() in row.name.lower():
-            # methods of one kind are put to the same series
-            root = derive_seed(SEED, "series", row.before, row.after, row.mean, row.rho, row.controls)
-            children = np.random.SeedSequence(root).spawn(max(round(draws * row.share), 1))
-            work.append((row, [int(c.generate_state(1, np.uint64)[0] >> np.uint64(1)) for c in children]))
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        drawn = list(pool.map(_many, work))
-    return pd.DataFrame([_summary(row, found) for (row, _), found in zip(work, drawn, strict=True)])
+    return pd.DataFrame([_summary(row, found) for row, found in drawn(ROWS, one_draw, draws, jobs, only)])
 
 
 def _summary(row: Row, found: list[tuple[bool, bool, float]]) -> dict[str, Any]:
@@ -161,9 +181,9 @@ def page(made: pd.DataFrame) -> str:
     return _INTRO + "\n".join(lines) + "\n"
 
 
-def main() -> None:
-    """Run the study and write its table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def study(name: str, about: str, table: Table, page: Callable[[pd.DataFrame], str]) -> None:
+    """Run a study from the command line, and write its table and its page."""
+    parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--draws", type=int, default=1000)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--out", type=Path, default=RESULTS)
@@ -172,11 +192,11 @@ def main() -> None:
     begun = time.monotonic()
     made = table(given.draws, given.jobs, given.only)
     given.out.mkdir(parents=True, exist_ok=True)
-    made.to_csv(given.out / "calibration_series.csv", index=False, float_format="%.5g", lineterminator="\n")
-    path = given.out / "calibration_series.md"
+    made.to_csv(given.out / f"{name}.csv", index=False, float_format="%.5g", lineterminator="\n")
+    path = given.out / f"{name}.md"
     path.write_text(page(made), encoding="utf-8")
     print(f"{path}: {given.draws} series a row, {time.monotonic() - begun:.0f} s, {given.jobs} processes")
 
 
 if __name__ == "__main__":
-    main()
+    study("calibration_series", __doc__, table, page)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from svmodel.bayes.engines import arrived, run
-from svmodel.bayes.ratio_prior import Belief, ratio_prior
 from svmodel.bayes.rows import TreatedCells, path, term_rows
 from svmodel.errors import EstimationError
 from svmodel.estimates import estimates_frame, provenance
@@ -194,11 +193,3 @@ def assemble(estimator: Any, design: Design, question: Question, posterior: Post
         provenance=provenance(design, seed),
         seed=seed,
     )
-
-
-def belief_of(estimator: Any) -> Belief:
-    """Return the prior of an estimator's rate ratio."""
-    return ratio_prior(estimator.prior)
-
-
-EngineName = Literal["laplace", "nuts"]
