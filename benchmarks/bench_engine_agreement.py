@@ -31,8 +31,8 @@ _INTRO = """\
 {draws:,} draws of each, in four chains of NUTS; fixed data sets of benchmarks/fixed_panels.py. **Mean** is the largest
 difference of two means, in posterior standard deviations, and **s.d.** the range of ratios of standard deviations,
 nested Laplace over NUTS, both as they stand: nothing is allowed for Monte Carlo error, of which **error** is the
-largest of a ratio. Asked for: means within {mean}, standard deviations within {sd:.0%}. Effects are the average and that of
-every treated area, on the map rates of every 13th area and every fifth period.
+largest of a ratio. Asked for: means within {mean}, standard deviations within {sd:.0%}. Effects are the
+average and that of every treated area, on the map rates of every 13th area and every fifth period.
 
 | data set | of | number | mean | s.d. | error | R-hat | diverged | fewest ESS | seconds, NUTS | seconds, Laplace |
 |---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|
