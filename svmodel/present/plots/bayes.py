@@ -12,8 +12,8 @@ from svmodel.errors import DataError, EstimationError
 from svmodel.figure import Figure
 from svmodel.present import prose, protected
 from svmodel.present.disclosure import CONFIDENTIAL
+from svmodel.present.plots._paths import course
 from svmodel.present.plots.effects import _signed
-from svmodel.present.plots.observed import _starts
 from svmodel.present.plots.series import _headroom
 from svmodel.present.posterior_words import chance
 from svmodel.present.style import (
@@ -234,12 +234,7 @@ def with_and_without(
     frame = protected.with_and_without(result, area, disclosure=disclosure)
     if protected.mostly_hidden(frame, "observed"):
         raise EstimationError("most counts are too small to be shown")
-    label = label or (result.design.outcome if result.design is not None else "outcome")
-    place = place or ("all treated areas" if area == protected.ALL_TREATED else area)
-    index = pd.PeriodIndex(frame["period"])
-    x = np.arange(len(frame))
-    starts = _starts(result, area, index)
-    after = x >= (starts[0] if starts else len(x))
+    label, place, index, x, starts, after = course(result, area, frame, label=label, place=place)
     figure, axes = canvas(4.0)
     axes.plot(x, frame["observed"], "o", color=GREY, markersize=3.2)
     for name, middle, colour, dash in (

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from svmodel import periods
 from svmodel.figure import Figure
 from svmodel.present import prose, protected
+from svmodel.present.plots._paths import course
 from svmodel.present.plots.series import _headroom
 from svmodel.present.style import BLUE, ORANGE, canvas, end_labels, mark_period, number_axis, time_axis
 
@@ -46,13 +46,8 @@ def observed_expected(
         If the method gives no counterfactual for the area.
     """
     frame = protected.counterfactual(result, area, disclosure=disclosure)
-    label = label or (result.design.outcome if result.design is not None else "outcome")
-    place = place or ("all treated areas" if area == protected.ALL_TREATED else area)
-    index = pd.PeriodIndex(frame["period"])
-    x = np.arange(len(frame))
+    label, place, index, x, starts, after = course(result, area, frame, label=label, place=place)
     figure, axes = canvas(4.0)
-    starts = _starts(result, area, index)
-    after = x >= (starts[0] if starts else len(x))
     axes.fill_between(x[after], frame["low"][after], frame["high"][after], color=ORANGE, alpha=0.25, linewidth=0)
     axes.plot(x, frame["expected"], color=ORANGE, linestyle=(0, (5, 2)))
     axes.plot(x, frame["observed"], color=BLUE, marker="o", markersize=2.8, linewidth=1.5)
@@ -74,19 +69,6 @@ def observed_expected(
     name = "observed_expected_all" if area == protected.ALL_TREATED else "observed_expected"
     title, alt = _words(result, area, label, place, disclosure)
     return Figure(figure, alt, frame, title, name)
-
-
-def _starts(result: Result, area: str, index: pd.PeriodIndex) -> list[int]:
-    """Return the positions at which treated areas in `area` start, in order and once each."""
-    if result.design is None:
-        return []
-    panel = result.design.panel
-    inside = [
-        start
-        for code, start in result.design.intervention.starts.items()
-        if area in (protected.ALL_TREATED, code, panel.parents.get(code)) and code in panel.areas
-    ]
-    return sorted({p.ordinal - index[0].ordinal for p in inside if index[0] <= p <= index[-1]})
 
 
 def _words(result: Result, area: str, label: str, place: str, disclosure: Disclosure | None) -> tuple[str, str]:

@@ -11,7 +11,8 @@ from svmodel import periods
 from svmodel.errors import EstimationError
 from svmodel.figure import Figure
 from svmodel.present import prose, protected
-from svmodel.present.plots.observed import _starts, observed_expected
+from svmodel.present.plots._paths import starts_in
+from svmodel.present.plots.observed import observed_expected
 from svmodel.present.style import BLUE, GREY, INK, PALE, canvas, mark_period, number_axis, time_axis
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def placebo_gaps(
 
 def _scaled_gaps(result: Result, gaps: pd.DataFrame, index: pd.PeriodIndex) -> tuple[pd.DataFrame, list[int]]:
     """Return gaps in units of their own size before the start, placebos numbered instead of named."""
-    starts = _starts(result, protected.ALL_TREATED, index)
+    starts = starts_in(result, protected.ALL_TREATED, index)
     before = set(index[: starts[0]]) if starts else set(index)
     parts, number = [], 0
     for (_, placebo), part in gaps.groupby(["areas", "placebo"], sort=True):

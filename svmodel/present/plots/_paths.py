@@ -1,0 +1,51 @@
+"""What drawings of a place over time share: its names for readers, its periods, and when its treated areas start."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from svmodel.present import protected
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from svmodel.result import Result
+
+__all__ = ["Course", "course", "starts_in"]
+
+
+class Course(NamedTuple):
+    """A place over time, as a figure lays it out; `x`, `index` and `after` have one entry a period."""
+
+    label: str
+    place: str
+    index: pd.PeriodIndex
+    x: NDArray[np.int64]
+    starts: list[int]
+    after: NDArray[np.bool_]
+
+
+def course(result: Result, area: str, frame: pd.DataFrame, *, label: str, place: str) -> Course:
+    """Return what a drawing of `frame`, one row a period, needs; empty names are filled from the result."""
+    label = label or (result.design.outcome if result.design is not None else "outcome")
+    place = place or ("all treated areas" if area == protected.ALL_TREATED else area)
+    index = pd.PeriodIndex(frame["period"])
+    x = np.arange(len(frame))
+    starts = starts_in(result, area, index)
+    return Course(label, place, index, x, starts, x >= (starts[0] if starts else len(x)))
+
+
+def starts_in(result: Result, area: str, index: pd.PeriodIndex) -> list[int]:
+    """Return the positions at which treated areas in `area` start, in order and once each."""
+    if result.design is None:
+        return []
+    panel = result.design.panel
+    inside = [
+        start
+        for code, start in result.design.intervention.starts.items()
+        if area in (protected.ALL_TREATED, code, panel.parents.get(code)) and code in panel.areas
+    ]
+    return sorted({p.ordinal - index[0].ordinal for p in inside if index[0] <= p <= index[-1]})
