@@ -257,12 +257,10 @@ def main() -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     study(given)
     if given.only in ("", "panels"):
-        write(
-            given.out / "calibration_bayes_coverage.csv",
-            coverage(KINDS, given.panels, given.jobs),
-            ["panel", "effect"],
-            [k.name for k in KINDS],
-        )
+        for kind in KINDS:
+            made = coverage([kind], given.panels, given.jobs)
+            write(given.out / "calibration_bayes_coverage.csv", made, ["panel", "effect"], [k.name for k in KINDS])
+            print(f"{kind.name}: {time.monotonic() - begun:.0f} s", flush=True)
     tables = [given.out / f"calibration_bayes{name}.csv" for name in ("", "_coverage")]
     path = given.out / "calibration_bayes.md"
     path.write_text(page(*(pd.read_csv(t) if t.exists() else None for t in tables)), encoding="utf-8")
@@ -299,7 +297,10 @@ def study(given: argparse.Namespace) -> None:
             table = table[[*front, *(c for c in table.columns if c not in front)]]
             write(given.out / "calibration_bayes.csv", table, front, list(TEMPLATES))
             picture(name, made).save(given.out / "calibration_bayes")
-            print(f"{name}, {engine}: {made.asked} fits, {time.monotonic() - begun:.0f} s, {len(made.failures)} failed")
+            print(
+                f"{name}, {engine}: {made.asked} fits, {time.monotonic() - begun:.0f} s, {len(made.failures)} failed",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":
