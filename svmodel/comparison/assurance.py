@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from html import escape
-from numbers import Integral, Real
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -16,14 +16,12 @@ from svmodel.bayes.answer import AnswersDesigns
 from svmodel.bayes.ratio_prior import Belief, RatioPrior, ratio_prior
 from svmodel.comparison._assurance_run import Bar, Finding, Planned, one_study
 from svmodel.comparison._assurance_words import board, notes_on
+from svmodel.comparison._planned import CHOICES, check_named, check_whole, source_of
 from svmodel.comparison._power_curve import wilson
-from svmodel.comparison._power_history import history_of
-from svmodel.comparison._power_model import fit_model
-from svmodel.comparison._power_plan import shape_of
 from svmodel.comparison._side_by_side import each_draw
 from svmodel.comparison.stated_study import StatedStudy
 from svmodel.design import Design
-from svmodel.errors import DesignError, EstimationError, Problems, did_you_mean
+from svmodel.errors import DesignError, EstimationError, Problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,11 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Assurance", "assurance"]
 
-_CHOICES = {
-    "conclusive": ("probability", "interval"),
-    "method": ("resample", "model"),
-    "placement": ("any", "alike"),
-}
+_CHOICES = {"conclusive": ("probability", "interval"), **CHOICES}
 #: Draws of a posterior: a probability of 0.95 then has a Monte Carlo error of 0.007.
 _POSTERIOR_DRAWS = 1000
 #: True effects are told in so many groups of like size.
@@ -180,7 +174,7 @@ def assurance(
         if not problems and not plan.is_count:
             problems.add(f"{plan.outcome!r} is a measure, and a count is needed", where="outcome", rule="measure")
         if not problems:
-            source = _source(plan, method, n_treated, n_controls, study, placement, planned=planned, found=problems)
+            source = source_of(plan, method, n_treated, n_controls, study, placement, planned=planned, found=problems)
     problems.raise_if_any(DesignError, "assurance cannot be worked out so")
     assert source is not None
     assert held is not None
@@ -233,37 +227,12 @@ def _check(
     draws: int,
     jobs: int,
 ) -> None:
-    for where, name in (("conclusive", conclusive), ("method", method), ("placement", placement)):
-        valid = _CHOICES[where]
-        if name not in valid:
-            found.add(f"{name!r} is none", where=where, fix=did_you_mean(str(name), valid), rule=where)
+    check_named(found, {"conclusive": conclusive, "method": method, "placement": placement}, _CHOICES)
     if not (isinstance(probability, Real) and 0.5 < probability < 1):
         found.add(f"{probability!r} does not lie between 0.5 and 1", where="probability", rule="probability")
     if not (isinstance(reduction, Real) and 0 <= reduction < 1):
         found.add(f"{reduction!r} is no share from 0 to below 1", where="reduction", rule="reduction")
-    for where, value, least in (("draws", draws, 10), ("jobs", jobs, 1)):
-        if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-            found.add(f"{value!r} is no whole number of {least} or more", where=where, rule=where)
-
-
-def _source(
-    design: Design,
-    method: str,
-    n_treated: int | None,
-    n_controls: int | None,
-    study: tuple[int, int] | None,
-    placement: str,
-    *,
-    planned: bool,
-    found: Problems,
-) -> History | Model | None:
-    arrays = design.arrays
-    shape = shape_of(design, n_treated, study)
-    if method == "model":
-        return fit_model(arrays, shape, planned=planned, n_treated=n_treated, n_controls=n_controls, found=found)
-    return history_of(
-        arrays, shape, counts=True, planned=planned, placement=placement, n_controls=n_controls, found=found
-    )
+    check_whole(found, {"draws": (draws, 10), "jobs": (jobs, 1)})
 
 
 def _summed(studies: list[tuple[float, list[Finding]]], work: Planned) -> Assurance:

@@ -6,33 +6,31 @@ import math
 from collections import Counter
 from dataclasses import dataclass, field
 from html import escape
-from numbers import Integral, Real
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from svmodel.comparison._names import label
+from svmodel.comparison._planned import CHOICES, check_named, check_whole, is_whole, source_of
 from svmodel.comparison._power_curve import detectable, wilson
-from svmodel.comparison._power_history import History, history_of
-from svmodel.comparison._power_model import Model, fit_model
-from svmodel.comparison._power_plan import Roles, Shape, shape_of
+from svmodel.comparison._power_plan import Roles
 from svmodel.comparison._power_run import Outcome, Work, bare, run
 from svmodel.comparison._power_words import notes_on, words
-from svmodel.errors import DesignError, EstimationError, Problems, did_you_mean
+from svmodel.errors import DesignError, EstimationError, Problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
+    from svmodel.comparison._power_history import History
+    from svmodel.comparison._power_model import Model
     from svmodel.design import Design
     from svmodel.result import Estimator
 
 __all__ = ["Power", "power"]
-
-_METHODS = ("resample", "model")
-_PLACEMENTS = ("any", "alike")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -196,7 +194,7 @@ def power(
     source: History | Model | None = None
     shaped = not any(p.where in ("n_treated", "n_controls", "study", "method", "placement") for p in problems)
     if not faults and shaped:
-        source = _source(design, method, n_treated, n_controls, study, placement, planned=planned, found=problems)
+        source = source_of(design, method, n_treated, n_controls, study, placement, planned=planned, found=problems)
     problems.raise_if_any(DesignError, "power cannot be worked out so")
     assert source is not None
     chosen = estimator if estimator is not None else _default(design)
@@ -237,59 +235,21 @@ def _check(
     jobs: int,
 ) -> None:
     """Note what is wrong with the choices by themselves."""
-    for where, name, valid in (("method", method, _METHODS), ("placement", placement, _PLACEMENTS)):
-        if name not in valid:
-            found.add(f"{name!r} is none", where=where, fix=did_you_mean(name, valid), rule=where)
-    for where, value, least in (
-        ("draws", draws, 10),
-        ("jobs", jobs, 1),
-        ("n_treated", n_treated, 1),
-        ("n_controls", n_controls, 2),
-    ):
-        if value is not None and (not _whole(value) or value < least):
-            found.add(f"{value!r} is no whole number of {least} or more", where=where, rule=where)
+    check_named(found, {"method": method, "placement": placement}, CHOICES)
+    numbers = {"draws": (draws, 10), "jobs": (jobs, 1), "n_treated": (n_treated, 1), "n_controls": (n_controls, 2)}
+    check_whole(found, {where: one for where, one in numbers.items() if one[0] is not None})
     for where, share in (("alpha", alpha), ("target", target)):
         if not (isinstance(share, Real) and 0 < share < 1):
             found.add(f"{share!r} does not lie between 0 and 1", where=where, rule=where)
     if study is not None:
-        lead = design.anticipation if _whole(design.anticipation) else 0
-        if len(study) != 2 or not all(_whole(v) for v in study) or study[0] <= lead or study[1] < 1:
+        lead = design.anticipation if is_whole(design.anticipation) else 0
+        if len(study) != 2 or not all(is_whole(v) for v in study) or study[0] <= lead or study[1] < 1:
             fix = f"Give periods before ({lead + 1} or more) and after (1 or more) the start."
             found.add(f"{study!r} is no study", where="study", fix=fix, rule="study")
     if method == "model" and not design.is_count:
         found.add("the model is one of counts, and the outcome is a measure", where="method", rule="model_measure")
     if method == "model" and design.covariates:
         found.add("the model has no covariates", where="method", fix="Leave them out.", rule="model_covariates")
-
-
-def _whole(value: object) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool)
-
-
-def _source(
-    design: Design,
-    method: str,
-    n_treated: int | None,
-    n_controls: int | None,
-    study: tuple[int, int] | None,
-    placement: str,
-    *,
-    planned: bool,
-    found: Problems,
-) -> History | Model | None:
-    arrays = design.arrays
-    shape: Shape = shape_of(design, n_treated, study)
-    if method == "model":
-        return fit_model(arrays, shape, planned=planned, n_treated=n_treated, n_controls=n_controls, found=found)
-    return history_of(
-        arrays,
-        shape,
-        counts=design.is_count,
-        planned=planned,
-        placement=placement,
-        n_controls=n_controls,
-        found=found,
-    )
 
 
 def _roles(design: Design) -> Roles:
