@@ -81,6 +81,8 @@ def _from_frame(frame: pd.DataFrame, *, ratio: bool) -> Studies:
     found = Problems()
     error = "log_std_error" if ratio else "std_error"
     limits = {"low", "high"} <= set(frame.columns)
+    for name in sorted({str(c) for c in frame.columns[frame.columns.duplicated()]}):
+        found.add(f"two columns are called {name!r}", rule="column")
     for name in ("label", "estimate"):
         if name not in frame.columns:
             found.add(f"there is no column {name!r}", rule="column")
@@ -146,8 +148,8 @@ def _moments(result: Result, term: str, *, ratio: bool, **which: Any) -> tuple[f
     values = np.array([effect.estimate, effect.conf_low, effect.conf_high])
     with np.errstate(divide="ignore", invalid="ignore"):
         middle, low, high = np.log(values) if ratio else values
-    # limits by Student's t or by resampling are wider than their error says: what counts is their width
-    return float(middle), float((high - low) / 2 / critical_value(effect.level))
+        # limits by Student's t or by resampling are wider than their error says: what counts is their width
+        return float(middle), float((high - low) / 2 / critical_value(effect.level))
 
 
 def _from_results(named: list[tuple[str, Result]], *, ratio: bool) -> Studies:

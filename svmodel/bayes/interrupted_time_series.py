@@ -11,7 +11,7 @@ import numpy as np
 from svmodel import periods
 from svmodel.bayes.answer import AnswersDesigns, Question
 from svmodel.bayes.description import LatentModel, Term
-from svmodel.bayes.options import problems_with
+from svmodel.bayes.options import is_number, problems_with
 from svmodel.bayes.ratio_prior import Belief, ratio_prior
 from svmodel.bayes.series import SeriesQuestion, as_arrays, find_problems, only_row, season_terms, series_of
 from svmodel.errors import EstimationError
@@ -131,7 +131,7 @@ class InterruptedTimeSeries(AnswersDesigns):
     def __post_init__(self) -> None:
         scales, priors = ("trend_sd", "season_sd", "shock_sd", "overdispersion"), [self.prior, self.slope_prior]
         found = problems_with(self, valid=_VALID, above_zero=scales, at_least={"harmonics": 1}, beliefs=priors)
-        if not -1 <= self.least_persistence < 1:
+        if not (is_number(self.least_persistence) and -1 <= self.least_persistence < 1):
             text = f"least_persistence must be at least -1 and below 1, not {self.least_persistence!r}"
             found.add(text, rule="least_persistence")
         found.raise_if_any(EstimationError, "InterruptedTimeSeries cannot be used so")

@@ -12,7 +12,7 @@ import pandas as pd
 from svmodel.bayes._studies import Studies, read_studies
 from svmodel.bayes.description import LatentModel, Term
 from svmodel.bayes.engines import arrived, run
-from svmodel.bayes.options import problems_with
+from svmodel.bayes.options import is_number, problems_with
 from svmodel.bayes.ratio_prior import Belief, RatioPrior, ratio_prior
 from svmodel.errors import EstimationError, did_you_mean
 from svmodel.numerics.latent.priors import HalfNormal
@@ -45,7 +45,7 @@ class MetaAnalysis:
         Of the pooled effect: a rate ratio's, in words; for differences their mean and standard deviation.
     between_sd : float
         Scale of the half-normal prior of the standard deviation between studies, on the log scale for ratios: .2 has
-        95% of it below .39, with which one study in twenty lies beyond half or double the pooled ratio.
+        95% of it below .39, with which one study in thirteen lies beyond half or double the pooled ratio.
     engine : {"laplace", "nuts"}
     draws : int
     level : float
@@ -103,10 +103,9 @@ class MetaAnalysis:
         given: Any = self.prior
         if isinstance(given, str | RatioPrior) or not isinstance(given, tuple | list) or len(given) != 2:
             raise EstimationError("the prior of a difference is its mean and standard deviation: prior=(0.0, 10.0)")
-        mean, sd = (float(v) for v in given)
-        if not (math.isfinite(mean) and 0 < sd < math.inf):
+        if not (all(map(is_number, given)) and math.isfinite(given[0]) and 0 < given[1] < math.inf):
             raise EstimationError(f"the prior of a difference needs a finite mean and an s.d. above 0, not {given!r}")
-        return mean, sd
+        return float(given[0]), float(given[1])
 
     def model(self, studies: Any) -> LatentModel:
         """Return the model of some studies: a grid of one column."""
@@ -198,8 +197,10 @@ class MetaResult:
         Raises
         ------
         EstimationError
-            If there is no such study, or the share is not below 1.
+            If there is no such study, the reduction is no number, or the share is not below 1.
         """
+        if not (is_number(reduction) and math.isfinite(reduction)):
+            raise EstimationError(f"a reduction is a finite number, not {reduction!r}")
         held = self._draws(of)
         if self.estimator.scale == "difference":
             limit = -float(reduction)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from svmodel.bayes.engines import ENGINES
@@ -14,9 +15,14 @@ if TYPE_CHECKING:
 
     from svmodel.bayes.ratio_prior import Belief
 
-__all__ = ["problems_with"]
+__all__ = ["is_number", "problems_with"]
 
 _FEWEST_DRAWS = 100
+
+
+def is_number(value: Any) -> bool:
+    """Return whether a value is a number; true and false are none."""
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def problems_with(
@@ -35,7 +41,7 @@ def problems_with(
     valid : mapping of str to tuple of str
         Choices by name, with what they may be.
     above_zero : iterable of str
-        Names of scales.
+        Names of scales; one whose default is None may be None.
     at_least : mapping of str to int, optional
         Names of whole numbers, with the least that each may be.
     beliefs : iterable of str or RatioPrior
@@ -48,13 +54,15 @@ def problems_with(
             found.add(f"there is no {name} {value!r}", fix=did_you_mean(str(value), choices), rule=name)
     for name in above_zero:
         value = getattr(estimator, name)
-        if value is not None and not 0 < value < math.inf:
+        if value is None and getattr(type(estimator), name, 0) is None:
+            continue
+        if not (is_number(value) and 0 < value < math.inf):
             found.add(f"{name} must be above 0, not {value!r}", rule=name)
     for name, least in {"draws": _FEWEST_DRAWS, **(at_least or {})}.items():
         value = getattr(estimator, name)
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             found.add(f"{name} must be a whole number of {least} or more, not {value!r}", rule=name)
-    if not 0 < estimator.level < 1:
+    if not (is_number(estimator.level) and 0 < estimator.level < 1):
         found.add(f"the level must lie between 0 and 1, not at {estimator.level!r}", rule="level")
     for belief in beliefs:
         try:

@@ -10,6 +10,7 @@ import numpy as np
 
 from svmodel.bayes.engines import arrived
 from svmodel.bayes.nuts import CHAINS, sample_built, settled_imports
+from svmodel.bayes.options import is_number
 from svmodel.bayes.posterior import Posterior, from_own
 from svmodel.bayes.rows import TreatedCells, path, term_rows
 from svmodel.bayes.words import shrinkage
@@ -91,7 +92,7 @@ class PyMCModel:
                 "a model answers with the names of two variables, with_it and without, or with that of one, log_ratio",
                 rule="answer",
             )
-        if not 0 < self.level < 1:
+        if not (is_number(self.level) and 0 < self.level < 1):
             found.add(f"the level must lie between 0 and 1, not at {self.level!r}", rule="level")
         for name in ("draws", "tune"):
             value = getattr(self, name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import TypeAlias
 
 from svmodel.errors import EstimationError, did_you_mean
@@ -12,6 +13,8 @@ from svmodel.errors import EstimationError, did_you_mean
 __all__ = ["NAMED", "Belief", "RatioPrior", "ratio_prior"]
 
 _Z = 1.959963984540054
+#: Beyond this the exponential is no number any more.
+_LARGEST_LOG = 700.0
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,8 @@ class RatioPrior:
     sd: float = 0.35
 
     def __post_init__(self) -> None:
-        if not (0 < self.median < math.inf and 0 < self.sd < math.inf):
+        given = (self.median, self.sd)
+        if not all(isinstance(v, Real) and not isinstance(v, bool) and 0 < v < math.inf for v in given):
             raise EstimationError(
                 f"a prior of a rate ratio needs a median and an s.d. above 0, not {self.median!r} and {self.sd!r}"
             )
@@ -48,7 +52,8 @@ class RatioPrior:
     @property
     def limits(self) -> tuple[float, float]:
         """Rate ratios between which 95% of the prior lies."""
-        return math.exp(self.mean_log - _Z * self.sd), math.exp(self.mean_log + _Z * self.sd)
+        low, high = self.mean_log - _Z * self.sd, self.mean_log + _Z * self.sd
+        return math.exp(low), math.exp(high) if high < _LARGEST_LOG else math.inf
 
     @property
     def prob_reduction(self) -> float:
@@ -65,8 +70,8 @@ class RatioPrior:
 
 
 #: Named beliefs. Sceptical: large effects are rare, 95% within a fifth either way (Spiegelhalter, Abrams and Myles
-#: 2004, section 5.5.2). Neutral: halving and doubling are the limits. Enthusiastic: a tenth fewer is as likely as not,
-#: and no effect is still within the 95%. Flat: for checking against maximum likelihood, not for belief.
+#: 2004, section 5.5.2). Neutral: halving and doubling are the limits. Enthusiastic: a fall of 15% or more is as likely
+#: as not, and no effect is still within the 95%. Flat: for checking against maximum likelihood, not for belief.
 NAMED = {
     "sceptical": RatioPrior(1.0, 0.10),
     "neutral": RatioPrior(1.0, 0.35),
@@ -105,6 +110,6 @@ def ratio_prior(belief: Belief) -> RatioPrior:
                 f"the median and the s.d. of a prior are numbers, not {numbers[0]!r} and {numbers[1]!r}"
             )
         return RatioPrior(float(numbers[0]), float(numbers[1]))
-    if belief in NAMED:
+    if isinstance(belief, str) and belief in NAMED:
         return NAMED[belief]
     raise EstimationError(f"there is no prior {belief!r}. {did_you_mean(str(belief), NAMED)}")

@@ -13,7 +13,7 @@ from svmodel.bayes._prediction import Prediction
 from svmodel.bayes.answer import AnswersDesigns, Question, assemble, treated_cells
 from svmodel.bayes.description import LatentModel, Term
 from svmodel.bayes.engines import arrived, run
-from svmodel.bayes.options import problems_with
+from svmodel.bayes.options import is_number, problems_with
 from svmodel.bayes.series import as_arrays, find_problems, only_row, season_terms, series_of
 from svmodel.errors import EstimationError
 from svmodel.numerics.latent.priors import Beta, GammaPrecision, HalfNormal
@@ -148,7 +148,7 @@ class StructuralCounterfactual(AnswersDesigns):
 
     def __post_init__(self) -> None:
         found = problems_with(self, valid=_VALID, above_zero=_SCALES, at_least={"harmonics": 1})
-        if not 0 <= self.explained < 1:
+        if not (is_number(self.explained) and 0 <= self.explained < 1):
             text = f"the share that is explained must be at least 0 and below 1, not {self.explained!r}"
             found.add(text, rule="explained")
         found.raise_if_any(EstimationError, "StructuralCounterfactual cannot be used so")
