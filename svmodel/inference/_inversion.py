@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Evaluate = Callable[[float, slice | NDArray[np.int64]], Floats]
 
-__all__ = ["Limits", "accepted_linear", "distance_limit", "invert", "needed"]
+__all__ = ["Limits", "accepted_linear", "distance_limit", "invert", "needed", "too_few"]
 
 #: Room for (1 - level) (B + 1) to be a whole number in spite of rounding: 0.05 x 20 is 1.0000000000000009.
 _WHOLE = 1e-9
@@ -60,6 +60,17 @@ def needed(level: float, total: int) -> int:
     (1, 1, 50)
     """
     return math.floor((1 - level) * total + _WHOLE)
+
+
+def too_few(level: float, total: int, what: str) -> str:
+    """Return the sentence for a test of `total` statistics, the actual one among them, that can reject nothing.
+
+    Examples
+    --------
+    >>> too_few(0.95, 10, "9 placebos")
+    'With 9 placebos no p-value can be below 0.100, so that there is no 95% interval.'
+    """
+    return f"With {what} no p-value can be below {1 / total:.3f}, so that there is no {100 * level:g}% interval."
 
 
 def distance_limit(sizes: Floats, level: float) -> float:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from svmodel.design import NEVER, TREATED, UNTREATED
 from svmodel.errors import DesignError, EstimationError, Problems, did_you_mean, shorten
+from svmodel.inference._inversion import too_few
 from svmodel.inference._statistic import Statistic, without_effect
 from svmodel.inference._ways import one_outcome
 from svmodel.inference.interval import Interval, with_interval
@@ -167,9 +168,8 @@ class Conformal:
             else "conformal, iid",
             self._why(test, limits),
         )
-        made = with_interval(result, interval)
         told = {"conformal_permutations": len(test.sets), "conformal_effects_tried": test.tried}
-        return replace(made, diagnostics={**made.diagnostics, **told})
+        return with_interval(result, interval, told=told)
 
     def p_value(self, result: Result, effect: float = 0.0, *, seed: int = 0) -> float:
         """Return the p-value of a constant `effect`, on the estimator's scale.
@@ -217,12 +217,8 @@ class Conformal:
                 else "might have come in any order: no correlation over time."
             )
         ]
-        smallest = 1 / len(test.sets)
-        if smallest > 1 - self.level + 1e-12:
-            said.append(
-                f"With {len(test.sets)} of them no p-value can be below {smallest:.3f}, so that there is no "
-                f"{100 * self.level:g}% interval."
-            )
+        if 1 / len(test.sets) > 1 - self.level + 1e-12:
+            said.append(too_few(self.level, len(test.sets), f"{len(test.sets)} of them"))
         elif math.isnan(limits[0]):
             said.append(
                 "No constant effect is compatible with the residuals, or none could be tried: no interval is given."

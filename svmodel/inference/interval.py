@@ -11,6 +11,8 @@ import numpy as np
 from svmodel.errors import EstimationError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from svmodel.result import Result
 
 __all__ = ["Interval", "with_interval"]
@@ -44,7 +46,7 @@ class Interval:
     why: str
 
 
-def with_interval(result: Result, interval: Interval) -> Result:
+def with_interval(result: Result, interval: Interval, *, told: Mapping[str, object] | None = None) -> Result:
     """Return the result with its average effect's errors, limits and p-value replaced on every scale.
 
     Estimates stay as they are. Ratio and events are tied by the treated cells' observed sum O and expected sum E, with
@@ -56,6 +58,8 @@ def with_interval(result: Result, interval: Interval) -> Result:
     result : Result
         With ``diagnostics["observed"]`` and ``["expected"]`` where its average effect stands on both kinds of scale.
     interval : Interval
+    told : mapping of str to object, optional
+        What else the diagnostics say of how the interval was made.
 
     Returns
     -------
@@ -83,6 +87,7 @@ def with_interval(result: Result, interval: Interval) -> Result:
     if before and before != interval.why and out.loc[~att, "conf_low"].notna().any():
         said.append(f"Only the average effect has the new interval; for all other rows it stands that {before}")
     diagnostics = {**result.diagnostics, "inference": interval.method, "inference_why": interval.why}
+    diagnostics |= told or {}
     return replace(result, estimates=out, notes=(*said, interval.why), diagnostics=diagnostics)
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 from svmodel.design import TREATED, UNTREATED, Design, Intervention
 from svmodel.errors import DesignError, EstimationError, Problems
 from svmodel.inference._assignments import canonical_order
-from svmodel.inference._inversion import distance_limit, needed
+from svmodel.inference._inversion import distance_limit, needed, too_few
 from svmodel.inference._statistic import Statistic
 from svmodel.inference.conformal import PathEstimator
 from svmodel.inference.interval import Interval, with_interval
@@ -216,13 +216,12 @@ class InSpacePlacebos:
             f"in-space placebos, {'all' if held.enumerated else f'{len(held.placebos):,} of'} {held.total:,}",
             self._why(held, len(held.areas[0])),
         )
-        made = with_interval(result, interval)
         told: dict[str, object] = {"placebos": len(held.placebos), "placebos_possible": held.total}
         if len(held.areas[0]) == 1:
             told["placebo_effects"] = {a[0]: float(e) for a, e in zip(held.areas, held.placebos, strict=True)}
         if self.rmspe_ratio:
             told |= {"rmspe_ratio": held.ratio, "rmspe_ratio_p_value": held.ratio_p_value}
-        return replace(made, diagnostics={**made.diagnostics, **told})
+        return with_interval(result, interval, told=told)
 
     def placebos(
         self, result: Result, *, seed: int = 0, paths: bool | None = None, most: int | None = None
@@ -309,11 +308,7 @@ class InSpacePlacebos:
         if held.unidentified:
             said.append(f"Of these, {held.unidentified:,} left the effect unidentified and take no part.")
         if not needed(self.level, 1 + len(held.placebos)):
-            smallest = 1 / (1 + len(held.placebos))
-            said.append(
-                f"With {len(held.placebos)} placebos no p-value can be below {smallest:.3f}, so that there is no "
-                f"{100 * self.level:g}% interval."
-            )
+            said.append(too_few(self.level, 1 + len(held.placebos), f"{len(held.placebos)} placebos"))
         if self.rmspe_ratio:
             said.append(
                 f"Gaps after the start are {held.ratio:.3g} times those before it (root mean squares); "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from svmodel.design import EXCLUDED
 from svmodel.errors import EstimationError, Problems, did_you_mean
 from svmodel.inference._assignments import draw_lot, strata_labels
-from svmodel.inference._inversion import Limits, invert
+from svmodel.inference._inversion import Limits, invert, too_few
 from svmodel.inference._statistic import Statistic, without_effect
 from svmodel.inference.interval import Interval, with_interval
 from svmodel.numerics.permutations import rank_p_value
@@ -184,18 +184,14 @@ class RandomisationInference:
         interval = Interval(
             statistic.scale, estimate, math.nan, limits.low, limits.high, held.p_value, self.level, method, why
         )
-        made = with_interval(result, interval)
-        return replace(
-            made,
-            diagnostics={
-                **made.diagnostics,
-                "assignments": held.total,
-                "assignments_tried": 1 + len(held.others),
-                "assignments_unidentified": held.unidentified,
-                "randomisation_rounds": 1 + limits.rounds,
-                "smallest_p_value": 1 / (1 + len(held.others)),
-            },
-        )
+        told = {
+            "assignments": held.total,
+            "assignments_tried": 1 + len(held.others),
+            "assignments_unidentified": held.unidentified,
+            "randomisation_rounds": 1 + limits.rounds,
+            "smallest_p_value": 1 / (1 + len(held.others)),
+        }
+        return with_interval(result, interval, told=told)
 
     def distribution(self, result: Result, *, seed: int = 0) -> Randomisation:
         """Return the statistic under all assignments tried, for a plot or a test of one's own.
@@ -258,12 +254,9 @@ class RandomisationInference:
         said = [first]
         if held.unidentified:
             said.append(f"Of these ways, {held.unidentified:,} left the effect unidentified and take no part.")
-        smallest = 1 / (1 + len(held.others))
-        if smallest > 1 - self.level + 1e-12:
-            said.append(
-                f"With {1 + len(held.others)} assignments no p-value can be below {smallest:.3f}, "
-                f"so that there is no {100 * self.level:g}% interval."
-            )
+        total = 1 + len(held.others)
+        if 1 / total > 1 - self.level + 1e-12:
+            said.append(too_few(self.level, total, f"{total} assignments"))
         elif not math.isnan(limits.low):
             ratio = ", the treated counts divided by it, which is approximate" if scale == "log_rate_ratio" else ""
             said.append(

@@ -121,8 +121,7 @@ class WildClusterBootstrap:
                 "ScoreBootstrap for a Poisson model, or ClusterBootstrap"
             )
         fit, contrast, estimate = coefficient.regression, coefficient.contrast, coefficient.estimate
-        v, listed, kind = _deal(self, np.asarray(fit.columns.any(axis=(1, 2))), seed, "WildClusterBootstrap")
-        error = _positive(fit.error(contrast, "CR1").std_error, estimate)
+        v, listed, words, error = _deal_and_error(self, coefficient, seed, "WildClusterBootstrap")
         drawn, sample = wild_draws(fit, contrast, v), wild_draws(fit, contrast, all_signs(len(fit.residual)))
         unrestricted = drawn.squared_t(0.0)
 
@@ -132,10 +131,10 @@ class WildClusterBootstrap:
             return share_at_least(squared, _observed(sample.squared_t(distance)), enumerated=listed)
 
         low, high = invert(p_value, estimate, error, 1 - self.level)
-        method = f"wild cluster bootstrap, {_words(len(v), listed, kind)}"
+        method = f"wild cluster bootstrap, {words}"
         why = (
             f"The interval is a wild cluster bootstrap's, {'with' if self.restricted else 'without'} the null imposed "
-            f"({_words(len(v), listed, kind)}; Cameron, Gelbach and Miller 2008; Roodman and others 2019). It supposes "
+            f"({words}; Cameron, Gelbach and Miller 2008; Roodman and others 2019). It supposes "
             "that areas are independent of each other."
         )
         if scarce := few(arrays):
@@ -223,9 +222,8 @@ class ScoreBootstrap:
         )
 
     def _imposed(self, result: Result, arrays: DesignArrays, coefficient: Coefficient, seed: int) -> Result:
-        fit, contrast, estimate = coefficient.regression, coefficient.contrast, coefficient.estimate
-        v, listed, kind = _deal(self, np.asarray(fit.columns.any(axis=(1, 2))), seed, "ScoreBootstrap")
-        error = _positive(fit.error(contrast, "CR1").std_error, estimate)
+        contrast, estimate = coefficient.contrast, coefficient.estimate
+        v, listed, words, error = _deal_and_error(self, coefficient, seed, "ScoreBootstrap")
         whole = all_signs(v.shape[1])
 
         def p_value(null: float) -> float:
@@ -237,7 +235,6 @@ class ScoreBootstrap:
             return share_at_least(both[1:], _observed(both[:1]), enumerated=listed)
 
         low, high = invert(p_value, estimate, error, 1 - self.level, tolerance=1e-3)
-        words = _words(len(v), listed, kind)
         why = (
             f"The interval is a score wild cluster bootstrap's with the null imposed ({words}; Kline and Santos 2012). "
             "It supposes that areas are independent of each other."
@@ -256,7 +253,7 @@ class ScoreBootstrap:
         if not np.isfinite(estimate) or not np.isfinite(psi).all():
             raise EstimationError("the average effect has no finite estimate, so that there are no scores to perturb")
         live = psi != 0
-        v, listed, kind = _deal(self, live, seed, "ScoreBootstrap")
+        v, listed, words = _deal(self, live, seed, "ScoreBootstrap")
         group = np.array(arrays.treated.any(axis=1), dtype=np.int64)[live]
         both = group_statistics(psi[live], group, np.vstack([all_signs(int(live.sum())), v[:, live]]))
         drawn = both[1:]
@@ -267,7 +264,6 @@ class ScoreBootstrap:
             return share_at_least(drawn, ((estimate - null) / spread) ** 2, enumerated=listed)
 
         low, high = invert(p_value, estimate, spread, 1 - self.level)
-        words = _words(len(v), listed, kind)
         why = (
             f"The interval is a score wild cluster bootstrap's of the areas' influences ({words}; Kline and Santos "
             "2012). It supposes that areas are independent of each other."
@@ -301,7 +297,7 @@ def _coefficient(result: Result, who: str) -> tuple[DesignArrays, Coefficient | 
 
 
 def _deal(made: Any, live: NDArray[np.bool_], seed: int, name: str) -> tuple[Floats, bool, str]:
-    """Return weights for every area (1 for those that carry nothing), whether all are listed, and their kind."""
+    """Return weights for every area (1 for those that carry nothing), whether all are listed, and words on them."""
     n = int(live.sum())
     kind = made.weights
     if kind == "auto":
@@ -309,7 +305,14 @@ def _deal(made: Any, live: NDArray[np.bool_], seed: int, name: str) -> tuple[Flo
     drawn, listed = wild_weights(kind, n, made.draws, np.random.default_rng(derive_seed(seed, name)))
     v = np.ones((len(drawn), len(live)))
     v[:, live] = drawn
-    return v, listed, kind
+    return v, listed, _words(len(v), listed, kind)
+
+
+def _deal_and_error(made: Any, coefficient: Coefficient, seed: int, name: str) -> tuple[Floats, bool, str, float]:
+    """Return what `_deal` gives for the areas in a regression, and the coefficient's CR1 standard error."""
+    fit = coefficient.regression
+    dealt = _deal(made, np.asarray(fit.columns.any(axis=(1, 2))), seed, name)
+    return *dealt, _positive(fit.error(coefficient.contrast, "CR1").std_error, coefficient.estimate)
 
 
 def _positive(error: float, estimate: float) -> float:
