@@ -60,14 +60,15 @@ def _points(points: int) -> Floats:
 
 
 def _limits(n: int, share: Floats, gamma: float, *, strict: bool) -> tuple[Integers, Integers]:
-    """Return the counts whose two-sided binomial tail is at least gamma (above it, if strict)."""
+    """Return the counts whose two-sided binomial tail is at least gamma (above it, if strict); none: low above high."""
     from scipy import stats
 
     count = np.arange(n + 1)[:, None]
     tail = 2 * np.minimum(stats.binom.cdf(count, n, share), stats.binom.sf(count - 1, n, share))
     # tails of one count at two symmetric points differ in the last digits
     inside = tail > gamma * (1 + 1e-9) if strict else tail >= gamma * (1 - 1e-9)
-    return np.argmax(inside, axis=0), n - np.argmax(inside[::-1], axis=0)
+    low, high = np.argmax(inside, axis=0), n - np.argmax(inside[::-1], axis=0)
+    return np.where(inside.any(axis=0), low, n + 1), high
 
 
 def _stays(n: int, share: Floats, low: Integers, high: Integers) -> float:

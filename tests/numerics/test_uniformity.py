@@ -75,3 +75,9 @@ def test_ranks_that_cannot_be_cut_evenly_are_refused_and_few_ranks_have_no_chi_s
         chi_square_p(np.arange(10), 99, bins=30)
     assert math.isnan(chi_square_p(np.arange(50), 99))
     assert math.isnan(ecdf_p(np.arange(0), 99))
+
+
+@pytest.mark.parametrize(("n", "points"), [(2, 2), (10, 2), (10, 5), (200, 20)])
+def test_ranks_that_could_not_be_more_even_are_never_alarming(n, points):
+    """No count lies nearer to what is expected at the point that departs least: nothing is inside, not everything."""
+    assert ecdf_p(np.arange(n) % points, points - 1, points=points) == pytest.approx(1.0)
