@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "HasCoefficient",
     "HasInfluence",
+    "PathEstimator",
     "arrays_of",
     "data_order",
     "design_of",
@@ -59,6 +60,15 @@ class HasInfluence(Protocol):
 
     def influence(self, arrays: DesignArrays) -> tuple[float, NDArray[np.float64]]:
         """Return the average effect and the influence of each area, shape (N,), whose squares sum to CR0."""
+        ...
+
+
+@runtime_checkable
+class PathEstimator(Protocol):
+    """An estimator that gives its counterfactual path before and after the start, without anything else."""
+
+    def path(self, arrays: DesignArrays) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return observed and expected outcome of treated areas, shape (N, T); expected is NaN where there is none."""
         ...
 
 
