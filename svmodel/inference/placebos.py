@@ -3,40 +3,30 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from svmodel.design import TREATED, UNTREATED, Design, Intervention
+from svmodel.design import TREATED
 from svmodel.errors import DesignError, EstimationError, Problems
-from svmodel.inference._assignments import canonical_order
 from svmodel.inference._inversion import distance_limit, needed, too_few
+from svmodel.inference._placebo_gaps import gap_frame, path_of, quick_path
+from svmodel.inference._placebo_sets import Sets, given_dates
 from svmodel.inference._statistic import Statistic
-from svmodel.inference.conformal import PathEstimator
+from svmodel.inference._ways import PathEstimator
 from svmodel.inference.interval import Interval, with_interval
 from svmodel.inference.rule import never_treated
-from svmodel.numerics.permutations import (
-    as_far,
-    count_assignments,
-    every_assignment,
-    rank_p_value,
-    sample_assignments,
-)
-from svmodel.seeds import derive_seed
+from svmodel.numerics.permutations import as_far, rank_p_value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
-    from svmodel.design import DesignArrays
     from svmodel.result import Result
 
     Floats = NDArray[np.float64]
-    Ints = NDArray[np.int64]
 
 __all__ = ["InSpacePlacebos", "Placebos"]
 
@@ -258,15 +248,15 @@ class InSpacePlacebos:
         paths = self.rmspe_ratio if paths is None else paths
         effect = statistic.read(result)
         quick = result.estimator if isinstance(result.estimator, PathEstimator) else None
-        own = (_path(result) if quick is None else _quick_path(quick, arrays)) if paths else None
+        own = (path_of(result) if quick is None else quick_path(quick, arrays)) if paths else None
         effects, ratios, sets, unidentified = [], [], [], 0
-        gaps = [_gap_frame(own, arrays, treated, placebo=False)] if own is not None else []
-        sets_of = _Sets(arrays, treated, controls)
+        gaps = [gap_frame(own, arrays, treated, placebo=False)] if own is not None else []
+        sets_of = Sets(arrays, treated, controls)
         for mine in sets_of.chosen(self.draws, seed, MOST if most is None else most):
             pattern = np.arange(len(arrays.areas))
             pattern[mine] = sets_of.treated
             placebo = arrays.assigned(pattern).take(controls)
-            value = statistic.among(placebo, partial(_given, design, sets_of, mine))
+            value = statistic.among(placebo, partial(given_dates, design, sets_of, mine))
             if math.isnan(value):
                 unidentified += 1
                 continue
@@ -274,11 +264,11 @@ class InSpacePlacebos:
             sets.append(tuple(arrays.areas[int(i)] for i in mine))
             if own is not None:
                 if quick is None:
-                    path = _path(result.refit(design=_given(design, sets_of, mine), estimator=statistic.bare))
+                    path = path_of(result.refit(design=given_dates(design, sets_of, mine), estimator=statistic.bare))
                 else:
-                    path = _quick_path(quick, placebo)
+                    path = quick_path(quick, placebo)
                 ratios.append(path.ratio)
-                gaps.append(_gap_frame(path, arrays, mine, placebo=True))
+                gaps.append(gap_frame(path, arrays, mine, placebo=True))
         if not effects:
             raise EstimationError("no placebo effect could be estimated")
         return Placebos(
@@ -315,100 +305,3 @@ class InSpacePlacebos:
                 f"the p-value of that ratio is {held.ratio_p_value:.3f}."
             )
         return " ".join(said)
-
-
-class _Sets:
-    """The sets of never treated areas that the treated areas' dates can be given to."""
-
-    def __init__(self, arrays: DesignArrays, treated: Ints, controls: Ints) -> None:
-        pattern = np.column_stack([arrays.start, arrays.status])
-        _, kind = np.unique(pattern, axis=0, return_inverse=True)
-        kind = kind.ravel()
-        self.treated = treated[np.argsort(kind[treated], kind="stable")]
-        self._kind = kind[self.treated]
-        self.controls = controls[canonical_order(arrays.take(controls), np.zeros(len(controls), dtype=np.int64))]
-
-    @cached_property
-    def _labels(self) -> Ints:
-        free = np.full(len(self.controls) - len(self.treated), -1, dtype=np.int64)
-        return np.concatenate([free, self._kind])
-
-    @cached_property
-    def total(self) -> int:
-        return count_assignments(self._labels, np.zeros_like(self._labels))
-
-    def chosen(self, draws: int, seed: int, most: int) -> Iterator[Ints]:
-        """Give the rows of each set, in the order of `treated`: all where no more than `most` or `draws` exist."""
-        one = np.zeros_like(self._labels)
-        if self.total <= max(most, draws):
-            dealt: Iterator[Ints] = every_assignment(self._labels, one)
-        else:
-            rng = np.random.default_rng(derive_seed(seed, "in-space placebos"))
-            first = rng.permutation(self._labels)  # drawn too, so that no set is left out of the lot
-            dealt = iter([first, *sample_assignments(first, one, draws - 1, rng)])
-        for labels in dealt:
-            placed = np.flatnonzero(labels >= 0)
-            yield self.controls[placed[np.argsort(labels[placed], kind="stable")]]
-
-
-def _given(design: Design, sets: _Sets, mine: Ints) -> Design:
-    """Return the design among never treated areas in which those of `mine` have the treated areas' dates."""
-    areas, told = design.view.areas, design.intervention
-    held = [
-        {areas[int(c)]: given[areas[int(t)]] for c, t in zip(mine, sets.treated, strict=True) if areas[int(t)] in given}
-        for given in (told.starts, told.ends or {})
-    ]
-    panel = design.view.select(areas=[areas[int(c)] for c in sets.controls])
-    return replace(design, panel=panel, window=None, intervention=Intervention(told.name, held[0], held[1]))
-
-
-@dataclass(frozen=True, eq=False)
-class _Path:
-    """Gaps of the treated areas, observed less expected."""
-
-    gap: Floats
-    before: NDArray[np.bool_]
-    after: NDArray[np.bool_]
-
-    @property
-    def ratio(self) -> float:
-        """Root mean squared gap after the start over that before it, over all treated areas."""
-        after, before = (float(np.mean(self.gap[m] ** 2)) for m in (self.after, self.before))
-        return math.sqrt(after / before) if before > 0 else math.inf
-
-
-def _path(result: Result) -> _Path:
-    """Read the gaps of treated areas from the counterfactual of a fit."""
-    frame, design = result.counterfactual, result.design
-    name = type(result.estimator).__name__
-    if frame is None or design is None:
-        raise EstimationError(f"{name} gives no counterfactual path, so that there are no gaps to compare")
-    arrays = design.arrays
-    rows = np.flatnonzero((arrays.status == TREATED).any(axis=1))
-    held = frame.assign(gap=frame["observed"] - frame["expected"]).pivot_table(
-        index="area", columns="period", values="gap", sort=False
-    )
-    gap = held.reindex(index=[arrays.areas[int(i)] for i in rows], columns=list(arrays.periods)).to_numpy(dtype=float)
-    return _checked(gap, arrays, rows, name)
-
-
-def _quick_path(estimator: PathEstimator, arrays: DesignArrays) -> _Path:
-    """Read the gaps of treated areas from the estimator's own path."""
-    observed, expected = estimator.path(arrays)
-    rows = np.flatnonzero((arrays.status == TREATED).any(axis=1))
-    return _checked((observed - expected)[rows], arrays, rows, type(estimator).__name__)
-
-
-def _checked(gap: Floats, arrays: DesignArrays, rows: Ints, name: str) -> _Path:
-    known = ~np.isnan(gap)
-    path = _Path(gap, known & (arrays.status[rows] == UNTREATED), known & (arrays.status[rows] == TREATED))
-    if not path.before.any() or not path.after.any():
-        raise EstimationError(f"{name} gives no counterfactual both before and after the start, so there is no ratio")
-    return path
-
-
-def _gap_frame(path: _Path, arrays: DesignArrays, rows: Ints, *, placebo: bool) -> pd.DataFrame:
-    known = (~np.isnan(path.gap)).any(axis=0)
-    total = np.where(known, np.nansum(path.gap, axis=0), np.nan)
-    name = ", ".join(arrays.areas[int(i)] for i in rows)
-    return pd.DataFrame({"areas": name, "period": list(arrays.periods), "gap": total, "placebo": placebo})
