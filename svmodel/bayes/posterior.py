@@ -213,7 +213,8 @@ def convergence_of(trace: Any, chains: Mapping[str, Floats]) -> Convergence:
     """Judge chains by name, each of shape (chains, draws, ...), and the sampler's own statistics in the trace.
 
     The rank-normalised split R-hat and the effective draws are those of Vehtari and others (2021), *Bayesian Analysis*
-    16(2), equations 3, 10 and 14 with sections 4.1 and 4.3; the worst of all parameters counts.
+    16(2), equations 3, 10 and 14 with sections 4.1 and 4.3; the worst of all parameters counts. What cannot be worked
+    out, of draws that are not finite, is as bad as can be: NaN would pass for what an engine does not have.
     """
     import arviz as az
 
@@ -225,15 +226,17 @@ def convergence_of(trace: Any, chains: Mapping[str, Floats]) -> Convergence:
             if np.ptp(flat[:, :, k]) > 0 or not np.isfinite(flat[:, :, k]).all():
                 labels.append(name if flat.shape[2] == 1 else f"{name}[{k}]")
                 columns.append(flat[:, :, k])
-    r_hat = np.array([az.rhat(c, method="rank") for c in columns], dtype=np.float64)
-    bulk = np.array([az.ess(c, method="bulk") for c in columns], dtype=np.float64)
-    tail = np.array([az.ess(c, method="tail", prob=_TAILS) for c in columns], dtype=np.float64)
+    with np.errstate(invalid="ignore"):
+        r_hat = _or_worst([az.rhat(c, method="rank") for c in columns], math.inf)
+        bulk = _or_worst([az.ess(c, method="bulk") for c in columns], 0.0)
+        tail = _or_worst([az.ess(c, method="tail", prob=_TAILS) for c in columns], 0.0)
     statistics = trace["sample_stats"]
     energy = np.asarray(statistics["energy"].values, dtype=np.float64)
+    moved = (np.diff(energy, axis=1) ** 2).sum(axis=1)
+    about = ((energy - energy.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
     # Betancourt (2016), arXiv:1604.00695, equation 6
-    fraction = (np.diff(energy, axis=1) ** 2).sum(axis=1) / ((energy - energy.mean(axis=1, keepdims=True)) ** 2).sum(
-        axis=1
-    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        fraction = _or_worst(moved / about, 0.0)
     worst = int(np.argmax(r_hat))
     return Convergence(
         r_hat=float(r_hat[worst]),
@@ -243,6 +246,10 @@ def convergence_of(trace: Any, chains: Mapping[str, Floats]) -> Convergence:
         divergences=int(np.asarray(statistics["diverging"].values).sum()),
         energy=float(fraction.min()),
     )
+
+
+def _or_worst(values: Any, worst: float) -> Floats:
+    return np.nan_to_num(np.asarray(values, dtype=np.float64), nan=worst, posinf=math.inf, neginf=-math.inf)
 
 
 def independent_draws(draws: Floats, chains: int, kind: Literal["mean", "sd", "bulk"] = "mean") -> float:
