@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -18,12 +18,9 @@ import pandas as pd
 from svmodel import periods
 from svmodel.errors import DataError, Problems, shorten
 from svmodel.ledger import Extract, Ledger, LedgerEntry
+from svmodel.sources._metropolitan_tables import dashboard_months, melt_wide, months_of, open_long
 from svmodel.sources.breaks import METROPOLITAN, breaks_within
-from svmodel.sources.contract import choose, counts_of, finish, match_columns, name_lines, slug
-from svmodel.sources.opening import read_header, read_table, require_kind
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from svmodel.sources.contract import choose, counts_of, finish, name_lines, slug
 
 __all__ = ["mps_borough", "mps_dashboard", "mps_knife_borough", "mps_knife_ward", "mps_ward"]
 
@@ -56,8 +53,6 @@ _DASHBOARD = {
     "measure": ["Measure"],
     "count": ["Count"],
 }
-#: Columns that these layouts carry beside keys and months; they are passed over.
-_PASSED_OVER = {"boroughsnt", "areatype", "objectid", "majortext", "minortext", "offencegroup", "refreshdate"}
 
 
 def mps_borough(path: str | Path, *, offences: str | Sequence[str] | None = None) -> Extract:
@@ -82,7 +77,7 @@ def mps_borough(path: str | Path, *, offences: str | Sequence[str] | None = None
         With all problems at once.
     """
     path = Path(path)
-    frame, columns = _open(path, _BOROUGH, keep=["area", "month", "offence"])
+    frame, columns = open_long(path, _BOROUGH, keep=["area", "month", "offence"])
     return _from_long(path, frame, columns, "offence", offences)
 
 
@@ -117,7 +112,7 @@ def mps_ward(
         if name in files:
             raise DataError(f"two ward files would both give the column {name!r}. Give one of them another name.")
         files[name] = path.parent / other
-    parts = {name: _melt(file, _WARD).rename(columns={"count": name}) for name, file in files.items()}
+    parts = {name: melt_wide(file, _WARD).rename(columns={"count": name}) for name, file in files.items()}
     whole = next(iter(parts.values()))
     for name, part in list(parts.items())[1:]:
         _same_areas(whole, part, files[name])
@@ -146,7 +141,7 @@ def mps_knife_borough(path: str | Path, *, measures: str | Sequence[str] | None 
         Frame ``area`` (borough code), ``period``, one column for each measure, ``name``.
     """
     path = Path(path)
-    return _from_measures(path, _melt(path, _KNIFE_BOROUGH), measures, texts=["name"])
+    return _from_measures(path, melt_wide(path, _KNIFE_BOROUGH), measures, texts=["name"])
 
 
 def mps_knife_ward(path: str | Path, *, measures: str | Sequence[str] | None = None) -> Extract:
@@ -165,7 +160,7 @@ def mps_knife_ward(path: str | Path, *, measures: str | Sequence[str] | None = N
         Frame ``area`` (ward code), ``period``, one column for each measure, ``name``, ``parent``.
     """
     path = Path(path)
-    return _from_measures(path, _melt(path, {**_WARD, **_KNIFE}), measures, texts=["name", "parent"])
+    return _from_measures(path, melt_wide(path, {**_WARD, **_KNIFE}), measures, texts=["name", "parent"])
 
 
 def mps_dashboard(
@@ -208,28 +203,18 @@ def mps_dashboard(
         With all problems at once.
     """
     path = Path(path)
-    frame, columns = _open(path, _DASHBOARD, keep=["month", "area_type", "parent", "name", "area", "group", "subgroup"])
+    frame, columns = open_long(
+        path, _DASHBOARD, keep=["month", "area_type", "parent", "name", "area", "group", "subgroup"]
+    )
     lines = np.arange(2, len(frame) + 2)
     kinds = choose(area_type, frame["area_type"].dropna().unique(), word="area type", where=f"{path} cannot be used")
     measures = choose(measure, frame["measure"].dropna().unique(), word="measure", where=f"{path} cannot be used")
     wanted = frame["area_type"].isin(kinds) & frame["measure"].isin(measures)
     frame = frame[wanted].assign(
-        line=lines[wanted.to_numpy()], offence=frame[level], month=_dashboard_months(path, frame)
+        line=lines[wanted.to_numpy()], offence=frame[level], month=dashboard_months(path, frame)
     )
     extract = _from_long(path, frame, columns, level, offences, texts=["name", "parent"], add_up=level == "group")
     return extract if absent == "missing" else _absent_is_zero(extract)
-
-
-def _open(
-    path: Path, aliases: Mapping[str, Sequence[str]], *, keep: Sequence[str]
-) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Read a long file with our column names; `keep` stay text."""
-    require_kind(path, "csv", "gzip")
-    columns, lacking = match_columns(read_header(path), aliases)
-    if lacking:
-        raise DataError(f"{path} is not in this layout of the Metropolitan Police", lacking)
-    table = read_table(path, text=[columns[k] for k in keep], columns=list(columns.values()))
-    return table.to_pandas().rename(columns={theirs: ours for ours, theirs in columns.items()}), columns
 
 
 def _from_long(
@@ -263,7 +248,7 @@ def _from_long(
         row = " ".join(map(str, frame.loc[again, keys].iloc[0]))
         what = f"{int(again.sum()):,} rows repeat an area, month and offence ({row})"
         problems.add(what, where=name_lines(lines[again]), rule="duplicate_area_period")
-    period = _months(frame["month"], lines, columns["month"], problems)
+    period = months_of(frame["month"], lines, columns["month"], problems)
     problems.raise_if_any(DataError, title)
     tidy = frame.assign(period=period, count=values, column=frame[offence].map(slug))
     cells = tidy.groupby(["area", "period", "column"])["count"]
@@ -274,90 +259,6 @@ def _from_long(
         wide[text] = wide["area"].map(tidy.drop_duplicates("area").set_index("area")[text])
     outcomes = [slug(p) for p in picked]
     return finish(wide, Ledger().extend(_notes(wide)), outcomes=outcomes, source=f"{_SOURCE}: {path.name}", texts=texts)
-
-
-def _months(column: pd.Series, lines: NDArray[np.int64], name: str, problems: Problems) -> pd.PeriodIndex:
-    codes, distinct = pd.factorize(column)
-    parsed = []
-    for i, value in enumerate(distinct):
-        try:
-            month = periods.parse(value)
-        except DataError as error:
-            problems.add(
-                error.title, where=f"column {name!r}, {name_lines(lines[codes == i])}", rule="period_unreadable"
-            )
-            month = pd.NaT
-        if month is not pd.NaT and month.freqstr != "M":
-            where = f"column {name!r}, {name_lines(lines[codes == i])}"
-            problems.add(f"{value!r} is no month", where=where, rule="period_unreadable")
-            month = pd.NaT
-        parsed.append(month)
-    return pd.PeriodIndex(parsed, freq="M")[codes]
-
-
-_SLASHED = re.compile(r"^(\d{1,2})/(\d{1,2})/(\d{4})")
-
-
-def _dashboard_months(path: Path, frame: pd.DataFrame) -> pd.Series:
-    """Read 01/04/2023 as April where the first number is always 1, and as 4 January where the second is."""
-    parts = frame["month"].astype("string").str.extract(_SLASHED)
-    slashed = parts[0].notna().to_numpy(dtype=bool)
-    if not slashed.any():
-        return frame["month"]
-    first, second = (parts.loc[slashed, i].astype(int) for i in (0, 1))
-    if first.eq(1).all():
-        month = second
-    elif second.eq(1).all():
-        month = first
-    else:
-        line = int(np.flatnonzero(slashed)[first.ne(1).to_numpy().argmax()]) + 2
-        raise DataError(f"{path}, line {line}: {frame['month'].iloc[line - 2]!r} is not the first day of a month")
-    out = frame["month"].astype("object").copy()
-    out[slashed] = parts.loc[slashed, 2] + "-" + month.astype(str).str.zfill(2)
-    return out
-
-
-def _melt(path: Path, aliases: Mapping[str, Sequence[str]]) -> pd.DataFrame:
-    """Turn a wide file, one column a month, into rows with our key columns, ``period`` and ``count``."""
-    require_kind(path, "csv", "gzip")
-    header = read_header(path)
-    columns, lacking = match_columns(header, aliases)
-    if lacking:
-        raise DataError(f"{path} is not in this layout of the Metropolitan Police", lacking)
-    problems = Problems()
-    months = _month_columns(header, set(columns.values()), problems)
-    if not months:
-        problems.add("no column names a month, such as 2022-03", rule="no_months")
-    problems.raise_if_any(DataError, f"{path} cannot be used")
-    frame = read_table(path, text=list(columns.values())).to_pandas()
-    lines = np.arange(2, len(frame) + 2)
-    keys = {ours: frame[theirs].astype("str").str.strip() for ours, theirs in columns.items()}
-    twice = pd.DataFrame(keys).duplicated([k for k in ("area", "measure") if k in keys]).to_numpy()
-    if twice.any():
-        what = f"{int(twice.sum())} rows repeat an area: {shorten(keys['area'][twice], limit=3)}"
-        problems.add(what, where=name_lines(lines[twice]), rule="duplicate_area_period")
-    values = np.column_stack([counts_of(frame[c], lines, name=c, problems=problems) for c in months])
-    problems.raise_if_any(DataError, f"{path} cannot be used")
-    index = pd.PeriodIndex(list(months.values()), freq="M")
-    long = {ours: np.repeat(column.to_numpy(), len(index)) for ours, column in keys.items()}
-    return pd.DataFrame({**long, "period": index[np.tile(np.arange(len(index)), len(frame))], "count": values.ravel()})
-
-
-def _month_columns(header: Sequence[str], keys: set[str], problems: Problems) -> dict[str, pd.Period]:
-    months: dict[str, pd.Period] = {}
-    for column in (h for h in header if h not in keys):
-        try:
-            month = periods.parse(column)
-        except DataError:
-            month = None
-        if month is None or month.freqstr != "M":
-            if re.sub(r"[^a-z]", "", column.casefold()) not in _PASSED_OVER:
-                problems.add(f"column {column!r} is neither a key nor a month", rule="unknown_column")
-        elif month in months.values():
-            problems.add(f"the month {month} has two columns", rule="column_twice")
-        else:
-            months[column] = month
-    return months
 
 
 def _from_measures(
