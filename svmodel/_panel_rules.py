@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from svmodel import periods
+from svmodel._panel_columns import Areas, Rows, area_column, numbers_in, period_column
 from svmodel._vintage_rule import vintage_note, vintage_problems
 from svmodel.areas import is_code, is_known, lsoa_2021_only
 from svmodel.errors import DataError, Problem, Problems, did_you_mean, shorten
@@ -55,25 +56,6 @@ class Grid:
     ledger: tuple[LedgerEntry, ...]
 
 
-class _Rows:
-    """Names rows the way the user sees them: lines of a file, or labels of a frame."""
-
-    def __init__(self, index: pd.Index, first_line: int | None) -> None:
-        self._index = index
-        self._first_line = first_line
-
-    def __call__(self, mask: NDArray[np.bool_] | pd.Series) -> str:
-        positions = np.flatnonzero(np.asarray(mask))
-        if self._first_line is None:
-            names = [str(self._index[i]) for i in positions[:5]]
-            word = "row" if len(positions) == 1 else "rows"
-        else:
-            names = [str(i + self._first_line) for i in positions[:5]]
-            word = "line" if len(positions) == 1 else "lines"
-        more = f" and {len(positions) - 5:,} more" if len(positions) > 5 else ""
-        return f"{word} {', '.join(names)}{more}"
-
-
 def check_and_grid(
     frame: pd.DataFrame,
     roles: Roles,
@@ -88,10 +70,10 @@ def check_and_grid(
     problems.raise_if_any(DataError, title)
     if frame.empty:
         raise DataError(f"{title}: it has no rows")
-    rows = _Rows(frame.index, first_line)
-    area = _area_column(frame[roles.area], rows, problems)
-    period = _period_column(frame[roles.period], rows, problems)
-    values = {c: _numbers(frame[c], c, _role(c, roles), rows, problems) for c in roles.data}
+    rows = Rows(frame.index, first_line)
+    area = area_column(frame[roles.area], rows, problems)
+    period = period_column(frame[roles.period], rows, problems)
+    values = {c: numbers_in(frame[c], c, _role(c, roles), rows, problems) for c in roles.data}
     usable = (area.codes >= 0) & period.notna()
     _check_duplicates(area, period, usable, rows, problems)
     _check_areas(area, known_areas, rows, problems)
@@ -104,34 +86,12 @@ def check_and_grid(
     parents = _constant_by_area(frame, roles.parent, area, problems)
     names = _constant_by_area(frame, roles.name, area, problems)
     if roles.parent is not None and roles.parent_name is not None:
-        names |= _constant_by_area(frame, roles.parent_name, _Areas.read(frame[roles.parent]), problems)
+        names |= _constant_by_area(frame, roles.parent_name, Areas.read(frame[roles.parent]), problems)
     gaps = (*notes, *_gaps(area, period, usable))
     if problems:
         problems.extend(Problem(e.reason, where=e.where, rule=e.rule) for e in gaps)
     problems.raise_if_any(DataError, title)
     return _lay_out(area, period, values, roles, parents, names, gaps)
-
-
-@dataclass(frozen=True, eq=False)
-class _Areas:
-    """A column of areas as codes into sorted names; -1 where blank."""
-
-    codes: NDArray[np.int64]
-    names: NDArray[np.object_]
-
-    @classmethod
-    def read(cls, column: pd.Series) -> _Areas:
-        """Factorise first, so that text is handled once for each distinct value and not for each row."""
-        raw, distinct = pd.factorize(column)
-        text = [str(d).strip() for d in distinct]
-        names = sorted({t for t in text if t})
-        at = {name: i for i, name in enumerate(names)}
-        lookup = np.array([*(at.get(t, -1) for t in text), -1], dtype=np.int64)
-        return cls(lookup[raw], np.array(names, dtype=object))
-
-    def series(self) -> pd.Series:
-        """Return the names row by row; blank ones are missing."""
-        return pd.Series(np.append(self.names, pd.NA)[self.codes], dtype="string")
 
 
 def _check_columns(frame: pd.DataFrame, roles: Roles, problems: Problems) -> None:
@@ -161,113 +121,8 @@ def _role(column: str, roles: Roles) -> str:
     return "exposure" if column in roles.exposures else "number"
 
 
-def _area_column(column: pd.Series, rows: _Rows, problems: Problems) -> _Areas:
-    area = _Areas.read(column)
-    blank = area.codes < 0
-    if blank.any():
-        problems.add(
-            f"the area is blank in {int(blank.sum()):,} rows",
-            where=rows(blank),
-            fix="Drop them on purpose, or read them with a source that puts them in the ledger.",
-            rule="area_blank",
-        )
-    return area
-
-
-def _period_column(column: pd.Series, rows: _Rows, problems: Problems) -> pd.PeriodIndex:
-    if isinstance(column.dtype, pd.PeriodDtype) and column.dtype.freq.freqstr in periods.FREQUENCIES:
-        index = pd.PeriodIndex(column)
-        blank = index.isna()
-        if blank.any():
-            problems.add(f"the period is blank in {int(blank.sum()):,} rows", where=rows(blank), rule="period_blank")
-        return index
-    codes, distinct = pd.factorize(column)
-    parsed: list[pd.Period | None] = []
-    for i, value in enumerate(distinct):
-        try:
-            parsed.append(periods.parse(value))
-        except DataError as error:
-            problems.add(error.title, where=f"column {column.name!r}, {rows(codes == i)}", rule="period_unreadable")
-            parsed.append(None)
-    if (codes == -1).any():
-        where = rows(codes == -1)
-        problems.add(f"the period is blank in {int((codes == -1).sum()):,} rows", where=where, rule="period_blank")
-    texts = [str(value).strip() for value in distinct]
-    if len(texts) > 1 and all(_is_year_pair(text) for text in texts):
-        problems.add(
-            f"{shorten(texts, limit=3)} would be read as months, but look like financial years",
-            where=f"column {column.name!r}",
-            fix=f"Write {texts[0].replace('-', '/')} for a financial year; a month of every year as a full date.",
-            rule="period_ambiguous",
-        )
-    kinds = sorted({p.freqstr for p in parsed if p is not None})
-    if len(kinds) > 1:
-        words = " and ".join(periods.FREQUENCIES[k] + "s" for k in kinds)
-        problems.add(f"{words} are mixed", where=f"column {column.name!r}", rule="period_mixed")
-    freq = kinds[0] if kinds else "M"
-    lookup = pd.PeriodIndex([p if p is not None and p.freqstr == freq else pd.NaT for p in [*parsed, None]], freq=freq)
-    return lookup[codes]
-
-
-def _is_year_pair(text: str) -> bool:
-    """Return whether the text reads as a month, 2008-09, and as the financial year of that name as well."""
-    first, _, second = text.partition("-")
-    return (
-        len(first) == 4 and len(second) == 2 and text.replace("-", "").isdigit() and int(second) == int(first[2:]) + 1
-    )
-
-
-def _numbers(column: pd.Series, name: str, role: str, rows: _Rows, problems: Problems) -> NDArray[np.float64]:
-    """Return the column as numbers; text, negative and fractional values become problems."""
-    numbers = pd.to_numeric(column, errors="coerce").astype("float64").to_numpy()
-    blank = column.isna().to_numpy()
-    if column.dtype == object or isinstance(column.dtype, pd.StringDtype):
-        blank = blank | (column.astype("string").str.strip() == "").fillna(False).to_numpy(dtype=bool)
-    text = np.isnan(numbers) & ~blank
-    where = f"column {name!r}"
-    if text.any():
-        shown = shorten(column[text].unique(), limit=3)
-        problems.add(
-            f"{int(text.sum()):,} values are text, not numbers: {shown}",
-            where=f"{where}, {rows(text)}",
-            fix="Leave a suppressed or missing value empty; it is then kept as missing, never as zero.",
-            rule="text_count" if role == "count" else "text_value",
-        )
-    infinite = np.isinf(numbers)
-    if infinite.any():
-        problems.add("a value is infinite", where=f"{where}, {rows(infinite)}", rule="infinite_value")
-    if role == "count":
-        negative = numbers < 0
-        if negative.any():
-            shown = shorten(column[negative].unique(), limit=3)
-            problems.add(
-                f"{int(negative.sum()):,} counts are negative ({shown})",
-                where=f"{where}, {rows(negative)}",
-                fix="A count of events is 0 or more; leave it empty where it is not known.",
-                rule="negative_count",
-            )
-        part = np.isfinite(numbers) & (numbers != np.floor(numbers))
-        if part.any():
-            problems.add(
-                f"{int(part.sum()):,} counts are not whole numbers",
-                where=f"{where}, {rows(part)}",
-                fix=f"Name {name!r} under measures if it is not a count.",
-                rule="fractional_count",
-            )
-    if role == "exposure":
-        low = numbers <= 0
-        if low.any():
-            problems.add(
-                f"{int(low.sum()):,} exposures are zero or negative",
-                where=f"{where}, {rows(low)}",
-                fix="An exposure is a population at risk and is above zero.",
-                rule="exposure_not_positive",
-            )
-    return numbers
-
-
 def _check_duplicates(
-    area: _Areas, period: pd.PeriodIndex, usable: NDArray[np.bool_], rows: _Rows, problems: Problems
+    area: Areas, period: pd.PeriodIndex, usable: NDArray[np.bool_], rows: Rows, problems: Problems
 ) -> None:
     keys = pd.Series(period.asi8 * len(area.names) + area.codes)
     again = usable & _duplicated(keys, usable)
@@ -287,7 +142,7 @@ def _duplicated(keys: pd.Series, usable: NDArray[np.bool_]) -> NDArray[np.bool_]
     return again
 
 
-def _check_areas(area: _Areas, known_areas: Iterable[str] | None, rows: _Rows, problems: Problems) -> None:
+def _check_areas(area: Areas, known_areas: Iterable[str] | None, rows: Rows, problems: Problems) -> None:
     present = [str(a) for a in area.names]
     small = [a for a in present if not is_code(a) and is_code(a.upper())]
     if small:
@@ -318,10 +173,10 @@ def _check_areas(area: _Areas, known_areas: Iterable[str] | None, rows: _Rows, p
         problems.add(f"{len(unknown) - 10} more areas are not known", rule="unknown_area")
 
 
-def _constant_by_area(frame: pd.DataFrame, column: str | None, area: _Areas, problems: Problems) -> dict[str, str]:
+def _constant_by_area(frame: pd.DataFrame, column: str | None, area: Areas, problems: Problems) -> dict[str, str]:
     if column is None:
         return {}
-    values = _Areas.read(frame[column])
+    values = Areas.read(frame[column])
     known = (area.codes >= 0) & (values.codes >= 0)
     pairs = pd.DataFrame({"area": area.codes[known], "value": values.codes[known]}).drop_duplicates()
     several = area.names[np.unique(pairs["area"][pairs["area"].duplicated()])]
@@ -337,7 +192,7 @@ def _constant_by_area(frame: pd.DataFrame, column: str | None, area: _Areas, pro
     return {str(area.names[a]): str(values.names[v]) for a, v in pairs.itertuples(index=False)}
 
 
-def _gaps(area: _Areas, period: pd.PeriodIndex, usable: NDArray[np.bool_]) -> tuple[LedgerEntry, ...]:
+def _gaps(area: Areas, period: pd.PeriodIndex, usable: NDArray[np.bool_]) -> tuple[LedgerEntry, ...]:
     """Name the area-periods that the frame lacks between its first and its last period."""
     if not usable.any():
         return ()
@@ -380,7 +235,7 @@ def _gaps(area: _Areas, period: pd.PeriodIndex, usable: NDArray[np.bool_]) -> tu
 
 
 def _lay_out(
-    area: _Areas,
+    area: Areas,
     period: pd.PeriodIndex,
     values: dict[str, NDArray[np.float64]],
     roles: Roles,

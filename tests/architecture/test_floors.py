@@ -28,6 +28,7 @@ def room_of(path: Path) -> str:
     first = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
     private = {
         "_panel_rules": "panel",
+        "_panel_columns": "panel",
         "_panel_aggregate": "panel",
         "_design_rules": "design",
         "_vintage_rule": "panel",
