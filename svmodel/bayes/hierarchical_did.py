@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from svmodel import periods
 from svmodel.bayes.answer import AnswersDesigns, Question
 from svmodel.bayes.description import LatentModel, Term
 from svmodel.bayes.lasting import autocorrelation
@@ -34,8 +35,11 @@ _VALID = {
     "pooling": ("partial", "none", "complete"),
     "over": ("areas", "cohorts"),
 }
-#: Expected events in all treated area-periods below which the Gaussian approximation of the field is too sure.
+#: Expected events in all treated area-periods below which the Gaussian approximation of the field is too sure: by 8% of
+#: the standard deviation with six events in all (tests/bayes/test_hierarchical_did.py).
 _FEW_EVENTS = 10
+#: Prior standard deviations: of the level about the log of the raw rate, and of a covariate's coefficient.
+_LEVEL_SD, _COVARIATE_SD = 1.0, 0.5
 _NO_INDEX = np.zeros((1, 1), dtype=np.int64)
 
 
@@ -74,14 +78,17 @@ class HierarchicalDiD(AnswersDesigns):
     Notes
     -----
     ``y_it ~ NB(mean_it, s)``, ``log mean_it = log exposure_it + mu + a_i + m_t + x_it' b + D_it (tau + u_i + h_k)``,
-    with a about zero over areas, m a random walk over periods about zero, and k the periods since the start. The terms
-    ``att``, ``area``, ``cohort``, ``event`` and ``calendar`` are ratios of the expected counts with and without the
-    intervention, summed over the treated area-periods in question before they are divided (so that areas count by their
-    size); ``events`` their difference. All are posterior medians with equal-tailed intervals. ``draws`` has the log of
-    the average rate ratio.
+    with a about zero over areas, m a random walk over periods about zero, and k the periods since the start. mu has the
+    prior N(log of the raw rate, 1), each b N(0, .5^2) for a covariate in standard deviations.
 
-    Periods in which no untreated area is seen, and treated areas without a known period before their start, are left
-    out of the effect and of the model: the random walk would answer for them with nothing but its prior.
+    The terms ``att``, ``area``, ``cohort``, ``event`` and ``calendar`` are ratios of the expected counts with and
+    without the intervention, summed over the treated area-periods in question before they are divided (so that areas
+    count by their size); ``events`` their difference. All are posterior medians with equal-tailed intervals. ``draws``
+    has the log of the average rate ratio.
+
+    Periods in which no untreated area is seen, or none that ever has an event, and treated areas without a known period
+    before their start, are left out of the effect and of the model: the random walk would answer for them with nothing
+    but its prior.
 
     *Supposes* that areas share the period effects (common trends on the log scale); that counts are independent given
     the effects, so that shocks of an area that last are not in the interval unless `lasting_shocks` has them
@@ -147,7 +154,7 @@ class HierarchicalDiD(AnswersDesigns):
         N, T = y.shape
         areas = np.arange(N)[:, None]
         terms = [
-            Term("intercept", Fixed(rate, 1.0), _NO_INDEX),
+            Term("intercept", Fixed(rate, _LEVEL_SD), _NO_INDEX),
             Term("area", self._areas(arrays), areas),
             Term("period", RandomWalk(T, "period_sd", HalfNormal(self.period_sd)), np.arange(T)[None, :]),
             *self._shocks(N, T),
@@ -193,6 +200,7 @@ class HierarchicalDiD(AnswersDesigns):
 
     def _doubts(self, result: Result) -> list[str]:
         """Return why the interval is in doubt; nothing where it is not."""
+        assert result.design is not None
         left = result.diagnostics["residual_autocorrelation"]
         notes = []
         if result.diagnostics["few_events_for_laplace"]:
@@ -201,7 +209,10 @@ class HierarchicalDiD(AnswersDesigns):
                 'little too sure then (standard deviations up to a tenth too small). Take engine="nuts".'
             )
         if result.diagnostics["shocks_last"]:
-            cure = "A longer `lasting_shocks` may have" if self.lasting_shocks else "`lasting_shocks=6` has"
+            half_year = max(periods.per_year(result.design.view.periods) // 2, 2)
+            cure = f"`lasting_shocks={half_year}` has"
+            if self.lasting_shocks:
+                cure = "A longer `lasting_shocks` may have"
             notes.append(
                 "What befalls an area lasts: what the model does not explain goes with the same a period earlier "
                 f"(correlation {left['value']:.2f}, standard error {1 / math.sqrt(left['pairs']):.2f}). The interval "
@@ -228,13 +239,13 @@ class HierarchicalDiD(AnswersDesigns):
 
         return bym2(self.neighbours, arrays.areas, prior)
 
-    def _shocks(self, areas: int, periods: int) -> list[Term]:
+    def _shocks(self, areas: int, length: int) -> list[Term]:
         """Return shocks of areas by blocks of time: independent, a type I interaction (Knorr-Held 2000)."""
         if not self.lasting_shocks:
             return []
-        blocks = math.ceil(periods / self.lasting_shocks)
+        blocks = math.ceil(length / self.lasting_shocks)
         structure = Independent(areas * blocks, "shock_sd", HalfNormal(self.shock_sd))
-        time = np.arange(periods)[None, :] // self.lasting_shocks
+        time = np.arange(length)[None, :] // self.lasting_shocks
         return [Term("shock", structure, np.arange(areas)[:, None] * blocks + time)]
 
     def _effects(self, arrays: DesignArrays, target: NDArray[np.bool_]) -> list[Term]:
@@ -276,11 +287,15 @@ def _comparable(arrays: DesignArrays) -> tuple[NDArray[np.bool_], NDArray[np.boo
     """Return the treated cells that can be compared, all cells of the model, and what was left out."""
     exposed = np.ones(arrays.y.shape, dtype=bool) if arrays.exposure is None else arrays.exposure > 0
     treated, untreated = arrays.treated & exposed, arrays.untreated & exposed
-    seen, based = untreated.any(axis=0), np.asarray(untreated.any(axis=1))
+    # an area without an event would stay without one whatever the period: it says nothing of periods
+    eventful = np.where(untreated, arrays.y, 0.0).sum(axis=1) > 0
+    there, based = untreated.any(axis=0), np.asarray(untreated.any(axis=1))
+    seen = (untreated & eventful[:, None]).any(axis=0)
     left_out = []
-    if (treated & ~seen).any():
-        n = int((treated & ~seen).sum())
-        left_out.append(f"{n:,} treated area-periods have no untreated area in the same period")
+    for lacking, what in ((~there, "in the same period"), (there & ~seen, "that ever has an event in the same period")):
+        if (treated & lacking).any():
+            n = int((treated & lacking).sum())
+            left_out.append(f"{n:,} treated area-periods have no untreated area {what}")
     lost = treated.any(axis=1) & ~based
     if lost.any():
         left_out.append(f"{int(lost.sum())} treated areas have no known period before the start")
@@ -292,7 +307,7 @@ def _comparable(arrays: DesignArrays) -> tuple[NDArray[np.bool_], NDArray[np.boo
         left_out.append(
             f"no chain of known counts links {int(apart.sum()):,} treated area-periods to untreated ones at the time"
         )
-    target = treated & linked
+    target = treated & seen & linked
     return target, target | untreated, left_out
 
 
@@ -310,5 +325,5 @@ def _covariates(arrays: DesignArrays, used: NDArray[np.bool_]) -> list[Term]:
         spread = float(held.std())
         if spread > 0:
             standard = np.where(used, (x - held.mean()) / spread, 0.0)
-            terms.append(Term(f"covariate_{k + 1}", Fixed(0.0, 0.5), _NO_INDEX, standard))
+            terms.append(Term(f"covariate_{k + 1}", Fixed(0.0, _COVARIATE_SD), _NO_INDEX, standard))
     return terms

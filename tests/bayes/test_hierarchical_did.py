@@ -222,6 +222,21 @@ def test_no_period_before_is_refused_by_the_design_and_one_area_without_is_left_
     assert "a00" not in set(result.estimates["area"].dropna())
 
 
+def test_areas_that_never_have_an_event_are_nothing_to_hold_others_against():
+    y = BUSY.copy()
+    y[1:] = 0
+    with pytest.raises(EstimationError, match="6 treated area-periods have no untreated area that ever has an event"):
+        HierarchicalDiD().fit(design_of(y, {0: 6}))
+    y[1] = BUSY[1]
+    late = HierarchicalDiD().fit(design_of(y, {0: 6, 1: 9}), seed=1)
+    # an area that is treated later stands for the first three periods, and nothing for the rest
+    assert late.diagnostics["treated_cells_used"] == 3
+    assert any("6 treated area-periods have no untreated area that ever has" in n for n in late.notes)
+    # one event anywhere before makes an area that may have had more
+    y[1], y[2, 0] = 0, 1
+    assert HierarchicalDiD().fit(design_of(y, {0: 6}), seed=1).diagnostics["treated_cells_used"] == 6
+
+
 def test_cells_that_no_chain_of_counts_links_are_left_out():
     y = BUSY.copy()
     y[:3, 6:] = np.nan  # three areas are seen in the first half alone,

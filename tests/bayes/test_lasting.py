@@ -4,8 +4,10 @@ import math
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
+import svmodel as sv
 from svmodel import simulate
 from svmodel.bayes import HierarchicalDiD
 from svmodel.bayes.lasting import autocorrelation
@@ -39,6 +41,19 @@ def test_it_warns_where_shocks_last_and_no_more_once_the_model_has_them():
     assert any("What befalls an area lasts" in n and "`lasting_shocks=6` has such shocks" in n for n in warned.notes)
     calm = fitted(2, lasting_shocks=6, **LASTING)
     assert calm.diagnostics["residual_autocorrelation"]["z"] < warned.diagnostics["residual_autocorrelation"]["z"] / 2
+
+
+def test_half_a_year_is_told_in_the_panel_s_own_periods():
+    arrays = (
+        simulate.panel(40, 36, mean=12, effect=0.8, cohorts=((18, 6),), seed=2, **LASTING).design("violence").arrays
+    )
+    quarters = pd.period_range("2010Q1", periods=36, freq="Q").astype(str)
+    frame = pd.DataFrame({"area": np.repeat(arrays.areas, 36), "quarter": np.tile(quarters, 40), "n": arrays.y.ravel()})
+    panel = sv.Panel.from_frame(frame, area="area", period="quarter", counts=["n"])
+    starts = {arrays.areas[i]: quarters[18] for i in np.flatnonzero(arrays.treated.any(axis=1))}
+    design = sv.Design(panel, outcome="n", intervention=sv.Intervention("patrols", starts))
+    result = HierarchicalDiD(draws=400).fit(design, seed=1)
+    assert any("`lasting_shocks=2` has such shocks" in n for n in result.notes)
 
 
 def test_it_is_silent_where_they_do_not():
