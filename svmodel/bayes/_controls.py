@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Controls", "log_controls", "rate_controls"]
 
-#: Added to a count before its logarithm: with it, the log of a Poisson count has next to no bias down to small means.
+#: Added to a count before its logarithm: the mean log of a Poisson count then lies within .003 of the log of its mean
+#: down to a mean of 3; at 2 it lies .03 above it, and at 1 .17.
 _HALF = 0.5
 
 
@@ -51,6 +52,9 @@ class Controls:
 def _usable(arrays: DesignArrays, series: Series) -> tuple[NDArray[np.int64], Floats, int]:
     """Return the rows of areas untreated throughout and known wherever the series is used, and all exposures."""
     rows = np.flatnonzero((arrays.status == UNTREATED).all(axis=1))
+    if not np.nan_to_num(arrays.y[rows][:, series.used], nan=1.0).any():
+        # areas in which nothing ever happened foretell nothing
+        rows = rows[:0]
     size = np.ones_like(arrays.y) if arrays.exposure is None else arrays.exposure
     use = series.used
     whole = (~np.isnan(arrays.y[rows]) & (size[rows] > 0))[:, use].all(axis=1)

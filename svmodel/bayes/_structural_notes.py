@@ -53,6 +53,11 @@ def say(
             f"{few} of {len(series)} series have less than {_FEW_EVENTS:.0f} events a {word}: the noise of such counts "
             "is not normal. Use family='negative_binomial'."
         )
+    if design.is_count and not cells.with_it.any():
+        out.append(
+            f"Not one event was seen in the treated area-{word}s, so that the rate ratio is 0 whatever was to be "
+            "expected: read the events averted, whose interval tells how few might have been."
+        )
     if len(series) > 1:
         out.append("Series are independent given what they share: a shock that befell all is in no interval.")
     if design.is_count and not (cells.total[1] > 0).all():

@@ -82,9 +82,10 @@ class InterruptedTimeSeries(AnswersDesigns):
     -----
     ``y_t ~ NB(mean_t, s)``, ``log mean_t = log exposure_t + a + b time_t + season_t + x_t' c + D_t (tau + d (time_t -
     m)) + e_t`` with time in years from the start, D 1 from the start on, m the mean time of the treated periods, and e
-    an AR(1). Written about m, the prior of tau is that of the average effect whether the slope may change or not; the
-    level change at the start itself, ``exp(tau - d m)``, and the slope change a year, ``exp(d)``, stand in
-    ``diagnostics["series"]``.
+    an AR(1). a has the prior N(log of the rate before the start, 1), c N(0, .5^2) for covariates in standard
+    deviations, and waves of the season N(0, .3^2). Written about m, the prior of tau is that of the average effect
+    whether the slope may change or not; the level change at the start itself, ``exp(tau - d m)``, and the slope change
+    a year, ``exp(d)``, stand in ``diagnostics["series"]``, of series with more than one treated period.
 
     The rate ratio is the sum of the expected counts with the intervention over the sum without it (tau and d at
     zero), over the treated periods. Shocks e belong to both: what they took away or brought is not the intervention's.
@@ -199,11 +200,14 @@ class InterruptedTimeSeries(AnswersDesigns):
                 "periods_before": int((held.untreated[g]).sum()),
                 "periods_after": int(question.target[g].sum()),
             }
-            turned = np.zeros(len(tau)) if slope is None else slope[:, g]
-            for key, draws in (("level_change", tau[:, g] - turned * middle[g]), ("slope_change_per_year", turned)):
-                if key == "level_change" or slope is not None:
-                    estimate, low, high = np.quantile(np.exp(draws), ends)
-                    told |= {key: float(estimate), f"{key}_low": float(low), f"{key}_high": float(high)}
+            held_draws = {"level_change": tau[:, g]}
+            # of the slope within a single period nothing but the prior is known
+            if slope is not None and told["periods_after"] > 1:
+                held_draws["level_change"] = tau[:, g] - slope[:, g] * middle[g]
+                held_draws["slope_change_per_year"] = slope[:, g]
+            for key, draws in held_draws.items():
+                estimate, low, high = np.quantile(np.exp(draws), ends)
+                told |= {key: float(estimate), f"{key}_low": float(low), f"{key}_high": float(high)}
             out.append(told)
         return {"series": out}
 

@@ -164,6 +164,20 @@ def test_a_fall_that_grows_is_seen_as_one():
     assert by_horizon[23.0] < by_horizon[11.0] < by_horizon[0.0]
 
 
+def test_a_series_with_one_treated_month_has_no_change_of_slope():
+    rng = np.random.default_rng(13)
+    counts = np.stack([series(rng, mean=m, effect=0.8) for m in (40, 60)])
+    held = design(counts, starts={"A": 60, "B": 83})
+    several, one = InterruptedTimeSeries().fit(held, seed=1).diagnostics["series"]
+    assert (several["periods_after"], one["periods_after"]) == (24, 1)
+    assert "slope_change_per_year" in several
+    # what the model says of the slope there is its prior, and no change of level may lean on it
+    assert not any(key.startswith("slope_change") for key in one)
+    result = InterruptedTimeSeries().fit(held, seed=1)
+    effect = result.effect("area", "rate_ratio", area="B")
+    assert one["level_change"] == pytest.approx(effect.estimate, rel=1e-9)
+
+
 def test_areas_are_summed_by_start_or_each_by_itself():
     rng = np.random.default_rng(6)
     counts = np.stack([series(rng, mean=m, effect=0.8) for m in (40, 60, 50)])

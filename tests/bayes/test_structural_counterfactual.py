@@ -185,6 +185,28 @@ def test_series_by_start_and_areas_by_themselves():
     assert sorted(each.tidy().query("term == 'area'")["area"].unique()) == ["A", "C0"]
 
 
+@pytest.mark.parametrize("family", ["negative_binomial", "gaussian"])
+def test_controls_in_which_nothing_ever_happened_are_none(family):
+    rows = counts(np.random.default_rng(14), controls=3)
+    empty = [rows[0], *(np.zeros(T, dtype=int) for _ in rows[1:])]
+    result, alone = (
+        StructuralCounterfactual(family=family, controls=kind).fit(design(empty), seed=1)
+        for kind in ("untreated", "none")
+    )
+    assert any("its own past alone" in n for n in result.notes)
+    assert not any("predict the treated series" in n for n in result.notes)
+    pd.testing.assert_frame_equal(result.estimates, alone.estimates, check_exact=True)
+
+
+def test_not_one_event_after_the_start_is_said():
+    rows = counts(np.random.default_rng(15))
+    rows[0][START:] = 0
+    result = StructuralCounterfactual().fit(design(rows), seed=1)
+    assert result.effect("att", "rate_ratio").conf_high == 0
+    assert result.effect("att", "events").conf_low < result.effect("att", "events").conf_high < 0
+    assert any("Not one event was seen" in n for n in result.notes)
+
+
 def test_a_control_with_a_gap_is_left_out_and_said():
     rows = [r.astype(float) for r in counts(np.random.default_rng(11))]
     rows[3][5] = np.nan
