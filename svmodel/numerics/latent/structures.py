@@ -175,8 +175,8 @@ class RandomWalk:
 class Seasonal:
     """Effects of the s periods of a year: a random walk around the year, with their sum held at zero.
 
-    The circular random walk of order 1 (Rue and Held 2005, section 3.3.4 for cyclic models): January is as near to
-    December as to February. `sd` is that of a step.
+    The random walk of order 1 (Rue and Held 2005, section 3.3.1) on a ring: January is as near to December as to
+    February. `sd` is that of a step.
     """
 
     size: int
@@ -223,7 +223,7 @@ class AR1:
         return {self.name: self.prior, self.rho_name: self.rho_prior}
 
     def precision(self, hyper: Mapping[str, float]) -> tuple[Floats, float]:
-        """Return the tridiagonal precision (Rue and Held 2005, equation 1.39, scaled to the marginal variance)."""
+        """Return the tridiagonal precision (Rue and Held 2005, section 1.1.1, scaled to the marginal variance)."""
         sd, rho, n = hyper[self.name], hyper[self.rho_name], self.size
         step = sd**2 * (1 - rho**2)
         Q = np.diag(np.concatenate([[1.0], np.full(n - 2, 1 + rho**2), [1.0]]))
