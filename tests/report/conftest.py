@@ -3,6 +3,7 @@
 Four boroughs of four wards over five years; one borough is not treated.
 """
 
+import html
 import re
 import tempfile
 from functools import cache
@@ -15,9 +16,7 @@ import pandas as pd
 import pytest
 
 VOID = {"meta", "link", "br", "img", "hr", "input", "wbr"}
-STUDY = """
-title: Small study of patrols
-description: Made for tests
+DATA = """
 data:
   path: data.csv
   area: ward
@@ -26,7 +25,12 @@ data:
   exposures: [people]
   parent: borough
   name: ward_name
-  names: {{N: North, S: South, E: East, W: West & Central}}
+  names: {N: North, S: South, E: East, W: West & Central}
+"""
+STUDY = """
+title: Small study of patrols
+description: Made for tests
+{data}
 outcomes:
   - column: violence
     label: Violence with injury
@@ -84,11 +88,19 @@ def make_context(folder: Path, *, intervention: bool = True, frame=None, rename=
     folder.mkdir(parents=True, exist_ok=True)
     (make_frame() if frame is None else frame).to_csv(folder / "data.csv", index=False)
     path = folder / "small.yaml"
-    text = STUDY.format(more=INTERVENTION if intervention else "").lstrip()
+    text = STUDY.format(data=DATA.strip(), more=INTERVENTION if intervention else "").lstrip()
     for old, new in (rename or {}).items():
         text = re.sub(rf"(?<=[ \[]){old}\b", new, text)
     path.write_text(text)
     return prepare(read_study(path))
+
+
+def write_study(folder: Path, more: str) -> Path:
+    """Write the rows, and a study of them that goes on with `more`."""
+    make_frame().to_csv(folder / "data.csv", index=False)
+    path = folder / "study.yaml"
+    path.write_text(f"title: Small study of patrols\n{DATA.strip()}\n{more.lstrip()}")
+    return path
 
 
 @cache
@@ -108,6 +120,21 @@ def write_area(context, area: str, output: Path) -> Path:
     page = report.write()
     (output / "shown_in_the_notebook.html").write_text("\n".join(shown), encoding="utf-8")
     return page
+
+
+def write_sections(context, area: str, output: Path, sections: tuple[str, ...]) -> Path:
+    """Build some sections of an area, by name, and write its report."""
+    from svmodel.report import open_area
+
+    report = open_area(context, area, output)
+    for section in sections:
+        getattr(report, section)()
+    return report.write()
+
+
+def read_words(page: Path) -> str:
+    """Return what a page says, without its tags."""
+    return html.unescape(" ".join(re.sub(r"<[^>]+>", " ", page.read_text(encoding="utf-8")).split()))
 
 
 class Outline(HTMLParser):
@@ -140,9 +167,9 @@ class Outline(HTMLParser):
         return [held for name, held in self.tags if name == tag]
 
 
-def outline_of(html):
+def outline_of(text):
     parser = Outline()
-    parser.feed(html)
+    parser.feed(text)
     parser.close()
     assert parser.open == []
     return parser
@@ -150,8 +177,21 @@ def outline_of(html):
 
 @pytest.fixture(scope="session")
 def small_study():
-    """The small study: its rows, its fits, and the writing of an area's report."""
-    return SimpleNamespace(make_frame=make_frame, make_context=make_context, fitted=fitted, write_area=write_area)
+    """The small study: its rows, its fits, studies of one's own of the same rows, and an area's report."""
+    return SimpleNamespace(
+        make_frame=make_frame,
+        make_context=make_context,
+        fitted=fitted,
+        write_study=write_study,
+        write_area=write_area,
+        write_sections=write_sections,
+    )
+
+
+@pytest.fixture(scope="session")
+def words_of():
+    """Read what a page says, without its tags."""
+    return read_words
 
 
 @pytest.fixture(scope="session")

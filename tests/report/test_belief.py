@@ -1,11 +1,11 @@
 """Probabilities on the page, from the study file on: a Bayesian headline, one beside another headline, and neither."""
 
-import html
 import json
 import re
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -18,16 +18,6 @@ from svmodel.report import open_area, prepare, read_study
 from svmodel.report.study import EstimatorSpec
 
 STUDY = """
-title: Small study of patrols
-data:
-  path: data.csv
-  area: ward
-  period: month
-  counts: [violence, robbery]
-  exposures: [people]
-  parent: borough
-  name: ward_name
-  names: {N: North, S: South, E: East, W: West}
 outcomes:
   - {column: violence, label: Violence with injury}
   - {column: robbery, label: Robbery}
@@ -52,10 +42,7 @@ seed: 3
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, small_study):
-    folder = tmp_path_factory.mktemp("belief")
-    small_study.make_frame().to_csv(folder / "data.csv", index=False)
-    (folder / "study.yaml").write_text(STUDY.lstrip())
-    return folder
+    return small_study.write_study(tmp_path_factory.mktemp("belief"), STUDY).parent
 
 
 @pytest.fixture(scope="module")
@@ -63,23 +50,17 @@ def context(folder):
     return prepare(read_study(folder / "study.yaml"))
 
 
-def page_of(context, area, output):
-    report = open_area(context, area, output)
-    for section in (report.effect, report.belief, report.worth, report.method):
-        section()
-    return report.write()
-
-
-def words_of(page):
-    return html.unescape(" ".join(re.sub(r"<[^>]+>", " ", page.read_text(encoding="utf-8")).split()))
+@pytest.fixture(scope="module")
+def page_of(small_study):
+    return partial(small_study.write_sections, sections=("effect", "belief", "worth", "method"))
 
 
 @pytest.fixture(scope="module")
-def page(context, tmp_path_factory):
+def page(context, page_of, tmp_path_factory):
     return page_of(context, "N", tmp_path_factory.mktemp("page"))
 
 
-def test_a_prior_by_its_numbers_is_built_named_and_written_out(context, page):
+def test_a_prior_by_its_numbers_is_built_named_and_written_out(context, page, words_of):
     spec = context.study.estimators[0]
     assert spec.label == "HierarchicalDiD(prior={median: 0.95, sd: 0.2}, draws=1000)"
     assert spec.build() == HierarchicalDiD(prior={"median": 0.95, "sd": 0.2}, draws=1000)
@@ -88,7 +69,7 @@ def test_a_prior_by_its_numbers_is_built_named_and_written_out(context, page):
     assert provenance[spec.label] == {"draws": 1000, "prior": {"median": 0.95, "sd": 0.2}}
 
 
-def test_the_answer_is_a_probability_with_its_size_and_no_p_value(context, page):
+def test_the_answer_is_a_probability_with_its_size_and_no_p_value(context, page, words_of):
     result = context.headline_result()
     own = result.effect("area", "rate_ratio", area="N")
     words = words_of(page)
@@ -103,7 +84,7 @@ def test_the_answer_is_a_probability_with_its_size_and_no_p_value(context, page)
     assert held["rate_ratio"]["prob_reduction"] == pytest.approx(own.prob_reduction)
 
 
-def test_the_table_of_probabilities_is_that_of_the_draws(context, page):
+def test_the_table_of_probabilities_is_that_of_the_draws(context, page, words_of):
     result = context.headline_result()
     with_it, without = sums_of(result, "N")
     rows = re.findall(
@@ -123,7 +104,7 @@ def test_the_table_of_probabilities_is_that_of_the_draws(context, page):
     assert f"The probability that it paid for itself on this outcome is {chance(worth['pays'])}." in words
 
 
-def test_prior_engine_and_spreads_are_written_out(context, page):
+def test_prior_engine_and_spreads_are_written_out(context, page, words_of):
     words = words_of(page)
     assert "Engine: nested Laplace approximation" in words
     assert "Spread of areas' effects about their mean Half-normal, with 95% below 0.39" in words
@@ -135,7 +116,7 @@ def test_prior_engine_and_spreads_are_written_out(context, page):
     assert "-1," in event
 
 
-def test_beside_another_headline_the_probability_has_a_heading_of_its_own(context, tmp_path):
+def test_beside_another_headline_the_probability_has_a_heading_of_its_own(context, tmp_path, page_of, words_of):
     turned = replace(context, study=replace(context.study, estimators=context.study.estimators[::-1]))
     turned = replace(
         turned, results={o: dict(reversed(list(r.items()))) for o, r in context.results.items()}, scrutiny={}
@@ -146,7 +127,7 @@ def test_beside_another_headline_the_probability_has_a_heading_of_its_own(contex
     assert "probability" not in open_area(turned, "N", tmp_path).effect().answer
 
 
-def test_a_posterior_with_a_tail_area_keeps_its_p_value_beside_its_probability(context, tmp_path):
+def test_a_posterior_with_a_tail_area_keeps_its_p_value_beside_its_probability(context, tmp_path, page_of, words_of):
     spec = EstimatorSpec("StructuralTimeSeries", {"controls": "sum", "draws": 200, "warmup": 100, "chains": 2})
     result = spec.build().fit(context.designs["violence"], seed=1)
     study = replace(context.study, estimators=(spec,))
@@ -161,7 +142,7 @@ def test_a_posterior_with_a_tail_area_keeps_its_p_value_beside_its_probability(c
     assert "How likely is it that it worked?" not in words, "a heading without anything under it"
 
 
-def test_hidden_effects_have_no_probability(context, tmp_path):
+def test_hidden_effects_have_no_probability(context, tmp_path, page_of, words_of):
     hidden = replace(context, disclosure=Disclosure("threshold", threshold=10**6))
     words = words_of(page_of(hidden, "N", tmp_path))
     assert "rests on too few events to be shown" in words
@@ -169,7 +150,7 @@ def test_hidden_effects_have_no_probability(context, tmp_path):
     assert "No method of this study answers in probabilities, or its answer rests on too few events" in words
 
 
-def test_a_place_without_treated_areas_has_the_column_of_all_alone(context, tmp_path):
+def test_a_place_without_treated_areas_has_the_column_of_all_alone(context, tmp_path, page_of, words_of):
     page = page_of(context, "W", tmp_path)
     assert "Treated areas of West" not in words_of(page)
     assert '<th scope="col" class="num">All treated areas</th>' in page.read_text()
@@ -184,11 +165,11 @@ def test_a_study_without_bayesian_methods_says_so_and_makes_none_of_their_checks
 
 
 def test_a_wrong_prior_is_told_with_its_line(folder):
-    path = folder / "wrong.yaml"
-    path.write_text(STUDY.lstrip().replace("{median: 0.95, sd: 0.2}", "{median: 0.95, spread: 0.2}"))
+    path, right = folder / "wrong.yaml", (folder / "study.yaml").read_text()
+    path.write_text(right.replace("{median: 0.95, sd: 0.2}", "{median: 0.95, spread: 0.2}"))
     with pytest.raises(Exception, match="given by `median` and `sd` and not 'spread'"):
         read_study(path)
-    path.write_text(STUDY.lstrip().replace("{median: 0.95, sd: 0.2}", "skeptical"))
+    path.write_text(right.replace("{median: 0.95, sd: 0.2}", "skeptical"))
     with pytest.raises(Exception, match="Did you mean 'sceptical'"):
         read_study(path)
 

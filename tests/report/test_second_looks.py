@@ -1,6 +1,5 @@
 """Second looks at the headline, from the study file to the page: donors, placebos, inference, specifications, power."""
 
-import html
 import json
 import re
 from dataclasses import replace
@@ -12,16 +11,6 @@ from svmodel.report import open_area, prepare, read_study
 from svmodel.report.scrutiny import leave_donors_out
 
 STUDY = """
-title: Small study of patrols
-data:
-  path: data.csv
-  area: ward
-  period: month
-  counts: [violence, robbery]
-  exposures: [people]
-  parent: borough
-  name: ward_name
-  names: {N: North, S: South, E: East, W: West}
 outcomes:
   - {column: violence, label: Violence with injury}
 exposure: people
@@ -52,27 +41,20 @@ seed: 3
 @pytest.fixture(scope="module")
 def context(tmp_path_factory, small_study):
     folder = tmp_path_factory.mktemp("looks")
-    small_study.make_frame().to_csv(folder / "data.csv", index=False)
+    path = small_study.write_study(folder, STUDY)
     wards = [f"{b}{w}" for b in "NSEW" for w in range(1, 5)]
     rows = [f"{a},{b}" for a, b in pairwise(wards)]
     (folder / "borders.csv").write_text("area,neighbour\n" + "\n".join(rows) + "\n")
-    (folder / "study.yaml").write_text(STUDY.lstrip())
-    return prepare(read_study(folder / "study.yaml"))
+    return prepare(read_study(path))
 
 
 @pytest.fixture(scope="module")
-def page(context, tmp_path_factory):
-    report = open_area(context, "N", tmp_path_factory.mktemp("page"))
-    for section in (report.effect, report.donors, report.inference, report.specifications, report.power):
-        section()
-    return report.write()
+def page(context, small_study, tmp_path_factory):
+    sections = ("effect", "donors", "inference", "specifications", "power")
+    return small_study.write_sections(context, "N", tmp_path_factory.mktemp("page"), sections)
 
 
-def words_of(page):
-    return html.unescape(" ".join(re.sub(r"<[^>]+>", " ", page.read_text(encoding="utf-8")).split()))
-
-
-def test_methods_stand_side_by_side_with_the_sentence_on_agreement(context, page):
+def test_methods_stand_side_by_side_with_the_sentence_on_agreement(context, page, words_of):
     comparison = context.scrutiny["violence"].comparison
     assert len(comparison.table) == 3
     words = words_of(page)
@@ -96,7 +78,7 @@ def test_warnings_are_in_the_file_for_programs(context, page):
     assert held[context.study.estimators[0].label][0]["kind"] == "Interval in doubt"
 
 
-def test_donors_and_placebo_gaps_are_those_of_the_fit(context, page):
+def test_donors_and_placebo_gaps_are_those_of_the_fit(context, page, words_of):
     label = "SyntheticControl(block=3)"
     result = context.results["violence"][label]
     weights = result.weights[result.weights["role"] == "donor"].set_index("area")["weight"]
@@ -122,7 +104,7 @@ def test_leaving_a_donor_out_is_a_fit_without_it(context):
     assert table["estimate"].iloc[1] == pytest.approx(without)
 
 
-def test_other_inference_stands_beside_the_methods_own_and_a_refusal_says_why(context, page):
+def test_other_inference_stands_beside_the_methods_own_and_a_refusal_says_why(context, page, words_of):
     held = context.scrutiny["violence"]
     assert list(held.opinions) == ["InSpacePlacebos"]
     assert "WildClusterBootstrap(draws=99)" in held.failures
@@ -132,7 +114,7 @@ def test_other_inference_stands_beside_the_methods_own_and_a_refusal_says_why(co
     assert "Signs of areas' residuals changed gave no answer." in words
 
 
-def test_the_curve_holds_every_choice_and_power_its_effects(context, page):
+def test_the_curve_holds_every_choice_and_power_its_effects(context, page, words_of):
     held = context.scrutiny["violence"]
     assert len(held.curve.table) == 3 * 2 * 2
     assert set(held.curve.table["anticipation"].astype(int)) == {0, 2}
