@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from svmodel.bayes.answer import Fitted
+from svmodel.bayes.chances import chance
 from svmodel.checks._words import p_words
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ __all__ = [
     "log_likelihood",
     "log_ratio",
     "quick",
-    "share_words",
     "tail_area",
     "thin",
 ]
@@ -76,18 +76,7 @@ def evidence(effect: Effect) -> str:
     """Return the p-value in words, or of a posterior the probability of fewer."""
     if math.isfinite(effect.p_value) or math.isnan(effect.prob_reduction):
         return p_words(effect.p_value)
-    return f"probability of fewer {share_words(effect.prob_reduction)}"
-
-
-def share_words(p: float) -> str:
-    """Return a probability as printed; draws prove none of 0 or 1.
-
-    Examples
-    --------
-    >>> share_words(0.834), share_words(1.0)
-    ('83%', 'over 99%')
-    """
-    return "below 1%" if p < 0.01 else "over 99%" if p > 0.99 else f"{p:.0%}"
+    return f"probability of fewer: {chance(effect.prob_reduction)}"
 
 
 def thin(draws: Mapping[str, Floats], size: int) -> dict[str, Floats]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from svmodel.bayes.engines import run
+from svmodel.bayes.engines import arrived, run
 from svmodel.checkresult import CheckResult
 from svmodel.checks._posterior import fitted_of, held_at_once, log_likelihood, thin
 from svmodel.checks._words import not_applicable
@@ -49,20 +49,24 @@ class LeaveOneOut:
     k : ndarray, shape (n,)
         Pareto k of the weights; NaN where the cell was fitted without.
     refitted : int
+    draws : int
+        That were weighted.
     """
 
     elpd: Floats
     k: Floats
     refitted: int
+    draws: int
 
     @property
     def total(self) -> float:
         """Expected log predictive density of all cells."""
         return float(self.elpd.sum())
 
-    def untrusted(self, draws: int) -> int:
-        """Return for how many cells neither weights nor a refit tell."""
-        return int((self.k > trusted_below(draws)).sum())
+    @property
+    def untrusted(self) -> int:
+        """For how many cells neither weights nor a refit tell."""
+        return int((self.k > trusted_below(self.draws)).sum())
 
 
 def leave_one_out(result: Result, *, seed: int = 0) -> CheckResult:
@@ -81,8 +85,8 @@ def leave_one_out(result: Result, *, seed: int = 0) -> CheckResult:
         ``failed`` where the other law (Poisson for negative binomial, and the other way about) foretells counts better
         by more than 4 and by more than two standard errors; ``informative`` where the weights cannot be trusted for
         some cells; ``passed`` otherwise. What the intervention adds is told and decides nothing: an effect may be
-        small. The table has ``model, elpd, difference, std_error,
-        largest_k, refitted, untrusted``; a difference above 0 means that the model beside foretells better.
+        small. The table has ``model, elpd, difference, std_error, largest_k, refitted, untrusted``; a difference above
+        0 means that the model beside foretells better.
 
     Notes
     -----
@@ -99,17 +103,18 @@ def leave_one_out(result: Result, *, seed: int = 0) -> CheckResult:
         return not_applicable(_NAME, held)
     question, model = held.question, held.model
     whole = left_out_densities(model, held.posterior, seed)
-    rows = [_row("as fitted", whole, whole, held.posterior)]
+    rows = [_row("as fitted", whole, whole)]
     words, failed = [], False
     for name, other in _others(model, question.treatment):
         try:
             posterior = run(other, "laplace", draws=_DRAWS, seed=derive_seed(seed, _NAME, name) % 2**32)
+            arrived(posterior, name)
         except EstimationError as error:
             rows.append({"model": name})
             words.append(f"{name}: no fit ({error.title})")
             continue
         found = left_out_densities(other, posterior, seed)
-        rows.append(_row(name, found, whole, posterior))
+        rows.append(_row(name, found, whole))
         gap, spread = _difference(found, whole)
         clear = abs(gap) > max(_SMALL, 2 * spread)
         words.append(_say(name, gap, spread, clear=clear))
@@ -169,7 +174,7 @@ def left_out_densities(model: LatentModel, posterior: Posterior, seed: int = 0) 
         if found is not None:
             elpd[i], k[i] = found, math.nan
             refitted += 1
-    return LeaveOneOut(elpd, k, refitted)
+    return LeaveOneOut(elpd, k, refitted, draws)
 
 
 def _refitted(model: LatentModel, i: int, seed: int) -> float | None:
@@ -190,7 +195,7 @@ def _refitted(model: LatentModel, i: int, seed: int) -> float | None:
     return float(np.logaddexp.reduce(density) - math.log(len(density)))
 
 
-def _row(name: str, found: LeaveOneOut, whole: LeaveOneOut, posterior: Posterior) -> dict[str, object]:
+def _row(name: str, found: LeaveOneOut, whole: LeaveOneOut) -> dict[str, object]:
     gap, error = (math.nan, math.nan) if found is whole else _difference(found, whole)
     weighed = found.k[~np.isnan(found.k)]
     return {
@@ -200,7 +205,7 @@ def _row(name: str, found: LeaveOneOut, whole: LeaveOneOut, posterior: Posterior
         "std_error": error,
         "largest_k": float(weighed.max()) if len(weighed) else math.nan,
         "refitted": found.refitted,
-        "untrusted": found.untrusted(posterior.size),
+        "untrusted": found.untrusted,
     }
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from svmodel.bayes.chances import chance
 from svmodel.checkresult import CheckResult
 from svmodel.checks._posterior import fitted_of, log_ratio
 from svmodel.checks._words import change, not_applicable
@@ -95,7 +96,7 @@ def prior_predictive(result: Result, *, seed: int = 0) -> CheckResult:
         ends = [change(float(np.exp(v)), "rate_ratio") for v in np.quantile(ratio, [0.025, 0.975])]
         head += (
             f"Of the average effect they expect {ends[0]} to {ends[1]}, and any reduction with a probability of "
-            f"{np.mean(ratio < 0):.0%}."
+            f"{chance(float(np.mean(ratio < 0)))}."
         )
     faults = []
     if outside:

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from svmodel.bayes.chances import chance
 from svmodel.bayes.ratio_prior import NAMED, RatioPrior, ratio_prior
 from svmodel.checkresult import CheckResult, Status
-from svmodel.checks._posterior import fitted_of, held_at_once, log_likelihood, log_ratio, quick, share_words, thin
+from svmodel.checks._posterior import fitted_of, held_at_once, log_likelihood, log_ratio, quick, thin
 from svmodel.checks._words import change, not_applicable, why_refused
 from svmodel.errors import UserError
+from svmodel.numerics.latent.priors import Beta, GammaPrecision
 from svmodel.numerics.latent.structures import Fixed
 from svmodel.numerics.pareto_smoothing import trusted_below
 from svmodel.numerics.power_scaling import SENSITIVE, power_scaling_sensitivity
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from svmodel.bayes.answer import Fitted
+    from svmodel.numerics.latent.priors import HyperPrior
     from svmodel.result import Result
 
     Floats = NDArray[np.float64]
@@ -61,7 +64,8 @@ def prior_sensitivity(result: Result, *, seed: int = 0) -> CheckResult:
     the average log rate ratio moves (Kallioinen, Paananen, Buerkner and Vehtari 2024, *Statistics and Computing*
     34:57). Above 0.05 it matters. Belief and likelihood both above: they contradict each other. Belief above and
     likelihood below: the data say little, and the belief decides. ``other priors`` are those of the standard deviations
-    and of the coefficients; priors of effects given their standard deviations belong to the model and are not scaled.
+    (each as it is written: of a precision where it is one of a precision) and of the coefficients; priors of effects
+    given their standard deviations belong to the model and are not scaled.
     """
     del seed
     held = fitted_of(result)
@@ -73,7 +77,7 @@ def prior_sensitivity(result: Result, *, seed: int = 0) -> CheckResult:
     for component, (sensitivity, k) in pulls.items():
         rows.append({"row": component, "sensitivity": sensitivity, "pareto_k": k})
     table = pd.DataFrame(rows).reindex(columns=_COLUMNS)
-    status, words = _judge(table.set_index("row"), pulls)
+    status, words = _judge(table.set_index("row"), pulls, trusted_below(_size(held)))
     return CheckResult(_NAME, status, words, table)
 
 
@@ -96,9 +100,8 @@ def power_scaling(held: Fitted) -> dict[str, tuple[float, float]]:
 
     A component that the model has not is left out; nothing is returned for a model without a term for the effect.
     """
-    question, model, posterior = held.question, held.model, held.posterior
-    size = held_at_once(int(model.known.sum()), _DRAWS)
-    effects, hyper = thin(posterior.effects, size), thin(posterior.hyper, size)
+    question, model = held.question, held.model
+    effects, hyper = _thinned(held)
     draws = log_ratio(question, effects)
     if not np.ptp(draws) > 0:
         return {}
@@ -116,15 +119,29 @@ def power_scaling(held: Fitted) -> dict[str, tuple[float, float]]:
     return {name: power_scaling_sensitivity(draws, part) for name, part in parts.items() if np.ptp(part) > 0}
 
 
-def _log_prior(prior: Any, values: Floats) -> Floats:
-    """Return the log density of a hyperparameter's prior at draws of it, on the scale that engines know."""
-    low = getattr(prior, "low", None)
-    if low is None:
-        u = np.log(np.maximum(values, 1e-300))
+def _thinned(held: Fitted) -> tuple[dict[str, Floats], dict[str, Floats]]:
+    size = held_at_once(int(held.model.known.sum()), _DRAWS)
+    return thin(held.posterior.effects, size), thin(held.posterior.hyper, size)
+
+
+def _size(held: Fitted) -> int:
+    """Return how many draws are weighted."""
+    return len(next(iter(_thinned(held)[0].values())))
+
+
+def _log_prior(prior: HyperPrior, values: Floats) -> Floats:
+    """Return the log density of a hyperparameter's prior at draws of it, up to a constant, on its own scale.
+
+    That is the scale on which the prior is written: engines' log standard deviations and log odds have a Jacobian in
+    their density, which is no belief and must not be scaled.
+    """
+    if isinstance(prior, Beta):
+        share = np.clip((values - prior.low) / (1 - prior.low), 1e-12, 1 - 1e-12)
+        u, jacobian = np.log(share / (1 - share)), np.log(share * (1 - share))
     else:
-        share = np.clip((values - low) / (1 - low), 1e-12, 1 - 1e-12)
-        u = np.log(share / (1 - share))
-    return np.array([prior.log_density(float(v)) for v in u])
+        u = np.log(np.maximum(values, 1e-300))
+        jacobian = -2 * u if isinstance(prior, GammaPrecision) else u
+    return np.array([prior.log_density(float(v)) for v in u]) - jacobian
 
 
 def _takes_beliefs(result: Result) -> bool:
@@ -134,7 +151,7 @@ def _takes_beliefs(result: Result) -> bool:
 
 def _belief_of(result: Result) -> RatioPrior | None:
     given = getattr(result.estimator, "prior", None)
-    return ratio_prior(given) if isinstance(given, str | RatioPrior) else None
+    return None if given is None else ratio_prior(given)
 
 
 def _under(result: Result, name: str) -> dict[str, object]:
@@ -156,14 +173,14 @@ def _summary(row: str, belief: RatioPrior | None, found: Result) -> dict[str, ob
     return out
 
 
-def _judge(table: pd.DataFrame, pulls: dict[str, tuple[float, float]]) -> tuple[Status, str]:
+def _judge(table: pd.DataFrame, pulls: dict[str, tuple[float, float]], trusted: float) -> tuple[Status, str]:
     words: list[str] = []
     status: Status = "passed"
     tried = [n for n in (*_HELD, "flat") if n in table.index and not math.isnan(table.loc[n, "estimate"])]
     if tried:
         said = [
             f"{n} {change(table.loc[n, 'estimate'], 'rate_ratio')} (probability of a reduction "
-            f"{share_words(table.loc[n, 'prob_reduction'])})"
+            f"{chance(table.loc[n, 'prob_reduction'])})"
             for n in tried
         ]
         words.append(f"The effect by what is believed beforehand: {', '.join(said)}.")
@@ -180,7 +197,7 @@ def _judge(table: pd.DataFrame, pulls: dict[str, tuple[float, float]]) -> tuple[
     else:
         status = "informative"
         words.append("The model takes no other belief about the effect, so that none was tried.")
-    diagnosis, how = _diagnosis(pulls)
+    diagnosis, how = _diagnosis(pulls, trusted)
     if diagnosis == "conflict":
         status = "failed"
     elif diagnosis in ("weak", "untrusted") and status == "passed":
@@ -188,14 +205,14 @@ def _judge(table: pd.DataFrame, pulls: dict[str, tuple[float, float]]) -> tuple[
     return status, " ".join([*words, how])
 
 
-def _diagnosis(pulls: dict[str, tuple[float, float]]) -> tuple[str, str]:
-    """Return what power-scaling finds, as a word and as a sentence."""
+def _diagnosis(pulls: dict[str, tuple[float, float]], trusted: float) -> tuple[str, str]:
+    """Return what power-scaling finds, as a word and as a sentence; `trusted` is the largest Pareto k to go by."""
     if not pulls:
         return "none", "The model has no term for the effect, so that there is no belief to weigh."
     belief, k = pulls.get("belief", (0.0, -math.inf))
     likelihood, k_likelihood = pulls.get("likelihood", (0.0, -math.inf))
     numbers = f"(sensitivity to the belief {belief:.2f}, to the data {likelihood:.2f}; above {SENSITIVE} it matters)"
-    if max(k, k_likelihood) > trusted_below(_DRAWS):
+    if max(k, k_likelihood) > trusted:
         return "untrusted", f"How far belief and data pull cannot be told by weights {numbers}."
     if belief > SENSITIVE and likelihood > SENSITIVE:
         return "conflict", (

@@ -1,9 +1,11 @@
 """Checks of Bayesian results: on panels whose faults are known, and against plain versions."""
 
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from svmodel import checks, simulate
 from svmodel.bayes import HierarchicalDiD, RatioPrior
@@ -11,12 +13,13 @@ from svmodel.bayes.engines import run
 from svmodel.bayes.posterior import Convergence
 from svmodel.checks.convergence import convergence
 from svmodel.checks.engine_agreement import engine_agreement
-from svmodel.checks.leave_one_out import leave_one_out, left_out_densities
+from svmodel.checks.leave_one_out import LeaveOneOut, leave_one_out, left_out_densities
 from svmodel.checks.posterior_predictive import posterior_predictive
 from svmodel.checks.prior_predictive import prior_predictive
-from svmodel.checks.prior_sensitivity import power_scaling, prior_sensitivity
+from svmodel.checks.prior_sensitivity import _log_prior, power_scaling, prior_sensitivity
 from svmodel.did.twfe import TwoWayFixedEffects
 from svmodel.errors import DataError
+from svmodel.numerics.latent.priors import Beta, Exponential, GammaPrecision, HalfNormal
 
 WORKFLOW = ("prior_predictive", "convergence", "engine_agreement", "posterior_predictive", "leave_one_out")
 
@@ -240,6 +243,29 @@ def test_leave_one_out_prefers_the_law_that_made_the_counts():
     assert table["difference"]["Poisson"] < -2 * table["std_error"]["Poisson"]
 
 
+def test_a_model_beside_that_has_not_converged_foretells_nothing(monkeypatch, result):
+    module = sys.modules[leave_one_out.__module__]
+    plain = module.run
+
+    def lost(model, *given, **choices):
+        posterior = plain(model, *given, **choices)
+        if model.family != "poisson":
+            return posterior
+        return replace(posterior, convergence=replace(posterior.convergence, effective_points=2.0))
+
+    monkeypatch.setattr(module, "run", lost)
+    found = leave_one_out(result)
+    assert "Poisson: no fit" in found.text
+    assert np.isnan(found.table.set_index("model")["elpd"]["Poisson"])
+
+
+def test_weights_are_trusted_by_the_number_of_draws_that_were_weighted():
+    k = np.array([0.4, 0.55, 0.65, 0.72, np.nan])
+    untrusted = [LeaveOneOut(np.zeros(5), k, 1, draws).untrusted for draws in (100, 500, 4000)]
+    # 1 - 1 / log10 S is 0.5 for 100 draws and 0.63 for 500; 0.7 is the most
+    assert untrusted == [3, 2, 1]
+
+
 def test_leave_one_out_sees_a_large_effect_and_no_small_one():
     gaps = [
         leave_one_out(fitted(5, effect=e, mean=20, dispersion=0.05)).table.set_index("model")["difference"]
@@ -285,6 +311,30 @@ def test_the_beliefs_shown_are_what_refits_give(result):
     assert abs(distance["sceptical"]) < abs(distance["neutral"]) < abs(distance["flat"])
 
 
+def test_a_belief_given_by_its_numbers_is_shown_with_its_limits():
+    found = prior_sensitivity(fitted(model={"prior": {"median": 0.9, "sd": 0.2}})).table.set_index("row")
+    limits = found.loc["as fitted", ["prior_low", "prior_high"]].astype(float)
+    assert tuple(limits) == pytest.approx(RatioPrior(0.9, 0.2).limits)
+
+
+@pytest.mark.parametrize(
+    ("prior", "written"),
+    [
+        (HalfNormal(0.4), lambda h: stats.halfnorm.logpdf(h, scale=0.4)),
+        (Exponential(3.0), lambda h: stats.expon.logpdf(h, scale=1 / 3)),
+        (GammaPrecision(2.0, 0.1), lambda h: stats.gamma.logpdf(h**-2.0, 2.0, scale=10.0)),
+        (Beta(2.0, 3.0), lambda h: stats.beta.logpdf(h, 2.0, 3.0)),
+        (Beta(2.0, 2.0, low=-1.0), lambda h: stats.beta.logpdf((h + 1) / 2, 2.0, 2.0)),
+    ],
+    ids=lambda v: repr(v) if not callable(v) else "",
+)
+def test_priors_are_scaled_as_they_are_written(prior, written):
+    """Up to a constant: without the Jacobian of the scale that engines know."""
+    h = np.linspace(0.05, 0.95, 7)
+    gap = _log_prior(prior, h) - written(h)
+    np.testing.assert_allclose(gap, gap[0], atol=1e-9)
+
+
 def test_power_scaling_agrees_with_fits_under_another_power():
     """A normal belief raised to a power is a normal belief with another s.d.: that can be refitted."""
     belief = RatioPrior(0.9, 0.15)
@@ -295,13 +345,12 @@ def test_power_scaling_agrees_with_fits_under_another_power():
     from svmodel.bayes.answer import Fitted
 
     sensitivity = power_scaling(Fitted(question, posterior))["belief"][0]
-    # moments of the refits, and from them the distance between two normal laws by integration
-    from scipy import stats as laws
 
+    # moments of the refits, and from them the distance between two normal laws by integration
     def law(power):
         scaled = replace(base, prior=RatioPrior(0.9, 0.15 / np.sqrt(power)))
         draws = run(scaled.ask(arrays).model, "laplace", draws=4000, seed=1).effects["effect"][:, 0]
-        return laws.norm(draws.mean(), draws.std())
+        return stats.norm(draws.mean(), draws.std())
 
     def distance(a, b, sign):
         x = sign * np.linspace(a.mean() - 3.5 * a.std(), a.mean() + 3.5 * a.std(), 20_001)
@@ -349,7 +398,7 @@ def test_negative_controls_take_tail_areas_for_p_values():
     effect = result.effect()
     assert np.isnan(effect.p_value)
     assert tail_area(effect) == pytest.approx(2 * min(effect.prob_reduction, 1 - effect.prob_reduction))
-    assert evidence(effect) == "probability of fewer over 99%"
+    assert evidence(effect) == "probability of fewer: more than 99%"
     assert tail_area(replace(effect, p_value=0.2)) == 0.2
 
 
