@@ -166,20 +166,22 @@ def pairs(estimator: Any, result: Result, held: Fitted, laplace: Posterior, nuts
     arrays, level = result.design.arrays, float(estimator.level)
     chains = int(nuts.details.get("chains", 1))
     a, b = (held.question.cells(p, arrays, level) for p in (laplace, nuts))
-    yield Pair("average effect", _effect(a, None), _effect(b, None), chains, level)
+    yield Pair("average effect", *_effects(a, b, None), chains, level)
     for i in np.unique(a.area):
-        which = a.area == i
-        yield Pair(f"effect in {arrays.areas[i]}", _effect(a, which), _effect(b, which), chains, level)
+        yield Pair(f"effect in {a.arrays.areas[i]}", *_effects(a, b, a.area == i), chains, level)
     for name in held.model.hypers:
         yield Pair(name, np.asarray(laplace.hyper[name]), np.asarray(nuts.hyper[name]), chains, level)
 
 
-def _effect(cells: TreatedCells, which: NDArray[np.bool_] | None) -> Floats:
-    """Return draws of the log rate ratio of some cells, or of the mean difference where the outcome is a measure."""
-    both, none = cells.summed(which)
-    if cells.counts:
-        return np.asarray(np.log(both) - np.log(none))
-    return np.asarray((both - none) / (len(cells.area) if which is None else which.sum()))
+def _effects(a: TreatedCells, b: TreatedCells, which: NDArray[np.bool_] | None) -> list[Floats]:
+    """Return either engine's draws of the log rate ratio of some cells; of the mean difference where there is none.
+
+    A measure has none, and neither have counts where some draw has no event with or without the intervention.
+    """
+    sums = [cells.summed(which) for cells in (a, b)]
+    if a.counts and all((s > 0).all() for pair in sums for s in pair):
+        return [np.log(both) - np.log(none) for both, none in sums]
+    return [(both - none) / a.size(which) for both, none in sums]
 
 
 def _said(compared: list[Pair]) -> str:

@@ -3,10 +3,12 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
+import svmodel as sv
 from svmodel import simulate
-from svmodel.bayes import HierarchicalDiD, agreement
+from svmodel.bayes import HierarchicalDiD, StructuralCounterfactual, agreement
 from svmodel.bayes.agreement import Pair, compare_engines
 from svmodel.errors import EstimationError
 from svmodel.result import Result
@@ -48,7 +50,7 @@ def test_a_wrong_engine_fails(result, monkeypatch, shift, stretch):
     posterior = result.posterior.posterior
     effect = posterior.effects["effect"]
     sd = float(result.draws.std())
-    moved = {**posterior.effects, "effect": effect + shift * sd, "effect_own": posterior.effects["effect_own"]}
+    moved = {**posterior.effects, "effect": effect + shift * sd}
     if stretch != 1:
         moved = {name: values.mean(axis=0) + stretch * (values - values.mean(axis=0)) for name, values in moved.items()}
     other = replace(posterior, engine="nuts", effects=moved, details={"chains": 4})
@@ -83,3 +85,23 @@ def test_monte_carlo_error_is_what_repetition_shows():
     assert abs(w.std() - 1) < 0.15
     assert abs(z.mean()) < 0.2
     assert abs(w.mean()) < 0.2
+
+
+def test_counts_that_may_be_none_are_compared_by_their_difference(monkeypatch):
+    """A ratio to nothing has no logarithm; events have a difference all the same."""
+    counts = np.random.default_rng(4).poisson(1.0, (5, 48))
+    months = pd.period_range("2018-01", periods=48, freq="M").astype(str)
+    frame = pd.DataFrame({"area": np.repeat(list("ABCDE"), 48), "month": np.tile(months, 5), "n": counts.ravel()})
+    panel = sv.Panel.from_frame(frame, area="area", period="month", counts=["n"])
+    design = sv.Design(panel, outcome="n", intervention=sv.Intervention("patrols", {"C": months[-1]}))
+    estimator = StructuralCounterfactual(draws=400)
+    result = estimator.fit(design, seed=1)
+    own = result.posterior.posterior
+    monkeypatch.setattr(agreement, "run", lambda *a, **k: replace(own, engine="nuts", details={"chains": 4}))
+    found = compare_engines(estimator, result)
+    assert found.status == "passed"
+    # the third area of the design is the only series
+    assert list(found.table["quantity"][:2]) == ["average effect", "effect in C"]
+    first = found.table.set_index("quantity").loc["average effect"]
+    assert first["laplace_mean"] == pytest.approx(result.event_draws.mean())
+    assert first["sd_ratio"] == 1.0
