@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["ALL_TREATED", "TreatedCells", "path", "reporting_areas", "sum_rows", "term_rows"]
+__all__ = ["ALL_TREATED", "TreatedCells", "path", "ratio", "reporting_areas", "sum_rows", "summary", "term_rows"]
 
 ALL_TREATED = "all treated"
 
@@ -80,7 +80,7 @@ class TreatedCells:
         if (both > 0).all() and (none > 0).all():
             return np.log(both) - np.log(none)
         with np.errstate(divide="ignore"):
-            return np.log(_ratio(both, none))
+            return np.log(ratio(both, none))
 
     @property
     def difference(self) -> Floats:
@@ -115,13 +115,19 @@ class TreatedCells:
         )
 
 
-def _ratio(with_it: Floats, without: Floats) -> Floats:
-    """Return the ratio; infinite where none would have been and there were some, 1 where there were none either."""
+def ratio(with_it: Floats, without: Floats) -> Floats:
+    """Return the ratio; infinite where none would have been and there were some, 1 where there were none either.
+
+    NaN where no draw has an event with or without the intervention: of a ratio of nothing to nothing nothing is known.
+    """
     some = without > 0
+    if not (some.any() or with_it.any()):
+        return np.full(len(with_it), np.nan)
     return np.where(some, with_it / np.where(some, without, 1.0), np.where(with_it > 0, np.inf, 1.0))
 
 
-def _summary(draws: Floats, level: float) -> dict[str, float]:
+def summary(draws: Floats, level: float) -> dict[str, float]:
+    """Return median, standard deviation and limits of draws, some of which may be infinite."""
     ends = [0.5 - level / 2, 0.5, 0.5 + level / 2]
     if not np.isfinite(draws).all():
         low, middle, high = np.quantile(draws, ends, method="inverted_cdf")
@@ -172,16 +178,16 @@ def sum_rows(
         "term": term,
         "level": level,
         "p_value": math.nan,
-        "prob_reduction": float(np.mean(difference < 0)),
+        "prob_reduction": float(np.mean(difference < 0)) if with_it.any() or without.any() else math.nan,
         **which,
     }
-    per_cell = {"scale": "difference", **_summary(difference / cells, level), **shared}
+    per_cell = {"scale": "difference", **summary(difference / cells, level), **shared}
     if not counts:
         return [per_cell]
-    out = [{"scale": "rate_ratio", **_summary(_ratio(with_it, without), level), **shared}]
+    out = [{"scale": "rate_ratio", **summary(ratio(with_it, without), level), **shared}]
     if exposure:
-        out.append({"scale": "per_100k", **_summary(difference / exposure * 1e5, level), **shared})
-    return [*out, {"scale": "events", **_summary(difference, level), **shared}, per_cell]
+        out.append({"scale": "per_100k", **summary(difference / exposure * 1e5, level), **shared})
+    return [*out, {"scale": "events", **summary(difference, level), **shared}, per_cell]
 
 
 def reporting_areas(

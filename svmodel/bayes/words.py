@@ -9,6 +9,7 @@ import numpy as np
 from svmodel import periods as period_words
 from svmodel.bayes.chances import chance
 from svmodel.bayes.ratio_prior import RatioPrior, ratio_prior
+from svmodel.bayes.rows import ratio, summary
 
 if TYPE_CHECKING:
     from svmodel.bayes.answer import Question
@@ -103,16 +104,16 @@ def shrinkage(cells: TreatedCells) -> list[dict[str, Any]]:
         which = cells.area == i
         both, none = cells.summed(which)
         observed, expected = float(arrays.y[i, cells.time[which]].sum()), float(np.median(none))
-        low, middle, high = np.quantile(both / none, [0.5 - cells.level / 2, 0.5, 0.5 + cells.level / 2])
+        pooled = summary(ratio(both, none), cells.level)
         out.append(
             {
                 "area": arrays.areas[i],
                 "observed": observed,
                 "expected": expected,
                 "raw": observed / expected if expected > 0 else float("nan"),
-                "pooled": float(middle),
-                "low": float(low),
-                "high": float(high),
+                "pooled": pooled["estimate"],
+                "low": pooled["conf_low"],
+                "high": pooled["conf_high"],
             }
         )
     return out

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import svmodel as sv
 from svmodel import simulate
 from svmodel.bayes import PyMCModel
 from svmodel.bayes.nuts import settled_imports
@@ -134,6 +135,24 @@ def test_each_area_has_its_ratio(design):
     found = PyMCModel(built, log_ratio="effect", draws=2000, tune=300).fit(design, seed=1)
     rows = found.estimates.query("term == 'area' and scale == 'rate_ratio'")
     np.testing.assert_allclose(np.log(rows["estimate"]), [-2.0, 0.0, 2.0], atol=0.01)
+
+
+def test_an_area_without_an_event_has_no_ratio_of_observed_to_observed(design):
+    """What was to be expected is observed over ratio: of nothing that is nothing, and not a ratio of one."""
+    y, treated = design.arrays.y.copy(), design.arrays.treated
+    first = int(np.flatnonzero(treated.any(axis=1))[0])
+    y[first, treated[first]] = 0
+    frame = design.panel.to_frame().assign(violence=y.astype(int).ravel())
+    area, month = frame.columns[:2]
+    panel = sv.Panel.from_frame(frame, area=area, period=month, counts=["violence"], exposures=["population"])
+    spoilt = sv.Design(panel, outcome="violence", intervention=design.intervention)
+    found = PyMCModel(of_shape(), log_ratio="effect", draws=2000, tune=300).fit(spoilt, seed=1)
+    rows = found.estimates.query("term == 'area' and scale == 'rate_ratio'").set_index("area")
+    empty = rows.loc[design.arrays.areas[first]]
+    assert empty[["estimate", "conf_low", "conf_high", "prob_reduction"]].isna().all()
+    assert rows.drop(index=design.arrays.areas[first])["estimate"].notna().all()
+    (shrunken,) = [s for s in found.diagnostics["shrinkage"] if s["area"] == design.arrays.areas[first]]
+    assert np.isnan(shrunken["pooled"])
 
 
 def test_a_fit_that_does_not_converge_is_refused(design):

@@ -185,6 +185,15 @@ def test_series_by_start_and_areas_by_themselves():
     assert sorted(each.tidy().query("term == 'area'")["area"].unique()) == ["A", "C0"]
 
 
+def test_a_ratio_of_nothing_to_nothing_is_not_known():
+    (ratio, events, _) = sum_rows("area", np.zeros(100), np.zeros(100), 4.0, None)
+    assert np.isnan([ratio[k] for k in ("estimate", "conf_low", "conf_high", "prob_reduction")]).all()
+    assert (events["estimate"], events["conf_low"], events["conf_high"]) == (0.0, 0.0, 0.0)
+    # where some draws have an event, those that have none say that nothing changed
+    (some, *_) = sum_rows("area", np.zeros(100), np.r_[np.zeros(90), np.ones(10)], 4.0, None)
+    assert (some["estimate"], some["prob_reduction"]) == (1.0, 0.1)
+
+
 @pytest.mark.parametrize("family", ["negative_binomial", "gaussian"])
 def test_controls_in_which_nothing_ever_happened_are_none(family):
     rows = counts(np.random.default_rng(14), controls=3)

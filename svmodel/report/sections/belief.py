@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from svmodel.bayes.of_area import sums_of
+from svmodel.bayes.rows import ratio
 from svmodel.errors import EstimationError
 from svmodel.present import plots, prose, protected
 from svmodel.present.posterior_words import chance, is_posterior, prior_and_posterior
@@ -88,8 +89,9 @@ def _probabilities(view: AreaView, outcome: OutcomeSpec, label: str) -> list[Blo
         except EstimationError:
             pass  # the method sums areas, and has none of this place; the column of all areas stands alone
         else:
-            part = f"{view.place}" if view.area in view.starts else f"Treated areas of {view.place}"
-            columns.append((part, (np.log(with_it) - np.log(without), None)))
+            part = view.place if view.area in view.starts else f"Treated areas of {view.place}"
+            with np.errstate(divide="ignore"):
+                columns.append((part, (np.log(ratio(with_it, without)), None)))
     if result.draws is not None and getattr(result.estimator, "scale", "") == "log_rate_ratio":
         columns.append(("All treated areas", (np.asarray(result.draws), result.event_draws)))
     if not columns:
