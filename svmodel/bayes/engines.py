@@ -48,7 +48,10 @@ def run(model: LatentModel, engine: str = "laplace", *, draws: int = 4000, seed:
             try:
                 nested = integrate(model.problem, seed=seed)
             except ModeError as error:
-                raise EstimationError(f"the nested Laplace approximation failed: {error}") from error
+                raise EstimationError(
+                    f"the nested Laplace approximation failed: {error}. Look at the data for counts that cannot be, "
+                    "and at the priors for scales that are far off"
+                ) from error
             return from_nested(nested, model, draws=draws, seed=seed)
     if engine == "nuts":
         from svmodel.bayes.nuts import sample

@@ -226,7 +226,8 @@ class SmallAreaTrend:
             fix = did_you_mean(str(outcome), panel.counts)
             problems.add(f"{outcome!r} is no count of the panel", fix=fix, rule="unknown_outcome")
         if exposure is None:
-            problems.add("a rate needs an exposure", fix=f"The panel has {shorten(people)}.", rule="no_exposure")
+            has = f"The panel has {shorten(people)}." if people else "The panel has none: add one."
+            problems.add("a rate needs an exposure", fix=has, rule="no_exposure")
         elif exposure not in people:
             fix = did_you_mean(exposure, people)
             problems.add(f"{exposure!r} is no exposure of the panel", fix=fix, rule="unknown_exposure")

@@ -249,6 +249,19 @@ def test_nothing_to_smooth_is_refused():
         SmallAreaTrend(family="binomial").fit(panel, "y", exposure="people", neighbours=NEIGHBOURS)
 
 
+def test_a_panel_without_exposures_and_counts_beyond_reason_are_told_what_to_do():
+    panel, _ = a_panel()
+    frame = panel.to_frame()
+    area, period = frame.columns[:2]
+    bare = sv.Panel.from_frame(frame[[area, period, "y"]], area=area, period=period, counts=["y"])
+    with pytest.raises(DesignError, match="The panel has none: add one"):
+        SmallAreaTrend().fit(bare, "y")
+    wild = frame.assign(y=frame["y"].astype(float) * 1e13)
+    wild = sv.Panel.from_frame(wild, area=area, period=period, counts=["y"], exposures=["people"])
+    with pytest.raises(EstimationError, match="Look at the data for counts that cannot be"):
+        SmallAreaTrend().fit(wild, "y", exposure="people")
+
+
 def test_a_fit_that_has_not_converged_is_refused(monkeypatch):
     from svmodel.bayes import posterior
 

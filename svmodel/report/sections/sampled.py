@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from typing import TYPE_CHECKING, Any
 
 from svmodel.present import prose
@@ -18,7 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["HYPERPARAMETERS", "blocks"]
 
-#: What a hyperparameter spreads, for readers. All are on the log scale: 0.1 is about 10% either way.
+#: What a hyperparameter spreads, for readers. Spreads are on the log scale; those of a Gaussian model are in standard
+#: deviations of the series.
 HYPERPARAMETERS = {
     "area_sd": "Spread of areas about their common level",
     "area_share": "Share of that variance that follows borders",
@@ -26,14 +26,12 @@ HYPERPARAMETERS = {
     "effect_sd": "Spread of areas' effects about their mean",
     "horizon_sd": "Step of the effect from one period since the start to the next",
     "overdispersion": "Shock that each count meets",
-    "trend_sd": "Step of the trend",
-    "season_sd": "Spread of the season",
+    "season_sd": "Step of the season from one period of the year to the next",
     "shock_sd": "Size of shocks that last",
     "persistence": "Share of a shock that is left a period later",
     "level_sd": "Step of the level from one period to the next",
-    "common_sd": "Spread of what the controls share",
-    "control_sd": "Spread of single controls",
-    "noise_sd": "Noise of the series, as a multiple of what is usual",
+    "control_sd": "Spread of the coefficients of single controls",
+    "noise_sd": "Noise of the series",
 }
 _ENGINES = {
     "laplace": (
@@ -64,12 +62,11 @@ def _arrived(held: Mapping[str, Any]) -> str:
     said = f"{prose.count(float(draws))} draws" if isinstance(draws, int | float) else "Draws"
     if held["engine"] == "laplace":
         points = float(c["effective_points"])
-        worth = f"{prose.count(points)} of them" if math.isfinite(points) else "nothing but fixed spreads"
+        if not math.isfinite(points):
+            return f"{said}. The model has no spreads to integrate over."
         return (
-            f"{said}. The weights of the sets of spreads are worth {worth}; the largest has "
+            f"{said}. The weights of the sets of spreads are worth {prose.count(points)} of them; the largest has "
             f"{prose.percent(100 * float(c['largest_weight']))} of the weight."
-            if math.isfinite(points)
-            else f"{said}. The model has no spreads to integrate over."
         )
     return (
         f"{said}. R-hat is at most {prose.number(float(c['r_hat']), 3)}; the draws are worth at least "
@@ -85,9 +82,12 @@ def _priors(view: AreaView, label: str, held: Mapping[str, Any]) -> Table:
         rows.append(("Average rate ratio", prose.sentence(str(prior["text"])).rstrip("."), _numbers(after)))
     for name, one in held.get("hyperparameters", {}).items():
         rows.append((_called(name), prose.sentence(str(one["prior"])).rstrip("."), _numbers(one)))
+    unit = "of logarithms: 0.1 is about 10% either way."
+    if "noise_sd" in held.get("hyperparameters", {}):
+        unit = "on a scale on which the series has a standard deviation of 1 before the start."
     note = (
-        "After the data: median, and the limits that hold 95% of the probability. Spreads are standard deviations of "
-        "logarithms: 0.1 is about 10% either way."
+        "After the data: median, and the limits that hold 95% of the probability. Spreads are standard deviations "
+        f"{unit}"
     )
     caption = f"What was believed before and after the data, {prose.outcome_name(view.headline.label)}, "
     caption += view.method_name(label)
@@ -95,16 +95,14 @@ def _priors(view: AreaView, label: str, held: Mapping[str, Any]) -> Table:
 
 
 def _called(name: str) -> str:
-    """Return a hyperparameter's words; those of one of several series or terms carry its number.
+    """Return a hyperparameter's words; its name where it has none.
 
     Examples
     --------
-    >>> _called("effect_sd"), _called("shock_sd_2"), _called("odd_name")
-    ("Spread of areas' effects about their mean", 'Size of shocks that last (2)', 'Odd name')
+    >>> _called("effect_sd"), _called("odd_name")
+    ("Spread of areas' effects about their mean", 'Odd name')
     """
-    found = re.fullmatch(r"(.+?)_(\d+)", name)
-    stem, number = (found[1], f" ({found[2]})") if found else (name, "")
-    return HYPERPARAMETERS.get(stem, stem.replace("_", " ").capitalize()) + number
+    return HYPERPARAMETERS.get(name, name.replace("_", " ").capitalize())
 
 
 def _numbers(one: Mapping[str, Any]) -> str:
