@@ -128,7 +128,7 @@ class Kind:
     panel: dict[str, Any]
     cohorts: tuple[tuple[int, int], ...] = ((18, 20),)
     estimator: HierarchicalDiD = field(default_factory=lambda: HierarchicalDiD(draws=2000))
-    #: A fit that costs so many times as much has so many times fewer panels.
+    #: So many times fewer panels: where a fit is dear, or where it only has to be seen how wrong the model is.
     cost: int = 1
 
     def simulate(self, effect: float, seed: int) -> simulate.Simulation:
@@ -154,14 +154,14 @@ KINDS = (
     Kind("3 treated", True, {}, ((18, 3),)),
     Kind("20 treated, half an event a month", True, {"mean": 0.5}),
     Kind("6 treated, half an event a month", True, {"mean": 0.5}, ((18, 6),)),
-    Kind("20 treated, shocks of areas that last", False, LASTING),
-    Kind("6 treated, shocks of areas that last", False, LASTING, ((18, 6),)),
-    Kind("20 treated, the same, lasting_shocks=6", True, LASTING, estimator=SIX, cost=5),
-    Kind("6 treated, the same, lasting_shocks=6", True, LASTING, ((18, 6),), SIX, cost=5),
-    Kind("20 treated, no shocks, lasting_shocks=6", True, {}, estimator=SIX, cost=5),
-    Kind("20 treated, effect builds up over a year, three starts", False, {"build_up": 12}, STAGGERED),
-    Kind("20 treated, a fifth more next door", False, {"spillover": 1.2}),
-    Kind("20 treated, a tenth less next door", False, {"spillover": 0.9}),
+    Kind("20 treated, shocks of areas that last", False, LASTING, cost=2),
+    Kind("6 treated, shocks of areas that last", False, LASTING, ((18, 6),), cost=2),
+    Kind("20 treated, the same, lasting_shocks=6", True, LASTING, estimator=SIX, cost=8),
+    Kind("6 treated, the same, lasting_shocks=6", True, LASTING, ((18, 6),), SIX, cost=8),
+    Kind("20 treated, no shocks, lasting_shocks=6", True, {}, estimator=SIX, cost=8),
+    Kind("20 treated, effect builds up over a year, three starts", False, {"build_up": 12}, STAGGERED, cost=2),
+    Kind("20 treated, a fifth more next door", False, {"spillover": 1.2}, cost=2),
+    Kind("20 treated, a tenth less next door", False, {"spillover": 0.9}, cost=2),
 )
 EFFECTS = (1.0, 0.8)
 #: Median, and ends of the 95% interval.
