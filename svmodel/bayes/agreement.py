@@ -173,15 +173,15 @@ def pairs(estimator: Any, result: Result, held: Fitted, laplace: Posterior, nuts
         yield Pair(name, np.asarray(laplace.hyper[name]), np.asarray(nuts.hyper[name]), chains, level)
 
 
-def _effects(a: TreatedCells, b: TreatedCells, which: NDArray[np.bool_] | None) -> list[Floats]:
+def _effects(a: TreatedCells, b: TreatedCells, which: NDArray[np.bool_] | None) -> tuple[Floats, Floats]:
     """Return either engine's draws of the log rate ratio of some cells; of the mean difference where there is none.
 
     A measure has none, and neither have counts where some draw has no event with or without the intervention.
     """
-    sums = [cells.summed(which) for cells in (a, b)]
-    if a.counts and all((s > 0).all() for pair in sums for s in pair):
-        return [np.log(both) - np.log(none) for both, none in sums]
-    return [(both - none) / a.size(which) for both, none in sums]
+    (both, none), (others, without) = a.summed(which), b.summed(which)
+    if a.counts and all((s > 0).all() for s in (both, none, others, without)):
+        return np.log(both) - np.log(none), np.log(others) - np.log(without)
+    return (both - none) / a.size(which), (others - without) / b.size(which)
 
 
 def _said(compared: list[Pair]) -> str:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LEAST_BEFORE", "SeriesQuestion", "as_arrays", "find_problems", "only_row", "season_terms", "series_of"]
 
-#: Known periods before the start that a series needs, by periods a year: one round of seasons, or five points.
+#: Known periods before the start that a series needs, by periods a year: a year of months, two of quarters, five years.
 LEAST_BEFORE = {12: 12, 4: 8, 1: 5}
 #: Prior standard deviation of the coefficient of a sine or a cosine, on the log scale.
 _WAVE_SD = 0.3

@@ -19,6 +19,7 @@ from svmodel.design import Design
 from svmodel.errors import DesignError, EstimationError, Problems, did_you_mean, shorten
 from svmodel.numerics.latent.priors import HalfNormal
 from svmodel.numerics.latent.structures import BYM2, CellEffects, Fixed, Independent, RandomWalk
+from svmodel.panel import Panel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from svmodel.numerics.latent.structures import Structure
-    from svmodel.panel import Panel
     from svmodel.periods import PeriodLike
 
     Floats = NDArray[np.float64]
@@ -167,6 +167,8 @@ class SmallAreaTrend:
             window = design.window if window is None else window
             panel = design.panel
             notes.append(f"{design.intervention.name} plays no part: a change that it brings is smoothed as any other.")
+        if not isinstance(panel, Panel):
+            raise DesignError(f"what is smoothed has to be a svmodel.Panel or Design, and is a {type(panel).__name__}")
         self._check(panel, outcome, exposure)
         assert outcome is not None
         assert exposure is not None

@@ -53,7 +53,8 @@ def prior_sensitivity(result: Result, *, seed: int = 0) -> CheckResult:
     CheckResult
         ``failed`` where the belief and the data contradict each other (both pull), or where sceptic and enthusiast
         differ on which way the effect goes; ``informative`` where the belief pulls and the data hardly do, where
-        beliefs differ on whether the interval leaves out no effect, or where the model takes no other belief;
+        beliefs differ on whether the interval leaves out no effect, or where the model takes no other belief or gave
+        no answer under one;
         ``passed`` otherwise. The table has ``row, prior_low, prior_high, estimate, conf_low, conf_high,
         prob_reduction, sensitivity, pareto_k, problem``: a row for each belief (rate ratios; refits by nested Laplace),
         and rows ``belief``, ``other priors`` and ``likelihood`` with the sensitivity to their weight.
@@ -184,7 +185,8 @@ def _judge(table: pd.DataFrame, pulls: dict[str, tuple[float, float]], trusted: 
             for n in tried
         ]
         words.append(f"The effect by what is believed beforehand: {', '.join(said)}.")
-        some = table.loc[[n for n in tried if n in _HELD]]
+        held = [n for n in tried if n in _HELD]
+        some = table.loc[held]
         clear = (some["conf_high"] < 1) | (some["conf_low"] > 1)
         if some["estimate"].min() < 1 < some["estimate"].max():
             status = "failed"
@@ -192,6 +194,10 @@ def _judge(table: pd.DataFrame, pulls: dict[str, tuple[float, float]], trusted: 
         elif clear.any() and not clear.all():
             status = "informative"
             words.append("Whether the interval leaves out no effect depends on the belief.")
+        elif len(held) < len(_HELD):
+            status = "informative"
+            lost = " and ".join(n for n in _HELD if n not in held)
+            words.append(f"Under the belief {lost} there was no answer, so that beliefs cannot be held side by side.")
         else:
             words.append("Sceptic and enthusiast come to the same conclusion.")
     else:

@@ -254,6 +254,8 @@ def test_a_panel_without_exposures_and_counts_beyond_reason_are_told_what_to_do(
     frame = panel.to_frame()
     area, period = frame.columns[:2]
     bare = sv.Panel.from_frame(frame[[area, period, "y"]], area=area, period=period, counts=["y"])
+    with pytest.raises(DesignError, match="or Design, and is a DataFrame"):
+        SmallAreaTrend().fit(frame, "y", exposure="people")
     with pytest.raises(DesignError, match="The panel has none: add one"):
         SmallAreaTrend().fit(bare, "y")
     wild = frame.assign(y=frame["y"].astype(float) * 1e13)

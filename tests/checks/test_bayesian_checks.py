@@ -335,6 +335,18 @@ def test_priors_are_scaled_as_they_are_written(prior, written):
     np.testing.assert_allclose(gap, gap[0], atol=1e-9)
 
 
+def test_beliefs_without_an_answer_agree_with_nobody(monkeypatch, result):
+    """A refit that is refused leaves a row without an estimate; silence is no agreement."""
+    module = sys.modules[prior_sensitivity.__module__]
+    plain = module._under
+    lost = {"row": "sceptical", "problem": "refused"}
+    monkeypatch.setattr(module, "_under", lambda held, name: lost if name == "sceptical" else plain(held, name))
+    found = prior_sensitivity(result)
+    assert "Under the belief sceptical there was no answer" in found.text
+    assert "same conclusion" not in found.text
+    assert found.status == "informative"
+
+
 def test_power_scaling_agrees_with_fits_under_another_power():
     """A normal belief raised to a power is a normal belief with another s.d.: that can be refitted."""
     belief = RatioPrior(0.9, 0.15)
