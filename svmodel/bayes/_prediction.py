@@ -86,8 +86,14 @@ class Prediction(SeriesQuestion):
 
     def cells(self, posterior: Posterior, arrays: DesignArrays, level: float) -> TreatedCells:  # noqa: ARG002
         """Return what was observed in the treated periods, and draws of what would have been."""
+        return self._held(self.predicted(posterior, self.target), level)
+
+    def expected_cells(self, posterior: Posterior, arrays: DesignArrays, level: float) -> TreatedCells:  # noqa: ARG002
+        """Return the same with draws of what was to be expected: the noise of a prediction is no engine's."""
+        return self._held(self.predicted(posterior, self.target, noise=False), level)
+
+    def _held(self, without: Floats, level: float) -> TreatedCells:
         area, time = np.nonzero(self.target)
-        without = self.predicted(posterior, self.target)
         observed = np.broadcast_to(self.arrays.y[area, time], without.shape)
         return TreatedCells(self.arrays, area, time, observed, without, self.counts, level, self.members)
 

@@ -45,6 +45,8 @@ def say(
     left_out = max(c.left_out for c in chosen)
     if left_out:
         out.append(f"{left_out} untreated areas are left out: missing in a {word} used.")
+    if design.covariates:
+        out.append("Covariates of the design play no part in this model; StructuralTimeSeries takes them.")
     if question.left_out:
         out.append(f"Left out of the effect: {'; '.join(question.left_out)}.")
     few = sum(float(s.y[s.before].mean()) < _FEW_EVENTS for s in series)

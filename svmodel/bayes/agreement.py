@@ -165,7 +165,7 @@ def pairs(estimator: Any, result: Result, held: Fitted, laplace: Posterior, nuts
     assert result.design is not None
     arrays, level = result.design.arrays, float(estimator.level)
     chains = int(nuts.details.get("chains", 1))
-    a, b = (held.question.cells(p, arrays, level) for p in (laplace, nuts))
+    a, b = (held.question.expected_cells(p, arrays, level) for p in (laplace, nuts))
     yield Pair("average effect", *_effects(a, b, None), chains, level)
     for i in np.unique(a.area):
         yield Pair(f"effect in {a.arrays.areas[i]}", *_effects(a, b, a.area == i), chains, level)

@@ -60,6 +60,10 @@ class Question:
         without = np.exp(self.model.predictor(kept, self.target, without=self.treatment))
         return TreatedCells(arrays, area, time, with_it, without, level=level)
 
+    def expected_cells(self, posterior: Posterior, arrays: DesignArrays, level: float) -> TreatedCells:
+        """Return what the posterior alone says of the target cells, without noise that is drawn on top of it."""
+        return self.cells(posterior, arrays, level)
+
     def path(
         self, posterior: Posterior, arrays: DesignArrays, level: float, parents: Mapping[str, str] | None = None
     ) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from svmodel.bayes.posterior import Posterior, from_nested
@@ -38,8 +39,10 @@ def run(model: LatentModel, engine: str = "laplace", *, draws: int = 4000, seed:
     Raises
     ------
     EstimationError
-        If there is no such engine, or the posterior has no mode.
+        If there is no such engine, the seed is none, or the posterior has no mode.
     """
+    if isinstance(seed, bool) or not isinstance(seed, Integral) or seed < 0:
+        raise EstimationError(f"a seed is a whole number of 0 or more, not {seed!r}")
     if engine == "laplace":
         from threadpoolctl import threadpool_limits
 

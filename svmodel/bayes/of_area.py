@@ -74,7 +74,10 @@ def with_and_without(result: Result, area: str = ALL_TREATED, *, level: float = 
     held, design = _held(result)
     question, arrays = held.question, design.arrays
     if type(question) is not Question:
-        raise EstimationError(f"{type(result.estimator).__name__} has no expected counts with the intervention")
+        raise EstimationError(
+            f"counts with and without the intervention are drawn for a model of areas over time, and "
+            f"{type(result.estimator).__name__} is one of series; its own course is `result.counterfactual`"
+        )
     treated = np.flatnonzero(question.target.any(axis=1))
     rows = _rows(arrays, treated, design.panel.parents, area)
     shown = question.model.known.copy()

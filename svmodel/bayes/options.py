@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from numbers import Real
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 from svmodel.bayes.engines import ENGINES
@@ -60,7 +60,7 @@ def problems_with(
             found.add(f"{name} must be above 0, not {value!r}", rule=name)
     for name, least in {"draws": _FEWEST_DRAWS, **(at_least or {})}.items():
         value = getattr(estimator, name)
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
             found.add(f"{name} must be a whole number of {least} or more, not {value!r}", rule=name)
     if not (is_number(estimator.level) and 0 < estimator.level < 1):
         found.add(f"the level must lie between 0 and 1, not at {estimator.level!r}", rule="level")

@@ -139,6 +139,13 @@ def notes_of(
             f"The average effect is taken over {cells.size():,} of {int(design.arrays.treated.sum()):,} treated "
             f"area-{word}s: {'; '.join(question.left_out)}."
         )
+    of_model = {term.name for term in question.model.terms}
+    still = sum(f"covariate_{k + 1}" not in of_model for k in range(arrays.covariates.shape[-1]))
+    if still:
+        notes.append(
+            f"{still} of {arrays.covariates.shape[-1]} covariates are the same throughout the area-{word}s that the "
+            "model uses: they say nothing of them, and are left out."
+        )
     observed = float(arrays.y[cells.area, cells.time].sum())
     if observed == 0:
         notes.append(

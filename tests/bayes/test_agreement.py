@@ -87,15 +87,20 @@ def test_monte_carlo_error_is_what_repetition_shows():
     assert abs(w.mean()) < 0.2
 
 
-def test_counts_that_may_be_none_are_compared_by_their_difference(monkeypatch):
-    """A ratio to nothing has no logarithm; events have a difference all the same."""
+def sparse(last: int) -> sv.Design:
+    """Five areas with an event a month; the third is treated in the last month, and has `last` events there."""
     counts = np.random.default_rng(4).poisson(1.0, (5, 48))
+    counts[2, -1] = last
     months = pd.period_range("2018-01", periods=48, freq="M").astype(str)
     frame = pd.DataFrame({"area": np.repeat(list("ABCDE"), 48), "month": np.tile(months, 5), "n": counts.ravel()})
     panel = sv.Panel.from_frame(frame, area="area", period="month", counts=["n"])
-    design = sv.Design(panel, outcome="n", intervention=sv.Intervention("patrols", {"C": months[-1]}))
+    return sv.Design(panel, outcome="n", intervention=sv.Intervention("patrols", {"C": months[-1]}))
+
+
+def test_counts_that_may_be_none_are_compared_by_their_difference(monkeypatch):
+    """A ratio of nothing has no logarithm; events have a difference all the same."""
     estimator = StructuralCounterfactual(draws=400)
-    result = estimator.fit(design, seed=1)
+    result = estimator.fit(sparse(0), seed=1)
     own = result.posterior.posterior
     monkeypatch.setattr(agreement, "run", lambda *a, **k: replace(own, engine="nuts", details={"chains": 4}))
     found = compare_engines(estimator, result)
@@ -103,5 +108,21 @@ def test_counts_that_may_be_none_are_compared_by_their_difference(monkeypatch):
     # the third area of the design is the only series
     assert list(found.table["quantity"][:2]) == ["average effect", "effect in C"]
     first = found.table.set_index("quantity").loc["average effect"]
-    assert first["laplace_mean"] == pytest.approx(result.event_draws.mean())
+    expected = result.posterior.question.predicted(own, result.posterior.question.target, noise=False)
+    assert first["laplace_mean"] == pytest.approx(-expected.mean())
     assert first["sd_ratio"] == 1.0
+
+
+def test_the_noise_of_a_prediction_hides_no_difference_between_engines(monkeypatch):
+    """Of a month with hardly an event most of the spread of a prediction is noise, which both engines share."""
+    estimator = StructuralCounterfactual(draws=4000)
+    result = estimator.fit(sparse(2), seed=1)
+    own, question = result.posterior.posterior, result.posterior.question
+    log_expected = np.log(question.predicted(own, question.target, noise=False)[:, 0])
+    assert result.draws[np.isfinite(result.draws)].std() > 2 * log_expected.std()
+    effects = {**own.effects, "intercept_0": own.effects["intercept_0"] - 0.3 * log_expected.std()}
+    moved = replace(own, engine="nuts", effects=effects, details={"chains": 4})
+    monkeypatch.setattr(agreement, "run", lambda *a, **k: moved)
+    found = compare_engines(estimator, result)
+    assert found.status == "failed"
+    assert found.table["difference_in_sd"].iloc[0] == pytest.approx(-0.3, abs=1e-3)

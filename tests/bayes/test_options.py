@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import svmodel as sv
+from svmodel import simulate
 from svmodel.bayes import (
     HierarchicalDiD,
     InterruptedTimeSeries,
@@ -112,3 +114,36 @@ def test_two_columns_of_one_name_are_refused():
     frame = pd.DataFrame({"label": ["a", "b"], "estimate": [0.8, 0.9], "low": [0.6, 0.7], "high": [1.1, 1.2]})
     with pytest.raises(EstimationError, match="two columns are called 'low'"):
         MetaAnalysis().fit(pd.concat([frame, frame[["low"]]], axis=1))
+
+
+def test_whole_numbers_of_numpy_are_whole_numbers():
+    assert HierarchicalDiD(draws=np.int64(500)).draws == 500
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, True, None])
+def test_a_seed_is_a_whole_number_of_0_or_more(seed):
+    made = simulate.panel(8, 12, mean=8, cohorts=((6, 3),), seed=1)
+    with pytest.raises(EstimationError, match="a seed is a whole number of 0 or more"):
+        HierarchicalDiD(draws=100).fit(made.design("violence"), seed=seed)
+
+
+STILL = [
+    (HierarchicalDiD, "1 of 1 covariates are the same throughout the area-months that the model uses"),
+    (InterruptedTimeSeries, "1 of 1 covariates are the same throughout the area-months that the model uses"),
+    (StructuralCounterfactual, "Covariates of the design play no part in this model"),
+]
+
+
+@pytest.mark.parametrize(("model", "said"), STILL)
+def test_a_covariate_that_plays_no_part_is_said_to_play_none(model, said):
+    made = simulate.panel(8, 36, mean=8, cohorts=((20, 3),), seed=1)
+    panel = sv.Panel.from_frame(
+        made.panel.to_frame().reset_index().assign(still=3.0),
+        area="area",
+        period="period",
+        counts=["violence"],
+        exposures=["population"],
+        covariates=["still"],
+    )
+    design = sv.Design(panel, outcome="violence", intervention=made.intervention, covariates=("still",))
+    assert said in " ".join(model(draws=100).fit(design, seed=1).notes)
