@@ -170,10 +170,10 @@ def _map_basis(structure: BYM2, G: Floats) -> dict[str, NDArray[Any]]:
     """Return coordinates of a map in which prior and data are both nearly diagonal, whatever the hyperparameters.
 
     The first is the level of all areas, of which data say nothing beside an intercept, and which the prior holds as
-    tightly as the levels of connected parts: it takes the place of that of the largest part. The others are exact at a
-    share of one half and any standard deviation: with V their prior covariance there and ``U m U'`` the spectrum of
-    ``V^{1/2} G V^{1/2}``, they are those of ``x = V^{1/2} U c``. The precision of each is given as a function of the
-    share: exactly along the levels, where it has no limit, and about elsewhere.
+    tightly as the levels of connected parts: it takes the place of that of the largest part. The others do not hang
+    together at a share of one half, whatever the standard deviation: with V their prior covariance there and ``U m U'``
+    the spectrum of ``V^{1/2} G V^{1/2}``, they are those of ``x = V^{1/2} U c``. The prior precision of each is given
+    as a function of the share: exactly along the levels, where it has no limit, and about elsewhere.
     """
     E, v = structure.eigenvectors, structure.variances
     n, level = len(v), v < 1e-9

@@ -99,7 +99,7 @@ def test_coordinates_of_a_connected_map_do_not_hang_together_at_a_share_of_one_h
     # all but the first, the level of all areas
     np.testing.assert_allclose(scaled[1:, 1:] - np.diag(np.diag(scaled)[1:]), 0.0, atol=1e-9)
     # scales between shares of 0 and 1, where they are exact, are interpolated
-    np.testing.assert_allclose(np.diag(scaled), 1.0, rtol=0.02)
+    np.testing.assert_allclose(np.diag(scaled), 1.0, rtol=0.1)
     # data weigh areas unevenly, so that the level is not quite apart from the rest
     assert np.abs(scaled[0, 1:]).max() < 0.2
 
