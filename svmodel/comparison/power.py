@@ -236,8 +236,9 @@ def _check(
 ) -> None:
     """Note what is wrong with the choices by themselves."""
     check_named(found, {"method": method, "placement": placement}, CHOICES)
-    numbers = {"draws": (draws, 10), "jobs": (jobs, 1), "n_treated": (n_treated, 1), "n_controls": (n_controls, 2)}
-    check_whole(found, {where: one for where, one in numbers.items() if one[0] is not None})
+    areas = {"n_treated": (n_treated, 1), "n_controls": (n_controls, 2)}
+    given = {where: one for where, one in areas.items() if one[0] is not None}
+    check_whole(found, {"draws": (draws, 10), "jobs": (jobs, 1), **given})
     for where, share in (("alpha", alpha), ("target", target)):
         if not (isinstance(share, Real) and 0 < share < 1):
             found.add(f"{share!r} does not lie between 0 and 1", where=where, rule=where)

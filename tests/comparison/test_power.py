@@ -352,3 +352,9 @@ def test_a_bug_of_an_estimator_is_raised(design):
 
     with pytest.raises(ZeroDivisionError):
         sv.power(design, [0.8], estimator=Broken(), study=(12, 12), draws=10)
+
+
+@pytest.mark.parametrize("option", ["draws", "jobs"])
+def test_none_is_no_number(design, option):
+    with pytest.raises(DesignError, match=f"{option}: None is no whole number"):
+        sv.power(design, [0.7], study=(12, 12), planned=True, **{option: None})
