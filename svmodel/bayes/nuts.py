@@ -38,7 +38,7 @@ TUNE = 500
 _KEPT = 16
 #: Chains that are not yet there but have an R-hat below this are run once more, so many times as long.
 _NEARLY, _LONGER = 1.05, 3
-#: Acceptance that step sizes aim at; in the second run smaller steps, of which divergences that remain are real.
+#: Acceptance that step sizes aim at; where some diverged smaller steps, of which divergences that remain are real.
 _ACCEPT, _CAREFUL = 0.9, 0.98
 #: Share of transitions that may have diverged for a second run to be worth its time.
 _FEW = 0.01
@@ -53,7 +53,8 @@ def sample(model: LatentModel, *, draws: int = 4000, seed: int = 0, tune: int = 
     ----------
     model : LatentModel
     draws : int
-        In all, shared between the chains; three times as many, in smaller steps, where a first run is nearly there.
+        In all, shared between the chains; three times as many where a first run is nearly there, and in smaller steps
+        where some of it diverged.
     seed : int
         The same seed gives the same draws on the same machine.
     tune : int
@@ -83,7 +84,8 @@ def sample(model: LatentModel, *, draws: int = 4000, seed: int = 0, tune: int = 
     form = PyMCForm(model)
     found = _once(form, draws, tune, seed)
     if _longer_would_do(found):
-        found = _once(form, _LONGER * draws, 2 * tune, seed, accept=_CAREFUL)
+        accept = _CAREFUL if found.convergence.divergences else _ACCEPT
+        found = _once(form, _LONGER * draws, 2 * tune, seed, accept=accept)
     return found
 
 

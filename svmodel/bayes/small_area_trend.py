@@ -108,7 +108,7 @@ class SmallAreaTrend:
     interaction_sd: float = 0.3
     overdispersion: float = 0.5
     engine: Literal["laplace", "nuts"] = "laplace"
-    draws: int = 2000
+    draws: int = 4000
     level: float = 0.95
 
     def __post_init__(self) -> None:
