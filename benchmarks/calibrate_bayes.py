@@ -246,9 +246,7 @@ def main() -> None:
         "--fits", type=int, default=0, help="of each model; 1,000 by laplace and 200 by nuts unless given"
     )
     parser.add_argument("--engine", choices=[*ENGINES, "both"], default="both")
-    parser.add_argument(
-        "--panels", type=int, default=1000, help="of each kind, for coverage; a fifth where a fit is dear"
-    )
+    parser.add_argument("--panels", type=int, default=1000, help="of each kind, for coverage; fewer of some")
     parser.add_argument("--only", default="", help="models whose name holds this; 'panels' for coverage alone")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--out", type=Path, default=RESULTS)
@@ -263,7 +261,8 @@ def main() -> None:
             print(f"{kind.name}: {time.monotonic() - begun:.0f} s", flush=True)
     tables = [given.out / f"calibration_bayes{name}.csv" for name in ("", "_coverage")]
     path = given.out / "calibration_bayes.md"
-    path.write_text(page(*(pd.read_csv(t) if t.exists() else None for t in tables)), encoding="utf-8")
+    held = [pd.read_csv(t) if t.exists() else None for t in tables]
+    path.write_text(page(*held, kinds=[k.name for k in KINDS]), encoding="utf-8")
     print(f"{path}: {time.monotonic() - begun:.0f} s, {given.jobs} processes")
 
 

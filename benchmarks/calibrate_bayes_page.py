@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -46,7 +47,7 @@ HierarchicalDiD by nested Laplace with default priors, on synthetic panels of 60
 events (variance 1.5 times the mean), a season and a trend. The effect is none or a rate ratio of 0.80, the same in each
 treated area. These truths do not come from the prior, so that nothing promises 95%.
 
-- **drawn**: panels of each kind and effect; fewer where a fit is dear.
+- **drawn**: panels of each kind and effect; fewer where a fit is dear, or where the model is wrong.
 - **events**: coverage for the events averted, for the realised expected counts.
 - **too low**: intervals of the rate ratio that lie below the truth. **claims an effect**: intervals without 1.
 - **bias**: mean error of the log rate ratio. **warned**: results that say that their interval is in doubt.
@@ -78,14 +79,17 @@ def outside(value: float, n: int) -> bool:
     return not LOW - slack(n) <= value <= HIGH + slack(n)
 
 
-def page(ranks: pd.DataFrame | None, coverage: pd.DataFrame | None) -> str:
-    """Return both tables as Markdown; what has not been made is said not to have been."""
+def page(ranks: pd.DataFrame | None, coverage: pd.DataFrame | None, kinds: Sequence[str] = ()) -> str:
+    """Return both tables as Markdown; what has not been made, of `kinds` of panels too, is said not to have been."""
     missing = "The table has not been made."
     verdict, table = ("", missing) if ranks is None else _ranks(ranks)
     text = _INTRO.format(verdict=verdict, ranks=table)
     if coverage is None:
         return text + "## Effects that are fixed\n\n" + missing + "\n"
     verdict, table = _coverage(coverage)
+    lacking = [kind for kind in kinds if kind not in set(coverage["panel"])]
+    if lacking:
+        table += f"\n\nNot drawn yet: {'; '.join(lacking)}."
     return text + _COVERAGE.format(verdict=verdict, table=table, slack=100 * slack(int(coverage["panels"].max())))
 
 
@@ -107,6 +111,10 @@ def _ranks(held: pd.DataFrame) -> tuple[str, str]:
             f"| {int(worst['unconverged'])} | {int(worst['failed'])} |"
         )
     count = len(lines) - 2
+    engines = held.groupby("model", sort=False)["engine"].unique()
+    alone = [str(model) for model, used in engines.items() if "nuts" not in used]
+    if alone:
+        lines += ["", f"By nested Laplace alone: {'; '.join(alone)}."]
     return f"Of {count} models and engines {count - marked} have no mark.", "\n".join(lines)
 
 

@@ -103,14 +103,19 @@ class AnswersDesigns:
 
     def point(self, arrays: DesignArrays) -> float:
         """Return the posterior median of the average log rate ratio by nested Laplace; NaN where there is none."""
+        cells = self.quick_cells(arrays)
+        return math.nan if cells is None else float(np.log(np.median(np.exp(cells.log_ratio))))
+
+    def quick_cells(self, arrays: DesignArrays) -> TreatedCells | None:
+        """Return draws of the target cells by nested Laplace; None where there is no answer."""
         quick: Any = replace(self, engine="laplace")  # type: ignore[call-arg]
         try:
             question = quick.ask(arrays)
             posterior = arrived(run(question.model, "laplace", draws=quick.draws, seed=0), "point")
         except EstimationError:
-            return math.nan
-        cells = treated_cells(question, posterior, arrays, quick.level)
-        return float(np.log(np.median(np.exp(cells.log_ratio))))
+            return None
+        cells: TreatedCells = question.cells(posterior, arrays, quick.level)
+        return cells
 
     def fit(self, design: Design, *, seed: int = 0) -> Result:
         """Answer the design.
@@ -161,11 +166,6 @@ class AnswersDesigns:
         return compare_engines(self, result)
 
 
-def treated_cells(question: Question, posterior: Posterior, arrays: DesignArrays, level: float) -> TreatedCells:
-    """Return draws of expected counts of the cells that the effect is about, with and without the intervention."""
-    return question.cells(posterior, arrays, level)
-
-
 def thinned(effects: Mapping[str, Floats], cells: int) -> dict[str, Floats]:
     """Return every so-manieth draw, so that draws times cells stay within memory."""
     size = len(next(iter(effects.values())))
@@ -178,7 +178,7 @@ def assemble(estimator: Any, design: Design, question: Question, posterior: Post
     from svmodel.bayes.words import diagnostics_of
 
     arrays = design.arrays
-    cells = treated_cells(question, posterior, arrays, estimator.level)
+    cells = question.cells(posterior, arrays, estimator.level)
     parents = design.panel.parents
     rows = list(term_rows(cells, parents))
     return Result(

@@ -12,18 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from svmodel.bayes._quantities import (
-    AverageLogRatio,
-    Effect,
-    Hyper,
-    Level,
-    LogLikelihood,
-    LogSum,
-    Quantity,
-    Sampled,
-    standard_quantities,
-)
 from svmodel.bayes.engines import run
+from svmodel.bayes.quantities import LogLikelihood, Quantity, Sampled, standard_quantities
 from svmodel.errors import EstimationError
 from svmodel.numerics.uniformity import chi_square_p, ecdf_p, rank_among
 from svmodel.seeds import derive_seed
@@ -33,19 +23,7 @@ if TYPE_CHECKING:
 
     from svmodel.bayes.description import LatentModel
 
-__all__ = [
-    "AverageLogRatio",
-    "Calibration",
-    "Effect",
-    "Hyper",
-    "Level",
-    "LogLikelihood",
-    "LogSum",
-    "Quantity",
-    "Sampled",
-    "simulation_based_calibration",
-    "standard_quantities",
-]
+__all__ = ["Calibration", "simulation_based_calibration"]
 
 #: Draws that a truth is ranked among: one fewer than a number that many bins divide.
 RANKED_AMONG = 199
@@ -140,9 +118,9 @@ def simulation_based_calibration(
     engine : {"laplace", "nuts"}
     fits : int
     quantities : iterable of Quantity, optional
-        Instead of :func:`standard_quantities`.
+        Instead of :func:`svmodel.bayes.quantities.standard_quantities`.
     target, treatment
-        As in :func:`standard_quantities`.
+        As in :func:`svmodel.bayes.quantities.standard_quantities`.
     draws : int, optional
         Of each posterior: 1,990, or 3,980 of chains. 199 of them, evenly spaced, are ranked: every tenth, or of chains
         every twentieth, so that they are as good as independent. Intervals are those of all draws.

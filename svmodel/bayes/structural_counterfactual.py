@@ -10,7 +10,7 @@ import numpy as np
 
 from svmodel.bayes._controls import Controls, log_controls, rate_controls
 from svmodel.bayes._prediction import Prediction
-from svmodel.bayes.answer import AnswersDesigns, Question, assemble, treated_cells
+from svmodel.bayes.answer import AnswersDesigns, Question, assemble
 from svmodel.bayes.description import LatentModel, Term
 from svmodel.bayes.engines import arrived, run
 from svmodel.bayes.options import is_number, problems_with
@@ -255,13 +255,9 @@ class StructuralCounterfactual(AnswersDesigns):
 
     def point(self, arrays: DesignArrays) -> float:
         """Return the posterior median of the average effect by nested Laplace; NaN where there is none."""
-        quick = replace(self, engine="laplace")
-        try:
-            question = quick.ask(arrays)
-            posterior = arrived(run(question.model, "laplace", draws=quick.draws, seed=0), "point")
-        except EstimationError:
+        cells = self.quick_cells(arrays)
+        if cells is None:
             return math.nan
-        cells = treated_cells(question, posterior, arrays, quick.level)
         if self.family == "gaussian":
             return float(np.median(cells.difference))
         with np.errstate(divide="ignore"):

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from svmodel.bayes.answer import treated_cells
 from svmodel.bayes.engines import arrived, run
 from svmodel.comparison._power_effects import impose
 from svmodel.comparison._power_plan import status_of
@@ -128,7 +127,7 @@ def _found(work: Planned, arrays: DesignArrays, seed: int) -> Finding:
         posterior = arrived(run(question.model, me.engine, draws=me.draws, seed=seed), "study")
     except (DesignError, EstimationError) as error:
         return Finding(conclusive=False, estimate=math.nan, prob_reduction=math.nan, reason=error.title)
-    draws = treated_cells(question, posterior, arrays, me.level).log_ratio
+    draws = question.cells(posterior, arrays, me.level).log_ratio
     return Finding(conclude(draws, work.bar), float(np.median(draws)), float(np.mean(draws < 0)))
 
 

@@ -3,6 +3,7 @@
 import multiprocessing
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -163,3 +164,20 @@ def test_every_structure_and_prior_has_a_form():
     kinds = {getattr(structures, name) for name in structures.__all__ if name != "Structure"}
     assert all(kind is Fixed or issubclass(kind, tuple(_pymc_form._FORMS)) for kind in kinds)
     assert set(priors.__all__) - {"HyperPrior"} == {"Beta", "Exponential", "GammaPrecision", "HalfNormal"}
+
+
+@pytest.mark.parametrize(("divergences", "accept"), [(0, nuts._ACCEPT), (3, nuts._CAREFUL)])
+def test_a_second_run_takes_smaller_steps_only_where_some_diverged(monkeypatch, divergences, accept):
+    """What a first run lacks is set by hand; the runs are real."""
+    real, asked = nuts._once, []
+
+    def once(form, draws, tune, seed, accept=nuts._ACCEPT):
+        asked.append((draws, tune, accept))
+        found = real(form, draws, tune, seed, accept)
+        nearly = replace(found.convergence, r_hat=1.02, divergences=divergences, energy=1.0)
+        return replace(found, convergence=nearly) if len(asked) == 1 else found
+
+    monkeypatch.setattr(nuts, "_once", once)
+    found = nuts.sample(tiny(1), draws=800, seed=3, tune=200)
+    assert asked == [(800, 200, nuts._ACCEPT), (2400, 400, accept)]
+    assert found.size == 2400
