@@ -32,8 +32,8 @@ import numpy as np
 
 from svmodel import simulate
 from svmodel.bayes import HierarchicalDiD
-from svmodel.bayes.engines import run
-from svmodel.bayes.posterior import independent_draws
+from svmodel.engine import run
+from svmodel.engine.posterior import independent_draws
 
 OUT = Path(__file__).parent / "results" / "bayes_engines.md"
 SEED, CHAINS, AREAS_ONE_BY_ONE = 1, 4, 43
@@ -100,8 +100,8 @@ def described(name: str, seconds: float, average: np.ndarray, fewest: float, con
 def row_textbook() -> dict:
     import pymc as pm
 
-    from svmodel.bayes.nuts import settled_imports
-    from svmodel.bayes.posterior import chains_of, convergence_of
+    from svmodel.engine.nuts import settled_imports
+    from svmodel.engine.posterior import chains_of, convergence_of
 
     asked, _ = question()
     with settled_imports(), warnings.catch_warnings():

@@ -21,8 +21,8 @@ import numpy as np
 from fixed_panels import CASES, quantities
 
 from svmodel.bayes.agreement import MEAN_WITHIN, SD_WITHIN, Pair
-from svmodel.bayes.engines import arrived, run
-from svmodel.bayes.nuts import CHAINS
+from svmodel.engine import arrived, run
+from svmodel.engine.nuts import CHAINS
 
 OUT = Path(__file__).parent / "results" / "engine_agreement.md"
 _INTRO = """\

@@ -29,9 +29,9 @@ import numpy as np
 import pandas as pd
 
 import svmodel as sv
-from svmodel.did._etwfe_fit import impute
-from svmodel.numerics.imputation import sum_cells
+from svmodel.did.expected_poisson import impute
 from svmodel.numerics.regression import Regression, regress
+from svmodel.numerics.two_way.imputation import sum_cells
 
 HERE = Path(__file__).parent
 RUNS = 3

@@ -29,9 +29,9 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 
 import numpy as np
 
-from svmodel.numerics.honest_delta import EventStudy
-from svmodel.numerics.honest_magnitudes import magnitudes_interval
-from svmodel.numerics.honest_smoothness import smoothness_interval
+from svmodel.numerics.honest import EventStudy
+from svmodel.numerics.honest.magnitudes import magnitudes_interval
+from svmodel.numerics.honest.smoothness import smoothness_interval
 
 ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 3
 GRID, COARSE = 1_000, 12

@@ -30,7 +30,7 @@ import pyfixest as pf
 
 import svmodel as sv
 from svmodel.inference import RandomisationInference
-from svmodel.inference._statistic import Statistic
+from svmodel.inference.statistic import Statistic
 
 HERE = Path(__file__).parent
 DRAWS = 1_000

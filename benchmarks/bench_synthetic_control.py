@@ -33,7 +33,7 @@ import pandas as pd
 
 import svmodel as sv
 from svmodel.counterfactual import SyntheticControl
-from svmodel.numerics.nested_v import nested_v
+from svmodel.numerics.synthetic.nested_v import nested_v
 
 HERE = Path(__file__).parent
 RUNS, CALIFORNIA = 3, 3

@@ -33,7 +33,7 @@ from svmodel.bayes import (
     simulation_based_calibration,
 )
 from svmodel.bayes.answer import Question
-from svmodel.bayes.engines import arrived, run
+from svmodel.engine import arrived, run
 from svmodel.errors import EstimationError
 from svmodel.seeds import derive_seed
 

@@ -8,10 +8,10 @@ import re
 import numpy as np
 import pandas as pd
 
-from svmodel.bayes.calibration import RANKED_AMONG, Calibration
-from svmodel.figure import Figure
+from svmodel.engine.calibration import RANKED_AMONG, Calibration
 from svmodel.numerics.uniformity import ecdf_band
 from svmodel.present import style
+from svmodel.result.figure import Figure
 
 COLUMNS, BINS, POINTS = 4, 20, 25
 #: Limit of the vertical axis, as a share of the fits: the band of 200 fits goes to 0.1.

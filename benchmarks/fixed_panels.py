@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from svmodel.bayes.description import LatentModel, Term
-from svmodel.bayes.posterior import Posterior
+from svmodel.engine.description import LatentModel, Term
+from svmodel.engine.posterior import Posterior
 from svmodel.numerics.latent.graph import BorderGraph
 from svmodel.numerics.latent.priors import Beta, HalfNormal
 from svmodel.numerics.latent.structures import BYM2, Fixed, Independent, RandomWalk

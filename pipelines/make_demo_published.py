@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from svmodel.report.manifest import read_manifest
-from svmodel.report.verify import read_estimates
+from svmodel.report.publish.verify import read_estimates
+from svmodel.report.run.manifest import read_manifest
 
 DECIMALS = {"rate_ratio": 4, "events": 0}
 HEAD = """\

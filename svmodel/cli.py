@@ -155,7 +155,7 @@ def verify(
 ) -> None:
     """Compare a run with published numbers, one by one."""
     from svmodel.report.console import describe_verification
-    from svmodel.report.verify import verify as compare
+    from svmodel.report.publish.verify import verify as compare
 
     verification = compare(run_folder, published)
     verification.write(run_folder / "verify.csv")

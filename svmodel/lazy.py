@@ -20,7 +20,7 @@ def room(package: str, names: Mapping[str, str]) -> tuple[Callable[[str], Any], 
     package : str
         ``__name__`` of the package.
     names : mapping of str to str
-        Public name to the module, inside the package, that holds it.
+        Public name to the module that holds it: inside the package, or from the top where it begins with ``svmodel.``.
 
     Examples
     --------
@@ -32,7 +32,10 @@ def room(package: str, names: Mapping[str, str]) -> tuple[Callable[[str], Any], 
     def get(name: str) -> Any:
         if name not in names:
             raise AttributeError(f"{package} has no {name!r}; it has {', '.join(sorted(names))}")
-        value = getattr(importlib.import_module(f"{package}.{names[name]}"), name)
+        module = names[name]
+        value = getattr(
+            importlib.import_module(module if module.startswith("svmodel.") else f"{package}.{module}"), name
+        )
         # a second look finds it without coming here
         setattr(sys.modules[package], name, value)
         return value

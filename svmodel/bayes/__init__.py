@@ -8,7 +8,7 @@ from svmodel.lazy import room
 _NAMES: dict[str, str] = {
     "HierarchicalDiD": "hierarchical_did",
     "InterruptedTimeSeries": "interrupted_time_series",
-    "LatentModel": "description",
+    "LatentModel": "svmodel.engine.description",
     "MetaAnalysis": "meta_analysis",
     "MetaResult": "meta_analysis",
     "PyMCModel": "own_model",
@@ -16,8 +16,8 @@ _NAMES: dict[str, str] = {
     "SmallAreaTrend": "small_area_trend",
     "SmoothedAreas": "smoothed_areas",
     "StructuralCounterfactual": "structural_counterfactual",
-    "Term": "description",
-    "simulation_based_calibration": "calibration",
+    "Term": "svmodel.engine.description",
+    "simulation_based_calibration": "svmodel.engine.calibration",
 }
 
 __all__ = sorted(_NAMES)  # noqa: PLE0605 - the names are strings

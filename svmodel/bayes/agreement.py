@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from svmodel.bayes.answer import Fitted
-from svmodel.bayes.engines import run
-from svmodel.bayes.posterior import Posterior, independent_draws
-from svmodel.checkresult import CheckResult
+from svmodel.engine import run
+from svmodel.engine.posterior import Posterior, independent_draws
 from svmodel.errors import EstimationError
+from svmodel.result.check import CheckResult
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

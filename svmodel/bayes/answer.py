@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from svmodel.bayes.engines import arrived, run
 from svmodel.bayes.rows import TreatedCells, path, term_rows
+from svmodel.engine import arrived, run
 from svmodel.errors import EstimationError
-from svmodel.estimates import estimates_frame, provenance
 from svmodel.result import Result
+from svmodel.result.scales import estimates_frame, provenance
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from svmodel.bayes.description import LatentModel
-    from svmodel.bayes.posterior import Posterior
-    from svmodel.checkresult import CheckResult
     from svmodel.design import Design, DesignArrays
+    from svmodel.engine.description import LatentModel
+    from svmodel.engine.posterior import Posterior
+    from svmodel.result.check import CheckResult
 
     Floats = NDArray[np.float64]
 

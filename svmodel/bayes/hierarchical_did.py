@@ -10,10 +10,9 @@ import numpy as np
 
 from svmodel import periods
 from svmodel.bayes.answer import AnswersDesigns, Question
-from svmodel.bayes.description import LatentModel, Term
-from svmodel.bayes.lasting import autocorrelation
 from svmodel.bayes.options import problems_with
 from svmodel.bayes.ratio_prior import Belief, ratio_prior
+from svmodel.engine.description import LatentModel, Term
 from svmodel.errors import EstimationError
 from svmodel.numerics.latent.priors import HalfNormal
 from svmodel.numerics.latent.structures import Fixed, Independent, RandomWalk
@@ -22,13 +21,15 @@ from svmodel.numerics.two_way import components
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from svmodel.bayes.posterior import Posterior
     from svmodel.bayes.rows import TreatedCells
     from svmodel.design import Design, DesignArrays
+    from svmodel.engine.posterior import Posterior
     from svmodel.numerics.latent.structures import Structure
     from svmodel.result import Result
 
-__all__ = ["HierarchicalDiD"]
+    Floats = NDArray[np.float64]
+
+__all__ = ["Autocorrelation", "HierarchicalDiD", "autocorrelation"]
 
 _VALID = {
     "family": ("negative_binomial", "poisson"),
@@ -327,3 +328,56 @@ def _covariates(arrays: DesignArrays, used: NDArray[np.bool_]) -> list[Term]:
             standard = np.where(used, (x - held.mean()) / spread, 0.0)
             terms.append(Term(f"covariate_{k + 1}", Fixed(0.0, _COVARIATE_SD), _NO_INDEX, standard))
     return terms
+
+
+#: Standard errors above zero from which shocks are said to last.
+SURE = 2.5
+#: Draws that expected counts are averaged over.
+_DRAWS = 200
+
+
+@dataclass(frozen=True)
+class Autocorrelation:
+    """Correlation of what the model does not explain with the same a period earlier in the same area.
+
+    Attributes
+    ----------
+    value : float
+        Of Pearson residuals, pooled over areas; NaN without two periods in a row.
+    z : float
+        In standard errors of independent residuals.
+    pairs : int
+    """
+
+    value: float
+    z: float
+    pairs: int
+
+    @property
+    def lasting(self) -> bool:
+        """Whether shocks last, beyond chance."""
+        return self.z > SURE
+
+
+def autocorrelation(question: Question, posterior: Posterior) -> Autocorrelation:
+    """Return the first-order autocorrelation of a count model's residuals.
+
+    Independent residuals have a standard error of one over the root of the number of pairs (Box, Jenkins and Reinsel
+    2008, section 2.1.6). Residuals about an area's own mean are drawn below zero, by one over the number of its periods
+    (Kendall 1954, *Biometrika* 41), which is added.
+    """
+    model = question.model
+    step = max(1, posterior.size // _DRAWS)
+    effects = {name: draws[::step] for name, draws in posterior.effects.items()}
+    mean = np.exp(model.predictor(effects, model.known)).mean(axis=0)
+    s = float(np.median(posterior.hyper["overdispersion"])) if "overdispersion" in posterior.hyper else 0.0
+    residual = np.full(model.y.shape, np.nan)
+    residual[model.known] = (model.y[model.known] - mean) / np.sqrt(mean + (s * mean) ** 2)
+    product = residual[:, 1:] * residual[:, :-1]
+    both = ~np.isnan(product)
+    pairs = int(both.sum())
+    if pairs == 0:
+        return Autocorrelation(math.nan, math.nan, 0)
+    periods = model.known.sum() / max(int(model.known.any(axis=1).sum()), 1)
+    value = float(product[both].sum() / pairs / np.mean(residual[model.known] ** 2) + 1 / periods)
+    return Autocorrelation(value, value * math.sqrt(pairs), pairs)

@@ -10,10 +10,10 @@ import numpy as np
 
 from svmodel import periods
 from svmodel.bayes.answer import AnswersDesigns, Question
-from svmodel.bayes.description import LatentModel, Term
 from svmodel.bayes.options import is_number, problems_with
 from svmodel.bayes.ratio_prior import Belief, ratio_prior
 from svmodel.bayes.series import SeriesQuestion, as_arrays, find_problems, only_row, season_terms, series_of
+from svmodel.engine.description import LatentModel, Term
 from svmodel.errors import EstimationError
 from svmodel.numerics.latent.priors import Beta, HalfNormal
 from svmodel.numerics.latent.structures import AR1, Fixed
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from svmodel.bayes.posterior import Posterior
     from svmodel.bayes.rows import TreatedCells
     from svmodel.design import Design, DesignArrays
+    from svmodel.engine.posterior import Posterior
     from svmodel.numerics.series import Series
 
     Floats = NDArray[np.float64]

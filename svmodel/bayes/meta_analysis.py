@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
-from svmodel.bayes._studies import Studies, read_studies
-from svmodel.bayes.description import LatentModel, Term
-from svmodel.bayes.engines import arrived, run
 from svmodel.bayes.options import is_number, problems_with
 from svmodel.bayes.ratio_prior import Belief, RatioPrior, ratio_prior
+from svmodel.bayes.studies import Studies, read_studies
+from svmodel.engine import arrived, run
+from svmodel.engine.description import LatentModel, Term
 from svmodel.errors import EstimationError, did_you_mean
 from svmodel.numerics.latent.priors import HalfNormal
 from svmodel.numerics.latent.structures import Fixed, Independent
@@ -21,7 +21,7 @@ from svmodel.numerics.latent.structures import Fixed, Independent
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from svmodel.bayes.posterior import Posterior
+    from svmodel.engine.posterior import Posterior
 
     Floats = NDArray[np.float64]
 
@@ -257,7 +257,7 @@ class MetaResult:
             ``label, kind, raw, raw_low, raw_high`` as published, ``estimate, std_error, low, high, prob_reduction``
             after pooling, in ratios or differences.
         """
-        from svmodel.estimates import critical_value
+        from svmodel.result.scales import critical_value
 
         half = critical_value(self.estimator.level) * self.studies.std_error
         back = np.exp if self.estimator.scale == "ratio" else np.asarray

@@ -6,8 +6,8 @@ import math
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
-from svmodel.bayes.engines import ENGINES
 from svmodel.bayes.ratio_prior import ratio_prior
+from svmodel.engine import ENGINES
 from svmodel.errors import EstimationError, Problems, did_you_mean
 
 if TYPE_CHECKING:

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from svmodel.bayes.engines import arrived
-from svmodel.bayes.nuts import CHAINS, sample_built, settled_imports
 from svmodel.bayes.options import is_number
-from svmodel.bayes.posterior import Posterior, from_own
 from svmodel.bayes.rows import TreatedCells, path, term_rows
 from svmodel.bayes.words import shrinkage
+from svmodel.engine import arrived
+from svmodel.engine.nuts import CHAINS, sample_built, settled_imports
+from svmodel.engine.posterior import Posterior, from_own
 from svmodel.errors import EstimationError, Problems, did_you_mean
-from svmodel.estimates import estimates_frame, provenance
 from svmodel.result import Result
+from svmodel.result.scales import estimates_frame, provenance
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -11,8 +11,8 @@ import pandas as pd
 
 from svmodel import periods
 from svmodel.bayes.answer import Question
-from svmodel.bayes.description import Term
 from svmodel.design import EXCLUDED, TREATED, UNTREATED, DesignArrays
+from svmodel.engine.description import Term
 from svmodel.errors import Problems
 from svmodel.numerics.latent.priors import HalfNormal
 from svmodel.numerics.latent.structures import Fixed, Seasonal
@@ -21,8 +21,8 @@ from svmodel.numerics.series import Series, treated_series
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from svmodel.bayes.posterior import Posterior
     from svmodel.bayes.rows import TreatedCells
+    from svmodel.engine.posterior import Posterior
 
     Floats = NDArray[np.float64]
 

@@ -10,12 +10,12 @@ import numpy as np
 
 from svmodel import periods
 from svmodel.adjacency import read_adjacency
-from svmodel.bayes.description import LatentModel, Term
-from svmodel.bayes.engines import arrived, run
 from svmodel.bayes.maps import bym2
 from svmodel.bayes.options import problems_with
 from svmodel.bayes.smoothed_areas import SmoothedAreas, smoothed
 from svmodel.design import Design
+from svmodel.engine import arrived, run
+from svmodel.engine.description import LatentModel, Term
 from svmodel.errors import DesignError, EstimationError, Problems, did_you_mean, shorten
 from svmodel.numerics.latent.priors import HalfNormal
 from svmodel.numerics.latent.structures import BYM2, CellEffects, Fixed, Independent, RandomWalk

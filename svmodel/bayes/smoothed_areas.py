@@ -11,16 +11,16 @@ import numpy as np
 import pandas as pd
 
 from svmodel import periods
-from svmodel._result_json import plain
+from svmodel.result.as_json import plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from svmodel.bayes.description import LatentModel
-    from svmodel.bayes.posterior import Posterior
     from svmodel.bayes.small_area_trend import SmallAreaTrend
+    from svmodel.engine.description import LatentModel
+    from svmodel.engine.posterior import Posterior
     from svmodel.panel import Panel
 
     Floats = NDArray[np.float64]

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from svmodel import periods as period_words
-from svmodel.bayes.chances import chance
 from svmodel.bayes.ratio_prior import RatioPrior, ratio_prior
 from svmodel.bayes.rows import ratio, summary
+from svmodel.words import chance
 
 if TYPE_CHECKING:
     from svmodel.bayes.answer import Question
-    from svmodel.bayes.posterior import Posterior
     from svmodel.bayes.rows import TreatedCells
     from svmodel.design import Design
+    from svmodel.engine.posterior import Posterior
 
 __all__ = ["diagnostics_of", "notes_of", "shrinkage"]
 

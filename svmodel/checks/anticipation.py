@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from svmodel.checkresult import CheckResult
-from svmodel.checks._posterior import evidence, quick
-from svmodel.checks._words import (
+from svmodel.checks.placebo_in_time import placebo_design
+from svmodel.checks.posterior import evidence, quick
+from svmodel.checks.words import (
     average_effect,
     change,
     change_of,
@@ -20,9 +20,9 @@ from svmodel.checks._words import (
     treated_indices,
     why_refused,
 )
-from svmodel.checks.placebo_in_time import placebo_design
 from svmodel.errors import DataError, UserError
 from svmodel.periods import per_year
+from svmodel.result.check import CheckResult
 
 if TYPE_CHECKING:
     from svmodel.design import Design

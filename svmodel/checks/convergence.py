@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from svmodel.bayes.posterior import ENERGY, FEWEST_DRAWS, FEWEST_POINTS, R_HAT, Convergence
-from svmodel.checkresult import CheckResult
-from svmodel.checks._posterior import is_posterior
-from svmodel.checks._words import not_applicable
+from svmodel.checks.posterior import is_posterior
+from svmodel.checks.words import not_applicable
+from svmodel.engine.posterior import ENERGY, FEWEST_DRAWS, FEWEST_POINTS, R_HAT, Convergence
+from svmodel.result.check import CheckResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from svmodel.checkresult import CheckResult
-from svmodel.checks._posterior import fitted_of
-from svmodel.checks._words import not_applicable
+from svmodel.checks.posterior import fitted_of
+from svmodel.checks.words import not_applicable
 from svmodel.errors import DataError
+from svmodel.result.check import CheckResult
 
 if TYPE_CHECKING:
     from svmodel.result import Result

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from svmodel.checkresult import CheckResult, Status
-from svmodel.checks._event_path import event_path, grouped
-from svmodel.checks._words import change, not_applicable
+from svmodel.checks.event_path import event_path, grouped
+from svmodel.checks.words import change, not_applicable
+from svmodel.result.check import CheckResult, Status
 
 if TYPE_CHECKING:
-    from svmodel.checks._event_path import EventPath
-    from svmodel.numerics.honest_delta import EventStudy
+    from svmodel.checks.event_path import EventPath
+    from svmodel.numerics.honest import EventStudy
     from svmodel.result import Result
 
 __all__ = ["honest_bounds"]
@@ -57,7 +57,7 @@ def honest_bounds(result: Result, *, seed: int = 0) -> CheckResult:
 
     Notes
     -----
-    The estimate is measured from the last year before the start (see :func:`~svmodel.checks._event_path.grouped`), as
+    The estimate is measured from the last year before the start (see :func:`~svmodel.checks.event_path.grouped`), as
     the bounds require, and so is not quite the result's own average effect. Intervals use Student's t through a wider
     covariance, which is rough. With staggered starts the mix of areas changes over horizons, and a departure may be a
     change of mix. Smoothness is left out where the estimates before the start are too many for the areas, because the
@@ -89,7 +89,7 @@ def honest_bounds(result: Result, *, seed: int = 0) -> CheckResult:
 
 
 def _has_variance(study: EventStudy) -> bool:
-    from svmodel.numerics.honest_delta import steps
+    from svmodel.numerics.honest import steps
 
     made = steps(study)
     return bool((np.einsum("ti,ij,tj->t", made.after, study.covariance, made.after) > 0).all())
@@ -110,7 +110,7 @@ def _allowing_for_weights(study: EventStudy, df: float) -> EventStudy:
 
 
 def _magnitudes(study: EventStudy) -> list[dict[str, object]]:
-    from svmodel.numerics.honest_magnitudes import magnitudes_breakdown, magnitudes_interval, magnitudes_set
+    from svmodel.numerics.honest.magnitudes import magnitudes_breakdown, magnitudes_interval, magnitudes_set
 
     breakdown = magnitudes_breakdown(study)
     rows: list[dict[str, object]] = []
@@ -121,7 +121,7 @@ def _magnitudes(study: EventStudy) -> list[dict[str, object]]:
 
 
 def _smoothness(study: EventStudy, scale: str) -> list[dict[str, object]]:
-    from svmodel.numerics.honest_smoothness import smoothness_breakdown, smoothness_interval, smoothness_set
+    from svmodel.numerics.honest.smoothness import smoothness_breakdown, smoothness_interval, smoothness_set
 
     breakdown = smoothness_breakdown(study)
     unit = 1.0 if scale == "log_rate_ratio" else abs(study.theta)

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from svmodel.checkresult import CheckResult, Status
-from svmodel.checks._posterior import quick
-from svmodel.checks._words import (
+from svmodel.checks.posterior import quick
+from svmodel.checks.words import (
     average_effect,
     change,
     change_of,
@@ -23,8 +22,9 @@ from svmodel.checks._words import (
 )
 from svmodel.design import Intervention
 from svmodel.errors import UserError, shorten
-from svmodel.inference._statistic import Statistic
-from svmodel.inference.rule import FEW_TREATED
+from svmodel.inference.statistic import Statistic
+from svmodel.result.check import CheckResult, Status
+from svmodel.result.rule import FEW_TREATED
 
 if TYPE_CHECKING:
     from svmodel.design import Design

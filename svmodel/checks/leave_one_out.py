@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from svmodel.bayes.engines import arrived, run
-from svmodel.checkresult import CheckResult
-from svmodel.checks._posterior import fitted_of, held_at_once, log_likelihood, thin
-from svmodel.checks._words import not_applicable
+from svmodel.checks.posterior import fitted_of, held_at_once, log_likelihood, thin
+from svmodel.checks.words import not_applicable
+from svmodel.engine import arrived, run
 from svmodel.errors import EstimationError
 from svmodel.numerics.latent.priors import HalfNormal
 from svmodel.numerics.pareto_smoothing import pareto_smoothed, trusted_below
+from svmodel.result.check import CheckResult
 from svmodel.seeds import derive_seed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from svmodel.bayes.description import LatentModel
-    from svmodel.bayes.posterior import Posterior
+    from svmodel.engine.description import LatentModel
+    from svmodel.engine.posterior import Posterior
     from svmodel.result import Result
 
     Floats = NDArray[np.float64]

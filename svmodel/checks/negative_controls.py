@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from svmodel.checkresult import CheckResult
-from svmodel.checks._posterior import quick, tail_area
-from svmodel.checks._words import (
+from svmodel.checks.posterior import quick, tail_area
+from svmodel.checks.words import (
     average_effect,
     change,
     change_of,
@@ -21,6 +20,7 @@ from svmodel.checks._words import (
     with_interval,
 )
 from svmodel.errors import DataError, Problems, UserError, did_you_mean, shorten
+from svmodel.result.check import CheckResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from svmodel.checkresult import CheckResult
-from svmodel.checks._posterior import is_posterior
-from svmodel.checks._words import not_applicable, why_refused
+from svmodel.checks.posterior import is_posterior
+from svmodel.checks.words import not_applicable, why_refused
 from svmodel.errors import UserError
-from svmodel.numerics.poisson_fe import fit_poisson, informative_cells
 from svmodel.numerics.two_way import TwoWay
+from svmodel.numerics.two_way.poisson_fe import fit_poisson, informative_cells
+from svmodel.result.check import CheckResult
 
 if TYPE_CHECKING:
     from svmodel.design import DesignArrays

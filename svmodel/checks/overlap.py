@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from svmodel.checkresult import CheckResult, Status
-from svmodel.checks._words import not_applicable, treated_indices
-from svmodel.did._zeros import MANY_ZEROS, share_of_zeros
-from svmodel.inference.rule import never_treated
+from svmodel.checks.words import not_applicable, treated_indices
 from svmodel.numerics.firth import firth_logistic
+from svmodel.result.check import CheckResult, Status
+from svmodel.result.doubts import MANY_ZEROS, share_of_zeros
+from svmodel.result.rule import never_treated
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from svmodel.checkresult import CheckResult, Status
-from svmodel.checks._posterior import is_posterior, quick
-from svmodel.checks._words import average_effect, change, is_significant, not_applicable, p_words, why_refused
+from svmodel.checks.posterior import is_posterior, quick
+from svmodel.checks.words import average_effect, change, is_significant, not_applicable, p_words, why_refused
 from svmodel.design import TREATED
 from svmodel.errors import DataError, UserError
-from svmodel.inference._statistic import Statistic
 from svmodel.inference.placebos import MOST, InSpacePlacebos
-from svmodel.inference.rule import never_treated
-from svmodel.numerics.permutations import count_assignments
+from svmodel.inference.statistic import Statistic
+from svmodel.numerics.resampling.permutations import count_assignments
+from svmodel.result.check import CheckResult, Status
+from svmodel.result.rule import never_treated
 
 if TYPE_CHECKING:
     from svmodel.design import DesignArrays

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from svmodel import periods
-from svmodel.checkresult import CheckResult
-from svmodel.checks._posterior import quick
-from svmodel.checks._words import (
+from svmodel.checks.posterior import quick
+from svmodel.checks.words import (
     average_effect,
     change_of,
     is_significant,
@@ -21,6 +20,7 @@ from svmodel.checks._words import (
 )
 from svmodel.design import Intervention
 from svmodel.errors import UserError
+from svmodel.result.check import CheckResult
 
 if TYPE_CHECKING:
     from svmodel.design import Design

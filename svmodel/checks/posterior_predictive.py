@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from svmodel.checkresult import CheckResult
-from svmodel.checks._posterior import fitted_of, held_at_once, thin
-from svmodel.checks._words import not_applicable
+from svmodel.checks.posterior import fitted_of, held_at_once, thin
+from svmodel.checks.words import not_applicable
+from svmodel.result.check import CheckResult
 from svmodel.seeds import derive_seed
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from svmodel.bayes.description import LatentModel
+    from svmodel.engine.description import LatentModel
     from svmodel.result import Result
 
     Floats = NDArray[np.float64]

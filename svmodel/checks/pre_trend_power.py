@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from svmodel.checkresult import CheckResult
-from svmodel.checks._event_path import event_path
-from svmodel.checks._words import change, not_applicable
+from svmodel.checks.event_path import event_path
 from svmodel.checks.pre_trends import pool
+from svmodel.checks.words import change, not_applicable
+from svmodel.result.check import CheckResult
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from svmodel.checks._event_path import EventPath
+    from svmodel.checks.event_path import EventPath
     from svmodel.result import Result
 
     Floats = NDArray[np.float64]
@@ -77,7 +77,7 @@ def pre_trend_power(result: Result, *, seed: int = 0) -> CheckResult:
 def _table(path: EventPath, pick: Floats, V: Floats) -> pd.DataFrame:
     from scipy import special
 
-    from svmodel.numerics.pretest_power import joint_test_passing, joint_test_slope
+    from svmodel.numerics.honest.pretest_power import joint_test_passing, joint_test_slope
 
     # a drift by one per period, relative to what the estimates are relative to
     drift = path.horizon - float(path.base @ path.horizon)

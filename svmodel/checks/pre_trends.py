@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from svmodel.checkresult import CheckResult, Status
-from svmodel.checks._event_path import degrees_of_freedom
-from svmodel.checks._words import change, not_applicable, p_words
-from svmodel.estimates import is_rounding
+from svmodel.checks.event_path import degrees_of_freedom
+from svmodel.checks.words import change, not_applicable, p_words
+from svmodel.result.check import CheckResult, Status
+from svmodel.result.scales import is_rounding
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -162,7 +162,7 @@ def _table(
 ) -> pd.DataFrame:
     from scipy import stats
 
-    from svmodel.numerics.pretest_power import equivalence_bound
+    from svmodel.numerics.honest.pretest_power import equivalence_bound
 
     estimate = np.append(estimate, average[0])
     error = np.append(np.sqrt(np.diag(covariance)), average[1])

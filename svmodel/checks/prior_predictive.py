@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from svmodel.bayes.chances import chance
-from svmodel.checkresult import CheckResult
-from svmodel.checks._posterior import fitted_of, log_ratio
-from svmodel.checks._words import change, not_applicable
+from svmodel.checks.posterior import fitted_of, log_ratio
+from svmodel.checks.words import change, not_applicable
+from svmodel.result.check import CheckResult
 from svmodel.seeds import derive_seed
+from svmodel.words import chance
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from svmodel.bayes.description import LatentModel
+    from svmodel.engine.description import LatentModel
     from svmodel.result import Result
 
     Floats = NDArray[np.float64]

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from svmodel.bayes.chances import chance
 from svmodel.bayes.ratio_prior import NAMED, RatioPrior, ratio_prior
-from svmodel.checkresult import CheckResult, Status
-from svmodel.checks._posterior import fitted_of, held_at_once, log_likelihood, log_ratio, quick, thin
-from svmodel.checks._words import change, not_applicable, why_refused
+from svmodel.checks.posterior import fitted_of, held_at_once, log_likelihood, log_ratio, quick, thin
+from svmodel.checks.words import change, not_applicable, why_refused
 from svmodel.errors import UserError
 from svmodel.numerics.latent.priors import Beta, GammaPrecision
 from svmodel.numerics.latent.structures import Fixed
 from svmodel.numerics.pareto_smoothing import trusted_below
 from svmodel.numerics.power_scaling import SENSITIVE, power_scaling_sensitivity
+from svmodel.result.check import CheckResult, Status
+from svmodel.words import chance
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from svmodel.checkresult import CheckResult
-from svmodel.checks._words import average_effect, change, change_of, not_applicable, p_words, span, treated_indices
+from svmodel.checks.words import average_effect, change, change_of, not_applicable, p_words, span, treated_indices
 from svmodel.numerics.firth import firth_logistic
 from svmodel.periods import per_year
+from svmodel.result.check import CheckResult
 from svmodel.seeds import derive_seed
 
 if TYPE_CHECKING:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any, Protocol
 
-from svmodel.checkresult import CheckResult
-from svmodel.checks._words import why_refused
 from svmodel.checks.anticipation import anticipation
 from svmodel.checks.convergence import convergence
 from svmodel.checks.engine_agreement import engine_agreement
@@ -26,7 +24,9 @@ from svmodel.checks.prior_sensitivity import prior_sensitivity
 from svmodel.checks.recording_practice import recording_practice
 from svmodel.checks.regression_to_the_mean import regression_to_the_mean
 from svmodel.checks.spillover import spillover
+from svmodel.checks.words import why_refused
 from svmodel.errors import Problems, UserError, did_you_mean
+from svmodel.result.check import CheckResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

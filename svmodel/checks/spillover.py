@@ -10,10 +10,9 @@ import numpy as np
 import pandas as pd
 
 from svmodel.adjacency import read_adjacency, rings
-from svmodel.checkresult import CheckResult, Status
-from svmodel.checks._posterior import evidence, quick
-from svmodel.checks._spillover_designs import Surroundings, clean_design, ring_design, surroundings
-from svmodel.checks._words import (
+from svmodel.checks.posterior import evidence, quick
+from svmodel.checks.spillover_designs import Surroundings, clean_design, ring_design, surroundings
+from svmodel.checks.words import (
     average_effect,
     change,
     change_of,
@@ -33,6 +32,7 @@ from svmodel.numerics.displacement import (
     displacement_quotient,
 )
 from svmodel.periods import per_year
+from svmodel.result.check import CheckResult, Status
 
 if TYPE_CHECKING:
     from svmodel.design import Design

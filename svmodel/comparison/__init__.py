@@ -1,29 +1,18 @@
-"""Estimators side by side, specification curves, power and minimum detectable effects."""
+"""Estimators side by side, and specification curves."""
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from svmodel.lazy import room
 
 #: Public name -> module that holds it.
 _NAMES: dict[str, str] = {
-    "Assurance": "assurance",
+    "Assurance": "svmodel.planning.assurance",
     "Comparison": "compare",
-    "Power": "power",
+    "Power": "svmodel.planning.power",
     "SpecificationCurve": "specification_curve",
-    "StatedStudy": "stated_study",
+    "StatedStudy": "svmodel.planning.stated_study",
 }
 
 __all__ = sorted(_NAMES)  # noqa: PLE0605 - the names are strings
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _NAMES:
-        raise AttributeError(f"svmodel.comparison has no {name!r}; it has {', '.join(sorted(_NAMES))}")
-    value = getattr(importlib.import_module(f"svmodel.comparison.{_NAMES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_NAMES})
+__getattr__, __dir__ = room(__name__, _NAMES)

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from svmodel.comparison._agreement import agreement
-from svmodel.comparison._differences import differences
-from svmodel.comparison._names import default_estimators, named
-from svmodel.comparison._scale import Sums, as_shown, checked_scale, family, on_scale
+from svmodel.comparison.agreement import agreement
+from svmodel.comparison.differences import Sums, as_shown, checked_scale, differences, family, on_scale
 from svmodel.errors import DesignError, EstimationError, Problems
+from svmodel.result.method import named
+from svmodel.result.rule import FEW_TREATED, choose
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -234,3 +234,30 @@ def _numbers(result: Result, scale: str) -> tuple[dict[str, float], bool]:
     high = math.inf if math.isnan(high) and math.isfinite(effect.conf_high) else high
     made = {"estimate": ratio, "conf_low": low, "conf_high": high, "level": effect.level, "p_value": effect.p_value}
     return made, True
+
+
+def default_estimators(design: Design) -> dict[str, Estimator]:
+    """Return the methods that a design of its kind is commonly put to.
+
+    Raises
+    ------
+    DesignError
+        If the design has problems.
+    """
+    from svmodel import counterfactual, did
+
+    choice = choose(design.arrays)
+    made: list[Estimator] = []
+    if design.is_count:
+        made += [did.ExtendedTwoWayFixedEffects(), did.TwoWayFixedEffects()]
+    made += [did.Imputation(family="linear"), did.CallawaySantAnna(), did.SunAbraham()]
+    if not design.is_count:
+        made.insert(0, did.TwoWayFixedEffects(family="linear"))
+    if choice.n_never:
+        made.append(counterfactual.SyntheticDiD())
+        if choice.n_treated < FEW_TREATED:
+            made.append(counterfactual.SyntheticControl())
+    problems = Problems()
+    out = named(made, problems)
+    problems.raise_if_any(EstimationError, "no default methods")
+    return out

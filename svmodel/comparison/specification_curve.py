@@ -10,11 +10,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from svmodel.comparison._agreement import shown
-from svmodel.comparison._joint_test import Dealt, deal_all, joint_table, statistics
-from svmodel.comparison._scale import as_shown, checked_scale
-from svmodel.comparison._specifications import CHOICES, Specification, specifications
+from svmodel.comparison.agreement import shown
 from svmodel.comparison.compare import row_of
+from svmodel.comparison.differences import as_shown, checked_scale
+from svmodel.comparison.specifications import (
+    CHOICES,
+    Dealt,
+    Specification,
+    deal_all,
+    joint_table,
+    specifications,
+    statistics,
+)
 from svmodel.errors import EstimationError, Problems
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ _NAMES = {
     "SunAbraham": "sun_abraham",
     "TripleDifference": "triple_difference",
     "TwoWayFixedEffects": "twfe",
-    "bacon_decomposition": "bacon",
-    "describe_bacon": "bacon",
-    "twfe_weights": "bacon",
+    "bacon_decomposition": "twfe.bacon",
+    "describe_bacon": "twfe.bacon",
+    "twfe_weights": "twfe.bacon",
 }
 
 __all__ = [

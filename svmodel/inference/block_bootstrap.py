@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from svmodel.errors import EstimationError, did_you_mean
-from svmodel.inference._ways import arrays_of, design_of, finite_estimate, one_outcome
 from svmodel.inference.bootstrap import check_draws, from_draws, told_failures
-from svmodel.inference.interval import Interval, with_interval
-from svmodel.numerics.blocks import BLOCKS, block_length, block_rows
+from svmodel.inference.statistic import arrays_of, design_of, finite_estimate, one_outcome
+from svmodel.numerics.resampling.blocks import BLOCKS, block_length, block_rows
 from svmodel.result import PointEstimator
+from svmodel.result.interval import Interval, with_interval
 from svmodel.seeds import derive_seed
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from svmodel.errors import EstimationError, Problems, did_you_mean
-from svmodel.inference._ways import (
+from svmodel.inference.statistic import (
     HasInfluence,
     arrays_of,
     data_order,
@@ -21,7 +21,7 @@ from svmodel.inference._ways import (
     refuse_lone,
     resampled,
 )
-from svmodel.inference.interval import Interval, with_interval
+from svmodel.result.interval import Interval, with_interval
 from svmodel.seeds import derive_seed
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from svmodel.errors import EstimationError, Problems, shorten
-from svmodel.estimates import critical_value
-from svmodel.inference._ways import data_order, design_of, few, finite_estimate, point_by_rows, refuse_lone
-from svmodel.inference.interval import Interval, with_interval
+from svmodel.inference.statistic import data_order, design_of, few, finite_estimate, point_by_rows, refuse_lone
 from svmodel.numerics.cluster import small_sample
+from svmodel.result.interval import Interval, with_interval
+from svmodel.result.scales import critical_value
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

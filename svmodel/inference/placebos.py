@@ -10,25 +10,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from svmodel.design import TREATED
+from svmodel.design import TREATED, UNTREATED
 from svmodel.errors import DesignError, EstimationError, Problems
-from svmodel.inference._inversion import distance_limit, needed, too_few
-from svmodel.inference._placebo_gaps import gap_frame, path_of, quick_path
-from svmodel.inference._placebo_sets import Sets, given_dates
-from svmodel.inference._statistic import Statistic
-from svmodel.inference._ways import PathEstimator
-from svmodel.inference.interval import Interval, with_interval
-from svmodel.inference.rule import never_treated
-from svmodel.numerics.permutations import as_far, rank_p_value
+from svmodel.inference.assignments import Sets, given_dates
+from svmodel.inference.inversion import distance_limit, needed, too_few
+from svmodel.inference.statistic import PathEstimator, Statistic
+from svmodel.numerics.resampling.permutations import as_far, rank_p_value
+from svmodel.result.interval import Interval, with_interval
+from svmodel.result.rule import never_treated
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from svmodel.design import DesignArrays
     from svmodel.result import Result
 
     Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
 
-__all__ = ["InSpacePlacebos", "Placebos"]
+__all__ = ["GapPath", "InSpacePlacebos", "Placebos", "gap_frame", "path_of", "quick_path"]
 
 #: Sets of placebo areas that are all tried. A p-value near .05 from this many draws would have a Monte Carlo error of
 #: .001, which is where it stops to matter, and at some milliseconds an estimate they take minutes. It holds any pair of
@@ -305,3 +305,56 @@ class InSpacePlacebos:
                 f"the p-value of that ratio is {held.ratio_p_value:.3f}."
             )
         return " ".join(said)
+
+
+@dataclass(frozen=True, eq=False)
+class GapPath:
+    """Gaps of the treated areas, observed less expected."""
+
+    gap: Floats
+    before: NDArray[np.bool_]
+    after: NDArray[np.bool_]
+
+    @property
+    def ratio(self) -> float:
+        """Root mean squared gap after the start over that before it, over all treated areas."""
+        after, before = (float(np.mean(self.gap[m] ** 2)) for m in (self.after, self.before))
+        return math.sqrt(after / before) if before > 0 else math.inf
+
+
+def path_of(result: Result) -> GapPath:
+    """Read the gaps of treated areas from the counterfactual of a fit."""
+    frame, design = result.counterfactual, result.design
+    name = type(result.estimator).__name__
+    if frame is None or design is None:
+        raise EstimationError(f"{name} gives no counterfactual path, so that there are no gaps to compare")
+    arrays = design.arrays
+    rows = np.flatnonzero((arrays.status == TREATED).any(axis=1))
+    held = frame.assign(gap=frame["observed"] - frame["expected"]).pivot_table(
+        index="area", columns="period", values="gap", sort=False
+    )
+    gap = held.reindex(index=[arrays.areas[int(i)] for i in rows], columns=list(arrays.periods)).to_numpy(dtype=float)
+    return _checked(gap, arrays, rows, name)
+
+
+def quick_path(estimator: PathEstimator, arrays: DesignArrays) -> GapPath:
+    """Read the gaps of treated areas from the estimator's own path."""
+    observed, expected = estimator.path(arrays)
+    rows = np.flatnonzero((arrays.status == TREATED).any(axis=1))
+    return _checked((observed - expected)[rows], arrays, rows, type(estimator).__name__)
+
+
+def _checked(gap: Floats, arrays: DesignArrays, rows: Ints, name: str) -> GapPath:
+    known = ~np.isnan(gap)
+    path = GapPath(gap, known & (arrays.status[rows] == UNTREATED), known & (arrays.status[rows] == TREATED))
+    if not path.before.any() or not path.after.any():
+        raise EstimationError(f"{name} gives no counterfactual both before and after the start, so there is no ratio")
+    return path
+
+
+def gap_frame(path: GapPath, arrays: DesignArrays, rows: Ints, *, placebo: bool) -> pd.DataFrame:
+    """Return observed less expected by period, averaged over `rows`."""
+    known = (~np.isnan(path.gap)).any(axis=0)
+    total = np.where(known, np.nansum(path.gap, axis=0), np.nan)
+    name = ", ".join(arrays.areas[int(i)] for i in rows)
+    return pd.DataFrame({"areas": name, "period": list(arrays.periods), "gap": total, "placebo": placebo})

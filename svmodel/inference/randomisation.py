@@ -11,11 +11,11 @@ import numpy as np
 
 from svmodel.design import EXCLUDED
 from svmodel.errors import EstimationError, Problems, did_you_mean
-from svmodel.inference._assignments import draw_lot, strata_labels
-from svmodel.inference._inversion import Limits, invert, too_few
-from svmodel.inference._statistic import Statistic, without_effect
-from svmodel.inference.interval import Interval, with_interval
-from svmodel.numerics.permutations import rank_p_value
+from svmodel.inference.assignments import draw_lot, strata_labels
+from svmodel.inference.inversion import Limits, invert, too_few
+from svmodel.inference.statistic import Statistic, without_effect
+from svmodel.numerics.resampling.permutations import rank_p_value
+from svmodel.result.interval import Interval, with_interval
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

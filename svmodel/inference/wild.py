@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from svmodel.errors import EstimationError, Problems, did_you_mean
-from svmodel.inference._ways import (
+from svmodel.inference.statistic import (
     HasCoefficient,
     HasInfluence,
     arrays_of,
@@ -20,8 +20,7 @@ from svmodel.inference._ways import (
     refuse_lone,
     with_sums,
 )
-from svmodel.inference.interval import Interval, with_interval
-from svmodel.numerics.wild_bootstrap import (
+from svmodel.numerics.cluster.wild_bootstrap import (
     all_signs,
     group_statistics,
     invert,
@@ -29,13 +28,14 @@ from svmodel.numerics.wild_bootstrap import (
     wild_draws,
     wild_weights,
 )
+from svmodel.result.interval import Interval, with_interval
 from svmodel.seeds import derive_seed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from svmodel.design import DesignArrays
-    from svmodel.numerics.coefficient import Coefficient
+    from svmodel.numerics.cluster.coefficient import Coefficient
     from svmodel.result import Result
 
     Floats = NDArray[np.float64]

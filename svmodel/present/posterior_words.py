@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from svmodel.bayes.chances import chance
 from svmodel.present import prose
+from svmodel.words import chance
 
 if TYPE_CHECKING:
     from svmodel.result import Effect, Result

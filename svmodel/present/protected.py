@@ -1,6 +1,6 @@
 """The frames that pages and files show, each after disclosure control: one place to read what is let out.
 
-Every function takes the full data and a :class:`~svmodel.present.disclosure.Disclosure` and gives back a frame in
+Every function takes the full data and a :class:`~svmodel.protect.Disclosure` and gives back a frame in
 which nothing hidden can be read or worked out. Figures, tables, sentences and files are made from
 these frames alone.
 """
@@ -14,7 +14,7 @@ import pandas as pd
 
 from svmodel import periods
 from svmodel.errors import DataError, EstimationError
-from svmodel.present.disclosure import CONFIDENTIAL, Disclosure
+from svmodel.protect import CONFIDENTIAL, Disclosure
 from svmodel.result import Effect
 
 if TYPE_CHECKING:

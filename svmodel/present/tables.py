@@ -12,10 +12,10 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from svmodel import periods
-from svmodel.bayes.chances import chance
 from svmodel.errors import DataError
 from svmodel.present import prose
-from svmodel.present.disclosure import CONFIDENTIAL
+from svmodel.protect import CONFIDENTIAL
+from svmodel.words import chance
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,7 +9,7 @@ import pandas as pd
 
 from svmodel import periods
 from svmodel.numerics.rates import rate_interval
-from svmodel.profile._question import check, tally
+from svmodel.profile.question import check, tally
 
 if TYPE_CHECKING:
     from svmodel.panel import Panel

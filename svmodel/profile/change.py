@@ -10,7 +10,7 @@ import pandas as pd
 from svmodel import periods
 from svmodel.errors import DesignError
 from svmodel.numerics.rates import paired_dispersion, ratio_interval
-from svmodel.profile._question import check, tally
+from svmodel.profile.question import check, tally
 
 if TYPE_CHECKING:
     from svmodel.panel import Panel

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from svmodel.numerics.rates import Limits, paired_dispersion, rate_interval, ratio_interval
-from svmodel.profile._question import check, tally
+from svmodel.profile.question import check, tally
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

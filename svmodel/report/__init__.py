@@ -6,15 +6,15 @@ from svmodel.lazy import room
 
 #: Public name -> module that holds it; loaded when first used, since a notebook needs only its pages.
 _NAMES = {
-    "AreaReport": "area",
-    "Plan": "plan",
+    "AreaReport": "pages.area",
+    "Plan": "run.plan",
     "RunReport": "run",
     "Study": "study",
-    "StudyContext": "context",
-    "Verification": "verify",
-    "open_area": "area",
+    "StudyContext": "fits",
+    "Verification": "publish.verify",
+    "open_area": "pages.area",
     "plan_study": "run",
-    "prepare": "context",
+    "prepare": "fits",
     "read_study": "study",
     "run_study": "run",
 }

@@ -8,16 +8,16 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from svmodel.report.manifest import is_complete
 from svmodel.report.run import Progress, RunReport
+from svmodel.report.run.manifest import is_complete
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
 
-    from svmodel.report.manifest import AreaOutcome
-    from svmodel.report.plan import AreaJob, Plan
-    from svmodel.report.verify import Verification
+    from svmodel.report.publish.verify import Verification
+    from svmodel.report.run.manifest import AreaOutcome
+    from svmodel.report.run.plan import AreaJob, Plan
 
 __all__ = ["console_progress", "describe_plan", "describe_report", "describe_verification", "duration"]
 
@@ -191,7 +191,7 @@ def describe_report(report: RunReport) -> str:
 
 def describe_verification(verification: Verification) -> str:
     """Return the table of a verification as text, trouble first."""
-    from svmodel.report.verify import STATUSES
+    from svmodel.report.publish.verify import STATUSES
 
     order = {s: i for i, s in enumerate(("mismatch", "missing", "extra", "rounding", "match"))}
     table = verification.table.sort_values("status", key=lambda s: s.map(order), kind="stable")

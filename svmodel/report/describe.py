@@ -24,9 +24,9 @@ def describe_study(path: Path, data: Path | None = None) -> str:
     UserError
         With everything that is wrong with the study file, its data, or its designs.
     """
-    from svmodel.report.context import designs
+    from svmodel.report.fits import designs
     from svmodel.report.study import read_study
-    from svmodel.report.study_data import load_panel, resolve_areas
+    from svmodel.report.study.data import load_panel, resolve_areas
 
     study = read_study(path, data=data)
     panel = load_panel(study, data)
@@ -63,7 +63,7 @@ def describe_data(
         With everything that is wrong with it.
     """
     from svmodel.report.study import DataSpec
-    from svmodel.report.study_data import panel_of
+    from svmodel.report.study.data import panel_of
     from svmodel.sources.guess import guess_columns
     from svmodel.sources.layouts import detect_layout
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Answer", "Piece", "default_workers", "side_by_side"]
 
 #: Imported once by the process from which the others are forked; kernels, which are started anew, gain nothing.
-_PRELOAD = ["svmodel.report.worker", "svmodel.report.context", "papermill"]
+_PRELOAD = ["svmodel.report.run.worker", "svmodel.report.fits", "papermill"]
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,9 @@ import pandas as pd
 from svmodel import periods
 from svmodel.errors import DataError, Problems, shorten
 from svmodel.ledger import Extract, Ledger, LedgerEntry
-from svmodel.sources._metropolitan_tables import dashboard_months, melt_wide, months_of, open_long
 from svmodel.sources.breaks import METROPOLITAN, breaks_within
 from svmodel.sources.contract import choose, counts_of, finish, name_lines, slug
+from svmodel.sources.metropolitan_tables import dashboard_months, melt_wide, months_of, open_long
 
 __all__ = ["mps_borough", "mps_dashboard", "mps_knife_borough", "mps_knife_ward", "mps_ward"]
 

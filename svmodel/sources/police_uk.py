@@ -16,13 +16,13 @@ import numpy as np
 import pandas as pd
 
 from svmodel import periods
-from svmodel._vintage_rule import vintage_problems
 from svmodel.errors import DataError, Problem, Problems, did_you_mean, shorten
 from svmodel.ledger import Extract, Ledger, LedgerEntry
-from svmodel.sources._police_uk_presence import presence
+from svmodel.panel.vintage import vintage_problems
 from svmodel.sources.contract import choose, finish, match_columns, slug
 from svmodel.sources.lsoa import LsoaLookup, claim_problems
 from svmodel.sources.opening import find_folder, open_text, read_header, read_table
+from svmodel.sources.police_uk_presence import presence
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -11,8 +11,8 @@ import pandas as pd
 from svmodel import periods
 from svmodel.breaks import Break
 from svmodel.errors import DesignError, EstimationError, Problems, did_you_mean
-from svmodel.estimates import critical_value, linear_row
 from svmodel.result import Effect
+from svmodel.result.scales import critical_value, linear_row
 from svmodel.trends.regression import SeriesFit, fit_series
 from svmodel.trends.terms import Terms, build_terms, season_contrast, season_labels, season_of
 

@@ -10,7 +10,7 @@ from scipy import stats
 
 from svmodel import Design, Intervention, Panel, simulate
 from svmodel.bayes import HierarchicalDiD, RatioPrior
-from svmodel.bayes.engines import run
+from svmodel.engine import run
 from svmodel.errors import DesignError, EstimationError
 from svmodel.numerics.latent.structures import Fixed
 from svmodel.result import Result

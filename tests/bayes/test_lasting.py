@@ -10,7 +10,7 @@ import pytest
 import svmodel as sv
 from svmodel import simulate
 from svmodel.bayes import HierarchicalDiD
-from svmodel.bayes.lasting import autocorrelation
+from svmodel.bayes.hierarchical_did import autocorrelation
 
 LASTING = {"shock_sd": 0.35, "shock_persistence": 0.8}
 

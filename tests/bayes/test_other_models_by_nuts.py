@@ -7,7 +7,7 @@ import pytest
 from svmodel import simulate
 from svmodel.bayes import InterruptedTimeSeries, MetaAnalysis, SmallAreaTrend, StructuralCounterfactual
 from svmodel.bayes.agreement import Pair
-from svmodel.bayes.nuts import CHAINS
+from svmodel.engine.nuts import CHAINS
 
 SERIES = {
     "one series": (InterruptedTimeSeries(), 1),

@@ -6,7 +6,7 @@ import pytest
 import svmodel as sv
 from svmodel import simulate
 from svmodel.bayes import PyMCModel
-from svmodel.bayes.nuts import settled_imports
+from svmodel.engine.nuts import settled_imports
 from svmodel.errors import DataError, EstimationError
 from svmodel.result import Result
 

@@ -265,7 +265,7 @@ def test_a_panel_without_exposures_and_counts_beyond_reason_are_told_what_to_do(
 
 
 def test_a_fit_that_has_not_converged_is_refused(monkeypatch):
-    from svmodel.bayes import posterior
+    from svmodel.engine import posterior
 
     monkeypatch.setattr(posterior, "FEWEST_POINTS", 1e6)
     panel, _ = a_panel()

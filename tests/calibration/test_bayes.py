@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from svmodel.bayes import calibration, simulation_based_calibration
-from svmodel.bayes.calibration import Calibration
-from svmodel.bayes.posterior import Convergence
-from svmodel.bayes.quantities import Effect, Hyper, LogLikelihood
+from svmodel.bayes import simulation_based_calibration
+from svmodel.engine import calibration
+from svmodel.engine.calibration import Calibration
+from svmodel.engine.posterior import Convergence
+from svmodel.engine.quantities import Effect, Hyper, LogLikelihood
 from svmodel.errors import EstimationError
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"

@@ -9,8 +9,6 @@ from scipy import stats
 
 from svmodel import checks, simulate
 from svmodel.bayes import HierarchicalDiD, RatioPrior
-from svmodel.bayes.engines import run
-from svmodel.bayes.posterior import Convergence
 from svmodel.checks.convergence import convergence
 from svmodel.checks.engine_agreement import engine_agreement
 from svmodel.checks.leave_one_out import LeaveOneOut, leave_one_out, left_out_densities
@@ -18,6 +16,8 @@ from svmodel.checks.posterior_predictive import posterior_predictive
 from svmodel.checks.prior_predictive import prior_predictive
 from svmodel.checks.prior_sensitivity import _log_prior, power_scaling, prior_sensitivity
 from svmodel.did.twfe import TwoWayFixedEffects
+from svmodel.engine import run
+from svmodel.engine.posterior import Convergence
 from svmodel.errors import DataError
 from svmodel.numerics.latent.priors import Beta, Exponential, GammaPrecision, HalfNormal
 
@@ -404,7 +404,7 @@ def test_placebos_in_space_of_a_posterior_are_drawn_where_there_are_many():
 
 
 def test_negative_controls_take_tail_areas_for_p_values():
-    from svmodel.checks._posterior import evidence, tail_area
+    from svmodel.checks.posterior import evidence, tail_area
 
     result = fitted(1, effect=0.5, mean=30)
     effect = result.effect()
@@ -418,8 +418,8 @@ def test_negative_controls_take_tail_areas_for_p_values():
 
 
 def test_figures_of_checks_say_what_they_show(result):
-    from svmodel.present.disclosure import Disclosure
     from svmodel.present.plots import check_figure
+    from svmodel.protect import Disclosure
 
     seen, beliefs = checks.run(result, names=["posterior_predictive", "prior_sensitivity"])
     figure = check_figure(seen, label="Violence")

@@ -6,11 +6,11 @@ import pytest
 from scipy import stats
 
 import svmodel as sv
-from svmodel.checks._event_path import event_path, grouped
+from svmodel.checks.event_path import event_path, grouped
 from svmodel.checks.honest_bounds import _allowing_for_weights, honest_bounds
 from svmodel.did.callaway_santanna import CallawaySantAnna
-from svmodel.numerics.honest_delta import EventStudy
-from svmodel.numerics.honest_smoothness import smoothness_interval
+from svmodel.numerics.honest import EventStudy
+from svmodel.numerics.honest.smoothness import smoothness_interval
 from svmodel.result import JointEstimate
 
 ETWFE = sv.did.ExtendedTwoWayFixedEffects()

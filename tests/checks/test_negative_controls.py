@@ -9,9 +9,9 @@ from svmodel.did.callaway_santanna import CallawaySantAnna
 from svmodel.did.etwfe import ExtendedTwoWayFixedEffects
 from svmodel.did.twfe import TwoWayFixedEffects
 from svmodel.errors import DataError
-from svmodel.estimates import estimates_frame
 from svmodel.panel import Panel
 from svmodel.result import Result
+from svmodel.result.scales import estimates_frame
 
 ETWFE = ExtendedTwoWayFixedEffects()
 

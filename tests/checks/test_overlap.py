@@ -8,9 +8,9 @@ from svmodel.checks.overlap import _outside_hull
 from svmodel.design import Intervention
 from svmodel.did.etwfe import ExtendedTwoWayFixedEffects
 from svmodel.did.twfe import TwoWayFixedEffects
-from svmodel.estimates import estimates_frame, log_row
 from svmodel.panel import Panel
 from svmodel.result import Result
+from svmodel.result.scales import estimates_frame, log_row
 
 ETWFE = ExtendedTwoWayFixedEffects()
 

@@ -6,9 +6,9 @@ from svmodel.checks import placebo_in_space
 from svmodel.did.etwfe import ExtendedTwoWayFixedEffects
 from svmodel.did.twfe import TwoWayFixedEffects
 from svmodel.errors import DataError
-from svmodel.estimates import estimates_frame, log_row
 from svmodel.inference import InSpacePlacebos
 from svmodel.result import Result
+from svmodel.result.scales import estimates_frame, log_row
 
 ETWFE = ExtendedTwoWayFixedEffects()
 

@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 import svmodel as sv
-from svmodel.checks._event_path import event_path
+from svmodel.checks.event_path import event_path
 from svmodel.checks.pre_trend_power import pre_trend_power
 from svmodel.checks.pre_trends import pre_trends
 from svmodel.did.callaway_santanna import CallawaySantAnna

@@ -5,13 +5,13 @@ import pytest
 
 from svmodel.breaks import Break
 from svmodel.checks import recording_practice
-from svmodel.checks._ratio_of_effects import RatioOfEffects, with_second
+from svmodel.checks.recording_practice import RatioOfEffects, with_second
 from svmodel.did.callaway_santanna import CallawaySantAnna
 from svmodel.did.etwfe import ExtendedTwoWayFixedEffects
 from svmodel.errors import DataError
-from svmodel.estimates import estimates_frame
 from svmodel.panel import Panel
 from svmodel.result import Result
+from svmodel.result.scales import estimates_frame
 
 ETWFE = ExtendedTwoWayFixedEffects()
 

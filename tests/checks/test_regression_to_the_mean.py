@@ -7,9 +7,9 @@ from svmodel import simulate
 from svmodel.checks import regression_to_the_mean
 from svmodel.checks.regression_to_the_mean import _cohorts, _p_value, _parts
 from svmodel.did.callaway_santanna import CallawaySantAnna
-from svmodel.estimates import estimates_frame, log_row
 from svmodel.numerics.firth import firth_logistic
 from svmodel.result import Result
+from svmodel.result.scales import estimates_frame, log_row
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,13 @@ import pytest
 from svmodel import simulate
 from svmodel.adjacency import read_adjacency, rings
 from svmodel.checks import spillover
-from svmodel.checks._spillover_designs import clean_design, ring_design, surroundings
+from svmodel.checks.spillover_designs import clean_design, ring_design, surroundings
 from svmodel.design import Intervention
 from svmodel.did.callaway_santanna import CallawaySantAnna
 from svmodel.did.etwfe import ExtendedTwoWayFixedEffects
 from svmodel.errors import DataError
-from svmodel.estimates import estimates_frame
 from svmodel.result import Result
+from svmodel.result.scales import estimates_frame
 
 ETWFE = ExtendedTwoWayFixedEffects()
 SMALL = {"n_areas": 100, "n_periods": 36, "cohorts": ((18, 8), (22, 8))}

@@ -7,9 +7,8 @@ import pandas as pd
 import pytest
 
 import svmodel as sv
-from svmodel.comparison._agreement import fold
-from svmodel.comparison._differences import _holm
-from svmodel.comparison._scale import Sums, on_scale
+from svmodel.comparison.agreement import fold
+from svmodel.comparison.differences import Sums, _holm, on_scale
 from svmodel.counterfactual import SyntheticControl
 from svmodel.did import CallawaySantAnna, ExtendedTwoWayFixedEffects, Imputation, SunAbraham, TwoWayFixedEffects
 from svmodel.errors import DesignError, EstimationError

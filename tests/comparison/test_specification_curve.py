@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import svmodel as sv
-from svmodel.comparison._joint_test import statistics
+from svmodel.comparison.specifications import statistics
 from svmodel.did import ExtendedTwoWayFixedEffects, Imputation, TwoWayFixedEffects
 from svmodel.errors import DesignError, EstimationError
 

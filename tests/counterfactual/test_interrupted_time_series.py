@@ -9,7 +9,7 @@ from scipy import stats
 from svmodel import Design, Intervention, Panel
 from svmodel.counterfactual import InterruptedTimeSeries
 from svmodel.errors import EstimationError
-from svmodel.estimates import critical_value
+from svmodel.result.scales import critical_value
 from svmodel.testing import PROMISES, check_estimator
 
 MONTHS = pd.period_range("2014-01", periods=84, freq="M")

@@ -6,7 +6,7 @@ import pytest
 
 import svmodel as sv
 from svmodel.counterfactual import InterruptedTimeSeries, SyntheticDiD
-from svmodel.counterfactual._series import control_rows, treated_series, whole
+from svmodel.counterfactual.series import control_rows, treated_series, whole
 
 
 def design_of(counts, starts, names=None, covariate=None):

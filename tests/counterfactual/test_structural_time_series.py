@@ -8,10 +8,10 @@ from statsmodels.tsa.statespace.structural import UnobservedComponents
 
 from svmodel import Design, Intervention, Panel
 from svmodel.counterfactual import StructuralTimeSeries
-from svmodel.counterfactual._sts_gibbs import Priors, sample
+from svmodel.counterfactual.structural_time_series.predict import Priors, sample
 from svmodel.errors import EstimationError
-from svmodel.numerics.spike_and_slab import truncated_variance
-from svmodel.numerics.state_space import structural
+from svmodel.numerics.series.spike_and_slab import truncated_variance
+from svmodel.numerics.series.state_space import structural
 from svmodel.testing import check_estimator
 
 MONTHS = pd.period_range("2016-01", periods=72, freq="M")
@@ -257,7 +257,7 @@ def test_what_it_cannot_answer_is_refused_with_every_reason():
 
 
 def test_chains_that_have_not_met_are_refused(monkeypatch):
-    from svmodel.counterfactual import _sts_predict
+    from svmodel.counterfactual.structural_time_series import predict as _sts_predict
 
     monkeypatch.setattr(_sts_predict, "_DOUBLINGS", 0)
     # a level that may be anything, no warmup: its variance is far from where it belongs after 100 draws

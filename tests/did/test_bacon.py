@@ -6,7 +6,7 @@ import pytest
 
 import svmodel as sv
 from svmodel import did
-from svmodel.did.bacon import weigh
+from svmodel.did.twfe.bacon import weigh
 from svmodel.errors import DesignError, EstimationError
 
 

@@ -8,13 +8,13 @@ import pytest
 
 import svmodel as sv
 from svmodel.design import NEVER
-from svmodel.did._cs_aggregate import Linear, Term
-from svmodel.did._cs_table import Table
 from svmodel.did.callaway_santanna import CallawaySantAnna
+from svmodel.did.callaway_santanna.averages import Linear, Term
+from svmodel.did.callaway_santanna.report import Table
 from svmodel.errors import EstimationError
-from svmodel.estimates import critical_value, linear_row, log_row
 from svmodel.numerics.cluster import small_sample
 from svmodel.result import Result
+from svmodel.result.scales import critical_value, linear_row, log_row
 from svmodel.testing import check_estimator
 
 N_AREAS, N_PERIODS = 40, 14

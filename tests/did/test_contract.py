@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from svmodel import Panel, did
-from svmodel._testing_tools import example_panel
 from svmodel.testing import PROMISES, check_estimator
+from svmodel.testing.examples import example_panel
 
 ESTIMATORS = [
     did.TwoWayFixedEffects(family="poisson"),

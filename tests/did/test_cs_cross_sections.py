@@ -10,7 +10,7 @@ import pytest
 import svmodel as sv
 from svmodel.did import CallawaySantAnna
 from svmodel.errors import EstimationError
-from svmodel.numerics.repeated_cross_sections import doubly_robust_rc
+from svmodel.numerics.two_way.repeated_cross_sections import doubly_robust_rc
 
 METHODS = ("reg", "ipw", "dr")
 

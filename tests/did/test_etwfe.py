@@ -4,8 +4,8 @@ import pytest
 
 from svmodel import Design, Intervention, Panel, Result
 from svmodel.did import ExtendedTwoWayFixedEffects
-from svmodel.did._etwfe_areas import area_rows, own_sums
-from svmodel.did._etwfe_fit import impute
+from svmodel.did.etwfe.areas import area_rows, own_sums
+from svmodel.did.expected_poisson import impute
 from svmodel.errors import DesignError, EstimationError
 from svmodel.testing import check_estimator
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from svmodel import Design, Intervention, Panel, did
-from svmodel.did._cell_sums import ratio_of_difference
+from svmodel.did.cell_sums import ratio_of_difference
 from svmodel.errors import EstimationError
 from svmodel.simulate import panel as simulate_panel
 

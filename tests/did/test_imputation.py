@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from svmodel import Design, Intervention, Panel, simulate
 from svmodel.did import ExtendedTwoWayFixedEffects, Imputation
 from svmodel.errors import EstimationError
-from svmodel.estimates import critical_value
 from svmodel.numerics.cluster import small_sample
+from svmodel.result.scales import critical_value
 
 LINEAR = Imputation(family="linear")
 

@@ -4,9 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from svmodel.did._scales import PerCell, from_influence, from_noise
+from svmodel.did.scales import PerCell, from_influence, from_noise
 from svmodel.numerics.cluster import SmallSample
-from svmodel.numerics.conley_taber import PlaceboSums
+from svmodel.numerics.resampling.conley_taber import PlaceboSums
 
 size = st.floats(1, 1000)
 #: Misses of untreated areas that are skewed as those of small counts are.

@@ -4,7 +4,7 @@ import pytest
 
 from svmodel import simulate
 from svmodel.did import ExtendedTwoWayFixedEffects
-from svmodel.report.notices import notices
+from svmodel.report.pages.notices import notices
 
 
 @pytest.mark.parametrize(("treated", "mean", "dispersion", "warns"), [(20, 0.5, 14.0, True), (20, 5.0, 0.0, False)])

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from svmodel import Design, Intervention, Panel
 from svmodel.did import CallawaySantAnna, SunAbraham
 from svmodel.errors import EstimationError
-from svmodel.estimates import critical_value
 from svmodel.numerics.cluster import small_sample
 from svmodel.numerics.regression import regress
+from svmodel.result.scales import critical_value
 
 # The dense regression is a pseudo-inverse of all columns: rounding.
 ROUNDING = 1e-8

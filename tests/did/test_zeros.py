@@ -6,7 +6,7 @@ import pytest
 
 from svmodel import Design, Intervention, Panel
 from svmodel.did import CallawaySantAnna, Imputation, SunAbraham, TwoWayFixedEffects
-from svmodel.did._zeros import share_of_zeros
+from svmodel.result.doubts import share_of_zeros
 
 LINEAR = [Imputation(family="linear"), SunAbraham(), TwoWayFixedEffects(family="linear"), CallawaySantAnna()]
 

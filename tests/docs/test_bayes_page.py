@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from svmodel.bayes import posterior
-from svmodel.bayes.engines import ENGINES
 from svmodel.bayes.hierarchical_did import HierarchicalDiD
 from svmodel.bayes.ratio_prior import NAMED
 from svmodel.checks import CHECKS
+from svmodel.engine import ENGINES, posterior
 from svmodel.present import posterior_words
 from svmodel.result import Effect
 

@@ -7,7 +7,7 @@ import typing
 from pathlib import Path
 
 from svmodel.counterfactual import InterruptedTimeSeries
-from svmodel.inference import rule
+from svmodel.result import rule
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "coverage.md").read_text(encoding="utf-8")
@@ -57,7 +57,7 @@ def test_the_limits_of_the_rule_are_told_as_they_are():
 def test_every_kind_of_inference_has_its_line():
     listed = set(re.findall(r"`(\w+)`", "\n".join(re.findall(r"^\| (`[^|]*) \|", PAGE, re.MULTILINE))))
     assert listed == {*typing.get_args(rule.Kind), "jackknife", "bootstrap", "series", "posterior"}
-    source = "\n".join(p.read_text(encoding="utf-8") for p in (ROOT / "svmodel" / "counterfactual").glob("*.py"))
+    source = "\n".join(p.read_text(encoding="utf-8") for p in (ROOT / "svmodel" / "counterfactual").rglob("*.py"))
     assert [kind for kind in listed - {"cluster"} if f'"{kind}"' not in source] == []
     errors = inspect.signature(InterruptedTimeSeries).parameters["errors"].default
     assert f'`errors="{errors}"` (the default)' in PAGE

@@ -13,12 +13,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
 SOURCES = (
     *(ROOT / "svmodel" / "sources").glob("*.py"),
-    *(
-        ROOT / "svmodel" / f"{n}.py"
-        for n in ("_panel_rules", "_panel_columns", "_panel_aggregate", "_vintage_rule", "panel")
-    ),
+    *(ROOT / "svmodel" / "panel").glob("*.py"),
 )
-DESIGN = tuple(ROOT / "svmodel" / f"{n}.py" for n in ("_design_rules", "design"))
+DESIGN = tuple((ROOT / "svmodel" / "design").glob("*.py"))
 #: Place of the rule among the arguments where it is not given by name.
 PLACES = {"LedgerEntry": 4, "Problem": 4, "fault": 0}
 

@@ -4,7 +4,7 @@ import math
 import re
 from pathlib import Path
 
-from svmodel.present.disclosure import RULES, Disclosure
+from svmodel.protect import RULES, Disclosure
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "disclosure.md").read_text(encoding="utf-8")
 

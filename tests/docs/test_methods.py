@@ -9,7 +9,7 @@ import pytest
 
 from svmodel.checks import CHECKS
 from svmodel.numerics import rates
-from svmodel.report.registry import estimators
+from svmodel.report.study.registry import estimators
 from svmodel.result import SCALES
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 
 from svmodel import cli
-from svmodel.report import context as contexts
-from svmodel.report.area import open_area
-from svmodel.report.manifest import VOLATILE
-from svmodel.report.numbers import estimates_csv
+from svmodel.report import fits as contexts
+from svmodel.report.pages.area import open_area
+from svmodel.report.pages.numbers import estimates_csv
+from svmodel.report.publish.verify import STATUSES, compare_number, read_published
+from svmodel.report.run.manifest import VOLATILE
 from svmodel.report.study import read_study
-from svmodel.report.verify import STATUSES, compare_number, read_published
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "reviewers.md").read_text(encoding="utf-8")

@@ -8,11 +8,11 @@ import pytest
 import yaml
 
 from svmodel.checks import CHECKS
-from svmodel.present.disclosure import RULES
-from svmodel.report import _lines
-from svmodel.report.registry import check_options, checks, estimators, inferences, notebooks
+from svmodel.protect import RULES
 from svmodel.report.study import read_study
-from svmodel.report.study_schema import parse_study
+from svmodel.report.study import yaml_lines as _lines
+from svmodel.report.study.grammar import parse_study
+from svmodel.report.study.registry import check_options, checks, estimators, inferences, notebooks
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "study-file.md").read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from svmodel.report.manifest import MARKER
+from svmodel.report.run.manifest import MARKER
 
 ROOT = Path(__file__).resolve().parents[2]
 

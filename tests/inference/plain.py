@@ -7,8 +7,8 @@ import pandas as pd
 
 from svmodel import Design, Intervention, Panel
 from svmodel.errors import EstimationError
-from svmodel.estimates import estimates_frame, linear_row, log_row, provenance
 from svmodel.result import Result
+from svmodel.result.scales import estimates_frame, linear_row, log_row, provenance
 
 
 def design(

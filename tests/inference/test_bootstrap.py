@@ -6,8 +6,8 @@ import pytest
 from svmodel import Design, Intervention, Panel, did
 from svmodel.errors import EstimationError
 from svmodel.inference import ClusterBootstrap
-from svmodel.inference._ways import point_by_rows, resampled
 from svmodel.inference.bootstrap import from_draws
+from svmodel.inference.statistic import point_by_rows, resampled
 from svmodel.result import PointEstimator
 from svmodel.simulate import panel
 

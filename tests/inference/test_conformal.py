@@ -132,8 +132,8 @@ def test_the_path_of_counts_and_the_periods_predicted_in_turn_agree():
 
     class PoissonPath(Imputation):
         def path(self, arrays):
-            from svmodel.numerics.poisson_fe import fit_poisson
             from svmodel.numerics.two_way import TwoWay
+            from svmodel.numerics.two_way.poisson_fe import fit_poisson
 
             fit = fit_poisson(arrays.y, TwoWay(arrays.untreated), arrays.exposure)
             return arrays.y, fit.level[:, None] * fit.shape

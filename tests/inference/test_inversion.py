@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from svmodel.inference._inversion import accepted_linear, distance_limit, invert, needed
+from svmodel.inference.inversion import accepted_linear, distance_limit, invert, needed
 
 NUMBERS = st.floats(-5, 5, allow_nan=False).map(lambda v: round(v, 2))
 

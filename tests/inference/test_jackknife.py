@@ -8,9 +8,9 @@ from svmodel import Design, did
 from svmodel.errors import EstimationError
 from svmodel.inference import Jackknife
 from svmodel.numerics.cluster import small_sample
-from svmodel.numerics.coefficient import Coefficient
-from svmodel.numerics.poisson_fe import fit_poisson
+from svmodel.numerics.cluster.coefficient import Coefficient
 from svmodel.numerics.two_way import TwoWay
+from svmodel.numerics.two_way.poisson_fe import fit_poisson
 from svmodel.simulate import panel
 
 

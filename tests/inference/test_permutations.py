@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from svmodel.numerics.permutations import count_assignments, every_assignment, rank_p_value, sample_assignments
+from svmodel.numerics.resampling.permutations import (
+    count_assignments,
+    every_assignment,
+    rank_p_value,
+    sample_assignments,
+)
 
 LABELS = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 1)), min_size=1, max_size=7)
 

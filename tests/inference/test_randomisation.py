@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from svmodel.did import Imputation, TwoWayFixedEffects
 from svmodel.errors import DesignError, EstimationError
 from svmodel.inference import RandomisationInference, level_strata
-from svmodel.inference._assignments import draw_lot, strata_labels
+from svmodel.inference.assignments import draw_lot, strata_labels
 
 plain = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("plain.py"))))
 STARTS = {1: 3, 4: 3, 6: 5}
@@ -150,7 +150,7 @@ def test_intervals_of_imputation_agree_with_tests_at_their_limits(estimator):
     """Just inside a limit the effect is kept, just outside it is not: tested by taking it from the data."""
     from dataclasses import replace
 
-    from svmodel.inference._statistic import without_effect
+    from svmodel.inference.statistic import without_effect
 
     rng = np.random.default_rng(9)
     y = rng.poisson(40 * np.exp(rng.normal(0, 0.3, (20, 1))), (20, 12)).astype(float)

@@ -7,10 +7,10 @@ import pytest
 from svmodel import Design, Panel, did
 from svmodel.errors import EstimationError
 from svmodel.inference import ScoreBootstrap, WildClusterBootstrap
-from svmodel.numerics.coefficient import Coefficient
-from svmodel.numerics.linear_fe import fit_linear
+from svmodel.numerics.cluster.coefficient import Coefficient
+from svmodel.numerics.cluster.wild_bootstrap import all_signs, invert, share_at_least, wild_draws, wild_weights
 from svmodel.numerics.two_way import TwoWay
-from svmodel.numerics.wild_bootstrap import all_signs, invert, share_at_least, wild_draws, wild_weights
+from svmodel.numerics.two_way.linear_fe import fit_linear
 from svmodel.simulate import panel
 
 

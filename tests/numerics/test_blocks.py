@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from svmodel.errors import EstimationError
-from svmodel.numerics.blocks import BLOCKS, block_length, block_rows
+from svmodel.numerics.resampling.blocks import BLOCKS, block_length, block_rows
 
 
 @pytest.mark.parametrize("kind", BLOCKS)

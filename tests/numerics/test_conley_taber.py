@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from svmodel.numerics.conley_taber import PlaceboSums, placebo_sums
+from svmodel.numerics.resampling.conley_taber import PlaceboSums, placebo_sums
 
 
 def test_a_single_area_lies_outside_as_often_as_the_level_says():

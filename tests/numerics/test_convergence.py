@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from svmodel.numerics.convergence import effective_draws, r_hat
+from svmodel.numerics.series.convergence import effective_draws, r_hat
 
 
 def chains(rho, n=4, length=2000, seed=1):

@@ -3,10 +3,10 @@ import pandas as pd
 import pytest
 
 from svmodel.errors import EstimationError
-from svmodel.numerics.cr_variance import KINDS, ClusterRegression, of_linear, of_poisson, of_rows
-from svmodel.numerics.linear_fe import fit_linear
-from svmodel.numerics.poisson_fe import fit_poisson
+from svmodel.numerics.cluster.cr_variance import KINDS, ClusterRegression, of_linear, of_poisson, of_rows
 from svmodel.numerics.two_way import TwoWay
+from svmodel.numerics.two_way.linear_fe import fit_linear
+from svmodel.numerics.two_way.poisson_fe import fit_poisson
 
 BASE_R = """Dense matrices, R 4; w is rep(1, 12) where unweighted
   x <- c(1,2,4,3,5,7,6,8,9,2,1,5); d <- c(0,0,0,0,1,1,1,1,0,0,0,0); y <- c(2,3,3,5,9,8,12,10,7,4,1,6)

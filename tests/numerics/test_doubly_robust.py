@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 
-from svmodel.numerics.doubly_robust import doubly_robust, logit_probabilities
+from svmodel.numerics.two_way.doubly_robust import doubly_robust, logit_probabilities
 
 
 def sample(n=400, seed=0):

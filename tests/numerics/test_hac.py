@@ -7,7 +7,7 @@ from statsmodels.stats.diagnostic import acorr_ljungbox
 from statsmodels.stats.sandwich_covariance import S_hac_simple, weights_bartlett
 from statsmodels.tsa.stattools import acf
 
-from svmodel.numerics.hac import autocorrelation, automatic_bandwidth, ljung_box, newey_west, residual_ar1
+from svmodel.numerics.series.hac import autocorrelation, automatic_bandwidth, ljung_box, newey_west, residual_ar1
 
 
 def ar1(rng, rho, size, n=1):

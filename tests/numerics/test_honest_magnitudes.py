@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from svmodel.numerics.honest_arp import conditional_rejection
-from svmodel.numerics.honest_delta import EventStudy, steps
-from svmodel.numerics.honest_magnitudes import (
+from svmodel.numerics.honest import EventStudy, steps
+from svmodel.numerics.honest.arp import conditional_rejection
+from svmodel.numerics.honest.magnitudes import (
     magnitudes_breakdown,
     magnitudes_interval,
     magnitudes_set,

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from svmodel.numerics.honest_delta import EventStudy, steps
-from svmodel.numerics.honest_smoothness import (
+from svmodel.numerics.honest import EventStudy, steps
+from svmodel.numerics.honest.smoothness import (
     folded_normal_quantile,
     smoothness_breakdown,
     smoothness_interval,

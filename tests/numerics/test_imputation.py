@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from svmodel.numerics.imputation import impute_cohort, sum_cells
-from svmodel.numerics.poisson_fe import fit_poisson
 from svmodel.numerics.two_way import TwoWay
+from svmodel.numerics.two_way.imputation import impute_cohort, sum_cells
+from svmodel.numerics.two_way.poisson_fe import fit_poisson
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from svmodel.numerics.linear_fe import fit_linear
 from svmodel.numerics.two_way import TwoWay
+from svmodel.numerics.two_way.linear_fe import fit_linear
 
 
 @pytest.mark.parametrize("weighted", [False, True])

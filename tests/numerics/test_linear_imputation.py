@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from svmodel.errors import EstimationError
-from svmodel.numerics.linear_imputation import impute_linear, linked_cells
+from svmodel.numerics.two_way.linear_imputation import impute_linear, linked_cells
 
 
 def test_linked_cells_follow_chains_of_areas():

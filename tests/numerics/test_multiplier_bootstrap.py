@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from svmodel.numerics.multiplier_bootstrap import multipliers, sup_t_critical_value, sup_t_test
+from svmodel.numerics.cluster.multiplier_bootstrap import multipliers, sup_t_critical_value, sup_t_test
 
 
 @pytest.mark.parametrize(("kind", "third"), [("rademacher", 0.0), ("mammen", 1.0)])

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from svmodel.numerics.nested_v import RATIO, nested_v
-from svmodel.numerics.simplex import simplex_weights
+from svmodel.numerics.synthetic.nested_v import RATIO, nested_v
+from svmodel.numerics.synthetic.simplex import simplex_weights
 
 
 def drawn(seed, K=4, J=9, T=12):

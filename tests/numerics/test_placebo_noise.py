@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from svmodel.numerics.placebo_noise import learn_noise, ratio_interval
+from svmodel.numerics.resampling.placebo_noise import learn_noise, ratio_interval
 
 
 def panel(seed, *, phi=1.0, drift=0.0, n=4000, mean=20.0):

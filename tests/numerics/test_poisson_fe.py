@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from svmodel.errors import EstimationError
-from svmodel.numerics.poisson_fe import fit_poisson, informative_cells
 from svmodel.numerics.two_way import TwoWay, components
+from svmodel.numerics.two_way.poisson_fe import fit_poisson, informative_cells
 
 
 def dense_fit(y, use, exposure=None, X=None):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from svmodel.numerics.pretest_power import (
+from svmodel.numerics.honest.pretest_power import (
     equivalence_bound,
     joint_test_passing,
     joint_test_slope,

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 
 from svmodel.numerics.cluster import cluster_covariance, crv1_factor
-from svmodel.numerics.linear_fe import fit_linear
-from svmodel.numerics.poisson_fe import fit_poisson, informative_cells
 from svmodel.numerics.regression import regress
 from svmodel.numerics.two_way import TwoWay
+from svmodel.numerics.two_way.linear_fe import fit_linear
+from svmodel.numerics.two_way.poisson_fe import fit_poisson, informative_cells
 
 
 @pytest.mark.parametrize("family", ["poisson", "linear"])

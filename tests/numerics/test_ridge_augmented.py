@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from svmodel.numerics.ridge_augmented import augment, cross_validate, ridge_augmented
-from svmodel.numerics.simplex import simplex_weights
+from svmodel.numerics.synthetic.ridge_augmented import augment, cross_validate, ridge_augmented
+from svmodel.numerics.synthetic.simplex import simplex_weights
 
 
 def drawn(seed, T=10, J=15, above=4.0):

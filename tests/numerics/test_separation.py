@@ -1,8 +1,8 @@
 import numpy as np
 
-from svmodel.numerics.poisson_fe import fit_poisson
-from svmodel.numerics.separation import separated_cells
 from svmodel.numerics.two_way import TwoWay
+from svmodel.numerics.two_way.poisson_fe import fit_poisson
+from svmodel.numerics.two_way.separation import separated_cells
 
 
 def test_without_the_separated_cells_the_fit_settles_where_the_plain_one_runs_away():

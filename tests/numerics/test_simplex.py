@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from svmodel.numerics.simplex import _active_set, _beginning, _non_negative, _Problem, simplex_weights
+from svmodel.numerics.synthetic.simplex import _active_set, _beginning, _non_negative, _Problem, simplex_weights
 
 
 def drawn(seed, rows, columns):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from svmodel.numerics.spike_and_slab import SpikeAndSlab, _sweep, truncated_variance
+from svmodel.numerics.series.spike_and_slab import SpikeAndSlab, _sweep, truncated_variance
 
 PRIOR = {"inclusion": 0.3, "df": 10.0, "guess": 0.5, "upper": 1.2}
 

@@ -5,7 +5,7 @@ import pytest
 from statsmodels.tsa.statespace.structural import UnobservedComponents
 
 from svmodel.errors import EstimationError
-from svmodel.numerics.state_space import structural
+from svmodel.numerics.series.state_space import structural
 
 Y = np.array([1.0, 2.5, np.nan, 2.0, 3.5, 3.0, 4.5, np.nan, 4.0, 5.5, np.nan, np.nan])
 FORMS = [

@@ -3,10 +3,8 @@ import pytest
 from scipy import stats
 
 from svmodel.errors import EstimationError
-from svmodel.numerics.cr_variance import of_linear, of_rows
-from svmodel.numerics.linear_fe import fit_linear
-from svmodel.numerics.two_way import TwoWay
-from svmodel.numerics.wild_bootstrap import (
+from svmodel.numerics.cluster.cr_variance import of_linear, of_rows
+from svmodel.numerics.cluster.wild_bootstrap import (
     all_signs,
     group_statistics,
     invert,
@@ -14,6 +12,8 @@ from svmodel.numerics.wild_bootstrap import (
     wild_draws,
     wild_weights,
 )
+from svmodel.numerics.two_way import TwoWay
+from svmodel.numerics.two_way.linear_fe import fit_linear
 
 
 def two_way(seed, n=9, length=6):

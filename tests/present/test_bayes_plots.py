@@ -8,7 +8,7 @@ import svmodel as sv
 from svmodel import bayes, plots
 from svmodel.bayes.of_area import sums_of, with_and_without
 from svmodel.errors import DataError, EstimationError
-from svmodel.present.disclosure import Disclosure
+from svmodel.protect import Disclosure
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import svmodel as sv
 from svmodel import did, plots
 from svmodel.counterfactual import SyntheticControl
 from svmodel.errors import EstimationError
-from svmodel.present.disclosure import Disclosure
+from svmodel.protect import Disclosure
 
 
 @pytest.fixture(scope="module")

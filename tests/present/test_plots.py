@@ -6,8 +6,8 @@ import pytest
 
 from svmodel import Design, Intervention, Panel, plots
 from svmodel.errors import DataError, EstimationError
-from svmodel.figure import Figure
-from svmodel.present.disclosure import Disclosure
+from svmodel.protect import Disclosure
+from svmodel.result.figure import Figure
 
 RULE = Disclosure("threshold", threshold=20)
 TREATED = "AEFGH"

@@ -6,10 +6,10 @@ import re
 import numpy as np
 import pytest
 
-from svmodel.bayes.chances import chance
 from svmodel.present import posterior_words as words
 from svmodel.present.tables import effects_table
 from svmodel.result import Effect
+from svmodel.words import chance
 
 
 def effect(ratio, low, high, probability, p=math.nan):

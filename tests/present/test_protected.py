@@ -7,7 +7,7 @@ import pytest
 from svmodel import Design, Intervention, Panel
 from svmodel.errors import DataError, EstimationError
 from svmodel.present import protected
-from svmodel.present.disclosure import Disclosure
+from svmodel.protect import Disclosure
 from svmodel.result import Result
 
 RULE = Disclosure("threshold", threshold=5)

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from svmodel import Design, Intervention, Panel, checks, counterfactual, did, plots
-from svmodel.checkresult import CheckResult
 from svmodel.errors import EstimationError
 from svmodel.inference import InSpacePlacebos
-from svmodel.present.disclosure import Disclosure
+from svmodel.protect import Disclosure
+from svmodel.result.check import CheckResult
 
 MONTHS = pd.period_range("2017-01", periods=60, freq="M")
 START = 36

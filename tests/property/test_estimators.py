@@ -6,9 +6,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 
 from svmodel import checks, did
-from svmodel._testing_tools import example_panel
 from svmodel.errors import UserError
 from svmodel.testing import check_estimator, designs
+from svmodel.testing.examples import example_panel
 
 ESTIMATORS = [
     did.TwoWayFixedEffects(family="poisson"),

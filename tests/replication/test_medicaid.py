@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from svmodel.numerics import honest_arp, honest_magnitudes
-from svmodel.numerics.honest_delta import EventStudy
-from svmodel.numerics.honest_magnitudes import magnitudes_interval
-from svmodel.numerics.honest_smoothness import smoothness_interval
+from svmodel.numerics.honest import EventStudy
+from svmodel.numerics.honest import arp as honest_arp
+from svmodel.numerics.honest import magnitudes as honest_magnitudes
+from svmodel.numerics.honest.magnitudes import magnitudes_interval
+from svmodel.numerics.honest.smoothness import smoothness_interval
 
 DATA = os.environ.get("SVMODEL_REAL_DATA")
 GOLDEN = Path(DATA) / ".." / "golden" if DATA else Path("golden-data-not-given")

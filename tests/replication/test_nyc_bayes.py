@@ -10,7 +10,7 @@ import pytest
 
 import svmodel as sv
 from svmodel.bayes import HierarchicalDiD
-from svmodel.bayes.engines import run
+from svmodel.engine import run
 from svmodel.numerics.latent.structures import Fixed
 
 DATA = os.environ.get("SVMODEL_REAL_DATA")

@@ -11,7 +11,7 @@ import pytest
 
 from svmodel.errors import DataError
 from svmodel.report import open_area
-from svmodel.report.registry import default_notebook
+from svmodel.report.study.registry import default_notebook
 
 
 @pytest.fixture(scope="module")
@@ -194,8 +194,8 @@ def test_an_effect_without_an_interval_says_so_and_prints_no_missing_number(tmp_
 
 
 def test_a_note_of_a_method_stands_once_with_the_outcomes_that_it_is_about(context):
-    from svmodel.report.area_view import AreaView
-    from svmodel.report.sections.method import method_notes
+    from svmodel.report.pages.area_view import AreaView
+    from svmodel.report.pages.sections.method import method_notes
 
     results = {
         outcome: {label: replace(r, notes=(f"The sum of '{outcome}' is used.", f"own words {n}", "no cohort"))
@@ -227,7 +227,7 @@ def test_provenance_is_in_words_with_one_row_a_source(context, tmp_path):
 def test_past_ranges_that_were_far_off_are_told_in_words():
     import pandas as pd
 
-    from svmodel.report.sections.coming import ranges_words
+    from svmodel.report.pages.sections.coming import ranges_words
 
     def past(*held):
         names = ("coverage_50", "coverage_80", "coverage_95")

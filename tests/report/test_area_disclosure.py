@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from svmodel.checkresult import CheckResult
-from svmodel.present.disclosure import Disclosure
+from svmodel.protect import Disclosure
 from svmodel.report import open_area
+from svmodel.result.check import CheckResult
 
 #: Violence counts of one month in a ward (month number), far below the others and unlike any other number.
 PLANTED = {

@@ -12,8 +12,8 @@ import pytest
 
 from svmodel.bayes import HierarchicalDiD
 from svmodel.bayes.of_area import sums_of
-from svmodel.present.disclosure import Disclosure
 from svmodel.present.posterior_words import chance
+from svmodel.protect import Disclosure
 from svmodel.report import open_area, prepare, read_study
 from svmodel.report.study import EstimatorSpec
 

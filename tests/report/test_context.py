@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from svmodel.errors import DataError, DesignError
-from svmodel.report import context as contexts
+from svmodel.report import fits as contexts
 from svmodel.report.study import read_study
 from svmodel.seeds import derive_seed
 from svmodel.simulate import panel as simulated

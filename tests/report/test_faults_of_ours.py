@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import pytest
 
 from svmodel.errors import EstimationError
-from svmodel.report.context import FAULT, _fit_all
-from svmodel.report.manifest import AreaOutcome
+from svmodel.report.fits import FAULT, _fit_all
 from svmodel.report.run import RunReport, _faults
+from svmodel.report.run.manifest import AreaOutcome
 
 
 class Breaks:

@@ -6,10 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from svmodel.present.disclosure import Disclosure
-from svmodel.report.index_numbers import StudyNumbers, read_numbers, study_numbers
-from svmodel.report.index_page import index_page
-from svmodel.report.manifest import AreaOutcome
+from svmodel.protect import Disclosure
+from svmodel.report.run.index import StudyNumbers, index_page, read_numbers, study_numbers
+from svmodel.report.run.manifest import AreaOutcome
 
 NAMES = {"N": "North", "W": "West & Central"}
 

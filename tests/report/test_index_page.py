@@ -1,7 +1,7 @@
 from types import SimpleNamespace
 
-from svmodel.report.index_page import failed_page, index_page
-from svmodel.report.manifest import AreaOutcome
+from svmodel.report.run.index import failed_page, index_page
+from svmodel.report.run.manifest import AreaOutcome
 from svmodel.report.study import OutcomeSpec
 
 STUDY = SimpleNamespace(

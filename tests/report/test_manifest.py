@@ -3,7 +3,7 @@ import json
 import pytest
 
 from svmodel.errors import DataError
-from svmodel.report.manifest import MARKER, is_complete, mark, read_manifest
+from svmodel.report.run.manifest import MARKER, is_complete, mark, read_manifest
 
 
 @pytest.fixture

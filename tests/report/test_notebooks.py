@@ -9,9 +9,9 @@ import nbformat
 import pytest
 
 from svmodel.report import read_study
-from svmodel.report.area import ORDER
-from svmodel.report.registry import notebooks
+from svmodel.report.pages.area import ORDER
 from svmodel.report.run import run_study
+from svmodel.report.study.registry import notebooks
 
 ROOT = Path(__file__).resolve().parents[2]
 STUDIES = {

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from svmodel import Design, Intervention, Panel, counterfactual, did
-from svmodel.report.notices import notices, resting_on, without_interval
+from svmodel.report.pages.notices import notices, resting_on, without_interval
 
 MONTHS = pd.period_range("2017-01", periods=48, freq="M")
 

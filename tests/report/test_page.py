@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 from svmodel.checks import CHECKS
-from svmodel.present.disclosure import Disclosure
+from svmodel.protect import Disclosure
 from svmodel.report import open_area
-from svmodel.report.context import OF_POSTERIORS
-from svmodel.report.page import inline_svg
+from svmodel.report.fits import OF_POSTERIORS
+from svmodel.report.pages.content import inline_svg
 
 #: Names of vocabularies in SVG; a browser asks nothing of them.
 NAMESPACES = {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
@@ -136,7 +136,7 @@ def test_two_drawings_on_one_page_share_no_identifier(read_outline):
     import pandas as pd
     from matplotlib.figure import Figure as Canvas
 
-    from svmodel.figure import Figure
+    from svmodel.result.figure import Figure
 
     canvas = Canvas(figsize=(2, 1))
     canvas.add_subplot().plot([1, 2], [3, 1])

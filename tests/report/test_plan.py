@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from svmodel.report.plan import code_version, package_versions, study_parameters
 from svmodel.report.run import plan_study
+from svmodel.report.run.plan import code_version, package_versions, study_parameters
 from svmodel.report.study import read_study
 
 ROOT = Path(__file__).resolve().parents[2]

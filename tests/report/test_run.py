@@ -5,8 +5,8 @@ import sys
 import pytest
 
 from svmodel.errors import OutputError, StudyError, UserError
-from svmodel.report.manifest import MARKER, AreaOutcome, read_manifest
 from svmodel.report.run import Progress, run_study
+from svmodel.report.run.manifest import MARKER, AreaOutcome, read_manifest
 
 
 class Heard(Progress):

@@ -3,9 +3,9 @@
 import pytest
 
 from svmodel.errors import StudyError
-from svmodel.report.registry import checks, notebooks
 from svmodel.report.study import read_study
-from svmodel.report.study_schema import parse_study
+from svmodel.report.study.grammar import parse_study
+from svmodel.report.study.registry import checks, notebooks
 
 BASE = """title: A study
 data: {path: data.csv, counts: [violence, robbery]}
@@ -104,7 +104,7 @@ def test_what_checks_are_told_is_looked_up_in_the_data(tmp_path):
     assert problem.line == 6
     path.write_text(BASE + more.replace("robery", "robbery"))
     study = read_study(path)
-    from svmodel.report.study_data import input_files, told_to_checks
+    from svmodel.report.study.data import input_files, told_to_checks
 
     assert told_to_checks(study)["spillover"]["neighbours"] == [("A", "B")]
     assert tmp_path / "borders.csv" in input_files(study, tmp_path), "a changed file of borders makes reports anew"

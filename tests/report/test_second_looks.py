@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from svmodel.report import open_area, prepare, read_study
-from svmodel.report.scrutiny import leave_donors_out
+from svmodel.report.fits.second_looks import leave_donors_out
 
 STUDY = """
 outcomes:
@@ -142,7 +142,7 @@ def test_sections_that_were_not_asked_for_say_how_to_ask(small_study, tmp_path):
 
 
 def test_a_slow_method_is_compared_without_a_jackknife(context):
-    from svmodel.report.scrutiny import scrutinise
+    from svmodel.report.fits.second_looks import scrutinise
     from svmodel.report.study import EstimatorSpec
 
     quick = {"draws": 100, "warmup": 100, "chains": 2, "controls": "sum"}

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from svmodel.errors import StudyError
-from svmodel.report.registry import checks, estimators
 from svmodel.report.study import read_study
+from svmodel.report.study.registry import checks, estimators
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -219,7 +219,7 @@ def test_data_given_goes_before_the_variable_and_the_study(write_study, monkeypa
 
 
 def test_starts_come_from_a_file_or_a_column(write_study, tmp_path):
-    from svmodel.report.study_data import load_panel, resolve_intervention
+    from svmodel.report.study.data import load_panel, resolve_intervention
 
     (tmp_path / "studies" / "starts.csv").write_text("where,when\nA1,2024-02\nB1,\n")
     study = read_study(
@@ -233,7 +233,7 @@ def test_starts_come_from_a_file_or_a_column(write_study, tmp_path):
 
 
 def test_joins_populations_names_and_window_reach_the_panel(write_study, tmp_path):
-    from svmodel.report.study_data import input_files, load_panel
+    from svmodel.report.study.data import input_files, load_panel
 
     folder = tmp_path / "studies"
     (folder / "more.csv").write_text("key,size\nA1,4\nA2,5\nB1,6\n")
@@ -258,7 +258,7 @@ def test_joins_populations_names_and_window_reach_the_panel(write_study, tmp_pat
 
 
 def test_level_area_reports_on_the_small_areas(write_study):
-    from svmodel.report.study_data import load_panel
+    from svmodel.report.study.data import load_panel
 
     assert load_panel(read_study(write_study())).reporting_areas == ("N", "S")
     assert load_panel(read_study(write_study(more="level: area\n"))).reporting_areas == ("A1", "A2", "B1")

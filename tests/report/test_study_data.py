@@ -4,7 +4,7 @@ import pytest
 
 from svmodel.errors import StudyError
 from svmodel.report.study import read_study
-from svmodel.report.study_data import load_panel, resolve_intervention
+from svmodel.report.study.data import load_panel, resolve_intervention
 
 DATA = Path(__file__).resolve().parents[2] / "data_synthetic" / "merseyside"
 STUDY = """

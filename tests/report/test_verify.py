@@ -1,7 +1,7 @@
 import pytest
 
 from svmodel.errors import DataError
-from svmodel.report.verify import compare_number, parse_printed, read_published, verify
+from svmodel.report.publish.verify import compare_number, parse_printed, read_published, verify
 
 
 def published(tmp_path, text, name="published.yaml"):

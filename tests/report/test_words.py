@@ -5,12 +5,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from svmodel.report.area_view import METHOD_NAMES, method_name
-from svmodel.report.registry import checks, estimators, inferences
-from svmodel.report.sections.method_words import METHODS, assumptions
-from svmodel.report.sections.second_looks import INFERENCE_NAMES
-from svmodel.report.sections.trust import CHECK_NAMES
+from svmodel.report.pages.area_view import METHOD_NAMES, method_name
+from svmodel.report.pages.sections.method_words import METHODS, assumptions
+from svmodel.report.pages.sections.second_looks import INFERENCE_NAMES
+from svmodel.report.pages.sections.trust import CHECK_NAMES
 from svmodel.report.study import EstimatorSpec
+from svmodel.report.study.registry import checks, estimators, inferences
 
 
 def test_every_estimator_has_a_name_and_a_description():
@@ -56,8 +56,8 @@ def test_assumptions_are_those_of_the_methods_in_use():
 def test_numbers_of_areas_and_periods_stay_readable_and_counts_do_not(small_study):
     from dataclasses import replace
 
-    from svmodel.present.disclosure import Disclosure
-    from svmodel.report.area_view import AreaView
+    from svmodel.protect import Disclosure
+    from svmodel.report.pages.area_view import AreaView
 
     view = AreaView(replace(small_study.fitted(), disclosure=Disclosure("threshold")), "N")
     text = "3 treated areas and 4 controls: 2 of 3 intervals, 3 events in 4 months, 4 harms, "

@@ -9,11 +9,9 @@ import numpy as np
 import pandas as pd
 
 from svmodel.errors import DataError, EstimationError
-from svmodel.figure import Figure
 from svmodel.present import prose, protected
-from svmodel.present.disclosure import CONFIDENTIAL
-from svmodel.present.plots._paths import course
 from svmodel.present.plots.effects import _signed
+from svmodel.present.plots.paths import course
 from svmodel.present.plots.series import _headroom
 from svmodel.present.posterior_words import chance
 from svmodel.present.style import (
@@ -30,6 +28,8 @@ from svmodel.present.style import (
     number_axis,
     time_axis,
 )
+from svmodel.protect import CONFIDENTIAL
+from svmodel.result.figure import Figure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from svmodel.present.disclosure import Disclosure
+    from svmodel.protect import Disclosure
     from svmodel.result import Result
 
     Floats = NDArray[np.float64]

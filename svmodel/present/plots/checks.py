@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from svmodel.figure import Figure
 from svmodel.present import prose
 from svmodel.present.plots.effects import _signed
 from svmodel.present.style import BLUE, GREY, INK, PALE, WHISKER, canvas, number_axis
+from svmodel.result.figure import Figure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from svmodel.checkresult import CheckResult
-    from svmodel.present.disclosure import Disclosure
+    from svmodel.protect import Disclosure
+    from svmodel.result.check import CheckResult
 
 __all__ = ["FIGURES", "check_figure"]
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from svmodel.comparison._specifications import CHOICES
+from svmodel.comparison.specifications import CHOICES
 from svmodel.errors import EstimationError
-from svmodel.figure import Figure
 from svmodel.present import prose, protected
 from svmodel.present.plots.effects import _signed
 from svmodel.present.style import BLUE, GREY, INK, MAGENTA, PALE, WHISKER, canvas, wrapped
+from svmodel.result.figure import Figure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from svmodel.comparison.compare import Comparison
-    from svmodel.comparison.power import Power
     from svmodel.comparison.specification_curve import SpecificationCurve
-    from svmodel.present.disclosure import Disclosure
+    from svmodel.planning.power import Power
+    from svmodel.protect import Disclosure
 
 __all__ = ["forest", "power_curve", "specification_curve"]
 

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from svmodel.errors import EstimationError
-from svmodel.figure import Figure
 from svmodel.present import prose, protected
 from svmodel.present.style import BLUE, GREY, INK, WHISKER, canvas, mark_period, number_axis, wrapped
+from svmodel.result.figure import Figure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pandas as pd
 
-    from svmodel.present.disclosure import Disclosure
+    from svmodel.protect import Disclosure
     from svmodel.result import Result
 
 __all__ = ["estimators_compared", "event_study"]

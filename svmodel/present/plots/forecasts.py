@@ -9,14 +9,14 @@ import pandas as pd
 
 from svmodel import periods
 from svmodel.errors import DataError
-from svmodel.figure import Figure
 from svmodel.present import prose, protected
 from svmodel.present.plots.series import _headroom
 from svmodel.present.style import BLUE, GREY, MAGENTA, TEAL, canvas, end_labels, mark_period, number_axis, time_axis
+from svmodel.result.figure import Figure
 
 if TYPE_CHECKING:
     from svmodel.panel import Panel
-    from svmodel.present.disclosure import Disclosure
+    from svmodel.protect import Disclosure
 
 __all__ = ["forecast_fan", "forecast_scores"]
 

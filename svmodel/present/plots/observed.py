@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from svmodel import periods
-from svmodel.figure import Figure
 from svmodel.present import prose, protected
-from svmodel.present.plots._paths import course
+from svmodel.present.plots.paths import course
 from svmodel.present.plots.series import _headroom
 from svmodel.present.style import BLUE, ORANGE, canvas, end_labels, mark_period, number_axis, time_axis
+from svmodel.result.figure import Figure
 
 if TYPE_CHECKING:
-    from svmodel.present.disclosure import Disclosure
+    from svmodel.protect import Disclosure
     from svmodel.result import Result
 
 __all__ = ["observed_expected"]

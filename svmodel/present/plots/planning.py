@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from svmodel.figure import Figure
 from svmodel.present import prose
 from svmodel.present.plots.effects import _signed
 from svmodel.present.style import BLUE, GREY, INK, MAGENTA, PALE, WHISKER, canvas
+from svmodel.result.figure import Figure
 
 if TYPE_CHECKING:
-    from svmodel.comparison.assurance import Assurance
+    from svmodel.planning.assurance import Assurance
 
 __all__ = ["assurance_curve"]
 

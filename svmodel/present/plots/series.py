@@ -9,11 +9,11 @@ import pandas as pd
 
 from svmodel import periods
 from svmodel.errors import DataError
-from svmodel.figure import Figure
 from svmodel.numerics.rates import rate_interval
 from svmodel.present import prose, protected
-from svmodel.present.disclosure import Disclosure
 from svmodel.present.style import BLUE, INK, ORANGE, PALE, canvas, end_labels, mark_breaks, number_axis, time_axis
+from svmodel.protect import Disclosure
+from svmodel.result.figure import Figure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

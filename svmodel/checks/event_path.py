@@ -1,0 +1,287 @@
+"""The event study of a result as one path through time: leads, reference and lags on one base, and their covariance."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from svmodel import periods
+from svmodel.checks.words import why_refused
+from svmodel.errors import UserError
+from svmodel.result.scales import is_rounding
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from svmodel.numerics.honest import EventStudy
+    from svmodel.result import Result
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["EventPath", "degrees_of_freedom", "event_path", "grouped"]
+
+#: More single horizons than this on either side are grouped.
+_MOST_SINGLE = 12
+
+
+@dataclass(frozen=True, eq=False)
+class EventPath:
+    """Event effects by horizon, the reference among them, and the base that they are relative to.
+
+    Attributes
+    ----------
+    scale : {"log_rate_ratio", "difference"}
+    horizon : ndarray of int, shape (H,)
+        In order; periods of declared anticipation are left out.
+    estimate : ndarray, shape (H,)
+    covariance : ndarray, shape (H, H)
+        Singular: the reference has no error of its own, or follows from the other leads.
+    base : ndarray, shape (H,)
+        Weights over the leads of what the estimates are relative to, as their sum of 1: the reference alone, or the
+        average before the start.
+    weight : ndarray, shape (H,)
+        Shares of the horizons from the start on in the overall effect; zero before.
+    reference : int
+        The last horizon before the start, or before anticipation.
+    df : float
+        Of the covariance.
+    inflation : float
+        Factor on the covariance for means taken from few areas (CR2's).
+    unit, per_year : str, int
+        Of the periods; "period" and 0 where the result was read without its data.
+    """
+
+    scale: str
+    horizon: NDArray[np.int64]
+    estimate: Floats
+    covariance: Floats
+    base: Floats
+    weight: Floats
+    reference: int
+    df: float
+    inflation: float
+    unit: str
+    per_year: int
+
+    @property
+    def before(self) -> NDArray[np.bool_]:
+        """Which horizons lie before the start, the reference among them."""
+        return self.horizon <= self.reference
+
+
+def event_path(result: Result) -> EventPath | str:
+    """Return the path of a result, or why there is none.
+
+    Notes
+    -----
+    *Base.* Where the estimator leaves out the last period before the start as its reference, that is the base. Extended
+    two-way fixed effects measure from the average before the start instead; the misses of each area then sum to zero
+    before it, so that the last lead is minus the sum of the others, by expected counts, and so is its error. Where
+    correlations were drawn towards none (``few_treated``) they no longer keep that sum, and it is imposed on them: the
+    last lead enters with its own error, all leads less their average, and the sum of their variances is held. A
+    Callaway-Sant'Anna study with a varying base is fitted again with a universal one: comparisons of each period with
+    the one before it cannot be added up where cohorts come and go.
+
+    *Overall effect.* Horizons are weighted by their expected counts on the log scale and by their treated area-periods
+    on the additive one, as the average effect does; equally where the result was read without its data.
+    """
+    joint = result.joint
+    if joint is None or not (joint.index["term"] == "event").any():
+        return "the method gives no effects by time before the start with their covariance"
+    if getattr(result.estimator, "base_period", None) == "varying":
+        if result.design is None:
+            return (
+                "each estimate before the start is relative to the period before it, and the result was read without "
+                "the data that a common base needs"
+            )
+        estimator: Any = dataclasses.replace(result.estimator, base_period="universal")  # type: ignore[type-var]
+        try:
+            result = result.refit(estimator=estimator)
+        except UserError as error:
+            return f"the method cannot put its estimates on one base ({why_refused(error)})"
+        joint = result.joint
+        assert joint is not None
+    anticipation = 0 if result.design is None else result.design.anticipation
+    reference = -1 - anticipation
+    horizon = joint.index["horizon"].to_numpy(dtype=float)
+    variance = np.diag(joint.covariance)
+    known = (joint.index["term"] == "event").to_numpy() & np.isfinite(joint.estimate) & (variance > 0)
+    errors = np.sqrt(np.where(known, variance, np.nan))
+    known &= ~is_rounding(joint.estimate, errors, logarithm=joint.scale == "log_rate_ratio")
+    if (known & (horizon == reference)).any():
+        return "its estimates before the start are relative to another time than those after it"
+    known &= (horizon < reference) | (horizon >= 0)
+    known &= horizon > _binned_lead(result, horizon[known])
+    order = np.flatnonzero(known)[np.argsort(horizon[known], kind="stable")]
+    h = horizon[order].astype(np.int64)
+    if not (h < reference).any():
+        return "there is no estimate for any period before the start, apart from the reference"
+    if not (h >= 0).any():
+        return "there is no estimate from the start on"
+    at = int((h < reference).sum())
+    expected, cells = _sizes(result)
+    full = np.insert(h, at, reference)
+    before = full <= reference
+    L = np.insert(np.eye(len(h)), at, 0.0, axis=0)
+    base = (full == reference).astype(np.float64)
+    last, last_error = _last_lead(result, joint.scale, reference)
+    estimate = L @ joint.estimate[order]
+    covariance = L @ joint.covariance[np.ix_(order, order)] @ L.T
+    if last != 0:
+        estimate[at] = last
+        size = np.array([expected.get(int(v), 1.0) if expected else 1.0 for v in full]) * before
+        base = size / size.sum()
+        if getattr(result.estimator, "few_treated", 0):
+            covariance[at, at] = last_error**2
+            away = np.eye(len(full)) - np.outer(before, base)
+            own = float(np.diag(covariance)[before].sum())
+            covariance = away @ covariance @ away.T
+            # the leads' errors are already about their average: taking it off again must not make them smaller
+            kept = np.where(before, np.sqrt(own / float(np.diag(covariance)[before].sum())), 1.0)
+            covariance *= np.outer(kept, kept)
+        else:
+            L[at] = -np.delete(size, at) / size[at]
+            covariance = L @ joint.covariance[np.ix_(order, order)] @ L.T
+    chosen = expected if joint.scale == "log_rate_ratio" and expected else cells
+    weight = np.array([chosen.get(int(v), 0.0) if chosen else 1.0 for v in full]) * ~before
+    if not weight.sum() > 0:
+        return "no treated area-period has an estimate by time"
+    held = None if result.design is None else result.design.view.periods
+    return EventPath(
+        scale=joint.scale,
+        horizon=full,
+        estimate=estimate,
+        covariance=covariance,
+        base=base,
+        weight=weight / weight.sum(),
+        reference=reference,
+        df=degrees_of_freedom(result),
+        inflation=_inflation(result),
+        unit="period" if held is None else periods.describe_frequency(held),
+        per_year=0 if held is None else periods.per_year(held),
+    )
+
+
+def grouped(path: EventPath) -> tuple[EventStudy, int]:
+    """Return the path by groups of horizons, relative to the last group before the start, and the length of a group.
+
+    Months are averaged into years where there are three of them before the start, else into half-years or quarters, and
+    quarters into years or half-years; other periods where there are more than twelve on a side. Counts of single months
+    are noise, so that the largest of many monthly changes says how noisy they are and not how far trends part; and a
+    covariance from few areas does not bear many rows. A group that is less than half full is dropped before the start
+    and joined to its neighbour after it. The covariance is scaled by CR2's factor and by (t / z)^2, so that a normal
+    interval of it is as wide as Student's t.
+    """
+    from scipy import special
+
+    from svmodel.numerics.honest import EventStudy
+
+    h, ref = path.horizon, path.reference
+    n_before, n_after = int(path.before.sum()), int((~path.before).sum())
+    wanted = {12: (12, 6, 3), 4: (4, 2)}.get(path.per_year, ())
+    widest = -(-max(n_before, n_after) // _MOST_SINGLE)
+    length = next((k for k in wanted if n_before // k >= 3), widest)
+    block = np.where(path.before, -((ref - h) // length), h // length + 1)
+    if length > 1:
+        last = int(block.max())
+        if last > 1 and 2 * int((block == last).sum()) < length:
+            block[block == last] = last - 1
+    names = [int(v) for v in np.unique(block) if v >= 0 or 2 * (block == v).sum() >= length]
+    rows, positions, weights = [], [], []
+    for name in names:
+        inside = block == name
+        if name > 0:
+            w = np.where(inside, path.weight, 0.0)
+            share = float(w.sum())
+            w = w / share if share > 0 else inside / inside.sum()
+            weights.append(share)
+        else:
+            w = inside / inside.sum()
+        rows.append(w)
+        positions.append(float(w @ h))
+    zero = names.index(0)
+    L = np.array(rows) - rows[zero]
+    keep = np.arange(len(names)) != zero
+    L = L[keep]
+    x = (np.array(positions)[keep] - positions[zero]) / length
+    wider = path.inflation * (special.stdtrit(path.df, 0.975) / special.ndtri(0.975)) ** 2
+    study = EventStudy(L @ path.estimate, wider * L @ path.covariance @ L.T, zero, np.array(weights), x)
+    return study, length
+
+
+def degrees_of_freedom(result: Result) -> float:
+    """Satterthwaite's degrees of freedom of a difference between treated and control areas of like variance.
+
+    With 5 treated areas among 100 the variance rests on the 5, and so do the degrees of freedom.
+    """
+    treated, never = _areas(result)
+    if never == 0:
+        return float(treated - 1)
+    if min(treated, never) < 2:
+        return 0.0
+    parts = np.array([1 / treated, 1 / never])
+    return float(parts.sum() ** 2 / (parts**2 / np.array([treated - 1, never - 1])).sum())
+
+
+def _areas(result: Result) -> tuple[int, int]:
+    """Return how many areas are treated inside the window, and how many never."""
+    if result.design is not None:
+        start, n_periods = result.design.arrays.start, len(result.design.arrays.periods)
+        return int((start < n_periods).sum()), int((start >= n_periods).sum())
+    never = int(result.diagnostics.get("n_never_treated", 0))
+    return int(result.diagnostics.get("n_areas", 0)) - never, never
+
+
+def _inflation(result: Result) -> float:
+    """Return what squared residuals from two groups' means fall short of, areas being alike."""
+    sizes = np.array([n for n in _areas(result) if n > 1], dtype=np.float64)
+    return float((1 / (sizes - 1)).sum() / (1 / sizes).sum()) if len(sizes) else 1.0
+
+
+def _binned_lead(result: Result, horizon: Floats) -> float:
+    """Return the first lead where it also holds all periods before it, as a two-way regression's does."""
+    if result.design is None or not hasattr(result.estimator, "leads") or not len(horizon):
+        return -np.inf
+    arrays = result.design.arrays
+    ever: NDArray[np.bool_] = np.asarray(arrays.treated.any(axis=1))
+    first = arrays.horizon[ever[:, None] & arrays.untreated].min(initial=0)
+    return float(horizon.min()) if first < horizon.min() else -np.inf
+
+
+def _last_lead(result: Result, scale: str, reference: int) -> tuple[float, float]:
+    """Return the estimate at the reference with its error; zero unless the base is another one."""
+    table = result.estimates
+    column = "rate_ratio" if scale == "log_rate_ratio" else "difference"
+    at = (table["term"] == "event") & (table["scale"] == column) & (table["horizon"] == reference)
+    rows = table.loc[at, ["estimate", "std_error"]].to_numpy(dtype=float)
+    if len(rows) != 1 or not np.isfinite(rows).all():
+        return 0.0, 0.0
+    estimate, error = (float(v) for v in rows[0])
+    if scale != "log_rate_ratio":
+        return estimate, error
+    return (float(np.log(estimate)), error / estimate) if estimate > 0 else (0.0, 0.0)
+
+
+def _sizes(result: Result) -> tuple[dict[int, float], dict[int, float]]:
+    """Return expected counts (empty where not given) and area-periods of treated areas by horizon."""
+    if result.design is None:
+        return {}, {}
+    arrays = result.design.arrays
+    ever: NDArray[np.bool_] = np.asarray(arrays.treated.any(axis=1))
+    inside = ever[:, None] & (arrays.treated | arrays.untreated)
+    values, counts = np.unique(arrays.horizon[inside], return_counts=True)
+    cells = {int(v): float(n) for v, n in zip(values, counts, strict=True)}
+    table = result.counterfactual
+    if table is None:
+        return {}, cells
+    start = {arrays.areas[i]: int(arrays.start[i]) for i in np.flatnonzero(ever)}
+    first = arrays.periods[0].ordinal
+    expected: dict[int, float] = {}
+    for area, period, value in zip(table["area"], table["period"], table["expected"], strict=True):
+        if area in start and np.isfinite(value):
+            h = int(period.ordinal) - first - start[area]
+            expected[h] = expected.get(h, 0.0) + float(value)
+    return expected, cells

@@ -1,0 +1,107 @@
+"""What the checks of a Bayesian result share: the fitted model, quick refits, and evidence without a p-value."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import fields, is_dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from svmodel.bayes.answer import Fitted
+from svmodel.checks.words import p_words
+from svmodel.words import chance
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from svmodel.bayes.answer import Question
+    from svmodel.engine.description import LatentModel
+    from svmodel.result import Effect, Result
+
+    Floats = NDArray[np.float64]
+
+__all__ = [
+    "evidence",
+    "fitted_of",
+    "held_at_once",
+    "is_posterior",
+    "log_likelihood",
+    "log_ratio",
+    "quick",
+    "tail_area",
+    "thin",
+]
+
+#: Numbers (draws times cells) that a check holds at once.
+_MOST_NUMBERS = 20_000_000
+
+
+def is_posterior(result: Result) -> bool:
+    """Return whether a result is a posterior: by its draws, or where it was read without them by its diagnostics."""
+    return isinstance(result.posterior, Fitted) or result.diagnostics.get("inference") == "posterior"
+
+
+def fitted_of(result: Result) -> Fitted | str:
+    """Return the model with its posterior, or why there is none."""
+    if isinstance(result.posterior, Fitted):
+        return result.posterior
+    if is_posterior(result):
+        return "the result was read without its posterior, or has no model that svmodel can read; fit it again"
+    return "the method is not Bayesian: it has no prior and no posterior to look at"
+
+
+def quick(result: Result) -> Result:
+    """Return the result with an estimator whose refits are quick: a Bayesian one by nested Laplace."""
+    estimator: Any = result.estimator
+    if not is_dataclass(estimator) or "engine" not in {f.name for f in fields(estimator)}:
+        return result
+    slim: Any = replace(estimator, engine="laplace")  # type: ignore[type-var]
+    return replace(result, estimator=slim)
+
+
+def tail_area(effect: Effect) -> float:
+    """Return the p-value; of a posterior twice the probability on the less likely side of no effect.
+
+    Under a flat prior and many data the two are the same number; a prior that expects no effect makes it larger.
+    """
+    if math.isfinite(effect.p_value) or math.isnan(effect.prob_reduction):
+        return effect.p_value
+    return 2 * min(effect.prob_reduction, 1 - effect.prob_reduction)
+
+
+def evidence(effect: Effect) -> str:
+    """Return the p-value in words, or of a posterior the probability of fewer."""
+    if math.isfinite(effect.p_value) or math.isnan(effect.prob_reduction):
+        return p_words(effect.p_value)
+    return f"probability of fewer: {chance(effect.prob_reduction)}"
+
+
+def thin(draws: Mapping[str, Floats], size: int) -> dict[str, Floats]:
+    """Return draws evenly thinned to `size` at most."""
+    have = len(next(iter(draws.values())))
+    step = max(1, math.ceil(have / size))
+    return {name: values[::step] for name, values in draws.items()}
+
+
+def log_likelihood(model: LatentModel, effects: Mapping[str, Floats], hyper: Mapping[str, Floats]) -> Floats:
+    """Return each draw's log-likelihood of each known cell, shape (S, n)."""
+    eta = model.predictor(effects, model.known)
+    out = np.empty_like(eta)
+    for s in range(len(eta)):
+        out[s] = model.likelihood.pointwise(eta[s], {name: float(values[s]) for name, values in hyper.items()})
+    return out
+
+
+def held_at_once(cells: int, wanted: int) -> int:
+    """Return how many draws of so many cells are held at once."""
+    return max(100, min(wanted, _MOST_NUMBERS // max(cells, 1)))
+
+
+def log_ratio(question: Question, effects: Mapping[str, Floats]) -> Floats:
+    """Return draws of the log of the average rate ratio, shape (S,)."""
+    both = question.model.predictor(effects, question.target)
+    none = question.model.predictor(effects, question.target, without=question.treatment)
+    return np.asarray(np.logaddexp.reduce(both, axis=1) - np.logaddexp.reduce(none, axis=1))

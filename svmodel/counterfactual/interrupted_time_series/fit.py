@@ -1,0 +1,279 @@
+"""Segmented regression of one series, with what every average of it owes to each period's error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from svmodel import periods
+from svmodel.errors import EstimationError
+from svmodel.numerics.negative_binomial import nb2_dispersion
+from svmodel.numerics.series.hac import residual_ar1
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from svmodel.counterfactual.series import Series
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["Segment", "Terms", "build_terms", "fit_segment"]
+
+_STEPS = 100
+_TOLERANCE = 1e-10
+
+
+@dataclass(frozen=True, eq=False)
+class Terms:
+    """Regressors of every period of a series.
+
+    Attributes
+    ----------
+    X : ndarray, shape (T, K)
+        Level, years from the start, season, covariates, and last the terms of the intervention.
+    post : slice
+        Columns of the intervention: the level, and years since the start where the slope may change.
+    season : slice
+    """
+
+    X: Floats
+    post: slice
+    season: slice
+
+    @property
+    def without(self) -> Floats:
+        """The same regressors had there been no intervention, shape (T, K)."""
+        X = self.X.copy()
+        X[:, self.post] = 0
+        return X
+
+
+def build_terms(index: pd.PeriodIndex, series: Series, season: str, harmonics: int, *, slope_change: bool) -> Terms:
+    """Return the columns; covariates that stand still over the periods used say nothing and are left out."""
+    per_year = periods.per_year(index)
+    T = len(index)
+    years = (np.arange(T) - series.start) / per_year
+    columns = [np.ones(T), years]
+    if season == "harmonics":
+        for k in range(1, min(harmonics, per_year // 2) + 1):
+            angle = 2 * np.pi * k * np.arange(T) / per_year
+            # at the highest frequency of all the sine is zero in every period
+            columns += [np.cos(angle)] if 2 * k == per_year else [np.sin(angle), np.cos(angle)]
+    elif season == "months" and per_year > 1:
+        of_year = np.arange(T) % per_year
+        columns += [(of_year == s).astype(np.float64) for s in range(1, per_year)]
+    stop = len(columns)
+    for x in series.covariates.T:
+        if np.ptp(x[series.used]) > 0:
+            spread = x[series.used].std()
+            columns.append(np.where(series.used, (x - x[series.used].mean()) / spread, 0.0))
+    first = len(columns)
+    # known or not: the terms of the intervention stand in every treated period, so that the path has them too
+    on = (np.arange(T) >= series.start).astype(np.float64)
+    columns.append(on)
+    if slope_change:
+        columns.append(on * years)
+    return Terms(np.column_stack(columns), slice(first, len(columns)), slice(2, stop))
+
+
+@dataclass(frozen=True, eq=False)
+class Segment:
+    """A fitted series.
+
+    Attributes
+    ----------
+    series : Series
+    terms : Terms
+    log : bool
+        Whether effects multiply.
+    beta : ndarray, shape (K,)
+    mean : ndarray, shape (T,)
+        Fitted events, in every period.
+    z : ndarray, shape (T,)
+        Standardised residuals (Pearson's; of the rate for a linear model); 0 where a period is not used.
+    spread : ndarray, shape (T,)
+        Events that one unit of z stands for.
+    C : ndarray, shape (K, T)
+        What the coefficients owe to each period's standardised error.
+    maker : ndarray, shape (n, n)
+        Residual maker of the standardised regression, over the n periods used.
+    dispersion : float
+        Sum of squared z over the degrees of freedom.
+    k : float
+        Of the negative binomial, else 0.
+    rho : float
+        Autocorrelation that the fit itself assumed (Prais and Winsten), else 0.
+    deviance : ndarray, shape (T,)
+        Deviance residuals; NaN where a period is not used.
+    """
+
+    series: Series
+    terms: Terms
+    log: bool
+    beta: Floats
+    mean: Floats
+    z: Floats
+    spread: Floats
+    C: Floats
+    maker: Floats
+    dispersion: float
+    k: float
+    rho: float
+    deviance: Floats
+
+    @property
+    def n(self) -> int:
+        """Periods used."""
+        return len(self.maker)
+
+    @property
+    def df(self) -> int:
+        """Periods used less coefficients."""
+        return self.n - len(self.beta)
+
+    @property
+    def expected(self) -> Floats:
+        """Events had there been no intervention, shape (T,)."""
+        eta = self.terms.without @ self.beta
+        return self.series.exposure * (np.exp(eta) if self.log else eta)
+
+    @property
+    def gradient(self) -> Floats:
+        """Of :attr:`expected` in the coefficients, shape (T, K)."""
+        size = self.expected if self.log else self.series.exposure
+        return size[:, None] * self.terms.without
+
+    @property
+    def change(self) -> Floats:
+        """Terms of the intervention on the scale of the model, shape (T,): log ratios, or events per exposure."""
+        return self.terms.X[:, self.terms.post] @ self.beta[self.terms.post]
+
+
+def fit_segment(series: Series, terms: Terms, family: str, *, prais_winsten: bool = False) -> Segment:
+    """Fit one series.
+
+    Raises
+    ------
+    EstimationError
+        If an effect has no finite estimate.
+    """
+    use = series.used
+    if family == "linear":
+        return _linear(series, terms, prais_winsten=prais_winsten)
+    y, X, offset = series.y[use], terms.X[use], np.log(series.exposure[use])
+    beta, k = _scoring(y, X, offset, negative_binomial=family == "negative_binomial")
+    with np.errstate(invalid="ignore"):
+        mean = series.exposure * np.exp(terms.X @ beta)
+    mu = mean[use]
+    weight = mu / (1 + k * mu)
+    Z = X * np.sqrt(weight)[:, None]
+    bread = np.linalg.inv(Z.T @ Z)
+    z = (y - mu) / np.sqrt(mu * (1 + k * mu))
+    maker = np.eye(len(y)) - Z @ bread @ Z.T
+    df = len(y) - X.shape[1]
+    dispersion = float(z @ z) / df if df > 0 else np.nan
+    return Segment(
+        series,
+        terms,
+        log=True,
+        beta=beta,
+        mean=mean,
+        z=_spread_out(z, use),
+        spread=_spread_out(np.sqrt(mu * (1 + k * mu)), use),
+        C=_columns(bread @ Z.T, use),
+        maker=maker,
+        dispersion=dispersion,
+        k=k,
+        rho=0.0,
+        deviance=_spread_out(_deviance(y, mu, k), use, np.nan),
+    )
+
+
+def _linear(series: Series, terms: Terms, *, prais_winsten: bool) -> Segment:
+    use = series.used
+    y, X = series.rate[use], terms.X[use]
+    time = np.flatnonzero(use)
+    rho = 0.0
+    # R(rho) is whitened by its Cholesky factor: Prais and Winsten's transform where no period is missing
+    lag = np.abs(np.subtract.outer(time, time))
+    if prais_winsten:
+        bread = np.linalg.inv(X.T @ X)
+        maker = np.eye(len(y)) - X @ bread @ X.T
+        rho = residual_ar1([maker @ y], [maker], [time])[0]
+    weight = np.linalg.inv(rho**lag) if rho else np.eye(len(y))
+    C = np.asarray(np.linalg.solve(X.T @ weight @ X, X.T @ weight), dtype=np.float64)
+    beta = C @ y
+    z = y - X @ beta
+    df = len(y) - X.shape[1]
+    return Segment(
+        series,
+        terms,
+        log=False,
+        beta=beta,
+        mean=series.exposure * (terms.X @ beta),
+        z=_spread_out(z, use),
+        spread=_spread_out(series.exposure[use], use),
+        C=_columns(C, use),
+        maker=np.eye(len(y)) - X @ C,
+        dispersion=float(z @ weight @ z) / df if df > 0 else np.nan,
+        k=0.0,
+        rho=rho,
+        deviance=_spread_out(z, use, np.nan),
+    )
+
+
+def _scoring(y: Floats, X: Floats, offset: Floats, *, negative_binomial: bool) -> tuple[Floats, float]:
+    """Return coefficients and dispersion k by Fisher scoring; k by Pearson's moment equation, in turn."""
+    beta = np.asarray(np.linalg.lstsq(X, np.log(y + 0.5 * y.mean()) - offset, rcond=None)[0], dtype=np.float64)
+    beta = _score(y, X, offset, beta, 0.0)
+    k = 0.0
+    if not negative_binomial:
+        return beta, k
+    for _ in range(50):
+        mean = np.exp(offset + X @ beta)
+        before, k = k, nb2_dispersion(y, mean, parameters=X.shape[1])
+        beta = _score(y, X, offset, beta, k)
+        if abs(k - before) <= 1e-9 * (1 + k):
+            return beta, k
+    raise EstimationError("the dispersion of the counts did not settle; take family='quasipoisson'")
+
+
+def _score(y: Floats, X: Floats, offset: Floats, beta: Floats, k: float) -> Floats:
+    for _ in range(_STEPS):
+        mean = np.exp(np.clip(offset + X @ beta, -30, 30))
+        weight = 1 / (1 + k * mean)
+        information = (X * (mean * weight)[:, None]).T @ X
+        try:
+            step = np.linalg.solve(information, X.T @ ((y - mean) * weight))
+        except np.linalg.LinAlgError:
+            break
+        # a log-scale step above 2 leaves the region where the quadratic approximation says anything
+        beta = beta + step * min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-300))
+        if not np.isfinite(beta).all():
+            break
+        if np.abs(step).max() < _TOLERANCE:
+            return beta
+    raise EstimationError("the regression did not converge: some effect has no finite estimate")
+
+
+def _deviance(y: Floats, mu: Floats, k: float) -> Floats:
+    """Return signed roots of the deviance's terms (McCullagh and Nelder 1989, section 2.4)."""
+    positive = np.where(y > 0, y, 1.0)
+    first = np.where(y > 0, y * np.log(positive / mu), 0.0)
+    terms = 2 * (first - (y - mu)) if k == 0 else 2 * (first - (y + 1 / k) * np.log((1 + k * y) / (1 + k * mu)))
+    return np.asarray(np.sign(y - mu) * np.sqrt(np.maximum(terms, 0.0)))
+
+
+def _spread_out(values: Floats, use: NDArray[np.bool_], empty: float = 0.0) -> Floats:
+    out = np.full(len(use), empty)
+    out[use] = values
+    return out
+
+
+def _columns(values: Floats, use: NDArray[np.bool_]) -> Floats:
+    out = np.zeros((len(values), len(use)))
+    out[:, use] = values
+    return out

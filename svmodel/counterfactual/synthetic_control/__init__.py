@@ -1,0 +1,315 @@
+"""Synthetic control: treated areas against a weighted average of areas that were never treated."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from svmodel.counterfactual.synthetic_control.units import Predictor, need_columns, parsed, with_columns
+from svmodel.errors import EstimationError, Problems, UserError
+from svmodel.result import Result
+from svmodel.result.scales import estimates_frame, provenance
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from svmodel.counterfactual.synthetic_control.units import Layout
+    from svmodel.design import Design, DesignArrays
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["Predictor", "SyntheticControl"]
+
+
+@dataclass(frozen=True)
+class SyntheticControl:
+    """Observed outcomes against those of a weighted average of untreated areas, the weights chosen before the start.
+
+    Weights are not negative and sum to one, so that the comparison stays inside what areas like it went through. With
+    an exposure the donors are weighted on rates, and the synthetic rate is given back as events through the treated
+    areas' own exposure.
+
+    Parameters
+    ----------
+    predictors : iterable of Predictor, str or (name, first, last)
+        What is matched under ``method="predictors"``: columns of the panel, averaged over periods before the start.
+        ``"outcome"`` is the outcome itself, so ``("outcome", 1975)`` is its value in 1975.
+    method : {"outcome", "predictors"}, optional
+        Whether every period before the start is matched, or predictors with nested weights. By default ``predictors``
+        where some are given.
+    augment : {"none", "ridge"}
+        ``ridge`` mends what the weights leave over by a ridge regression on the time before the start, at the price of
+        weights that may be negative.
+    penalty : float, optional
+        Of the ridge, in squared units of the rate; by default chosen by leaving out one period at a time.
+    intercept : bool
+        Match changes instead of levels: a constant gap before the start is allowed.
+    block : int
+        Periods that are put together before they are matched, counted back from the start: 3 makes quarters of months,
+        12 years. Months of small counts are mostly noise, and weights that follow noise tell nothing.
+    pooled : bool
+        Whether treated areas with the same start and end are matched as one, by their events over their exposure
+        together; otherwise each has weights of its own.
+    level : float
+        Coverage of intervals.
+    inference : {"auto", "placebo"}
+        Placebos in space in either case: cluster-robust errors do not exist for weights that were searched for.
+    draws : int
+        Placebo assignments drawn where several treated areas can be dealt out in too many ways to go through all.
+
+    Notes
+    -----
+    *Effects.* With O the events in treated area-periods and E those of the synthetic control at the same exposure,
+    ``events`` is O - E, ``rate_ratio`` O / E, ``difference`` the events per treated area-period and ``per_100k`` the
+    events per 100,000 of exposure and period. A measure has its difference only.
+
+    *Several treated areas.* Pooled, each start has one group, whose rate is weighted by population, and its own
+    weights; groups are added up in event time. Every group is matched by areas that are never treated, so no
+    comparison changes when another area starts.
+
+    *Donors* are areas never treated that are known in every period in use; three at least.
+
+    *Errors.* Each donor in turn takes the treated area's place; several treated areas are replaced by as many donors,
+    in all ways up to 1,000 (`draws` with predictors), by lot beyond. ``std_error`` is the standard deviation of the
+    placebo effects. The p-value is the rank of the effect's size among them, the effect counted in, and the interval
+    holds every constant effect that this test does not reject. Placebo effects are taken as rates, at the treated
+    areas' exposure. Rates of small areas stray more: a placebo's gaps are scaled by the square root of the ratio of
+    ``a + b / size`` of the treated area and of its own, a and b learnt from the donors (Ferman and Pinto 2019). It
+    supposes donors otherwise as noisy as treated areas. ``diagnostics`` has the p-value by the ratio of gaps after and
+    before the start too.
+
+    *Outside the hull.* What the weights leave over before the start is split into noise, which differs from one period
+    to the next, and a systematic part. If that is above a quarter of the donors' standard deviation, a note says so and
+    neither interval nor p-value is given: the bias is not in the placebos.
+
+    *Predictors.* V is bounded, see :func:`svmodel.numerics.synthetic.nested_v.nested_v`.
+
+    *Before the start* ``event`` rows show what the fit leaves over. They are small because they were made so, and test
+    nothing.
+
+    References
+    ----------
+    Abadie, Diamond and Hainmueller (2010), *Journal of the American Statistical Association* 105. Abadie (2021),
+    *Journal of Economic Literature* 59. Doudchenko and Imbens (2016), NBER 22791. Ferman and Pinto (2021),
+    *Quantitative Economics* 12. Ben-Michael, Feller and Rothstein (2021), *JASA* 116; (2022), *JRSS B* 84. Sun,
+    Ben-Michael and Feller (2024), Temporal aggregation for the synthetic control method, arXiv:2401.12084, on blocks.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from svmodel import Design, Intervention, Panel
+    >>> rng = np.random.default_rng(1)
+    >>> trend = np.cumsum(rng.normal(0, 3, (2, 30)), axis=1)
+    >>> share = rng.uniform(0, 1, (25, 1))
+    >>> rate = 100 + share * trend[:1] + (1 - share) * trend[1:] + rng.normal(0, 1, (25, 30))
+    >>> rate[0, 20:] -= 15
+    >>> frame = pd.DataFrame({"area": np.repeat([f"A{i:02d}" for i in range(25)], 30),
+    ...     "year": np.tile(np.arange(1991, 2021), 25), "rate": rate.ravel()})
+    >>> panel = Panel.from_frame(frame, area="area", period="year", measures=["rate"])
+    >>> design = Design(panel, outcome="rate", intervention=Intervention("patrols", {"A00": 2011}))
+    >>> effect = SyntheticControl().fit(design).effect("att", "difference")
+    >>> effect.conf_low < -15 < effect.conf_high, effect.p_value < 0.05
+    (True, True)
+    """
+
+    predictors: tuple[Predictor, ...] = ()
+    method: Literal["outcome", "predictors"] | None = None
+    augment: Literal["none", "ridge"] = "none"
+    penalty: float | None = None
+    intercept: bool = False
+    block: int = 1
+    pooled: bool = True
+    level: float = 0.95
+    inference: str = "auto"
+    draws: int = 199
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "predictors", parsed(self.predictors))
+        if self.method is None:
+            object.__setattr__(self, "method", "predictors" if self.predictors else "outcome")
+        found = Problems()
+        for name, valid in (
+            ("method", ("outcome", "predictors")),
+            ("augment", ("none", "ridge")),
+            ("inference", ("auto", "placebo")),
+        ):
+            if getattr(self, name) not in valid:
+                found.add(f"{getattr(self, name)!r} is none of {', '.join(valid)}", where=name, rule=name)
+        if (self.method == "predictors") != bool(self.predictors):
+            text = "needs predictors" if self.method == "predictors" else "takes no predictors"
+            found.add(f"method={self.method!r} {text}", where="predictors", rule="predictors")
+        if self.method == "predictors" and self.intercept:
+            found.add("predictors are matched in levels", where="intercept", rule="intercept_with_predictors")
+        if self.penalty is not None and (self.augment != "ridge" or not self.penalty > 0):
+            found.add(f"{self.penalty!r} has to be positive, and goes with ridge", where="penalty", rule="penalty")
+        for name, least in (("block", 1), ("draws", 19)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                found.add(f"{value!r} is no whole number of {least} or more", where=name, rule=name)
+        if not 0 < self.level < 1:
+            found.add(f"{self.level!r} does not lie between 0 and 1", where="level", rule="level")
+        found.raise_if_any(EstimationError, "SyntheticControl cannot be set up so")
+
+    @property
+    def scale(self) -> str:
+        """Scale of :meth:`point`."""
+        return "difference"
+
+    def arrays(self, design: Design) -> DesignArrays:
+        """Return the design's arrays as :meth:`point` takes them: with the predictors' columns as covariates."""
+        return with_columns(design, self.predictors)
+
+    def point(self, arrays: DesignArrays) -> float:
+        """Return the average effect per treated area-period, in the outcome's units; NaN where there is none.
+
+        Parameters
+        ----------
+        arrays : DesignArrays
+            With the predictors' columns as covariates, in the order in which predictors first name them; see
+            :meth:`arrays`. Without predictors other than the outcome, any design's arrays will do.
+        """
+        from svmodel.counterfactual.synthetic_control.fit import gaps
+
+        need_columns(arrays, self.predictors)
+        try:
+            layout = self._layout(arrays)
+        except UserError:
+            return math.nan
+        return gaps(layout, self._fits(layout)).average
+
+    def path(self, arrays: DesignArrays) -> tuple[Floats, Floats]:
+        """Return observed and synthetic outcomes of treated areas, before and after the start, shape (N, T) each.
+
+        NaN where there is none. Of areas that are matched as one each has the group's synthetic rate at its own
+        exposure, which is right in their sum.
+        """
+        observed, expected = (np.full(arrays.y.shape, np.nan) for _ in range(2))
+        need_columns(arrays, self.predictors)
+        try:
+            layout = self._layout(arrays)
+        except UserError:
+            return observed, expected
+        for slot, fit in zip(layout.slots, self._fits(layout), strict=True):
+            cells = np.ix_(slot.rows, np.sort(np.concatenate([slot.before, slot.after])))
+            observed[cells] = layout.y[cells]
+            expected[cells] = (layout.exposure * fit.path)[cells]
+        return observed, expected
+
+    def fit(self, design: Design, *, seed: int = 0) -> Result:
+        """Answer the design.
+
+        Parameters
+        ----------
+        design : Design
+        seed : int
+            Of the placebo assignments, where they are drawn.
+
+        Returns
+        -------
+        Result
+            ``weights`` has donors (role ``donor``) and predictors; ``diagnostics["balance"]`` what was matched.
+
+        Raises
+        ------
+        DesignError
+            If the design has problems, or the panel lacks a predictor.
+        EstimationError
+            If fewer than three donors, or too few periods before the start, are known; or a predictor does not vary or
+            reaches beyond the start.
+        """
+        from svmodel.counterfactual.synthetic_control import fit as sp
+        from svmodel.counterfactual.synthetic_control import report as rows
+        from svmodel.counterfactual.synthetic_control.report import errors_told, say
+
+        layout = self._layout(self.arrays(design))
+        fits = self._fits(layout)
+        real = sp.gaps(layout, fits)
+        made = sp.placebos(self, layout, draws=self.draws, seed=seed)
+        outside = any(f.outside for f in fits)
+        shown = sp.Placebos((), made.enumerated) if outside else made
+        counts, slots = design.is_count, layout.slots
+        size = rows.sums(layout, slots, [s.after for s in slots])
+        spread = sp.spread_of(real.average, shown.of("average"), self.level)
+        table = rows.effect_rows("att", real.average, spread, size, counts=counts, level=self.level)
+        table += rows.event_rows(layout, real, shown, counts=counts, level=self.level)
+        for k in sorted(range(len(slots)), key=lambda k: int(slots[k].rows[0])):
+            if len(slots[k].rows) == 1:
+                table += self._area(layout, fits, k, shown, counts=counts)
+        matched = rows.balance(layout, fits)
+        ratio = real.after / real.before if real.before > 0 else math.inf
+        with np.errstate(divide="ignore"):
+            ratios = shown.of("after") / shown.of("before")
+        p_ratio = (1 + int((ratios >= ratio).sum())) / (1 + len(ratios)) if len(ratios) else math.nan
+        observed, cells, _ = size
+        why = errors_told(self, layout, made, p_ratio, held_back=outside)
+        return Result(
+            estimates=estimates_frame(table),
+            design=design,
+            estimator=self,
+            counterfactual=rows.counterfactual(layout, fits, real, shown, counts=counts, level=self.level),
+            weights=rows.weights_frame(layout, fits),
+            diagnostics={
+                "observed": observed,
+                "expected": observed - real.average * cells,
+                "treated_areas": sum(len(s.rows) for s in slots),
+                "treated_cells": int(layout.arrays.treated.sum()),
+                "treated_cells_used": int(cells),
+                "donors": len(layout.donors),
+                "effective_donors": min(1 / float(f.weights @ f.weights) for f in fits),
+                "rmspe_before": real.before,
+                "rmspe_after": real.after,
+                "rmspe_ratio": ratio,
+                "relative_fit": max(f.rmspe / f.uniform if f.uniform > 0 else math.nan for f in fits),
+                "misfit": max(f.misfit for f in fits),
+                "hull": "outside" if outside else "inside",
+                "inference": "placebo" if len(shown) else "none",
+                **({"inference_why": why[0]} if why else {}),
+                "inference_in_doubt": not len(shown),
+                "placebos": len(shown),
+                "placebos_enumerated": shown.enumerated,
+                "p_value_rmspe_ratio": p_ratio,
+                "balance": matched,
+                **({"penalty": [f.penalty for f in fits]} if self.augment == "ridge" else {}),
+            },
+            notes=tuple(say(self, design, layout, fits, real, made, matched, p_ratio=p_ratio)),
+            provenance=provenance(design, seed),
+            seed=seed,
+        )
+
+    def _layout(self, arrays: DesignArrays) -> Layout:
+        from svmodel.counterfactual.synthetic_control.units import lay_out
+
+        layout = lay_out(arrays, pooled=self.pooled, block=self.block, predictors=self.predictors)
+        still = [
+            p.label
+            for k, p in enumerate(layout.predictors)
+            if any(
+                float(np.ptp((layout.top[j] / layout.bottom[j])[np.concatenate([layout.donors, s.rows]), k])) == 0
+                for j, s in enumerate(layout.slots)
+            )
+        ]
+        if still:
+            raise EstimationError(f"{', '.join(still)}: the same in every area, so that it cannot choose donors")
+        return layout
+
+    def _fits(self, layout: Layout) -> list[Any]:
+        from svmodel.counterfactual.synthetic_control.fit import fit_group
+
+        return [fit_group(self, layout, k, s.rows, layout.donors) for k, s in enumerate(layout.slots)]
+
+    def _area(self, layout: Layout, fits: list[Any], k: int, made: Any, *, counts: bool) -> list[dict[str, Any]]:
+        """Return the rows of a treated area that is matched alone."""
+        from svmodel.counterfactual.synthetic_control import fit as sp
+        from svmodel.counterfactual.synthetic_control.report import effect_rows, sums
+
+        slot = layout.slots[k]
+        own = sp.gaps(layout, [fits[k]], [k]).average
+        if len(layout.slots) > 1 and not fits[k].outside:
+            made = sp.own_placebos(self, layout, k)
+        spread = sp.spread_of(own, made.of("average"), self.level)
+        size = sums(layout, [slot], [slot.after])
+        name = layout.arrays.areas[int(slot.rows[0])]
+        return effect_rows("area", own, spread, size, counts=counts, level=self.level, area=name)

@@ -1,0 +1,395 @@
+"""Fitting one treated group, real or placebo, and how well it is matched before the start."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from svmodel.counterfactual.synthetic_control.units import FEWEST_DONORS
+from svmodel.numerics.synthetic.nested_v import NestedFit, nested_v
+from svmodel.numerics.synthetic.ridge_augmented import ridge_augmented
+from svmodel.numerics.synthetic.simplex import simplex_weights
+from svmodel.seeds import derive_seed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from svmodel.counterfactual.synthetic_control.units import Layout
+
+    Floats = NDArray[np.float64]
+    Places = NDArray[np.int64]
+
+__all__ = [
+    "ENUMERATED",
+    "FAR",
+    "Choices",
+    "Fitted",
+    "Gaps",
+    "Placebos",
+    "Spread",
+    "fit_group",
+    "gaps",
+    "horizons",
+    "own_placebos",
+    "placebos",
+    "predictor_values",
+    "spread_of",
+]
+
+#: A systematic misfit above this share of the donors' spread is outside their hull (Imbens and Wooldridge 2009,
+#: *Journal of Economic Literature* 47(1), take a quarter for the imbalance beyond which adjustment hangs on the model).
+FAR = 0.25
+
+
+class Choices(Protocol):
+    """What a fit asks of the estimator."""
+
+    @property
+    def method(self) -> str | None:
+        """How predictors are weighed; None for the outcome alone."""
+        ...
+
+    @property
+    def augment(self) -> str:
+        """How what weights leave is corrected."""
+        ...
+
+    @property
+    def penalty(self) -> float | None:
+        """Ridge penalty on the weights; None to have it found."""
+        ...
+
+    @property
+    def intercept(self) -> bool:
+        """Whether levels may differ by a constant."""
+        ...
+
+    @property
+    def block(self) -> int:
+        """Periods that are averaged into one before they are matched."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """One group against its synthetic control.
+
+    Attributes
+    ----------
+    weights : ndarray, shape (J,)
+        Of `donors`.
+    donors : ndarray of int
+    offset : float
+    path, gap : ndarray, shape (T,)
+        Synthetic rate, and the group's own less it; NaN where something is not known.
+    target, matched : ndarray, shape (B,)
+        The group's rates over blocks before the start, and the synthetic ones.
+    uniform : float
+        Root mean square gap that equal weights would leave over the blocks.
+    spread, level_spread : float
+        Standard deviation of the donors within blocks (root mean square), and of their means over all blocks.
+    nested : NestedFit or None
+    penalty : float
+        Of the ridge; NaN without.
+    """
+
+    weights: Floats
+    donors: Places
+    offset: float
+    path: Floats
+    gap: Floats
+    target: Floats
+    matched: Floats
+    uniform: float
+    spread: float
+    level_spread: float
+    nested: NestedFit | None = None
+    penalty: float = math.nan
+
+    @property
+    def rmspe(self) -> float:
+        """Root mean squared gap over the blocks before the start."""
+        return float(np.sqrt(np.mean((self.target - self.matched) ** 2)))
+
+    @property
+    def misfit(self) -> float:
+        """The part of the misfit that is not noise, in standard deviations of the donors; 0 where noise explains it.
+
+        Noise that comes and goes from block to block shows in the differences between neighbouring gaps; a level or a
+        drift that donors cannot reach does not (von Neumann 1941). With n blocks of pure noise the ratio of the two
+        estimates of variance lies about 1 with standard deviation 1 / sqrt(n). A level alone is also held against the
+        donors' levels, by Student's t at 1%, because much noise hides it from the ratio.
+        """
+        from scipy import special
+
+        left = self.target - self.matched
+        n, square, mean = len(left), float(np.mean(left**2)), abs(float(np.mean(left)))
+        noise = float(np.sum(np.diff(left) ** 2)) / (2 * (n - 1))
+        found = 0.0
+        if noise < max(1 - 2.33 / math.sqrt(n), 0.2) * square:
+            found = _share(math.sqrt(square - noise), self.spread)
+        if mean > float(special.stdtrit(n - 1, 0.995)) * math.sqrt(noise / n):
+            found = max(found, _share(mean, self.level_spread))
+        return found
+
+    @property
+    def outside(self) -> bool:
+        """Whether the group lies outside what the donors can be weighted to."""
+        return self.misfit > FAR
+
+
+def _share(part: float, whole: float) -> float:
+    return part / whole if whole > 0 else math.inf
+
+
+def predictor_values(layout: Layout, k: int, rows: Places, donors: Places) -> tuple[Floats, Floats]:
+    """Return the donors' predictors, shape (K, J), and the group's."""
+    top, bottom = layout.top[k], layout.bottom[k]
+    return (top[donors] / bottom[donors]).T, top[rows].sum(axis=0) / bottom[rows].sum(axis=0)
+
+
+def fit_group(choices: Choices, layout: Layout, k: int, rows: Places, donors: Places) -> Fitted:
+    """Fit the areas `rows` in the place of slot `k`."""
+    slot = layout.slots[k]
+    y, exposure = layout.y[rows].sum(axis=0), layout.exposure[rows].sum(axis=0)
+    A = slot.blocks(layout.y[donors], layout.exposure[donors], choices.block).T
+    b = slot.blocks(y, exposure, choices.block)
+    nested, penalty = None, math.nan
+    if choices.method == "predictors":
+        nested = nested_v(*predictor_values(layout, k, rows, donors), A, b)
+        weights = nested.weights
+    else:
+        weights = simplex_weights(A, b, intercept=choices.intercept).weights
+    if choices.augment == "ridge":
+        made = ridge_augmented(A, b, simplex=weights, penalty=choices.penalty, intercept=choices.intercept)
+        weights, penalty = made.weights, made.penalty
+    offset = float(np.mean(b - A @ weights)) if choices.intercept else 0.0
+    path = weights @ layout.rates[donors] + offset
+    level = A - A.mean(axis=0) if choices.intercept else A
+    even = b - A.mean(axis=1)
+    if choices.intercept:
+        even = even - even.mean()
+    return Fitted(
+        weights=weights,
+        donors=donors,
+        offset=offset,
+        path=path,
+        gap=y / exposure - path,
+        target=b,
+        matched=A @ weights + offset,
+        uniform=float(np.sqrt(np.mean(even**2))),
+        spread=float(np.sqrt(level.var(axis=1, ddof=1).mean())),
+        level_spread=float(level.mean(axis=0).std(ddof=1)),
+        nested=nested,
+        penalty=penalty,
+    )
+
+
+#: Ways to deal the places out that are all gone through; more are drawn from.
+ENUMERATED = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class Gaps:
+    """Observed less expected in the outcome's units per area-period, of a real or a placebo assignment.
+
+    Attributes
+    ----------
+    average : float
+        Over the treated area-periods.
+    by_horizon : ndarray, shape (H,)
+    by_period : ndarray, shape (T,)
+        Sum over the groups, not an average; NaN in periods that no group uses.
+    before, after : float
+        Root mean square per area-period.
+    """
+
+    average: float
+    by_horizon: Floats
+    by_period: Floats
+    before: float
+    after: float
+
+
+def horizons(layout: Layout) -> Places:
+    """Return the horizons that some group reaches."""
+    starts = [int(layout.arrays.start[s.rows[0]]) for s in layout.slots]
+    seen = [np.concatenate([s.before, s.after]) - g for s, g in zip(layout.slots, starts, strict=True)]
+    return np.unique(np.concatenate(seen))
+
+
+def gaps(layout: Layout, fits: Sequence[Fitted], slots: Sequence[int] | None = None) -> Gaps:
+    """Gather the groups' gaps, each at the exposure of the treated areas whose place it has."""
+    T = layout.y.shape[1]
+    reached = horizons(layout)
+    by_horizon, cells_at = np.zeros(len(reached)), np.zeros(len(reached))
+    by_period, seen = np.zeros(T), np.zeros(T, dtype=bool)
+    total, cells, squares, counts = 0.0, 0, [0.0, 0.0], [0, 0]
+    for k, fit in zip(range(len(layout.slots)) if slots is None else slots, fits, strict=True):
+        s = layout.slots[k]
+        units = fit.gap * s.exposure
+        m = len(s.rows)
+        total, cells = total + float(units[s.after].sum()), cells + m * len(s.after)
+        start = int(layout.arrays.start[s.rows[0]])
+        for j, when in enumerate((s.before, s.after)):
+            squares[j] += float(np.sum((units[when] / m) ** 2)) * m
+            counts[j] += m * len(when)
+            at = np.searchsorted(reached, when - start)
+            by_horizon[at] += units[when]
+            cells_at[at] += m
+            by_period[when] += units[when]
+            seen[when] = True
+    with np.errstate(invalid="ignore"):
+        by_horizon = by_horizon / cells_at
+    before, after = (math.sqrt(q / n) for q, n in zip(squares, counts, strict=True))
+    return Gaps(total / cells, by_horizon, np.where(seen, by_period, np.nan), before, after)
+
+
+@dataclass(frozen=True, eq=False)
+class Placebos:
+    """Gaps of placebo assignments; `enumerated` where they are all there are."""
+
+    gaps: tuple[Gaps, ...]
+    enumerated: bool
+
+    def __len__(self) -> int:
+        return len(self.gaps)
+
+    def of(self, name: str) -> Floats:
+        """Return one attribute of every placebo, first axis the placebo."""
+        return np.array([getattr(g, name) for g in self.gaps])
+
+
+def placebos(choices: Choices, layout: Layout, *, draws: int, seed: int) -> Placebos:
+    """Deal the treated areas' places out among the donors, treated areas left out; none where donors are too few."""
+    sizes = [len(s.rows) for s in layout.slots]
+    J, m = len(layout.donors), sum(sizes)
+    if J - m < FEWEST_DONORS:
+        return Placebos((), enumerated=True)
+    if sizes == [1]:
+        return own_placebos(choices, layout, 0)
+    ways = math.factorial(J) // math.factorial(J - m)
+    for size in sizes:
+        ways //= math.factorial(size)
+    enumerated = ways <= (max(ENUMERATED, draws) if choices.method == "outcome" else draws)
+    dealt = _every(np.arange(J), sizes) if enumerated else _drawn(J, sizes, draws, seed)
+    noise = [variance_by_size(layout, k, _alone(choices, layout, k)) for k in range(len(sizes))]
+    made = []
+    for groups in dealt:
+        rest = np.delete(layout.donors, np.concatenate(groups))
+        fits = [fit_group(choices, layout, k, layout.donors[g], rest) for k, g in enumerate(groups)]
+        made.append(
+            gaps(
+                layout,
+                [
+                    at_size(layout, k, layout.donors[g], f, noise[k])
+                    for k, (g, f) in enumerate(zip(groups, fits, strict=True))
+                ],
+            )
+        )
+    return Placebos(tuple(made), enumerated)
+
+
+def own_placebos(choices: Choices, layout: Layout, k: int) -> Placebos:
+    """Every donor in turn in the place of slot `k`, which holds one area; none where donors are too few."""
+    if len(layout.donors) <= FEWEST_DONORS:
+        return Placebos((), enumerated=True)
+    fits = _alone(choices, layout, k)
+    noise = variance_by_size(layout, k, fits)
+    sized = [at_size(layout, k, layout.donors[[j]], f, noise) for j, f in enumerate(fits)]
+    return Placebos(tuple(gaps(layout, [f], [k]) for f in sized), enumerated=True)
+
+
+def _alone(choices: Choices, layout: Layout, k: int) -> list[Fitted]:
+    """Fit every donor in turn in the place of slot `k`, by the others; none where rates have no size."""
+    if layout.arrays.exposure is None and len(layout.slots[k].rows) > 1:
+        return []
+    donors = layout.donors
+    return [fit_group(choices, layout, k, donors[[j]], np.delete(donors, j)) for j in range(len(donors))]
+
+
+def variance_by_size(layout: Layout, k: int, alone: Sequence[Fitted]) -> tuple[float, float]:
+    """Return (a, b) of the variance ``a + b / size`` of a single area's rate effect; (1, 0) without an exposure.
+
+    By non-negative least squares of squared placebo effects on one over size (Ferman and Pinto 2019).
+    """
+    if layout.arrays.exposure is None:
+        return 1.0, 0.0
+    from scipy.optimize import nnls
+
+    after = layout.slots[k].after
+    squares = np.array([float(np.mean(f.gap[after])) ** 2 for f in alone])
+    inverse = 1 / layout.exposure[np.ix_(layout.donors, after)].mean(axis=1)
+    unit = float(squares.mean())
+    if not unit > 0:
+        return 1.0, 0.0
+    held = np.column_stack([np.ones(len(inverse)), inverse / inverse.mean()])
+    a, b = nnls(held, squares / unit)[0]
+    return float(a), float(b / inverse.mean())
+
+
+def at_size(layout: Layout, k: int, rows: Places, fit: Fitted, noise: tuple[float, float]) -> Fitted:
+    """Return a placebo's fit with its gaps at the noise of the treated areas' size."""
+    a, b = noise
+    if b == 0:
+        return fit
+    slot = layout.slots[k]
+    own, placebo = (layout.exposure[np.ix_(r, slot.after)].mean(axis=1) for r in (slot.rows, rows))
+    # of m areas pooled by their events over their exposure, each with variance a + b / size
+    variance = [float(np.sum((e / e.sum()) ** 2 * (a + b / e))) for e in (own, placebo)]
+    return replace(fit, gap=fit.gap * math.sqrt(variance[0] / variance[1]))
+
+
+def _every(free: Places, sizes: Sequence[int]) -> Iterator[list[Places]]:
+    """Yield every way to fill groups of these sizes from `free`."""
+    if not sizes:
+        yield []
+        return
+    for group in combinations(free.tolist(), sizes[0]):
+        for rest in _every(np.setdiff1d(free, group), sizes[1:]):
+            yield [np.array(group), *rest]
+
+
+def _drawn(J: int, sizes: Sequence[int], draws: int, seed: int) -> Iterator[list[Places]]:
+    """Yield `draws` different ways at random."""
+    rng = np.random.default_rng(derive_seed(seed, "SyntheticControl", "placebos"))
+    seen: set[tuple[tuple[int, ...], ...]] = set()
+    cuts = np.cumsum(sizes)
+    while len(seen) < draws:
+        groups = [np.sort(g) for g in np.split(rng.permutation(J)[: cuts[-1]], cuts[:-1])]
+        key = tuple(tuple(g.tolist()) for g in groups)
+        if key not in seen:
+            seen.add(key)
+            yield groups
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Error, interval and p-value that a placebo distribution gives an estimate."""
+
+    std_error: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    p_value: float = math.nan
+
+
+def spread_of(estimate: float, errors: Floats, level: float) -> Spread:
+    """Compare an estimate with placebo effects, by rank of the absolute value.
+
+    The estimate itself counts among the placebos, so with n of them the smallest p-value is 1 / (n + 1). The interval
+    holds every constant effect that the same test does not reject, and is missing where none can be rejected.
+    """
+    n = len(errors)
+    if n < 2 or not math.isfinite(estimate) or not np.isfinite(errors).all():
+        return Spread()
+    size = np.abs(errors)
+    p = (1 + int((size >= abs(estimate) * (1 - 1e-9)).sum())) / (n + 1)
+    k = math.floor((1 - level) * (n + 1) + 1e-9)
+    reach = float(np.sort(size)[n - k]) if k >= 1 else math.nan
+    return Spread(float(errors.std()), estimate - reach, estimate + reach, p)

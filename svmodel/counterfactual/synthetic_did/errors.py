@@ -1,0 +1,328 @@
+"""Uncertainty of synthetic difference-in-differences: placebos in space, jackknife, bootstrap.
+
+Algorithms 4, 3 and 2 of Arkhangelsky et al. (2021). All give errors of effects summed in the outcome's units.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from svmodel.counterfactual.synthetic_did.blocks import FEWEST_DONORS, data_order
+from svmodel.counterfactual.synthetic_did.estimate import estimate, terms_of
+from svmodel.counterfactual.synthetic_did.weights import gaps, target_of, time_weights, weigh
+from svmodel.errors import EstimationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from svmodel.counterfactual.synthetic_did.blocks import Block
+    from svmodel.counterfactual.synthetic_did.estimate import Estimate, Terms
+    from svmodel.design import DesignArrays
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["Placebos", "Uncertainty", "bootstrap", "can_jackknife", "jackknife", "placebos", "pool_of"]
+
+
+@dataclass(frozen=True, eq=False)
+class Uncertainty:
+    """Errors and limits of K terms, in the outcome's units summed over a term's cells.
+
+    Attributes
+    ----------
+    std_error, half, p_value : ndarray, shape (K,)
+        `half` is half the length of the interval: infinite where the data bound nothing.
+    draws : int
+        Placebo sets, areas left out, or resamples.
+    df : float
+        Degrees of freedom; NaN where there are none in use.
+    """
+
+    std_error: Floats
+    half: Floats
+    p_value: Floats
+    draws: int
+    df: float = math.nan
+
+
+@dataclass(frozen=True, eq=False)
+class Placebos:
+    """Effects that would have been found had donors been treated in the treated areas' place.
+
+    Attributes
+    ----------
+    effects : ndarray, shape (P, K)
+    enumerated : bool
+        Whether these are all sets there are.
+    rescaled : tuple of float or None
+        ``(a, b)`` of the variance ``a + b / size`` that effects were rescaled with.
+    """
+
+    effects: Floats
+    enumerated: bool
+    rescaled: tuple[float, float] | None
+
+    def uncertainty(self, value: Floats, level: float) -> Uncertainty:
+        """Compare the estimates with the placebos.
+
+        p is the rank of the estimate's size among placebos, itself counted. The interval holds the effects that this
+        test does not reject once they are taken off, so that the two always agree.
+        """
+        size = np.abs(self.effects)
+        n = len(size)
+        # rounding must not decide whether a placebo is as large as the estimate
+        as_large = (size >= np.abs(value) * (1 - 1e-9)).sum(axis=0)
+        rank = math.floor((1 - level) * (n + 1) + 1e-9)
+        half = np.sort(size, axis=0)[::-1][rank - 1] if rank >= 1 else np.full(len(value), math.inf)
+        return Uncertainty(self.effects.std(axis=0), half, (1 + as_large) / (n + 1), n)
+
+
+def pool_of(est: Estimate) -> NDArray[np.intp]:
+    """Return the donors that can stand in for any treated area, in an order that their data give."""
+    pool = est.blocks[0].donors
+    for block in est.blocks[1:]:
+        pool = np.intersect1d(pool, block.donors)
+    return data_order(pool, est.held)
+
+
+def placebos(
+    est: Estimate, terms: Terms, rng: np.random.Generator, *, method: str, solver: str, most: int
+) -> Placebos | None:
+    """Return placebo effects of every term, or None where too few donors are left to stand in.
+
+    All sets of donors are gone through where there are at most `most`; else that many are drawn. Treated areas take no
+    part. Donors' and periods' weights are found anew for each set, with the ridge of the estimate itself, as in R's
+    synthdid; coefficients of covariates are held.
+
+    Of rates, those of small areas stray more. A placebo's gaps are scaled by the square root of
+    ``(a + b / size of the treated area) / (a + b / size of the donor)``, with a and b from donors treated one at a time
+    (Ferman and Pinto 2019).
+    """
+    pool = pool_of(est)
+    sizes = [len(b.treated) for b in est.blocks]
+    if len(pool) < sum(sizes) + FEWEST_DONORS:
+        return None
+    chosen, enumerated = _sets(len(pool), sizes, most, rng)
+    alone = [] if not est.held.rates else _one_at_a_time(est, pool, method=method, solver=solver)
+    spread = _variance_by_size(est, pool, alone) if est.held.rates else None
+    reuse = sum(sizes) == 1 and est.held.rates
+    effects = np.empty((len(chosen), len(terms.keys)))
+    for row, places in enumerate(chosen):
+        taken = pool[places]
+        ends = np.cumsum(sizes)
+        columns = []
+        for which, end in enumerate(ends):
+            own = taken[end - sizes[which] : end]
+            found = alone[int(places[0])] if reuse else _one(est, which, own, taken, method=method, solver=solver)
+            if spread is not None:
+                found = found * _factor(est, est.blocks[which], own, spread)[:, None]
+            columns.append((est.blocks[which].size * found).sum(axis=0))
+        effects[row] = terms.chosen @ np.concatenate(columns)
+    return Placebos(effects, enumerated, spread)
+
+
+def _one(
+    est: Estimate, which: int, own: NDArray[np.intp], taken: NDArray[np.intp], *, method: str, solver: str
+) -> Floats:
+    """Return the gaps of donors in the place of a block's treated areas."""
+    block, fit = est.blocks[which], est.weights[which]
+    stays = ~np.isin(block.donors, taken)
+    donors = est.held.y[np.ix_(block.donors[stays], block.periods)]
+    y = est.held.y[np.ix_(own, block.periods)]
+    rest = fit.omega[stays]
+    weights = weigh(
+        donors,
+        target_of(y[:, : len(block.before)], block) if len(own) == len(block.treated) else y[0, : len(block.before)],
+        len(block.after),
+        len(block.treated),
+        method=method,
+        solver=solver,
+        noise=fit.noise,
+        start=fit,
+        omega_start=rest / rest.sum() if rest.sum() > 0 else None,
+    )
+    return gaps(y, donors, weights)
+
+
+def _sets(n: int, sizes: list[int], most: int, rng: np.random.Generator) -> tuple[list[NDArray[np.intp]], bool]:
+    """Return places in the pool for every block's areas, one row a set, and whether they are all there are."""
+    count, left = 1, n
+    for k in sizes:
+        count *= math.comb(left, k)
+        left -= k
+    if count <= most:
+        return [np.array(s) for s in _every(tuple(range(n)), sizes)], True
+    cuts = np.cumsum(sizes)[:-1]
+    drawn = []
+    for _ in range(most):
+        parts = np.split(rng.permutation(n)[: sum(sizes)], cuts)
+        drawn.append(np.concatenate([np.sort(p) for p in parts]))
+    return drawn, False
+
+
+def _every(left: tuple[int, ...], sizes: list[int]) -> Iterator[tuple[int, ...]]:
+    if not sizes:
+        yield ()
+        return
+    for first in combinations(left, sizes[0]):
+        rest = tuple(i for i in left if i not in first)
+        for others in _every(rest, sizes[1:]):
+            yield first + others
+
+
+def _largest(est: Estimate) -> int:
+    """Return which block has most treated cells."""
+    return int(np.argmax([len(b.treated) * len(b.after) for b in est.blocks]))
+
+
+def _one_at_a_time(est: Estimate, pool: NDArray[np.intp], *, method: str, solver: str) -> list[Floats]:
+    """Return the gaps of each donor put alone in the place of the largest block."""
+    which = _largest(est)
+    return [_one(est, which, pool[[k]], pool[[k]], method=method, solver=solver) for k in range(len(pool))]
+
+
+def _variance_by_size(est: Estimate, pool: NDArray[np.intp], alone: list[Floats]) -> tuple[float, float] | None:
+    """Fit ``E[gap^2] = a + b / size`` to donors treated one at a time; None where there is nothing to learn from."""
+    from scipy.optimize import nnls
+
+    block = est.blocks[_largest(est)]
+    miss = np.array([found[0, len(block.before) :].mean() for found in alone])
+    size = est.held.size[np.ix_(pool, block.after)].mean(axis=1)
+    design = np.column_stack([np.ones(len(pool)), size.mean() / size])
+    weight = np.ones(len(pool))
+    fitted = np.zeros(2)
+    # the variance of a squared miss goes with the square of its mean
+    for _ in range(20):
+        fitted = nnls(design * weight[:, None], miss**2 * weight)[0]
+        expected = design @ fitted
+        if not (expected > 0).all():
+            return None
+        weight = 1 / expected
+    return float(fitted[0]), float(fitted[1] * size.mean())
+
+
+def _factor(est: Estimate, block: Block, own: NDArray[np.intp], spread: tuple[float, float]) -> Floats:
+    a, b = spread
+    theirs = est.held.size[np.ix_(own, block.after)].mean(axis=1)
+    return np.asarray(np.sqrt((a + b / block.after_size.mean(axis=1)) / (a + b / theirs)))
+
+
+def can_jackknife(est: Estimate) -> bool:
+    """Return whether an area can be left out of every block on either side."""
+    return all(len(b.treated) > 1 and w.omega.max() < 1 for b, w in zip(est.blocks, est.weights, strict=True))
+
+
+def jackknife(
+    est: Estimate, terms: Terms, *, level: float, method: str, solver: str, out_of_sample: bool
+) -> Uncertainty:
+    """Leave out one area at a time, with the weights held (algorithm 3).
+
+    Time weights are those under which donors change least, so donors seem to stray less than areas do that took no part
+    in finding them, the more so the more periods there are. With `out_of_sample` each donor's change is taken with time
+    weights that were found without it, as the treated areas' are.
+
+    Limits and p-values take Student's t. Its degrees of freedom are Satterthwaite's, from how much of the variance is
+    the treated areas' (their number less one a block) and how much the donors' (their effective number less one).
+    """
+    value = terms.chosen @ est.events
+    treated = np.concatenate([b.treated for b in est.blocks])
+    areas = np.union1d(treated, np.concatenate([b.donors for b in est.blocks]))
+    strays = [_strays(est, k, method, solver, out_of_sample) for k in range(len(est.blocks))]
+    without = np.array([terms.chosen @ _without(est, int(i), strays) for i in areas])
+    n = len(areas)
+    square = (n - 1) / n * (without - value) ** 2
+    std_error = np.sqrt(square.sum(axis=0))
+    own = np.isin(areas, treated)
+    theirs, others = float(square[own, 0].sum()), float(square[~own, 0].sum())
+    effective = max(1 / float((w.omega**2).sum()) for w in est.weights)
+    below = theirs**2 / max(len(treated) - len(est.blocks), 1) + others**2 / max(effective - 1, 1.0)
+    df = (theirs + others) ** 2 / below if below > 0 else math.nan
+    return _by_t(value, std_error, df, n, level)
+
+
+def _strays(est: Estimate, which: int, method: str, solver: str, out_of_sample: bool) -> Floats:
+    """Return how far each donor strays from the weighted donors, shape (donors, periods)."""
+    block, fit = est.blocks[which], est.weights[which]
+    donors = est.held.y[np.ix_(block.donors, block.periods)]
+    strays = gaps(donors, donors, fit)
+    if not out_of_sample or method != "sdid" or len(donors) <= FEWEST_DONORS:
+        return strays
+    for j in np.flatnonzero(fit.omega > 0):
+        lam, _ = time_weights(np.delete(donors, j, axis=0), len(block.after), solver=solver, noise=fit.noise, start=fit)
+        strays[j] = gaps(donors[[j]], donors, replace(fit, lam=lam))[0]
+    return strays
+
+
+def _without(est: Estimate, area: int, strays: list[Floats]) -> Floats:
+    """Return the effects by column with one area left out, scaled to the size of all."""
+    columns = []
+    for block, fit, found, apart in zip(est.blocks, est.weights, est.gaps, strays, strict=True):
+        stays = block.treated != area
+        size = block.size
+        if area in block.donors:
+            j = int(np.flatnonzero(block.donors == area)[0])
+            # the others' weights are scaled up to sum to one, so their mean moves away from this area
+            moved = fit.omega[j] / (1 - fit.omega[j]) * apart[j]
+            columns.append((size * (found + moved)).sum(axis=0))
+        else:
+            part = (size * found)[stays].sum(axis=0)
+            columns.append(part * size.sum(axis=0) / size[stays].sum(axis=0))
+    return np.concatenate(columns)
+
+
+def bootstrap(
+    arrays: DesignArrays,
+    est: Estimate,
+    terms: Terms,
+    rng: np.random.Generator,
+    *,
+    level: float,
+    rates: bool,
+    method: str,
+    solver: str,
+    draws: int,
+) -> Uncertainty:
+    """Draw areas with replacement and do everything anew (algorithm 2); limits are normal."""
+    order = data_order(np.arange(len(arrays.start)), est.held)
+    order = order[np.argsort(arrays.start[order], kind="stable")]
+    shuffled = arrays.take(order)
+    place = {_key(k): j for j, k in enumerate(terms.keys)}
+    values = np.full((draws, len(place)), np.nan)
+    for row in range(draws):
+        again = shuffled.take(rng.integers(0, len(order), len(order)))
+        try:
+            other = estimate(again, rates=rates, method=method, solver=solver)
+        except EstimationError:
+            continue
+        if not other.blocks:
+            continue
+        its = terms_of(again, other.blocks)
+        mean = its.chosen @ other.events / its.size
+        for key, m in zip(its.keys, mean, strict=True):
+            if (j := place.get(_key(key))) is not None:
+                values[row, j] = m * terms.size[j]
+    seen = (~np.isnan(values)).sum(axis=0)
+    std_error = np.array([np.nanstd(v, ddof=1) if n > 1 else np.nan for v, n in zip(values.T, seen, strict=True)])
+    return _by_t(terms.chosen @ est.events, std_error, math.inf, int(seen[0]), level)
+
+
+def _key(key: dict[str, object]) -> tuple[object, ...]:
+    return tuple(sorted(key.items()))
+
+
+def _by_t(value: Floats, std_error: Floats, df: float, draws: int, level: float) -> Uncertainty:
+    from scipy import special
+
+    from svmodel.result.scales import critical_value
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(std_error > 0, np.abs(value) / std_error, np.nan)
+    tail = special.ndtr(-ratio) if math.isinf(df) else special.stdtr(df, -ratio)
+    return Uncertainty(std_error, critical_value(level, df) * std_error, 2 * tail, draws, df)

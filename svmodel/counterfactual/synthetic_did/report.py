@@ -1,0 +1,257 @@
+"""What a synthetic difference-in-differences result says: rows, paths, weights and notes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from svmodel import periods as period_words
+from svmodel.counterfactual.series import quiet_donors
+from svmodel.counterfactual.synthetic_did.blocks import FEWEST_BEFORE
+from svmodel.design import EXCLUDED, NEVER
+from svmodel.errors import shorten
+from svmodel.inference import doubts
+from svmodel.result.scales import is_rounding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from svmodel.counterfactual.synthetic_did.errors import Uncertainty
+    from svmodel.counterfactual.synthetic_did.estimate import Estimate, Terms
+    from svmodel.design import Design, DesignArrays
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["counterfactual", "fit_quality", "notes_on_data", "notes_on_fit", "rows", "weight_table"]
+
+#: A fit before the start that misses by more than this share of the donors' own spread is called poor.
+POOR = 1.0
+_FEW_DONORS = 5
+
+
+def rows(
+    est: Estimate, terms: Terms, errors: Uncertainty, arrays: DesignArrays, *, counts: bool, level: float
+) -> tuple[list[dict[str, Any]], int]:
+    """Return the rows of all terms on every scale, and how many rate ratios could not be formed.
+
+    The method is additive, so the observed sum O is held, and a limit on the events gives that on the ratio,
+    ``O / (O - events)``.
+    """
+    out: list[dict[str, Any]] = []
+    lacking = 0
+    several = len({b.start for b in est.blocks}) > 1
+    for j, key in enumerate(terms.keys):
+        if key["term"] in ("cohort", "calendar") and not several:
+            continue
+        which = {k: arrays.periods[v] if k in ("cohort", "period") else v for k, v in key.items() if k != "term"}
+        value = float(terms.chosen[j] @ est.events)
+        numbers = (value, float(errors.std_error[j]), value - float(errors.half[j]), value + float(errors.half[j]))
+        if is_rounding(value, numbers[1]):
+            numbers = (value, np.nan, np.nan, np.nan)
+        shared = {"term": key["term"], "level": level, "p_value": float(errors.p_value[j]), **which}
+        factors = {"difference": 1 / terms.cells[j]}
+        if counts and terms.exposure[j] > 0:
+            factors["per_100k"] = 1e5 / terms.exposure[j]
+        if counts and terms.after[j]:
+            factors["events"] = 1.0
+        for scale, factor in factors.items():
+            out.append({"scale": scale, **_numbers(factor * v for v in numbers), **shared})
+        if counts and terms.after[j]:
+            observed = float(terms.observed[j])
+            if observed - value > 0:
+                out.append({"scale": "rate_ratio", **_numbers(_ratio(observed, *numbers)), **shared})
+            else:
+                lacking += 1
+    return out, lacking
+
+
+def _numbers(four: Iterable[float]) -> dict[str, float]:
+    return dict(zip(("estimate", "std_error", "conf_low", "conf_high"), four, strict=True))
+
+
+def _ratio(observed: float, value: float, error: float, low: float, high: float) -> tuple[float, ...]:
+    """Return the rate ratio with its error and limits."""
+    ratio = observed / (observed - value)
+    if observed <= 0:  # without an event every expected sum gives a ratio of zero: no limits
+        return ratio, np.nan, np.nan, np.nan
+    limits = [np.nan if np.isnan(v) else observed / (observed - v) if v < observed else np.inf for v in (low, high)]
+    return ratio, ratio**2 * error / observed, *limits
+
+
+def counterfactual(est: Estimate, terms: Terms, errors: Uncertainty, arrays: DesignArrays) -> pd.DataFrame:
+    """Observed and expected outcomes of treated areas, before and after; "all treated" sums them by period.
+
+    Before the start the expected outcome is the fit, shifted by the intercept. Limits are those of the sum over all
+    treated areas in a treated period; single areas have none.
+    """
+    length = len(arrays.periods)
+    expected = np.full(arrays.y.shape, np.nan)
+    for block, found in zip(est.blocks, est.gaps, strict=True):
+        picked = np.ix_(block.treated, block.periods)
+        expected[picked] = arrays.y[picked] - est.held.size[picked] * found
+    own = np.unique(np.concatenate([b.treated for b in est.blocks]))
+    known = ~np.isnan(expected[own])
+    who, when = np.nonzero(known)
+    whole = np.flatnonzero(known.all(axis=0))
+    low, high = np.full(length, np.nan), np.full(length, np.nan)
+    total = expected[own].sum(axis=0)
+    for j, key in enumerate(terms.keys):
+        t = key.get("period")
+        if t is not None and known[:, t].all() and terms.cells[j] == len(own):
+            low[t], high[t] = total[t] - errors.half[j], total[t] + errors.half[j]
+    names, labels = np.array(arrays.areas, dtype=object), np.array(list(arrays.periods), dtype=object)
+    blank = np.full(len(who), np.nan)
+    return pd.DataFrame(
+        {
+            "area": pd.Series([*names[own[who]], *["all treated"] * len(whole)], dtype=object),
+            "period": pd.Series([*labels[when], *labels[whole]], dtype=object),
+            "observed": np.concatenate([arrays.y[own[who], when], arrays.y[np.ix_(own, whole)].sum(axis=0)]),
+            "expected": np.concatenate([expected[own[who], when], total[whole]]),
+            "low": np.concatenate([blank, low[whole]]),
+            "high": np.concatenate([blank, high[whole]]),
+        }
+    )
+
+
+def weight_table(est: Estimate, arrays: DesignArrays) -> pd.DataFrame:
+    """Weights of donors (omega) and of periods before the start (lambda), block by block.
+
+    Columns: ``kind`` (area or period), ``cohort``, ``treated_areas`` (how many a block has), ``area``, ``period``,
+    ``weight``. Weights of a kind sum to one in a block.
+    """
+    parts: dict[str, list[Any]] = {k: [] for k in ("kind", "cohort", "treated_areas", "area", "period", "weight")}
+    for block, fit in zip(est.blocks, est.weights, strict=True):
+        listed = np.argsort(block.donors)
+        for kind, places, w in (
+            ("area", block.donors[listed], fit.omega[listed]),
+            ("period", block.before, fit.lam),
+        ):
+            parts["kind"] += [kind] * len(w)
+            parts["cohort"] += [arrays.periods[block.start]] * len(w)
+            parts["treated_areas"] += [float(len(block.treated))] * len(w)
+            parts["area"] += [arrays.areas[i] for i in places] if kind == "area" else [None] * len(w)
+            parts["period"] += [arrays.periods[t] for t in places] if kind == "period" else [None] * len(w)
+            parts["weight"] += w.tolist()
+    texts = ("kind", "cohort", "area", "period")
+    return pd.DataFrame({k: pd.Series(v, dtype=object if k in texts else float) for k, v in parts.items()})
+
+
+def fit_quality(est: Estimate, *, level_free: bool) -> list[dict[str, float]]:
+    """Return how well each block is matched before the start.
+
+    ``pre_rmse`` and ``donor_spread`` are in the working outcome's units, both free of levels where the method has an
+    intercept; ``above`` and ``below`` are the shares of periods in which the treated mean lies outside all donors.
+    """
+    out = []
+    for block, fit in zip(est.blocks, est.weights, strict=True):
+        donors = est.held.y[np.ix_(block.donors, block.before)]
+        share = block.before_size[:, 0] / block.before_size[:, 0].sum()
+        own = share @ est.held.y[np.ix_(block.treated, block.before)]
+        gap = own - fit.omega @ donors
+        apart = donors - donors.mean(axis=0)
+        if level_free:
+            gap = gap - gap.mean()
+            apart = apart - apart.mean(axis=1, keepdims=True)
+        out.append(
+            {
+                "pre_rmse": float(np.sqrt((gap**2).mean())),
+                "donor_spread": float(np.sqrt((apart**2).mean())),
+                "above": float((own > donors.max(axis=0)).mean()),
+                "below": float((own < donors.min(axis=0)).mean()),
+                "donors": float(len(block.donors)),
+                "effective_donors": float(1 / (fit.omega**2).sum()),
+                "kkt": fit.kkt,
+            }
+        )
+    return out
+
+
+def notes_on_data(est: Estimate, design: Design, arrays: DesignArrays) -> list[str]:
+    """Say what of the data takes no part, and why."""
+    left, notes = est.left_out, []
+    word = period_words.describe_frequency(arrays.periods)
+
+    def named(places: Iterable[int]) -> str:
+        return shorten([design.panel.label(arrays.areas[i]) for i in places]).replace("'", "")
+
+    block = est.blocks[0]
+    notes += quiet_donors(design, arrays.y[np.ix_(block.donors, block.before)])
+    notes += doubts(design, additive=True, rates=est.held.rates)
+    if est.held.rates:
+        notes.append(
+            "Areas are compared by rates per 100,000, so that large and small ones can stand for each other; effects "
+            "are given back in the outcome's units by each treated area's own exposure."
+        )
+    elif design.is_count:
+        notes.append(
+            "Areas are compared by their numbers, not rates: an area larger than every donor is hard to match."
+        )
+    for key, why in (
+        ("short", f"fewer than {FEWEST_BEFORE} {word}s with an outcome before the start"),
+        ("unseen", "no treated period with a known outcome"),
+        ("few_donors", "no two never treated areas whose outcome is known in all of the periods"),
+    ):
+        if left[key]:
+            notes.append(f"Left out of the average effect: {named(left[key])} ({why}).")
+    if left["gaps"]:
+        notes.append(
+            f"{len(left['gaps'])} never treated areas lack an outcome in a {word} that is needed and do not serve as "
+            f"donors there: {named(left['gaps'])}. A missing outcome is never taken as zero."
+        )
+    if left["cells"]:
+        notes.append(
+            f"{left['cells']} area-{word}s of treated areas lack the outcome, the exposure or a covariate and are left "
+            "out, before the start and after it."
+        )
+    later = arrays.start[(arrays.status == 0).all(axis=1)]
+    if (later < NEVER).any():
+        notes.append(f"Areas that start after the last {word} serve as never treated.")
+    ended = ((arrays.status == EXCLUDED) & (np.arange(arrays.y.shape[1]) > arrays.start[:, None])).any(axis=1)
+    if ended.any():
+        notes.append(
+            f"{word.capitalize()}s after the end of the intervention are left out ({named(np.flatnonzero(ended))})."
+        )
+    if len(est.held.beta):
+        told = ", ".join(f"{c} {b:.4g}" for c, b in zip(design.covariates, est.held.beta, strict=True))
+        notes.append(
+            f"Covariates were projected out first, by a regression with area and {word} effects on untreated cells "
+            f"(coefficients: {told}); intervals take these as known, except the bootstrap's."
+        )
+    return notes
+
+
+def notes_on_fit(
+    quality: list[dict[str, float]], est: Estimate, arrays: DesignArrays, method: str, word: str
+) -> list[str]:
+    """Say where the treated areas cannot be matched, and what the method does about it."""
+    notes = []
+    for block, q in zip(est.blocks, quality, strict=True):
+        who = f"the treated areas that started in {period_words.label(arrays.periods[block.start])}"
+        if len(est.blocks) == 1:
+            who = "the treated area" if len(block.treated) == 1 else "the treated areas"
+        outside = [f"{side} every donor in {q[side]:.0%}" for side in ("above", "below") if q[side] > 0.5]
+        if outside:
+            does = (
+                "The intercept allows a constant gap, so the estimate rests on the gap staying as it was, as "
+                "difference-in-differences supposes; no weights reach the level itself."
+                if method != "sc"
+                else "No weights reach it, and the gap that is left counts as effect: take method='sdid'."
+            )
+            notes.append(
+                f"Outside the donors: {who} lie {' and '.join(outside)} of the {word}s before the start. {does}"
+            )
+        if q["donor_spread"] == 0 or q["pre_rmse"] > POOR * q["donor_spread"]:
+            notes.append(
+                f"Poor fit before the start: {who} are missed by {q['pre_rmse']:.3g} (root mean square), where "
+                f"donors differ by {q['donor_spread']:.3g} among themselves. The estimate is not to be trusted."
+            )
+        if q["donors"] < _FEW_DONORS:
+            notes.append(
+                f"Only {q['donors']:.0f} donors for {who}: there is little to weight, and what else happened in one of "
+                "them passes for the effect."
+            )
+    return notes

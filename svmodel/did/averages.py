@@ -1,0 +1,296 @@
+"""Averages of effects in the outcome's units as rows on every scale, a whole term at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from svmodel.numerics.cluster import small_sample
+from svmodel.result import COLUMNS
+from svmodel.result.rule import FEW_TREATED
+from svmodel.result.scales import is_rounding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+
+__all__ = ["Averages", "Errors", "Grid", "errors_of", "lay_out", "no_errors", "small_cohorts", "treated_grid"]
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Cells of C cohorts in T periods, and C x T weights for each of Q averages.
+
+    Attributes
+    ----------
+    cohorts : ndarray of int, shape (C,)
+        Period in which each starts.
+    cells, outcome : ndarray, shape (C, T)
+        Known cells of the cohort in the period, and the sum of their outcomes.
+    exposure : ndarray, shape (C, T), or None
+    areas : tuple of ndarray
+        Rows of the panel of each cohort.
+    """
+
+    cohorts: Ints
+    cells: Floats
+    outcome: Floats
+    exposure: Floats | None
+    areas: tuple[Ints, ...]
+
+    def averages(self, term: str, inside: NDArray[np.bool_], **which: Any) -> Averages:
+        """Average each of Q sets of cells, shape (Q, C, T), every cell alike."""
+        n = np.where(inside, self.cells, 0.0).sum(axis=(1, 2))
+        weights = inside / n[:, None, None]
+        exposure = None if self.exposure is None else np.where(inside, self.exposure, 0.0).sum(axis=(1, 2))
+        outcome = np.where(inside, self.outcome, 0.0).sum(axis=(1, 2))
+        return Averages(term, weights, self._n_areas(inside), n, outcome, exposure, **which)
+
+    def average_of(self, term: str, parts: NDArray[np.bool_], share: Floats) -> Averages:
+        """Average, with weights `share`, the averages of several sets of cells, shape (K, C, T)."""
+        n = np.where(parts, self.cells, 0.0).sum(axis=(1, 2))
+        weights = np.tensordot(share / share.sum() / n, parts, axes=1)[None]
+        return Averages(term, weights, self._n_areas(weights > 0))
+
+    def _n_areas(self, inside: NDArray[np.bool_]) -> Floats:
+        """Return how many areas the averages rest on, at the most."""
+        reached = (inside & (self.cells > 0)).any(axis=2)
+        return reached @ np.array([float(len(a)) for a in self.areas])
+
+    @property
+    def overall(self) -> Averages:
+        """Every cell alike."""
+        return self.averages("att", (self.cells > 0)[None])
+
+    def terms(self) -> tuple[list[Averages], list[Averages]]:
+        """Return the terms of treated cells: overall ones with averages of averages, and single cells by cohort."""
+        C, T = self.cells.shape
+        there = self.cells > 0
+        time = np.arange(T)
+        horizon = np.where(there, time[None, :] - self.cohorts[:, None], -1)
+        cohort, period = there.any(axis=1), there.any(axis=0)
+        horizons = np.unique(horizon[there])
+        by_cohort = there[None] & np.eye(C, dtype=bool)[cohort][:, :, None]
+        by_period = there[None] & np.eye(T, dtype=bool)[period][:, None, :]
+        by_horizon = there[None] & (horizon[None] == horizons[:, None, None])
+        sizes = np.array([float(len(a)) for a in self.areas])[cohort]
+        overall = [
+            self.overall,
+            self.average_of("event_average", by_horizon, np.ones(len(by_horizon))),
+            self.average_of("cohort_average", by_cohort, sizes),
+            self.average_of("calendar_average", by_period, np.ones(len(by_period))),
+            self.averages("event", by_horizon, horizon=horizons.astype(np.float64)),
+            self.averages("cohort", by_cohort, cohort=self.cohorts[cohort]),
+            self.averages("calendar", by_period, period=time[period]),
+        ]
+        cells = []
+        for c in np.flatnonzero(cohort):
+            times = time[there[c]]
+            one = np.zeros((len(times), C, T), dtype=bool)
+            one[np.arange(len(times)), c, times] = True
+            g = np.full(len(times), self.cohorts[c])
+            cells.append(self.averages("cell", one, cohort=g, period=times, horizon=(times - g).astype(np.float64)))
+        return overall, cells
+
+
+def treated_grid(y: Floats, start: Ints, exposure: Floats | None, target: NDArray[np.bool_]) -> Grid:
+    """Sum the target cells by cohort and period."""
+    rows = np.flatnonzero(target.any(axis=1))
+    cohorts = np.unique(start[rows])
+    areas = tuple(rows[start[rows] == g] for g in cohorts)
+    filled = np.where(target, y, 0.0)
+    people = None
+    if exposure is not None:
+        held = np.where(target, exposure, 0.0)
+        people = np.stack([held[a].sum(axis=0) for a in areas])
+    return Grid(
+        cohorts,
+        np.stack([target[a].sum(axis=0) for a in areas]).astype(np.float64),
+        np.stack([filled[a].sum(axis=0) for a in areas]),
+        people,
+        areas,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Averages:
+    """Q averages of effects by cohort and period.
+
+    Attributes
+    ----------
+    term : str
+    weights : ndarray, shape (Q, C, T)
+        Of single cells (area by period) in a cohort and period.
+    areas : ndarray, shape (Q,)
+        Treated areas that each rests on.
+    cells, outcome, exposure : ndarray, shape (Q,), optional
+        Number of cells, and sums over them; None for an average of averages, which is the sum of nothing.
+    cohort, period, horizon : ndarray, shape (Q,), optional
+    area : tuple of str, optional
+        By which the averages are known.
+    """
+
+    term: str
+    weights: Floats
+    areas: Floats
+    cells: Floats | None = None
+    outcome: Floats | None = None
+    exposure: Floats | None = None
+    cohort: Ints | None = None
+    period: Ints | None = None
+    horizon: Floats | None = None
+    area: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Errors:
+    """Uncertainty of Q averages.
+
+    Attributes
+    ----------
+    std_error : ndarray, shape (Q,)
+        As other programs give it.
+    wide : ndarray, shape (Q,)
+        What intervals and p-values take in its place.
+    df : ndarray, shape (Q,)
+        Degrees of freedom of Student's t.
+    """
+
+    std_error: Floats
+    wide: Floats
+    df: Floats
+
+
+def no_errors(size: int) -> Errors:
+    """Return the errors of averages that have none that is known."""
+    return Errors(*np.full((3, size), np.nan))
+
+
+def errors_of(influence: Floats, safe: Floats, pools: Ints, *, factor: float, ceiling: float) -> Errors:
+    """Return standard errors, and what intervals take.
+
+    Parameters
+    ----------
+    influence : ndarray, shape (N, Q)
+        Behind the standard errors.
+    safe : ndarray, shape (N, Q)
+        Behind the intervals.
+    pools : ndarray of int, shape (N,)
+        Areas held against one fitted mean in `safe`.
+    factor : float
+        Small-sample factor on the variances.
+    ceiling : float
+        Degrees of freedom at the most.
+    """
+    std_error = np.sqrt(factor * np.einsum("nq,nq->q", influence, influence))
+    base = std_error if safe is influence else np.sqrt(factor * np.einsum("nq,nq->q", safe, safe))
+    small = small_sample(safe, pools, factor=factor)
+    df = np.where(np.isfinite(small.df), np.minimum(small.df, ceiling), ceiling)
+    # a treated mean of one area has no residual of its own: there is no error to be widened
+    return Errors(std_error, base * small.inflation, df)
+
+
+def small_cohorts(small: int, cohorts: int) -> str:
+    """Say how standard errors and intervals part where cohorts are small."""
+    return (
+        f"{small} of {cohorts} cohorts have fewer than {FEW_TREATED} areas. Standard errors measure noise about the "
+        "mean of each cohort and period, as in other programs, and a cohort of one area shows none; intervals measure "
+        "the noise of small cohorts about the average effect of all."
+    )
+
+
+def lay_out(
+    held: Iterable[tuple[Averages, Floats, Errors]], periods: pd.PeriodIndex, *, counts: bool, level: float
+) -> pd.DataFrame:
+    """Return the table of a Result.
+
+    Parameters
+    ----------
+    held : iterable of (Averages, ndarray of shape (Q,), Errors)
+        Each term with its estimates in the outcome's units per treated cell.
+    periods : pandas.PeriodIndex
+    counts : bool
+        Whether the outcome counts events: only then are there other scales than ``difference``.
+    level : float
+
+    Notes
+    -----
+    ``events`` is the difference times the cells, ``per_100k`` events by exposure. ``rate_ratio`` is O / (O - events)
+    with O the events that were observed. O is a fact of the area-periods as they were, so the limits of the ratio are
+    the ratios at the limits, and one p-value serves all scales. Where O - events is not above zero there is no ratio.
+    """
+    names = np.array([*periods, None], dtype=object)
+    terms = list(held)
+    # an effect of zero, such as where nobody had an event, does not tell what error is only rounding: the others do
+    largest = max((float(np.abs(estimate).max(initial=0.0)) for _, estimate, _ in terms), default=0.0)
+    blocks = [block for made in terms for block in _scales(*made, counts=counts, level=level, largest=largest)]
+
+    def joined(column: str) -> NDArray[Any]:
+        return np.concatenate([b[column] for b in blocks])
+
+    size = sum(len(b["estimate"]) for b in blocks)
+    columns: dict[str, Any] = {
+        **{c: [b[c] for b in blocks for _ in b["estimate"]] for c in ("term", "scale")},
+        "area": joined("area"),
+        **{c: names[joined(c)] for c in ("cohort", "period")},
+        **{c: joined(c) for c in ("horizon", "estimate", "std_error", "conf_low", "conf_high", "p_value")},
+        "level": np.full(size, level),
+        "prob_reduction": np.full(size, np.nan),
+    }
+    for text in ("term", "scale", "area", "cohort", "period"):
+        columns[text] = pd.Series(columns[text], dtype=object)
+    return pd.DataFrame(columns, columns=list(COLUMNS))
+
+
+def _scales(
+    made: Averages, estimate: Floats, errors: Errors, *, counts: bool, level: float, largest: float
+) -> list[dict[str, Any]]:
+    """Return the rows of one term, scale by scale; `largest` is the largest effect of any term."""
+    from scipy import special
+
+    Q = len(estimate)
+    none = np.full(Q, -1)
+    known = {
+        "area": np.full(Q, None) if made.area is None else np.array(made.area, dtype=object),
+        "cohort": none if made.cohort is None else made.cohort,
+        "period": none if made.period is None else made.period,
+        "horizon": np.full(Q, np.nan) if made.horizon is None else made.horizon,
+    }
+    rounding = is_rounding(np.maximum(np.abs(estimate), largest), errors.std_error) | (errors.std_error == 0)
+    se, wide = (np.where(rounding, np.nan, v) for v in (errors.std_error, errors.wide))
+    wide = np.where(wide > 0, wide, np.nan)
+    half = special.stdtrit(errors.df, 0.5 + level / 2) * wide
+    p = 2 * special.stdtr(errors.df, -np.abs(estimate / wide))
+    low, high = estimate - half, estimate + half
+
+    def block(scale: str, values: tuple[Floats, Floats, Floats, Floats], keep: NDArray[np.bool_]) -> dict[str, Any]:
+        held = dict(zip(("estimate", "std_error", "conf_low", "conf_high"), values, strict=True))
+        return {"term": made.term, "scale": scale} | {k: v[keep] for k, v in {**known, **held, "p_value": p}.items()}
+
+    everything = np.ones(Q, dtype=bool)
+    out = [block("difference", (estimate, se, low, high), everything)]
+    if not counts or made.cells is None or made.outcome is None:
+        return out
+    after = everything if made.horizon is None else made.horizon >= 0
+    n, seen = made.cells, made.outcome
+    if made.exposure is not None:
+        k = 1e5 * n / made.exposure
+        out.append(block("per_100k", (estimate * k, se * k, low * k, high * k), everything))
+    if after.any():
+        out.append(block("events", (estimate * n, se * n, low * n, high * n), after))
+    rest = seen - n * estimate
+    sound = (seen > 0) & (rest > 0)
+    if sound.any():
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio, to_low, to_high = (seen / (seen - n * v) for v in (estimate, low, high))
+            to_high = np.where(seen - n * high > 0, to_high, np.where(np.isnan(high), np.nan, np.inf))
+            ratio_se = ratio**2 * n * se / seen
+        out.append(block("rate_ratio", (ratio, ratio_se, to_low, to_high), sound))
+    return out

@@ -1,0 +1,261 @@
+"""Averages and sums of group-time effects, with the uncertainty of the weights.
+
+Everything is a column: K cells go in, A averages come out, and the (N, A) contributions of the areas to
+their errors come with them. A variance is the sum of squares of a column of contributions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from svmodel.did.callaway_santanna.cells import Cells
+
+#: Terms whose rows form one family of simultaneous intervals.
+FAMILIES = ("cell", "event", "cohort", "calendar")
+
+
+@dataclass(frozen=True, eq=False)
+class Linear:
+    """A estimates in one term: values and contributions to their errors.
+
+    Attributes
+    ----------
+    estimate : ndarray, shape (A,)
+    influence : ndarray, shape (N, A)
+    """
+
+    estimate: NDArray[np.float64]
+    influence: NDArray[np.float64]
+
+    @property
+    def std_error(self) -> NDArray[np.float64]:
+        """Root of the sum of squared contributions; NaN where nothing varies."""
+        spread = np.sqrt(np.einsum("na,na->a", self.influence, self.influence))
+        return np.where(spread > 0, spread, np.nan)
+
+
+@dataclass(frozen=True, eq=False)
+class Term:
+    """One term of the result.
+
+    Attributes
+    ----------
+    name : str
+    cohort, time, horizon : ndarray of float, shape (A,)
+        Period indices and horizons by which the rows are known; NaN where they do not apply.
+    difference : Linear
+        In the outcome's units, for an average area-period.
+    cells : ndarray of bool, shape (K, A), or None
+        The cells that a row sums, for totals; None where each row is one cell.
+    summable : bool
+        False for averages of averages, which are no total of anything.
+    """
+
+    name: str
+    cohort: NDArray[np.float64]
+    time: NDArray[np.float64]
+    horizon: NDArray[np.float64]
+    difference: Linear
+    cells: NDArray[np.bool_] | None = None
+    summable: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Totals:
+    """Sums over the area-periods of the cells of each row of a term.
+
+    Attributes
+    ----------
+    events : Linear
+        Sum of the effects; its error holds the number of area-periods fixed.
+    observed : Linear
+        Sum of the outcomes.
+    area_periods, exposure : ndarray, shape (A,)
+    """
+
+    events: Linear
+    observed: Linear
+    area_periods: NDArray[np.float64]
+    exposure: NDArray[np.float64] | None
+
+    @property
+    def log_ratio(self) -> Linear:
+        """Log of observed over expected events, by the delta method; NaN where either is not above zero."""
+        expected = self.observed.estimate - self.events.estimate
+        sound = (expected > 0) & (self.observed.estimate > 0)
+        O, X = np.where(sound, self.observed.estimate, np.nan), np.where(sound, expected, np.nan)
+        influence = self.observed.influence / O - (self.observed.influence - self.events.influence) / X
+        return Linear(np.log(O) - np.log(X), influence)
+
+
+def average(cells: Cells, chosen: NDArray[np.bool_]) -> Linear:
+    """Average ATT(g, t) over sets of cells, weighted by the number of areas in each cell.
+
+    The weights n_k / sum of n_k are estimates of P(G = g | ...), and the second term carries their error:
+    with balanced data it is the ``wif`` of R's did, summed over cells, which reduces to
+    sum_k 1{area in k} (ATT_k - average) / sum_k n_k.
+
+    Parameters
+    ----------
+    cells : Cells
+    chosen : ndarray of bool, shape (K, A)
+    """
+    weights = chosen * cells.n_treated[:, None]
+    total = weights.sum(axis=0)
+    weights = weights / total
+    estimate = cells.att @ weights
+    deviation = np.where(chosen, (cells.att[:, None] - estimate) / total, 0.0)
+    return Linear(estimate, cells.influence @ weights + cells.membership @ deviation)
+
+
+def plain_mean(part: Linear, rows: NDArray[np.bool_]) -> Linear:
+    """Average with equal weights, which are known and so add no error."""
+    return Linear(part.estimate[rows].mean(keepdims=True), part.influence[:, rows].mean(axis=1, keepdims=True))
+
+
+def totals(cells: Cells, term: Term, outcome: NDArray[np.float64], exposure: NDArray[np.float64] | None) -> Totals:
+    """Sum effects, outcomes and exposure over the area-periods of each row of a term.
+
+    Parameters
+    ----------
+    cells : Cells
+    term : Term
+    outcome, exposure : ndarray, shape (N, K)
+        Of the areas that a cell rests on, in its period; 0 elsewhere.
+    """
+
+    def summed(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return values if term.cells is None else values @ term.cells.astype(np.float64)
+
+    area_periods = summed(cells.n_treated)
+    # A cohort's average weights its periods alike; its sum weights them by their areas, which may differ.
+    mean = average(cells, term.cells) if term.name == "cohort" and term.cells is not None else term.difference
+    observed = summed(outcome.sum(axis=0))
+    spread = summed(outcome) - summed(cells.membership) * (observed / area_periods)
+    return Totals(
+        Linear(mean.estimate * area_periods, mean.influence * area_periods),
+        Linear(observed, spread),
+        area_periods,
+        None if exposure is None else summed(exposure.sum(axis=0)),
+    )
+
+
+def aggregate(cells: Cells, *, balance: int | None = None) -> list[Term]:
+    """Every term of the result, from identified cells (Callaway and Sant'Anna 2021, Table 1).
+
+    ``att`` weights every treated area-period alike; ``event_average`` is the mean over horizons from 0 on,
+    ``cohort_average`` weights the cohorts by their areas and ``calendar_average`` is the mean over periods.
+    """
+    blank = np.array([np.nan])
+    post = cells.horizon >= 0
+    terms = [Term("att", blank, blank, blank, average(cells, post[:, None]), post[:, None])]
+
+    horizons, of_horizon = _sets(cells.horizon, _balanced(cells, balance))
+    if len(horizons):
+        event = average(cells, of_horizon)
+        empty = np.full(len(horizons), np.nan)
+        terms.append(Term("event", empty, empty, horizons.astype(float), event, of_horizon))
+        if (horizons >= 0).any():
+            terms.append(Term("event_average", blank, blank, blank, plain_mean(event, horizons >= 0), summable=False))
+
+    cohorts, of_cohort = _sets(cells.cohort, post)
+    means = [plain_mean(Linear(cells.att, cells.influence), of_cohort[:, a]) for a in range(len(cohorts))]
+    cohort = Linear(np.concatenate([m.estimate for m in means]), np.concatenate([m.influence for m in means], axis=1))
+    empty = np.full(len(cohorts), np.nan)
+    terms.append(Term("cohort", cohorts.astype(float), empty, empty, cohort, of_cohort))
+    belongs = cells.membership @ of_cohort > 0
+    share = belongs.sum(axis=0) / belongs.sum()
+    overall = cohort.estimate @ share
+    influence = cohort.influence @ share + belongs @ (cohort.estimate - overall) / belongs.sum()
+    both = Linear(np.array([overall]), influence[:, None])
+    terms.append(Term("cohort_average", blank, blank, blank, both, summable=False))
+
+    times, of_time = _sets(cells.time, post)
+    calendar = average(cells, of_time)
+    empty = np.full(len(times), np.nan)
+    terms.append(Term("calendar", empty, times.astype(float), empty, calendar, of_time))
+    everything = np.ones(len(times), dtype=bool)
+    terms.append(Term("calendar_average", blank, blank, blank, plain_mean(calendar, everything), summable=False))
+
+    own = Linear(cells.att, cells.influence)
+    horizon = cells.horizon.astype(float)
+    terms.append(Term("cell", cells.cohort.astype(float), cells.time.astype(float), horizon, own))
+    return terms
+
+
+def _sets(key: NDArray[np.int64], rows: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    values = np.unique(key[rows])
+    return values, (key[:, None] == values[None, :]) & rows[:, None]
+
+
+def _balanced(cells: Cells, balance: int | None) -> NDArray[np.bool_]:
+    """Cells of the event study; with `balance`, only cohorts seen at every horizon from 0 to it."""
+    if balance is None:
+        return np.ones(len(cells.att), dtype=bool)
+    post = (cells.horizon >= 0) & (cells.horizon <= balance)
+    complete = [g for g in np.unique(cells.cohort) if (post & (cells.cohort == g)).sum() == balance + 1]
+    span = cells.time.max() - min(cells.time.min(), cells.base.min())
+    in_window = (cells.horizon <= balance) & (cells.horizon >= balance - span)
+    return np.isin(cells.cohort, complete) & in_window
+
+
+@dataclass(frozen=True)
+class PreTest:
+    """Wald test that all effects before the start are zero; NaN with the reason where it cannot be made."""
+
+    statistic: float
+    df: int
+    p_value: float
+    reason: str = ""
+
+
+#: How far W may lie above its law because the covariance is estimated, in standard deviations of that law.
+TOLERATED_EXCESS = 0.25
+
+
+def pre_test(cells: Cells, *, anticipation: int) -> PreTest:
+    """Test ATT(g, t) = 0 jointly for all t before g - anticipation, with the covariance of the influence functions.
+
+    W = a' V^-1 a has a chi-squared law with one degree of freedom a cell, if trends are parallel. R's did 2.5.1
+    takes all t before g (anticipation 0 here), so that it tests the absence of anticipation as well.
+
+    With q effects of a cohort of m areas, W is too large by a factor of about (m - 1) / (m - q - 2) (Hotelling),
+    without limit as q nears m: trends are then rejected that are parallel. R prints W all the same. Here it is
+    made only where the excess is below a quarter of the standard deviation, sqrt(2 df), of the chi-squared law.
+    """
+    from scipy import special
+
+    rows = (cells.horizon < -anticipation) & (np.einsum("nk,nk->k", cells.influence, cells.influence) > 0)
+    df = int(rows.sum())
+    if df == 0:
+        return PreTest(np.nan, 0, np.nan, "no effect before the start is estimated")
+    cohorts, effects = np.unique(cells.cohort[rows], return_counts=True)
+    areas = np.array([cells.members[:, cells.cohort == g].any(axis=1).sum() for g in cohorts])
+    spare = areas - effects - 2
+    excess = np.where(spare > 0, effects * ((areas - 1) / np.maximum(spare, 1) - 1), np.inf).sum()
+    if excess > TOLERATED_EXCESS * np.sqrt(2 * df):
+        reason = f"{df:,} effects in cohorts of {areas.min()} to {areas.max()} areas are too many for it"
+        return PreTest(np.nan, df, np.nan, reason)
+    att, influence = cells.att[rows], cells.influence[:, rows]
+    covariance = influence.T @ influence
+    scale = np.sqrt(np.diag(covariance))
+    values = np.linalg.eigvalsh(covariance / np.outer(scale, scale))
+    if values[0] <= np.finfo(float).eps * values[-1] * df:
+        return PreTest(np.nan, df, np.nan, f"the covariance of the {df:,} effects before the start is singular")
+    statistic = float(att @ np.linalg.solve(covariance, att))
+    return PreTest(statistic, df, float(special.chdtrc(df, statistic)))
+
+
+def pre_horizons(terms: list[Term], *, anticipation: int) -> Linear | None:
+    """Events before any anticipation that have a standard error; None where there is none."""
+    event = next((t for t in terms if t.name == "event"), None)
+    if event is None:
+        return None
+    rows = (event.horizon < -anticipation) & ~np.isnan(event.difference.std_error)
+    return Linear(event.difference.estimate[rows], event.difference.influence[:, rows]) if rows.any() else None

@@ -1,0 +1,300 @@
+"""From terms to the rows of a result: scales, intervals and p-values, a whole term at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from svmodel import periods as period_words
+from svmodel.design import NEVER, UNTREATED
+from svmodel.did.callaway_santanna.averages import FAMILIES, Linear, Term, average, totals
+from svmodel.did.covariates import ended
+from svmodel.errors import shorten
+from svmodel.numerics.cluster import small_sample
+from svmodel.numerics.cluster.multiplier_bootstrap import sup_t_critical_value
+from svmodel.result import COLUMNS
+from svmodel.result.scales import critical_value, is_rounding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from numpy.typing import NDArray
+
+    from svmodel.design import Design, DesignArrays
+    from svmodel.did.callaway_santanna.cells import Cells
+
+    Critical = Callable[[Linear], float]
+
+
+class Table:
+    """Collects blocks of rows of one term and scale, then lays them out as the estimates of a Result."""
+
+    def __init__(self, periods: pd.PeriodIndex, level: float, start: NDArray[np.int64]) -> None:
+        self._periods = np.array([*periods, None], dtype=object)
+        self._level = level
+        self._start = start
+        self._blocks: list[dict[str, Any]] = []
+
+    def add(self, term: Term, scale: str, part: Linear, critical: float, keep: NDArray[np.bool_] | None = None) -> None:
+        """Add the rows where `keep` is true; a rate ratio comes in as its log.
+
+        Intervals and p-values are those of Student's t, widened for small cohorts; the standard errors are not.
+        """
+        from scipy import special
+
+        rows = np.arange(len(part.estimate)) if keep is None else np.flatnonzero(keep)
+        estimate, std_error = part.estimate[rows], part.std_error[rows]
+        std_error = np.where(is_rounding(estimate, std_error, logarithm=scale == "rate_ratio"), np.nan, std_error)
+        small = small_sample(part.influence[:, rows], self._start)
+        upper = 0.5 + self._level / 2
+        wider = small.inflation * special.stdtrit(small.df, upper) / special.ndtri(upper)
+        low, high = estimate - critical * wider * std_error, estimate + critical * wider * std_error
+        p_value = 2 * special.stdtr(small.df, -np.abs(estimate / (small.inflation * std_error)))
+        if scale == "rate_ratio":
+            # a limit beyond the largest float is infinite, as it is with a nearly empty cell; it is no error
+            with np.errstate(over="ignore"):
+                estimate, low, high = np.exp(estimate), np.exp(low), np.exp(high)
+            std_error = estimate * std_error
+        self._blocks.append(
+            {
+                "term": [term.name] * len(rows),
+                "scale": [scale] * len(rows),
+                "cohort": self._named(term.cohort[rows]),
+                "period": self._named(term.time[rows]),
+                "horizon": term.horizon[rows],
+                "estimate": estimate,
+                "std_error": std_error,
+                "conf_low": low,
+                "conf_high": high,
+                "p_value": p_value,
+            }
+        )
+
+    def _named(self, index: NDArray[np.float64]) -> NDArray[np.object_]:
+        return self._periods[np.where(np.isnan(index), -1, index).astype(np.int64)]
+
+    def frame(self) -> pd.DataFrame:
+        """Return the rows in the columns of a Result."""
+        columns: dict[str, Any] = {c: np.concatenate([b[c] for b in self._blocks]) for c in self._blocks[0]}
+        size = len(columns["estimate"])
+        for name in ("term", "scale"):
+            columns[name] = pd.Series([v for b in self._blocks for v in b[name]], dtype=object)
+        for name in ("cohort", "period"):
+            columns[name] = pd.Series(columns[name], dtype=object)
+        columns["area"] = pd.Series(np.full(size, None), dtype=object)
+        columns["level"] = np.full(size, self._level)
+        columns["prob_reduction"] = np.full(size, np.nan)
+        return pd.DataFrame(columns, columns=list(COLUMNS))
+
+
+def lay_out(
+    terms: list[Term],
+    cells: Cells,
+    arrays: DesignArrays,
+    *,
+    is_count: bool,
+    level: float,
+    draws: NDArray[np.float32] | None,
+) -> tuple[pd.DataFrame, dict[str, float], int]:
+    """Return the estimates, the critical value of each family, and how many rate ratios there are not.
+
+    Parameters
+    ----------
+    draws : ndarray, shape (B, N), or None
+        Multipliers for simultaneous intervals; pointwise intervals where None.
+    """
+    outcome = np.where(cells.members, arrays.y[:, cells.time], 0.0)
+    exposure = None if arrays.exposure is None else np.where(cells.members, arrays.exposure[:, cells.time], 0.0)
+    table = Table(arrays.periods, level, arrays.start)
+    pointwise = critical_value(level)
+    criticals: dict[str, float] = {}
+    lacking = 0
+
+    def critical(term: Term, part: Linear) -> float:
+        if draws is None or term.name not in FAMILIES:
+            return pointwise
+        value = sup_t_critical_value(part.influence, draws, level=level)
+        return pointwise if np.isnan(value) else value
+
+    for term in terms:
+        z = critical(term, term.difference)
+        if term.name in FAMILIES:
+            criticals[term.name] = z
+        table.add(term, "difference", term.difference, z)
+        if not is_count or not term.summable:
+            continue
+        total = totals(cells, term, outcome, exposure)
+        after = ~(term.horizon < 0)
+        table.add(term, "events", total.events, z, after)
+        if total.exposure is not None:
+            per = 1e5 / total.exposure
+            rate = Linear(total.events.estimate * per, total.events.influence * per)
+            table.add(term, "per_100k", rate, z)
+        ratio = total.log_ratio
+        sound = ~np.isnan(ratio.estimate)
+        lacking += int((~sound).sum())
+        if sound.any():
+            known = Linear(ratio.estimate[sound], ratio.influence[:, sound])
+            table.add(term, "rate_ratio", ratio, critical(term, known), sound)
+    return table.frame(), criticals, lacking
+
+
+#: A cohort with fewer areas than this gets a warning in the notes.
+SMALL_COHORT = 5
+
+
+def counterfactual(cells: Cells, arrays: DesignArrays, *, level: float) -> pd.DataFrame:
+    """Observed and expected outcomes of the treated area-periods; "all treated" sums them period by period.
+
+    An area's expected outcome is what it had less its cohort's average effect, so it has no interval of its
+    own. The sums have one, from the contributions of all areas to the error: pointwise, and as wide for small cohorts
+    as those of the effects.
+    """
+    from scipy import special
+
+    names = np.array(list(arrays.periods), dtype=object)
+    post = np.flatnonzero(cells.horizon >= 0)
+    cell_rank, who = np.nonzero(cells.members[:, post].T)
+    cell = post[cell_rank]
+    order = np.lexsort((cells.time[cell], who))
+    who, cell = who[order], cell[order]
+    observed = arrays.y[who, cells.time[cell]]
+
+    when = np.unique(cells.time[post])
+    chosen = (cells.time[:, None] == when[None, :]) & (cells.horizon >= 0)[:, None]
+    n = cells.n_treated @ chosen
+    mean = average(cells, chosen)
+    total = np.where(cells.members, arrays.y[:, cells.time], 0.0).sum(axis=0) @ chosen
+    expected = total - mean.estimate * n
+    small = small_sample(mean.influence, arrays.start)
+    half = small.inflation * special.stdtrit(small.df, 0.5 + level / 2) * mean.std_error * n
+    blank = np.full(len(who), np.nan)
+    area = np.array(arrays.areas, dtype=object)
+    return pd.DataFrame(
+        {
+            "area": pd.Series([*area[who], *["all treated"] * len(when)], dtype=object),
+            "period": pd.Series(np.concatenate([names[cells.time[cell]], names[when]]), dtype=object),
+            "observed": np.concatenate([observed, total]),
+            "expected": np.concatenate([observed - cells.att[cell], expected]),
+            "low": np.concatenate([blank, expected - half]),
+            "high": np.concatenate([blank, expected + half]),
+        }
+    )
+
+
+def treated_sums(cells: Cells, arrays: DesignArrays) -> tuple[float, float, float]:
+    """Return the average effect, the treated area-periods it rests on, and the sum of their outcomes."""
+    post = cells.horizon >= 0
+    n = cells.n_treated[post].astype(np.float64)
+    observed = np.where(cells.members[:, post], arrays.y[:, cells.time[post]], 0.0).sum()
+    return float(cells.att[post] @ n / n.sum()), float(n.sum()), float(observed)
+
+
+def weights(cells: Cells, arrays: DesignArrays) -> pd.DataFrame:
+    """Weight of each treated cell in the average effect, with the areas that it rests on."""
+    names = np.array(list(arrays.periods), dtype=object)
+    post = cells.horizon >= 0
+    n = cells.n_treated[post]
+    return pd.DataFrame(
+        {
+            "cohort": pd.Series(names[cells.cohort[post]], dtype=object),
+            "period": pd.Series(names[cells.time[post]], dtype=object),
+            "weight": n / n.sum(),
+            "treated_areas": n,
+            "control_areas": cells.n_controls[post].astype(np.float64),
+        }
+    )
+
+
+def design_notes(design: Design, arrays: DesignArrays, times: NDArray[np.int64]) -> list[str]:
+    """Say what of the data takes no part, and what is assumed."""
+    notes = []
+    word = period_words.describe_frequency(arrays.periods)
+    if design.is_count:
+        notes.append(
+            f"Without the intervention, the number of {design.outcome} per area and {word} is assumed to have "
+            "changed alike in treated and control areas: in numbers, not in per cent. Where areas differ much in "
+            "size or level, compare with a Poisson method."
+        )
+    silent = sorted(set(range(len(arrays.periods))) - set(times.tolist()))
+    if silent:
+        which = _plainly(period_words.label(arrays.periods[t]) for t in silent)
+        notes.append(f"No area has an outcome in {which}: left out, and changes are taken across the gap.")
+    missing = np.isnan(arrays.y[:, times])
+    partly = np.flatnonzero(missing.any(axis=1))
+    if len(partly):
+        which = _plainly(design.panel.label(arrays.areas[i]) for i in partly)
+        one = len(partly) == 1
+        notes.append(
+            f"{len(partly):,} area{' lacks' if one else 's lack'} the outcome in {int(missing.sum()):,} area-{word}s "
+            f"({which}). {'It is' if one else 'They are'} left out of the comparisons that need those {word}s and kept "
+            "in the others; a missing outcome is never taken as zero."
+        )
+    notes += ended(design, arrays)
+    never = (arrays.status == UNTREATED).all(axis=1)
+    later = (arrays.start >= len(arrays.periods)) & (arrays.start < NEVER)
+    if (later & never).any():
+        which = _plainly(design.panel.label(arrays.areas[i]) for i in np.flatnonzero(later & never))
+        notes.append(f"{which} start after the last {word} and serve as never treated.")
+    if (later & ~never).any():
+        which = _plainly(design.panel.label(arrays.areas[i]) for i in np.flatnonzero(later & ~never))
+        notes.append(
+            f"{which} start so soon after the last {word} that anticipation may already show: never taken as "
+            "never treated."
+        )
+    return notes
+
+
+def cell_notes(every: Cells, kept: Cells, arrays: DesignArrays) -> list[str]:
+    """Say which effects are not identified and why, and which rest on few areas."""
+    notes = []
+    word = period_words.describe_frequency(arrays.periods)
+    wanted = set(np.unique(every.cohort).tolist())
+    for g in sorted(wanted - set(np.unique(kept.cohort).tolist())):
+        reasons = _reasons(every, (every.cohort == g) & (every.horizon >= 0)) or f"no {word} after the start"
+        size = int((arrays.start == g).sum())
+        notes.append(
+            f"The effect in the {size} area{'s' if size > 1 else ''} that started in "
+            f"{period_words.label(arrays.periods[g])} is not identified: {reasons}."
+        )
+    there = np.isin(every.cohort, kept.cohort)
+    for rows, kind in (
+        (every.horizon >= 0, "effects after a start"),
+        (every.horizon < 0, "comparisons before a start"),
+    ):
+        lost = there & rows & ~every.identified
+        if lost.any():
+            where = sorted({period_words.label(arrays.periods[g]) for g in every.cohort[lost]})
+            notes.append(
+                f"{int(lost.sum()):,} {kind} are not identified (starts {_plainly(where)}): {_reasons(every, lost)}. "
+                "Averages leave them out."
+            )
+    sizes = {g: int(kept.members[:, kept.cohort == g].any(axis=1).sum()) for g in np.unique(kept.cohort).tolist()}
+    small = [f"{period_words.label(arrays.periods[g])} ({n})" for g, n in sizes.items() if n < SMALL_COHORT]
+    if small:
+        notes.append(
+            f"{len(small)} cohort{'s have' if len(small) > 1 else ' has'} fewer than {SMALL_COHORT} areas: "
+            f"{_plainly(small)}. Standard errors rest on how areas of a cohort differ, so those of their own effects "
+            "are too small; for a cohort of one area the area's own noise is not in them at all."
+        )
+    if kept.trimmed:
+        notes.append(
+            f"Up to {kept.trimmed} control areas in a comparison get no weight, because their covariates make them "
+            "all but sure to be treated."
+        )
+    return notes
+
+
+def _reasons(cells: Cells, rows: NDArray[np.bool_]) -> str:
+    found: dict[str, int] = {}
+    for k in np.flatnonzero(rows & ~cells.identified):
+        found[cells.reason[k]] = found.get(cells.reason[k], 0) + 1
+    if len(found) == 1:
+        return next(iter(found))
+    return "; ".join(f"{reason} ({count:,})" for reason, count in found.items())
+
+
+def _plainly(values: Iterable[object]) -> str:
+    return shorten(values).replace("'", "")

@@ -1,0 +1,265 @@
+"""Observed and expected sums by cohort and period, and the effects that are averages of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from svmodel.did.scales import PerCell, from_influence
+from svmodel.numerics.cluster import SmallSample, shrink_correlation, small_sample
+from svmodel.result import JointEstimate
+from svmodel.result.scales import linear_row
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Mask = NDArray[np.bool_]
+
+__all__ = ["CellSums", "joint_events", "ratio_of_difference", "rows_of_all"]
+
+
+@dataclass(frozen=True, eq=False)
+class CellSums:
+    """Sums over the treated areas of K cells of cohort and period, with the influence of N areas on them.
+
+    Attributes
+    ----------
+    family : {"linear", "poisson"}
+        Whether effects are differences or log ratios of the two sums.
+    cohort, time : ndarray of int, shape (K,)
+        Index of the first treated period, and of the cell's own.
+    n : ndarray, shape (K,)
+        Area-periods.
+    exposure : ndarray, shape (K,), or None
+        Person-periods.
+    observed, expected : ndarray, shape (K,)
+    of_observed, of_expected : ndarray, shape (N, K)
+        What each area adds to the error of a sum; their cross products are CR0 covariances.
+    pools : ndarray of int, shape (N,)
+        Areas whose residuals are about one fitted effect; -1 for the untreated.
+    size : ndarray, shape (n_cohorts,)
+        Areas of each of :attr:`cohorts`.
+    factor : float
+        CR1 factor.
+    n_clusters : int
+    spread : ndarray, shape (N,), optional
+        Standard deviation of each area's influence, up to a factor; equal where None.
+    """
+
+    family: str
+    cohort: NDArray[np.int64]
+    time: NDArray[np.int64]
+    n: Floats
+    exposure: Floats | None
+    observed: Floats
+    expected: Floats
+    of_observed: Floats
+    of_expected: Floats
+    pools: NDArray[np.int64]
+    size: Floats
+    factor: float
+    n_clusters: int
+    spread: Floats | None = None
+
+    @property
+    def horizon(self) -> NDArray[np.int64]:
+        """Periods since the start, shape (K,)."""
+        return self.time - self.cohort
+
+    @property
+    def cohorts(self) -> NDArray[np.int64]:
+        """Cohorts with a cell."""
+        return np.unique(self.cohort)
+
+    def joined(self, others: Sequence[CellSums]) -> CellSums:
+        """Return these cells and those of other sums over the same areas as one."""
+        if not others:
+            return self
+
+        def end_to_end(name: str) -> Any:
+            return np.concatenate([getattr(p, name) for p in (self, *others)], axis=-1)
+
+        names = ["cohort", "time", "n", "observed", "expected", "of_observed", "of_expected"]
+        if self.exposure is not None:
+            names.append("exposure")
+        columns: dict[str, Any] = {name: end_to_end(name) for name in names}
+        return replace(self, **columns)
+
+    def small(self, influence: Floats) -> SmallSample:
+        """Return what an interval needs beside the standard error."""
+        found = small_sample(influence, self.pools, self.spread, factor=self.factor)
+        df = float(found.df) if np.isfinite(found.df) else np.inf
+        return SmallSample(found.inflation, min(df, float(self.n_clusters - 1)))
+
+    def pair(self, weights: Floats) -> tuple[float, float, Floats, Floats]:
+        """Return weighted sums of observed and expected outcomes, and the influence on each, shape (N,)."""
+        return (
+            float(self.observed @ weights),
+            float(self.expected @ weights),
+            self.of_observed @ weights,
+            self.of_expected @ weights,
+        )
+
+    def effect(self, weights: Floats) -> tuple[float, Floats]:
+        """Return the effect of weighted sums (difference of the sums, or log ratio) and its influence, shape (N,)."""
+        O, E, of_O, of_E = self.pair(weights)
+        if self.family == "linear":
+            return O - E, of_O - of_E
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return (float(np.log(O / E)) if E > 0 else np.nan), of_O / O - of_E / E
+
+    def rows(
+        self, term: str, weights: Floats, per: PerCell, *, level: float, counts: bool, **which: Any
+    ) -> list[dict[str, Any]]:
+        """Return the rows of one effect on every scale; none where nothing is expected of a ratio."""
+        O, E, of_O, of_E = self.pair(weights)
+        if self.family == "poisson":
+            if not (O > 0 and E > 0):
+                return []
+            both = np.column_stack([of_O, of_E])
+            small = self.small(both @ np.array([1 / O, -1 / E]))
+            covariance = self.factor * both.T @ both
+            per = replace(per, events=per.events and counts)
+            return from_influence(term, O, E, covariance, per, level=level, small=small, **which)
+        value, influence = self.effect(weights)
+        error = float(np.sqrt(self.factor * influence @ influence))
+        small = self.small(influence)
+        out = []
+        for scale, k in per.factors():
+            if counts or scale == "difference":
+                row = linear_row(term, scale, value * k, error * k * small.inflation, level=level, df=small.df, **which)
+                out.append({**row, "std_error": row["std_error"] / small.inflation})
+        if counts and O > 0 and E > 0:
+            out.append(ratio_of_difference(out[0], O, E, value, unit=per.cells))
+        return out
+
+
+def ratio_of_difference(
+    row: dict[str, Any], observed: float, expected: float, events: float, *, unit: float | None = None
+) -> dict[str, Any]:
+    """Return the rate ratio that a linear model's effect comes to, ``O / (O - events)``, holding the observed sum O.
+
+    Parameters
+    ----------
+    row : dict
+        The same effect on any additive scale; its limits are carried over and its p-value is kept.
+    observed, expected : float
+        Both positive.
+    events : float
+        ``observed - expected``; the estimate of `row` in events.
+    unit : float, optional
+        Events that one on the scale of `row` is worth. From the two estimates where None, which an effect of exactly
+        zero does not tell.
+    """
+    if unit is None:
+        unit = events / row["estimate"] if row["estimate"] else np.nan
+
+    def at(limit: float) -> float:
+        rest = observed - unit * limit
+        return observed / rest if rest > 0 else (np.inf if rest <= 0 else np.nan)
+
+    ratio = observed / expected
+    known = np.isfinite(row["conf_low"])
+    return {
+        **row,
+        "scale": "rate_ratio",
+        "estimate": ratio,
+        "std_error": ratio**2 * abs(unit) * row["std_error"] / observed,
+        "conf_low": at(row["conf_low"]) if known else np.nan,
+        "conf_high": at(row["conf_high"]) if known else np.nan,
+    }
+
+
+def rows_of_all(
+    sums: CellSums, periods: pd.PeriodIndex, *, level: float, counts: bool, only_average: bool = False
+) -> list[dict[str, Any]]:
+    """Return the rows of every term: each treated area-period alike, by horizon, cohort, period and cell, averages."""
+    names = np.array(list(periods), dtype=object)
+    K = len(sums.n)
+
+    def by(term: str, weights: Floats, **which: Any) -> list[dict[str, Any]]:
+        people = None if sums.exposure is None else float(sums.exposure @ weights)
+        per = PerCell(float(sums.n @ weights), people)
+        return sums.rows(term, weights, per, level=level, counts=counts, **which)
+
+    rows = by("att", np.ones(K))
+    if only_average:
+        return rows
+    for h in np.unique(sums.horizon):
+        rows += by("event", (sums.horizon == h).astype(float), horizon=int(h))
+    for g in sums.cohorts:
+        rows += by("cohort", (sums.cohort == g).astype(float), cohort=names[g])
+    for t in np.unique(sums.time):
+        rows += by("calendar", (sums.time == t).astype(float), period=names[t])
+    for k in range(K):
+        g, t = sums.cohort[k], sums.time[k]
+        rows += by("cell", (np.arange(K) == k).astype(float), cohort=names[g], period=names[t], horizon=int(t - g))
+    keys = {"event_average": sums.horizon, "cohort_average": sums.cohort, "calendar_average": sums.time}
+    for term, key in keys.items():
+        rows += _average(sums, term, key, level=level, counts=counts)
+    return rows
+
+
+def _average(sums: CellSums, term: str, key: NDArray[np.int64], *, level: float, counts: bool) -> list[dict[str, Any]]:
+    """Average over the sets of cells that share a key: alike, or cohorts by their areas."""
+    values, place = np.unique(key, return_inverse=True)
+    share = sums.size if term == "cohort_average" else np.ones(len(values))
+    rows: list[dict[str, Any]] = []
+    for scale, base in (("difference", sums.n), ("per_100k", sums.exposure)):
+        if base is None:
+            continue
+        total = np.bincount(place, weights=base)
+        weights = (share / share.sum() / total)[place]
+        per = PerCell(1.0, 1.0, events=False)
+        got = sums.rows(term, weights, per, level=level, counts=counts)
+        rows += [r for r in got if r["scale"] == scale or (r["scale"] == "rate_ratio" and scale == "difference")]
+    return rows
+
+
+def joint_events(parts: list[CellSums], *, shrink: bool) -> JointEstimate | None:
+    """Return effects by horizon, before the start and after, with their covariance.
+
+    Parameters
+    ----------
+    parts : list of CellSums
+        Over the same areas.
+    shrink : bool
+        Draw correlations that rest on few areas towards none.
+
+    Notes
+    -----
+    Within an area the misses before the start sum to zero, so the last horizon before it is left out.
+    """
+    found: list[tuple[int, float, Floats, float]] = []
+    for sums in parts:
+        for h in np.unique(sums.horizon):
+            weights = (sums.horizon == h).astype(float)
+            if sums.family == "linear":
+                weights /= sums.n @ weights
+            value, influence = sums.effect(weights)
+            spread = float(np.sqrt(sums.factor * influence @ influence))
+            if np.isfinite(value) and np.isfinite(spread) and spread > 1e-10 * max(abs(value), 1e-300):
+                found.append((int(h), value, influence, spread * float(sums.small(influence).inflation)))
+    before = [h for h, *_ in found if h < 0]
+    found = sorted((f for f in found if f[0] != max(before, default=0) or f[0] >= 0), key=lambda f: f[0])
+    if not found:
+        return None
+    influence = np.column_stack([f[2] for f in found])
+    unit = influence / np.sqrt((influence**2).sum(axis=0))
+    correlation = unit.T @ unit
+    if shrink:
+        treated = int((parts[0].pools != -1).sum())
+        correlation = shrink_correlation(correlation, float(max(min(treated, parts[0].n_clusters - treated), 1)))
+    errors = np.array([f[3] for f in found])
+    nothing = pd.Series([None] * len(found), dtype=object)
+    index = pd.DataFrame(
+        {"term": "event", "cohort": nothing, "period": nothing, "horizon": np.array([f[0] for f in found], dtype=float)}
+    )
+    scale = "difference" if parts[0].family == "linear" else "log_rate_ratio"
+    return JointEstimate(scale, index, np.array([f[1] for f in found]), correlation * np.outer(errors, errors))

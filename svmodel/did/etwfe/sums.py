@@ -1,0 +1,452 @@
+"""From imputed cells to the rows of a result: sums of cells for every term, each with its uncertainty."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import linalg
+
+from svmodel.did.scales import PerCell, from_influence, from_noise
+from svmodel.numerics.cluster import SmallSample, shrink_correlation, small_sample
+from svmodel.numerics.resampling.conley_taber import placebo_sums
+from svmodel.numerics.resampling.placebo_noise import Noise, learn_noise
+from svmodel.numerics.two_way.imputation import CohortBlock, Sums, sum_cells
+from svmodel.result import JointEstimate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from svmodel.did.expected_poisson import Imputed
+
+    Floats = NDArray[np.float64]
+    Rows = list[dict[str, Any]]
+
+__all__ = [
+    "Aggregates",
+    "Learnt",
+    "Pattern",
+    "aggregate",
+    "average_alone",
+    "average_rows",
+    "cell_rows",
+    "event_rows",
+    "overall_rows",
+    "pattern_noise",
+    "patterns",
+]
+
+#: Distinct patterns of known cells for which noise is learnt separately within a cohort.
+_MOST_PATTERNS = 20
+
+
+@dataclass(frozen=True, eq=False)
+class Pattern:
+    """Areas of a cohort whose level and target cells fall in the same periods (or nearly, where patterns abound)."""
+
+    inside: NDArray[np.int64]
+    level_cells: NDArray[np.bool_]
+    target: NDArray[np.bool_]
+
+
+def patterns(block: CohortBlock) -> list[Pattern]:
+    """Return the areas of a cohort by pattern; beyond the twenty most common, each goes to the nearest of these."""
+    both = np.hstack([block.level_cells, block.target])
+    packed = np.packbits(both, axis=1)
+    keys = packed.view(f"V{packed.shape[1]}").ravel()
+    seen: dict[bytes, int] = {}
+    which = np.array([seen.setdefault(key.tobytes(), len(seen)) for key in keys])
+    kinds = np.unpackbits(
+        np.frombuffer(b"".join(seen), dtype=np.uint8).reshape(len(seen), -1), axis=1, count=both.shape[1]
+    ).astype(bool)
+    count = np.bincount(which)
+    if len(kinds) > _MOST_PATTERNS:
+        common = np.sort(np.argsort(-count, kind="stable")[:_MOST_PATTERNS])
+        far = (kinds[:, None, :] != kinds[None, common, :]).sum(axis=2)
+        which = far.argmin(axis=1)[which]
+        kinds = kinds[common]
+    T = block.target.shape[1]
+    return [
+        Pattern(inside, kinds[k, :T], kinds[k, T:])
+        for k in range(len(kinds))
+        if len(inside := np.flatnonzero(which.ravel() == k))
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class Learnt:
+    """Noise of sums, learnt from untreated areas: ``Var(observed - R expected) = linear R + square R^2``.
+
+    Attributes
+    ----------
+    linear, square, square_observed : ndarray, shape (Q,)
+        `square` without the shape's part; NaN where too few untreated areas could be followed.
+    cross : ndarray, shape (Q, Q)
+        Covariance of the misses at R = 1.
+    areas : ndarray, shape (Q,)
+        Untreated areas it was learnt from, at the least.
+    parts : tuple of tuple of (misses, deviations, scales)
+        For each sum what :func:`svmodel.numerics.resampling.conley_taber.placebo_sums` takes.
+    """
+
+    linear: Floats
+    square: Floats
+    square_observed: Floats
+    cross: Floats
+    areas: Floats
+    parts: tuple[tuple[tuple[Floats, Floats, Floats], ...], ...]
+
+    @classmethod
+    def nothing(cls, size: int) -> Learnt:
+        """Return the noise of empty sums."""
+        zero = np.zeros(size)
+        return cls(zero, zero.copy(), zero.copy(), np.zeros((size, size)), np.full(size, np.inf), ((),) * size)
+
+    def __add__(self, other: Learnt) -> Learnt:
+        return Learnt(
+            self.linear + other.linear,
+            self.square + other.square,
+            self.square_observed + other.square_observed,
+            self.cross + other.cross,
+            np.minimum(self.areas, other.areas),
+            tuple(mine + theirs for mine, theirs in zip(self.parts, other.parts, strict=True)),
+        )
+
+
+def pattern_noise(imputed: Imputed, pattern: Pattern, windows: Floats, *, counts: bool) -> Noise:
+    """Learn the noise over windows, shape (W, T), from untreated areas followed over the same periods."""
+    return learn_noise(
+        imputed.arrays.y,
+        imputed.fit.shape,
+        np.nan_to_num(imputed.fit.level),
+        imputed.arrays.untreated,
+        pattern.level_cells,
+        windows,
+        counts=counts,
+    )
+
+
+def learn(imputed: Imputed, block: CohortBlock, pattern: Pattern, weights: Floats, *, counts: bool) -> Learnt:
+    """Learn the noise of weighted sums over the cells of some areas of one cohort."""
+    windows = weights * pattern.target
+    live = np.flatnonzero(windows.any(axis=1))
+    out = Learnt.nothing(len(weights))
+    if len(live) == 0:
+        return out
+    noise = pattern_noise(imputed, pattern, windows[live], counts=counts)
+    size = block.expected[pattern.inside] @ windows[live].T
+    phi_part, omega_part = noise.phi * size.sum(axis=0), noise.omega * (size**2).sum(axis=0)
+    own = noise.share / (1 + noise.share)
+    out.linear[live] = phi_part * (1 - own)
+    out.square[live] = phi_part * own + omega_part
+    out.square_observed[live] = omega_part * (1 - own)
+    deviation = np.sqrt(noise.phi * size + noise.omega * size**2)
+    out.cross[np.ix_(live, live)] = noise.correlation * (deviation.T @ deviation)
+    out.areas[live] = noise.areas
+    parts = list(out.parts)
+    for w, q in enumerate(live):
+        parts[q] = ((*noise.placebos[w], deviation[:, w]),)
+    return replace(out, parts=tuple(parts))
+
+
+@dataclass(frozen=True, eq=False)
+class Aggregates:
+    """Q sums of cells, with what is needed to write any of them as rows.
+
+    Attributes
+    ----------
+    sums : Sums
+    n_areas, cells, exposure : ndarray, shape (Q,)
+        Treated areas, area-periods and person-periods in each sum.
+    learnt : Learnt or None
+        Only where some sum needs it.
+    imputed : Imputed
+    counts : bool
+        Whether the outcome counts events.
+    """
+
+    sums: Sums
+    n_areas: Floats
+    cells: Floats
+    exposure: Floats | None
+    learnt: Learnt | None
+    imputed: Imputed
+    counts: bool
+    lost: list[int] = field(default_factory=list)
+
+    def uses_noise(self, q: int) -> bool:
+        """Whether the sum rests on too few treated areas, or too few events, for a cluster-robust variance."""
+        return bool(self.n_areas[q] < self.imputed.noise_below or self.sums.observed[q] <= 0)
+
+    def per(self, q: int) -> PerCell:
+        """Return what turns the sum into the other scales."""
+        exposure = None if self.exposure is None else float(self.exposure[q])
+        return PerCell(float(self.cells[q]), exposure, events=self.counts)
+
+    def rows(self, term: str, q: int, level: float, per: PerCell | None = None, **which: Any) -> list[dict[str, Any]]:
+        """Return the rows of sum `q`; none where nothing was expected, which is then in :attr:`lost`."""
+        observed, expected = float(self.sums.observed[q]), float(self.sums.expected[q])
+        if expected <= 0:
+            self.lost.append(q)
+            return []
+        per = per or self.per(q)
+        if not self.uses_noise(q):
+            both = np.stack([self.sums.of_observed[:, q], self.sums.of_expected[:, q]], axis=1)
+            covariance = self.imputed.factor * both.T @ both
+            small = SmallSample(float(self.small.inflation[q]), float(self.small.df[q]))
+            return from_influence(term, observed, expected, covariance, per, level=level, small=small, **which)
+        assert self.learnt is not None
+        placebos = placebo_sums(self.learnt.parts[q])
+        return from_noise(term, observed, expected, self.noise(q), placebos, per, level=level, **which)
+
+    @cached_property
+    def small(self) -> SmallSample:
+        """What intervals need beside the standard error, shape (Q,); nothing but t where `few_treated` is 0."""
+        ceiling = np.full(len(self.cells), float(self.imputed.n_clusters - 1))
+        if not self.imputed.few:
+            return SmallSample(np.ones(len(self.cells)), ceiling)
+        imputed = self.imputed
+        found = small_sample(self.sums.of_log_ratio, imputed.pools, imputed.sizes, factor=imputed.factor)
+        return SmallSample(found.inflation, np.minimum(found.df, ceiling))
+
+    def log_error(self, q: int) -> float:
+        """Return the standard error of the log rate ratio of sum `q`; NaN where it has none."""
+        observed, expected = float(self.sums.observed[q]), float(self.sums.expected[q])
+        if observed <= 0 or expected <= 0:
+            return math.nan
+        if not self.uses_noise(q):
+            influence = self.sums.of_observed[:, q] / observed - self.sums.of_expected[:, q] / expected
+            return math.sqrt(self.imputed.factor * float(influence @ influence))
+        linear, square, _ = self.noise(q)
+        return math.sqrt(linear / observed / expected + square / expected**2)
+
+    def noise(self, q: int) -> tuple[float, float, float]:
+        """Return the parts of ``Var(observed - R expected)``, the shape's among them."""
+        learnt = self.learnt
+        assert learnt is not None
+        shape = self.imputed.factor * float(self.sums.of_shape[:, q] @ self.sums.of_shape[:, q])
+        return float(learnt.linear[q]), float(learnt.square[q]) + shape, float(learnt.square_observed[q])
+
+
+def aggregate(
+    imputed: Imputed, blocks: Sequence[CohortBlock], weights: Sequence[Floats], *, counts: bool, noise: bool = False
+) -> Aggregates:
+    """Sum cells.
+
+    Parameters
+    ----------
+    imputed : Imputed
+    blocks : sequence of CohortBlock
+    weights : sequence of ndarray, shape (Q, T)
+        Weight of each block's cells by period in each of the Q sums.
+    counts : bool
+        Whether the outcome counts events.
+    noise : bool
+        Learn the noise even where no sum needs it.
+    """
+    sums = sum_cells(blocks, weights)
+    Q = len(weights[0])
+    n_areas, cells = np.zeros(Q), np.zeros(Q)
+    exposure = None if imputed.arrays.exposure is None else np.zeros(Q)
+    for block, w in zip(blocks, weights, strict=True):
+        inside = (w != 0).astype(np.float64)
+        n_areas += (block.target.astype(np.float64) @ inside.T > 0).sum(axis=0)
+        cells += inside @ block.target.sum(axis=0)
+        if exposure is not None and imputed.arrays.exposure is not None:
+            exposure += inside @ np.where(block.target, imputed.arrays.exposure[block.areas], 0.0).sum(axis=0)
+    made = Aggregates(sums, n_areas, cells, exposure, None, imputed, counts)
+    needed = [q for q in range(Q) if noise or made.uses_noise(q)]
+    if not needed:
+        return made
+    learnt = Learnt.nothing(Q)
+    for block, w in zip(blocks, weights, strict=True):
+        wanted = np.zeros_like(w)
+        wanted[needed] = w[needed]
+        for pattern in patterns(block):
+            learnt += learn(imputed, block, pattern, wanted, counts=counts)
+    return Aggregates(sums, n_areas, cells, exposure, learnt, imputed, counts)
+
+
+def average_alone(imputed: Imputed, level: float, *, counts: bool) -> tuple[Rows, Aggregates]:
+    """Rows of ``att``."""
+    everything = [np.ones((1, imputed.target.shape[1]))] * len(imputed.blocks)
+    made = aggregate(imputed, imputed.blocks, everything, counts=counts)
+    return made.rows("att", 0, level), made
+
+
+def overall_rows(imputed: Imputed, level: float, *, counts: bool) -> tuple[Rows, list[Aggregates]]:
+    """Rows of ``att``, ``cohort`` and ``calendar``."""
+    T, C = imputed.target.shape[1], len(imputed.blocks)
+    names = imputed.arrays.periods
+    weights = []
+    for c in range(C):
+        w = np.zeros((1 + C + T, T))
+        w[0] = 1
+        w[1 + c] = 1
+        w[1 + C :] = np.eye(T)
+        weights.append(w)
+    live = np.ones(1 + C + T, dtype=bool)
+    live[1 + C :] = imputed.target.any(axis=0)
+    made = aggregate(imputed, imputed.blocks, [w[live] for w in weights], counts=counts)
+    rows = made.rows("att", 0, level)
+    for c, g in enumerate(imputed.cohorts):
+        rows += made.rows("cohort", 1 + c, level, cohort=names[g])
+    for q, t in enumerate(np.flatnonzero(live[1 + C :])):
+        rows += made.rows("calendar", 1 + C + q, level, period=names[t])
+    return rows, [made]
+
+
+def cell_rows(imputed: Imputed, level: float, *, counts: bool) -> tuple[Rows, list[Aggregates]]:
+    """Rows of ``cell``: each cohort in each of its treated periods."""
+    names = imputed.arrays.periods
+    rows: Rows = []
+    all_made = []
+    for g, block in zip(imputed.cohorts, imputed.blocks, strict=True):
+        times = np.flatnonzero(block.target.any(axis=0))
+        made = aggregate(imputed, [block], [np.eye(len(names))[times]], counts=counts)
+        for q, t in enumerate(times):
+            rows += made.rows("cell", q, level, cohort=names[g], period=names[t], horizon=int(t - g))
+        all_made.append(made)
+    return rows, all_made
+
+
+def event_rows(
+    imputed: Imputed, level: float, *, counts: bool
+) -> tuple[Rows, JointEstimate | None, list[Aggregates], bool]:
+    """Rows of ``event`` for horizons from before the start to the end, and their joint covariance.
+
+    Returns
+    -------
+    rows : list of dict
+    joint : JointEstimate or None
+        Every horizon but the one just before the start: within an area the misses before a start sum to zero, so one
+        horizon is known from the others.
+    aggregates : list of Aggregates
+    has_leads : bool
+    """
+    T = imputed.target.shape[1]
+    noise = len(imputed.treated_areas) < imputed.noise_below
+    after = _by_horizon(imputed, imputed.blocks, imputed.cohorts, range(T), counts=counts, noise=noise)
+    before: list[Aggregates] = []
+    horizons = range(-T, 0)
+    for g, block in imputed.lead_blocks():
+        made = _by_horizon(imputed, [block], np.array([g]), horizons, counts=counts, noise=noise)
+        before = [_add(before[0], made) if before else made]
+    rows: Rows = []
+    index, aggregates = [], []
+    for made, span in [*((b, horizons) for b in before), (after, range(T))]:
+        for q, h in enumerate(span):
+            if made.cells[q]:
+                rows += made.rows("event", q, level, horizon=h)
+            index.append(h)
+        aggregates.append(made)
+    joint = _joint(aggregates, np.array(index), noise=noise)
+    return rows, joint, aggregates, bool(before)
+
+
+def _by_horizon(
+    imputed: Imputed, blocks: Any, cohorts: NDArray[np.int64], horizons: range, *, counts: bool, noise: bool
+) -> Aggregates:
+    T = imputed.target.shape[1]
+    h = np.array(horizons)
+    weights = [(np.arange(T)[None, :] - g == h[:, None]).astype(np.float64) for g in cohorts]
+    weights = [w * b.target.any(axis=0) for w, b in zip(weights, blocks, strict=True)]
+    return aggregate(imputed, blocks, weights, counts=counts, noise=noise)
+
+
+def _add(one: Aggregates, other: Aggregates) -> Aggregates:
+    """Add the same sums over other cohorts; noise is kept where either has learnt it."""
+    size = len(one.cells)
+    learnt = None
+    if one.learnt is not None or other.learnt is not None:
+        learnt = (one.learnt or Learnt.nothing(size)) + (other.learnt or Learnt.nothing(size))
+    exposure = None if one.exposure is None or other.exposure is None else one.exposure + other.exposure
+    return Aggregates(
+        one.sums + other.sums,
+        one.n_areas + other.n_areas,
+        one.cells + other.cells,
+        exposure,
+        learnt,
+        one.imputed,
+        one.counts,
+    )
+
+
+def _joint(aggregates: list[Aggregates], horizon: NDArray[np.int64], *, noise: bool) -> JointEstimate | None:
+    """Return the log rate ratios of the horizons with errors as in the table and correlations between them.
+
+    Correlations come from the influences, or from the misses of untreated areas where few areas are treated. Resting on
+    few areas, they are drawn towards none, unless `few_treated` is 0 and the saturated regression's own are wanted.
+    """
+    import pandas as pd
+
+    imputed = aggregates[0].imputed
+    errors = np.concatenate([[a.log_error(q) for q in range(len(a.cells))] for a in aggregates])
+    known = np.isfinite(errors) & (errors > 0)
+    leads = np.flatnonzero(known & (horizon < 0))
+    if len(leads):
+        known[leads[-1]] = False
+    if not known.any():
+        return None
+    if noise:
+        blocks = [a.learnt.cross + imputed.factor * a.sums.of_shape.T @ a.sums.of_shape for a in aggregates if a.learnt]
+        total = linalg.block_diag(*blocks)[np.ix_(known, known)]
+        resting_on = float(np.concatenate([a.learnt.areas for a in aggregates if a.learnt])[known].min())
+    else:
+        influence = np.hstack([a.sums.of_log_ratio for a in aggregates])[:, known]
+        total = influence.T @ influence
+        treated = len(imputed.treated_areas)
+        resting_on = float(min(treated, imputed.n_clusters - treated))
+    scale = np.sqrt(np.diag(total))
+    correlation = total / np.outer(scale, scale)
+    if imputed.few:
+        correlation = shrink_correlation(correlation, resting_on)
+    nothing = pd.Series([None] * int(known.sum()), dtype=object)
+    index = pd.DataFrame(
+        {"term": "event", "cohort": nothing, "period": nothing, "horizon": horizon[known].astype(np.float64)}
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        log_ratio = np.log(np.concatenate([a.sums.observed / a.sums.expected for a in aggregates]))[known]
+    return JointEstimate("log_rate_ratio", index, log_ratio, correlation * np.outer(errors[known], errors[known]))
+
+
+def average_rows(imputed: Imputed, level: float, *, counts: bool) -> tuple[Rows, list[Aggregates]]:
+    """Rows of the averages: over horizons, over cohorts by their size, over calendar periods."""
+    T = imputed.target.shape[1]
+    time = np.arange(T)
+    slots: dict[str, Callable[[int], NDArray[np.int64]]] = {
+        "event_average": lambda g: np.where(time >= g, time - g, 0),
+        "cohort_average": lambda g: np.full(T, int(np.flatnonzero(imputed.cohorts == g)[0])),
+        "calendar_average": lambda _: time,
+    }
+    cells = [b.target.sum(axis=0).astype(np.float64) for b in imputed.blocks]
+    exposure = imputed.arrays.exposure
+    people = None
+    if exposure is not None:
+        people = [np.where(b.target, exposure[b.areas], 0.0).sum(axis=0) for b in imputed.blocks]
+    rows: Rows = []
+    all_made = []
+    for term, slot in slots.items():
+        for base in (cells, people):
+            if base is None:
+                continue
+            total = np.zeros(max(T, len(imputed.cohorts)))
+            for g, n in zip(imputed.cohorts, base, strict=True):
+                np.add.at(total, slot(int(g)), n)
+            share = (total > 0).astype(np.float64)
+            if term == "cohort_average":
+                share[: len(imputed.cohorts)] = [len(b.areas) for b in imputed.blocks]
+            each = np.divide(share / share.sum(), total, out=np.zeros_like(total), where=total > 0)
+            weights = [(each[slot(int(g))] * (n > 0))[None, :] for g, n in zip(imputed.cohorts, base, strict=True)]
+            made = aggregate(imputed, imputed.blocks, weights, counts=counts)
+            per = PerCell(1.0, None, events=False) if base is cells else PerCell(1.0, 1.0, events=False)
+            got = made.rows(term, 0, level, per)
+            rows += got if base is cells else [r for r in got if r["scale"] == "per_100k"]
+            all_made.append(made)
+    return rows, all_made

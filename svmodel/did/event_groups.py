@@ -1,0 +1,250 @@
+"""Two-way regressions with one coefficient for each group of treated cells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from svmodel.did.covariates import split_covariates
+from svmodel.errors import EstimationError
+from svmodel.numerics.cluster import SmallSample, cluster_covariance, crv1_factor, small_sample
+from svmodel.numerics.two_way import TwoWay, components
+from svmodel.numerics.two_way.linear_fe import fit_linear
+from svmodel.numerics.two_way.poisson_fe import PoissonFit, fit_poisson, informative_cells
+from svmodel.numerics.two_way.separation import separated_cells
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from svmodel.design import DesignArrays
+    from svmodel.numerics.two_way.linear_fe import LinearFit
+
+    Floats = NDArray[np.float64]
+    Mask = NDArray[np.bool_]
+
+__all__ = ["EventGroups", "TwoWayFit", "event_groups", "fit_groups"]
+
+_MOST_HORIZONS = 24
+
+
+@dataclass(frozen=True, eq=False)
+class EventGroups:
+    """Cells of ever-treated areas by horizon.
+
+    Attributes
+    ----------
+    group : ndarray of int, shape (N, T)
+        Place in `horizons`; -1 for the reference and for areas never treated.
+    horizons : tuple of int
+    reference : int
+        The horizon that all others are relative to: the last before the start, or before anticipation.
+    binned : tuple of int
+        Ends that also hold all horizons beyond.
+    """
+
+    group: NDArray[np.int64]
+    horizons: tuple[int, ...]
+    reference: int
+    binned: tuple[int, ...]
+
+
+def event_groups(arrays: DesignArrays, anticipation: int, leads: int | None, lags: int | None) -> EventGroups:
+    """Group the cells of ever-treated areas by horizon, with binned ends."""
+    ever = np.asarray(arrays.treated.any(axis=1))
+    inside = ever[:, None] & (arrays.untreated | arrays.treated)
+    h = np.where(inside, arrays.horizon, 0)
+    reference = -1 - int(anticipation)
+    half = max(ever.sum() / 2, 1)
+    first, last = h.min(axis=1), h.max(axis=1)
+
+    def reach(ends: NDArray[np.int64]) -> int:
+        """Return the largest horizon that at least half of the treated areas get to."""
+        held = np.sort(ends[ever])[::-1]
+        return min(int(held[int(np.ceil(half)) - 1]), _MOST_HORIZONS)
+
+    lead = reach(-first) if leads is None else leads
+    lag = reach(last) if lags is None else lags
+    lead = max(lead, -reference)
+    clipped = np.clip(h, -lead, lag)
+    seen = [int(v) for v in np.unique(clipped[inside]) if v != reference]
+    place = {v: j for j, v in enumerate(seen)}
+    lookup = np.array([place.get(v, -1) for v in range(-lead, lag + 1)], dtype=np.int64)
+    group = np.where(inside, lookup[clipped + lead], -1)
+    beyond = inside & (h != clipped)
+    ends = tuple(e for e in (-lead, lag) if (beyond & (clipped == e)).any() and e != reference)
+    return EventGroups(group, tuple(seen), reference, ends)
+
+
+@dataclass(frozen=True, eq=False)
+class TwoWayFit:
+    """Coefficients of groups of cells.
+
+    Attributes
+    ----------
+    arrays : DesignArrays
+    use : ndarray of bool, shape (N, T)
+        Cells that carry information.
+    group : ndarray of int, shape (N, T)
+        As asked for.
+    kept : ndarray of bool, shape (Q,)
+        Groups whose coefficient is identified.
+    silent, absorbed : ndarray of bool, shape (Q,)
+        Groups without an event (Poisson), and groups that area and period effects and other groups already hold.
+    coefficient : ndarray, shape (Q,)
+        NaN where not kept.
+    covariance : ndarray, shape (Q, Q)
+        CRV1 by area; zero where not kept.
+    n_clusters : int
+    factor : float
+    model : PoissonFit or LinearFit
+    influence : ndarray, shape (N, Q)
+        What each area adds to the error of each coefficient; zero where not kept.
+    """
+
+    arrays: DesignArrays
+    use: Mask
+    group: NDArray[np.int64]
+    kept: Mask
+    silent: Mask
+    absorbed: Mask
+    coefficient: Floats
+    covariance: Floats
+    n_clusters: int
+    factor: float
+    model: PoissonFit | LinearFit | None
+    influence: Floats | None = None
+
+    def small(self, weights: Floats) -> SmallSample:
+        """Return what the interval of a weighted sum of the coefficients needs beside its standard error.
+
+        Treated areas share the fitted coefficients, and untreated ones the period effects: two groups.
+        """
+        assert self.influence is not None
+        treated: NDArray[np.int64] = np.array((self.use & (self.group >= 0)).any(axis=1), dtype=np.int64)
+        found = small_sample(self.influence @ weights, treated)
+        df = found.df if np.isfinite(found.df) else np.inf
+        return SmallSample(found.inflation, min(df, float(self.n_clusters - 1)))
+
+    def why(self, j: int) -> str:
+        """Say why group `j` has no coefficient."""
+        if self.silent[j]:
+            return "no event was seen in the treated area-periods, so their rate ratio is zero without a known error"
+        inside, untreated = self.group == j, self.arrays.untreated
+        before = untreated & inside.any(axis=1)[:, None]
+        compared = untreated[:, inside.any(axis=0)].any()
+        if compared and before.any() and not self.arrays.y[before].any():
+            return "no event was seen in the treated areas before their start, so there is nothing to take a ratio to"
+        return "the effect cannot be told apart from area and period effects: no area is left to compare with"
+
+    def size(self, j: int) -> tuple[float, float | None, float]:
+        """Return the cells, the exposure and the outcome of group `j`, among the used cells."""
+        inside = self.use & (self.group == j)
+        exposure = None if self.arrays.exposure is None else float(self.arrays.exposure[inside].sum())
+        return float(inside.sum()), exposure, float(self.arrays.y[inside].sum())
+
+    @cached_property
+    def cell_weights(self) -> Floats:
+        """Weight of each treated cell's effect in the single coefficient; zero elsewhere (de Chaisemartin, thm 1)."""
+        assert self.model is not None
+        terms = self.model.terms
+        v = self.model.mu if isinstance(self.model, PoissonFit) else None
+        plain = TwoWay(terms.use, terms.slopes, None, terms.covariates)
+        inside = self.use & (self.group == 0)
+        left = fit_linear(inside.astype(np.float64), plain, v).residual
+        part = np.where(inside, left, 0.0)
+        return part / part.sum()
+
+    @property
+    def negative_weight(self) -> float:
+        """Sum of the negative weights, zero or below."""
+        return float(np.minimum(self.cell_weights, 0.0).sum())
+
+    def weights(self, arrays: DesignArrays) -> pd.DataFrame:
+        """Weight of each cohort and period in the single coefficient; they sum to one and may be negative."""
+        w = self.cell_weights
+        cohorts = np.unique(arrays.start[(w != 0).any(axis=1)])
+        table = np.stack([w[arrays.start == g].sum(axis=0) for g in cohorts])
+        there = np.stack([(self.use & (self.group == 0))[arrays.start == g].any(axis=0) for g in cohorts])
+        c, t = np.nonzero(there)
+        names = np.array(list(arrays.periods), dtype=object)
+        return pd.DataFrame(
+            {
+                "cohort": pd.Series(names[cohorts[c]], dtype=object),
+                "period": pd.Series(names[t], dtype=object),
+                "weight": table[c, t],
+            }
+        )
+
+
+def fit_groups(arrays: DesignArrays, use: Mask, group: NDArray[np.int64], family: str) -> TwoWayFit:
+    """Fit one coefficient for each group of cells, leaving out groups that are not identified.
+
+    Raises
+    ------
+    EstimationError
+        If a Poisson outcome is negative, or covariates cannot be told apart from area and period effects.
+    """
+    y, Q = arrays.y, int(group.max(initial=-1)) + 1
+    silent, absorbed = np.zeros(Q, dtype=bool), np.zeros(Q, dtype=bool)
+    cells = use
+    if family == "poisson":
+        if (np.where(use, y, 0.0) < 0).any():
+            raise EstimationError("a Poisson model needs an outcome that is never negative; use family='linear'")
+        cells = informative_cells(y, use, group)
+        heard = np.bincount(group[cells] + 1, weights=y[cells], minlength=Q + 1)[1:] > 0
+        silent = ~heard
+    slopes, moving, _ = split_covariates(arrays)
+    nothing = TwoWayFit(
+        arrays, cells, group, np.zeros(Q, bool), silent, absorbed, np.full(Q, np.nan), np.zeros((Q, Q)), 0, np.nan, None
+    )
+    if not cells.any() or silent.all():
+        return nothing
+    if family == "linear":
+        absorbed = np.bincount(group[cells] + 1, minlength=Q + 1)[1:] == 0
+    plain = TwoWay(cells, slopes, _renumbered(group, silent | absorbed), moving)
+    lost = plain.normal(cells.astype(np.float64)).dependent
+    first = plain.n_period_terms
+    if ((lost < first) | (lost >= first + plain.n_groups)).any():
+        raise EstimationError("the covariates cannot be told apart from area and period effects, or from each other")
+    left = np.flatnonzero(~(silent | absorbed))
+    absorbed[left[lost - first]] = True
+    kept = ~(silent | absorbed)
+    if not kept.any():
+        return TwoWayFit(
+            arrays, cells, group, kept, silent, absorbed, nothing.coefficient, nothing.covariance, 0, np.nan, None
+        )
+    terms = TwoWay(cells, slopes, _renumbered(group, ~kept), moving)
+    model: PoissonFit | LinearFit
+    if family == "linear":
+        model = fit_linear(y, terms)
+    else:
+        try:
+            model = fit_poisson(y, terms, arrays.exposure)
+        except EstimationError:
+            # a group and its period may be held by the treated areas alone where no control has an event
+            apart = separated_cells(y, terms)
+            if not apart.any():
+                raise
+            return fit_groups(arrays, cells & ~apart, group, family)
+    at = terms.n_period_terms + np.arange(terms.n_groups)
+    n_clusters = int(cells.any(axis=1).sum())
+    columns = len(terms.free) + int(components(cells).max()) + 1
+    factor = crv1_factor(int(cells.sum()), columns, n_clusters)
+    coefficient, covariance = np.full(Q, np.nan), np.zeros((Q, Q))
+    coefficient[kept] = model.theta[at]
+    influence = np.zeros((len(y), Q))
+    influence[:, kept] = model.influence[:, at]
+    covariance[np.ix_(kept, kept)] = cluster_covariance(influence[:, kept], factor)
+    return TwoWayFit(
+        arrays, cells, group, kept, silent, absorbed, coefficient, covariance, n_clusters, factor, model, influence
+    )
+
+
+def _renumbered(group: NDArray[np.int64], drop: Mask) -> NDArray[np.int64]:
+    """Return the groups numbered afresh without the dropped ones, whose cells join the reference."""
+    number = np.where(drop, -1, np.cumsum(~drop) - 1)
+    return np.append(number, -1)[group]

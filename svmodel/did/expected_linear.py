@@ -1,0 +1,296 @@
+"""Linear imputation with area effects, and the influences of the saturated regression on its sums."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from svmodel.did.cell_sums import CellSums
+from svmodel.did.covariates import split_covariates
+from svmodel.errors import EstimationError
+from svmodel.numerics.cluster import crv1_factor
+from svmodel.numerics.two_way import TwoWay, components
+from svmodel.numerics.two_way.linear_fe import LinearFit, fit_linear
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from svmodel.design import DesignArrays
+
+    Floats = NDArray[np.float64]
+    Mask = NDArray[np.bool_]
+
+__all__ = [
+    "Predicted",
+    "cohort_periods",
+    "fit_untreated",
+    "impute_linear",
+    "lead_sums",
+    "linear_att",
+    "made_sums",
+    "pools",
+    "sum_linear",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class Predicted:
+    """Treated cells with their expected outcome, from a model of the untreated ones.
+
+    Attributes
+    ----------
+    arrays : DesignArrays
+    target : ndarray of bool, shape (N, T)
+        Treated cells whose expected outcome is identified.
+    expected : ndarray, shape (N, T)
+        Zero off the target.
+    own : ndarray, shape (N, T)
+        Residual of a target cell about the fitted effect: what the area itself adds to the sum of its cells.
+    gradient : ndarray, shape (K, P)
+        Derivative of the expected sum of each cohort-period with respect to the model's coefficients.
+    influence : ndarray, shape (N, P)
+        Of each area on those coefficients.
+    few : int
+        Cohorts of fewer areas have their residuals about the effect pooled over all target cells.
+    factor : float
+    n_clusters : int
+    """
+
+    arrays: DesignArrays
+    target: Mask
+    expected: Floats
+    own: Floats
+    gradient: Floats
+    influence: Floats
+    few: int
+    factor: float
+    n_clusters: int
+
+
+def cohort_periods(arrays: DesignArrays, target: Mask) -> list[tuple[int, int, NDArray[np.int64]]]:
+    """Return every cohort and period with target cells, and the areas of those cells."""
+    out = []
+    for g in np.unique(arrays.start[target.any(axis=1)]):
+        rows = np.flatnonzero(arrays.start == g)
+        out += [(int(g), int(t), rows[target[rows, t]]) for t in np.flatnonzero(target[rows].any(axis=0))]
+    return out
+
+
+def pools(arrays: DesignArrays, target: Mask, few: int) -> NDArray[np.int64]:
+    """Return which areas have their residuals about one fitted effect; -1 for areas without a target cell."""
+    out = np.full(len(target), -1, dtype=np.int64)
+    with_cells = target.any(axis=1)
+    for g in np.unique(arrays.start[with_cells]):
+        mine = with_cells & (arrays.start == g)
+        out[mine] = g if mine.sum() >= few else -2
+    return out
+
+
+def fit_untreated(arrays: DesignArrays, use: Mask) -> tuple[LinearFit, Mask]:
+    """Fit area effects, period effects and covariates to `use`, and say which cells the fit reaches.
+
+    Raises
+    ------
+    EstimationError
+        If covariates cannot be told apart from area and period effects.
+    """
+    slopes, moving, _ = split_covariates(arrays)
+    try:
+        fit = fit_linear(arrays.y, TwoWay(use, slopes, None, moving))
+    except EstimationError as error:
+        raise EstimationError(
+            f"the covariates cannot be told apart from area and period effects in the untreated cells: {error}"
+        ) from error
+    label = components(use)
+    first = np.where(use.any(axis=1), label[use.argmax(axis=1)], -2)
+    return fit, first[:, None] == label[None, :]
+
+
+def _departure(arrays: DesignArrays, fit: LinearFit) -> Floats:
+    return np.asarray(arrays.y - fit.level[:, None] - fit.terms.index(fit.theta))
+
+
+def linear_att(arrays: DesignArrays) -> float:
+    """Return the mean of observed less expected over the treated cells that are identified; NaN where none is."""
+    use = arrays.untreated
+    if not use.any():
+        return float("nan")
+    try:
+        fit, reached = fit_untreated(arrays, use)
+    except EstimationError:
+        return float("nan")
+    target = arrays.treated & reached
+    return float(_departure(arrays, fit)[target].mean()) if target.any() else float("nan")
+
+
+def impute_linear(arrays: DesignArrays, few: int) -> Predicted:
+    """Impute the treated cells from the untreated ones by least squares.
+
+    Parameters
+    ----------
+    arrays : DesignArrays
+    few : int
+        See :class:`Predicted`.
+
+    Raises
+    ------
+    EstimationError
+        If no treated cell is identified, or covariates are no help.
+
+    Notes
+    -----
+    With v the weights by which a cohort-period's effect is a sum of outcomes, ``sum_t v_it = 0`` within each area, so
+    that its influence ``sum_t v_it e_it`` is the same whatever level the residuals e are taken from: it is that of the
+    saturated regression on cohort x period dummies and their products with covariates that stand still (Wooldridge
+    2025, eq. 5.3 and 5.7), which for a balanced panel has the same coefficients as this imputation.
+    """
+    use = arrays.untreated
+    if not use.any():
+        raise EstimationError("no area-period is untreated, so nothing can be expected of the treated")
+    fit, reached = fit_untreated(arrays, use)
+    target = arrays.treated & reached
+    if not target.any():
+        raise EstimationError(
+            "no treated area-period has an expected outcome: no period after the first start has an untreated area, "
+            "or the treated areas have no known outcome before their start"
+        )
+    gap = np.where(target, _departure(arrays, fit), 0.0)
+    slopes, _, _ = split_covariates(arrays)
+    cells = cohort_periods(arrays, target)
+    own, columns = residuals(arrays, target, gap, slopes, few)
+    centre = _centre(fit.terms)
+    gradient = np.stack([_gradient(fit.terms, rows, t, centre) for _, t, rows in cells])
+    informed = use.any(axis=1)
+    n_clusters = int((informed | target.any(axis=1)).sum())
+    T_used = int((use | target).any(axis=0).sum())
+    width = fit.terms.by_period.shape[1]
+    # every period counts, and its slopes but for the reference; components beyond the first give up one period each
+    beside = T_used * width - (width - 1) + fit.terms.n_covariates + columns
+    factor = crv1_factor(int((use | target).sum()), beside, n_clusters)
+    expected = np.where(target, arrays.y - gap, 0.0)
+    return Predicted(arrays, target, expected, own, gradient, fit.influence, few, factor, n_clusters)
+
+
+def residuals(arrays: DesignArrays, target: Mask, gap: Floats, slopes: Floats | None, few: int) -> tuple[Floats, int]:
+    """Return residuals of the effects about each cohort-period's fitted effect, and how many coefficients fit them.
+
+    A cohort of `few` areas or more has its own effect in each period, linear in the covariates; smaller ones share the
+    pooled effect.
+    """
+    own = np.zeros(gap.shape)
+    pool = pools(arrays, target, few)
+    overall = float(gap[target].mean())
+    columns = 0
+    for _, t, rows in cohort_periods(arrays, target):
+        if pool[rows[0]] == -2:
+            own[rows, t] = gap[rows, t] - overall
+            columns += 1
+            continue
+        X = np.ones((len(rows), 1))
+        if slopes is not None and len(rows) > 1 + slopes.shape[1]:
+            X = np.hstack([X, slopes[rows]])
+        beta, _, rank, _ = np.linalg.lstsq(X, gap[rows, t], rcond=None)
+        own[rows, t] = gap[rows, t] - X @ beta
+        columns += int(rank)
+    return own, columns
+
+
+def _centre(terms: TwoWay) -> Floats:
+    """Return the mean of ``z_it`` over each area's used cells, shape (N, P)."""
+    count = terms.use.sum(axis=1).astype(np.float64)
+    sums = terms.area_sums(terms.use.astype(np.float64))
+    return np.divide(sums, count[:, None], out=np.zeros_like(sums), where=count[:, None] > 0)
+
+
+def _gradient(terms: TwoWay, rows: NDArray[np.int64], t: int, centre: Floats) -> Floats:
+    """Return the derivative of the sum of predictions for `rows` in period t, shape (P,)."""
+    out = -centre[rows].sum(axis=0)
+    W, B = terms.by_period.shape[1], terms.n_period_terms
+    out[t * W : (t + 1) * W] += terms.by_period[rows].sum(axis=0)
+    if terms.covariates is not None:
+        out[B:] += terms.covariates[rows, t].sum(axis=0)
+    return out
+
+
+def sum_linear(found: Predicted) -> CellSums:
+    """Return the sums by cohort and period."""
+    arrays, target = found.arrays, found.target
+    cells = cohort_periods(arrays, target)
+    N = len(target)
+    of_observed = np.zeros((N, len(cells)))
+    for k, (_, t, rows) in enumerate(cells):
+        of_observed[rows, k] = found.own[rows, t]
+    return made_sums(arrays, cells, found.expected, of_observed, found.influence @ found.gradient.T, found)
+
+
+def made_sums(
+    arrays: DesignArrays,
+    cells: list[tuple[int, int, NDArray[np.int64]]],
+    expected: Floats,
+    of_observed: Floats,
+    of_expected: Floats,
+    found: Predicted,
+    family: str = "linear",
+) -> CellSums:
+    """Lay out the sums over the areas of each cohort-period."""
+    exposure = arrays.exposure
+    cohort = np.array([g for g, _, _ in cells], dtype=np.int64)
+    size = np.array([len(np.unique(np.concatenate([r for h, _, r in cells if h == g]))) for g in np.unique(cohort)])
+    return CellSums(
+        family=family,
+        cohort=cohort,
+        time=np.array([t for _, t, _ in cells], dtype=np.int64),
+        n=np.array([float(len(r)) for _, _, r in cells]),
+        exposure=None if exposure is None else np.array([float(exposure[r, t].sum()) for _, t, r in cells]),
+        observed=np.array([float(arrays.y[r, t].sum()) for _, t, r in cells]),
+        expected=np.array([float(expected[r, t].sum()) for _, t, r in cells]),
+        of_observed=of_observed,
+        of_expected=of_expected,
+        pools=pools(arrays, found.target, found.few),
+        size=size.astype(np.float64),
+        factor=found.factor,
+        n_clusters=found.n_clusters,
+    )
+
+
+def lead_sums(found: Predicted) -> list[CellSums]:
+    """Return each cohort's cells before its start, imputed from the untreated cells of all other areas.
+
+    The level is that of the area's own cells before the start, so the misses of an area sum to zero.
+    """
+    arrays = found.arrays
+    out = []
+    pool = pools(arrays, found.target, found.few)
+    for g in np.unique(arrays.start[found.target.any(axis=1)]):
+        mine = np.flatnonzero((arrays.start == g) & found.target.any(axis=1))
+        others = arrays.untreated.copy()
+        others[arrays.start == g] = False
+        if not others.any():
+            continue
+        label = components(others)
+        main = int(np.bincount(label[label >= 0]).argmax())
+        before = np.zeros_like(others)
+        before[mine] = arrays.untreated[mine] & (label == main)[None, :]
+        before[before.sum(axis=1) < 2] = False
+        if not before.any():
+            continue
+        try:
+            fit, _ = fit_untreated(arrays, others)
+        except EstimationError:
+            continue
+        terms = TwoWay(before, fit.terms.slopes, None, fit.terms.covariates)
+        raw = np.where(before, arrays.y - terms.index(fit.theta), 0.0)
+        count = np.maximum(before.sum(axis=1, keepdims=True), 1)
+        gap = np.where(before, raw - raw.sum(axis=1, keepdims=True) / count, 0.0)
+        cells = cohort_periods(arrays, before)
+        centre = _centre(terms)
+        gradient = np.stack([_gradient(terms, rows, t, centre) for _, t, rows in cells])
+        own = np.zeros((len(gap), len(cells)))
+        for k, (_, t, rows) in enumerate(cells):
+            # about the cohort's own mean miss, or about none where the cohort is small
+            own[rows, k] = gap[rows, t] - (0.0 if (pool[rows] == -2).any() else gap[rows, t].mean())
+        expected = np.where(before, arrays.y - gap, 0.0)
+        out.append(made_sums(arrays, cells, expected, own, fit.influence @ gradient.T, found))
+    return out

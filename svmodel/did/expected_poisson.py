@@ -1,0 +1,318 @@
+"""What extended two-way fixed effects can identify, and the imputed cells it rests on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from svmodel.design import UNTREATED
+from svmodel.did.covariates import split_covariates
+from svmodel.errors import EstimationError
+from svmodel.numerics.cluster import crv1_factor
+from svmodel.numerics.two_way import TwoWay, components
+from svmodel.numerics.two_way.imputation import CohortBlock, impute_cohort, sum_cells
+from svmodel.numerics.two_way.poisson_fe import PoissonFit, fit_poisson, informative_cells
+from svmodel.result.rule import FEW_TREATED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from svmodel.design import DesignArrays
+
+    Floats = NDArray[np.float64]
+    Mask = NDArray[np.bool_]
+
+__all__ = ["Imputed", "impute", "log_ratio_influence", "poisson_att", "predicted_cells"]
+
+
+@dataclass(frozen=True, eq=False)
+class Imputed:
+    """A design with the expected counts of its treated cells.
+
+    Attributes
+    ----------
+    arrays : DesignArrays
+    fit : PoissonFit
+        On the informative untreated cells.
+    target : ndarray of bool, shape (N, T)
+        Treated cells whose expected count is identified.
+    predicted : ndarray of bool, shape (N, T)
+        All cells, treated or not, observed or not, whose expected count is identified.
+    no_control : ndarray of bool, shape (T,)
+        Periods with treated cells and without an untreated one.
+    no_base : ndarray of bool, shape (N,)
+        Treated areas without a known untreated cell.
+    unlinked : ndarray of bool, shape (N, T)
+        Treated cells whose area and period are not linked through untreated cells.
+    silent_areas, silent_periods : ndarray of bool, shape (N,) and (T,)
+        Without an event in the untreated cells, so that the expected count is zero; only those of target cells.
+    blocks : tuple of CohortBlock
+        One for each cohort of `cohorts`.
+    cohorts : ndarray of int
+        Index of the first treated period.
+    pooled : float
+        Observed over expected of all target cells; small cohorts are held against it.
+    few : int
+        Size below which a cohort is small.
+    noise_below : int
+        Sums over fewer treated areas take their uncertainty from untreated areas.
+    """
+
+    arrays: DesignArrays
+    fit: PoissonFit
+    target: Mask
+    predicted: Mask
+    no_control: Mask
+    no_base: Mask
+    unlinked: Mask
+    silent_areas: Mask
+    silent_periods: Mask
+    blocks: tuple[CohortBlock, ...]
+    cohorts: NDArray[np.int64]
+    pooled: float
+    few: int
+    noise_below: int
+
+    @cached_property
+    def treated_areas(self) -> NDArray[np.int64]:
+        """Rows with a target cell."""
+        return np.flatnonzero(self.target.any(axis=1))
+
+    @cached_property
+    def n_clusters(self) -> int:
+        """Areas that carry information: an event in a cell of the fit or in a target cell."""
+        events = self.target & (np.where(self.target, self.arrays.y, 0.0) > 0)
+        return int((self.fit.terms.use.any(axis=1) | events.any(axis=1)).sum())
+
+    @cached_property
+    def pools(self) -> NDArray[np.int64]:
+        """Areas held against one ratio, shape (N,): a cohort, all small cohorts together, or the untreated."""
+        out = np.full(len(self.target), -1, dtype=np.int64)
+        for g, block in zip(self.cohorts, self.blocks, strict=True):
+            out[block.areas] = g if len(block.areas) >= self.few else -2
+        return out
+
+    @cached_property
+    def sizes(self) -> Floats:
+        """Events that each area would have had in an average period without the intervention, shape (N,)."""
+        level = np.nan_to_num(self.fit.level)
+        return level * np.nan_to_num(self.fit.shape).mean(axis=1)
+
+    @cached_property
+    def factor(self) -> float:
+        """CRV1 factor of the saturated regression: untreated cells, and treated ones of cohort-periods with events."""
+        cells, dummies = 0, 0
+        for b in self.blocks:
+            live = (b.observed.sum(axis=0) > 0) & (b.expected.sum(axis=0) > 0)
+            heard = (b.observed.sum(axis=1) > 0) | (b.level > 0)
+            cells += int(b.target[heard][:, live].sum())
+            dummies += int(live.sum())
+        terms = self.fit.terms
+        used = int(terms.use.sum()) + cells
+        columns = len(terms.free) - (int(terms.use.any(axis=0).sum()) - _n_components(terms)) + dummies
+        return crv1_factor(used, columns + int(terms.use.any(axis=0).sum()), self.n_clusters)
+
+    @cached_property
+    def shape_covariance(self) -> Floats:
+        """Cluster-robust covariance of the fit's ``theta``."""
+        return self.factor * self.fit.influence.T @ self.fit.influence
+
+    def lead_blocks(self) -> Iterator[tuple[int, CohortBlock]]:
+        """Give, cohort by cohort, the cells before the start imputed from the untreated cells of all other cohorts."""
+        y, exposure = self.arrays.y, self.arrays.exposure
+        for g, block in zip(self.cohorts, self.blocks, strict=True):
+            others = self.arrays.untreated.copy()
+            others[block.areas] = False
+            others = informative_cells(y, others)
+            if not others.any():
+                continue
+            label = components(others)
+            main = int(np.bincount(label[label >= 0]).argmax())
+            before = self.arrays.untreated[block.areas] & (label == main)[None, :]
+            before &= (before.sum(axis=1) > 1)[:, None]
+            before &= (np.where(before, y[block.areas], 0.0).sum(axis=1) > 0)[:, None]
+            if not before.any():
+                continue
+            try:
+                fit = fit_poisson(y, replace(self.fit.terms, use=others), exposure, start=self.fit.theta)
+            except EstimationError:
+                # without this cohort the covariates cannot be told apart; its effects from the start on can
+                continue
+            small = len(block.areas) < self.few
+            ratio = np.ones(len(label)) if small else None
+            yield int(g), impute_cohort(y, fit, block.areas, level_cells=before, target=before, ratio=ratio)
+
+
+def _n_components(terms: TwoWay) -> int:
+    return int(components(terms.use).max(initial=-1)) + 1
+
+
+def impute(arrays: DesignArrays, few: int, noise_below: int | None = None) -> Imputed:
+    """Fit the untreated cells and impute the treated ones.
+
+    Parameters
+    ----------
+    arrays : DesignArrays
+    few : int
+        Cohorts of fewer areas are held against the pooled ratio, see :class:`Imputed`.
+    noise_below : int, optional
+        `few` where None.
+
+    Raises
+    ------
+    EstimationError
+        If the outcome is negative somewhere, or no treated cell is identified.
+    """
+    y, use, treated = arrays.y, arrays.untreated, arrays.treated
+    if (np.where(use | treated, y, 0.0) < 0).any():
+        raise EstimationError(
+            "a Poisson model needs an outcome that is never negative; use family='linear' for this one"
+        )
+    if not (use & (np.where(use, y, 0.0) > 0)).any():
+        raise EstimationError(
+            "no event was seen in any untreated area-period, so nothing can be expected of the treated"
+        )
+    slopes, moving, _ = split_covariates(arrays)
+    informative = informative_cells(y, use)
+    fit = fit_poisson(y, TwoWay(informative, slopes, None, moving), arrays.exposure)
+
+    reach = _Reach(use)
+    events = np.where(use, y, 0.0)
+    silent_areas = use.any(axis=1) & (events.sum(axis=1) == 0)
+    silent_periods = use.any(axis=0) & (events.sum(axis=0) == 0)
+    inner = _Reach(informative)
+    predicted = reach.linked & (silent_areas[:, None] | silent_periods[None, :] | inner.linked)
+    identified = treated & predicted
+    no_control = np.asarray(treated.any(axis=0) & ~use.any(axis=0))
+    no_base = np.asarray(treated.any(axis=1) & ~use.any(axis=1))
+    if not identified.any():
+        raise EstimationError(f"no treated area-period has an expected count: {_why_none(arrays, no_control, no_base)}")
+    shape = np.where(silent_periods[None, :], 0.0, fit.shape)
+    fit = replace(fit, shape=shape)
+    level_cells = np.where(silent_areas[:, None], use & reach.linked, informative)
+
+    expected = np.where(identified & ~silent_areas[:, None], np.nan_to_num(fit.level)[:, None] * shape, 0.0)
+    total = float(expected.sum())
+    pooled = float(y[identified].sum()) / total if total > 0 else 1.0
+    rows = np.flatnonzero(identified.any(axis=1))
+    cohorts = np.unique(arrays.start[rows])
+    blocks = []
+    for g in cohorts:
+        areas = rows[arrays.start[rows] == g]
+        ratio = None if len(areas) >= few else np.full(y.shape[1], pooled)
+        blocks.append(
+            impute_cohort(y, fit, areas, level_cells=level_cells[areas], target=identified[areas], ratio=ratio)
+        )
+    return Imputed(
+        arrays=arrays,
+        fit=fit,
+        target=identified,
+        predicted=predicted & np.isfinite(shape),
+        no_control=no_control,
+        no_base=no_base,
+        unlinked=treated & ~identified & ~no_control[None, :] & ~no_base[:, None],
+        silent_areas=silent_areas & identified.any(axis=1),
+        silent_periods=silent_periods & identified.any(axis=0),
+        blocks=tuple(blocks),
+        cohorts=cohorts,
+        pooled=pooled,
+        few=few,
+        noise_below=few if noise_below is None else noise_below,
+    )
+
+
+def _why_none(arrays: DesignArrays, no_control: Mask, no_base: Mask) -> str:
+    """Say why no treated cell has an expected count."""
+    found = []
+    if no_control.any():
+        when = arrays.treated.any(axis=0)
+        planned = (arrays.status == UNTREATED)[:, when].any()
+        found.append(
+            "no untreated area is known in any period in which others are treated"
+            if planned
+            else "every area is treated in every period after the first start"
+        )
+    if no_base.any():
+        found.append("treated areas have no known count before their start")
+    if not found:
+        found.append("no chain of known counts links treated areas to untreated ones of the same periods")
+    return ", and ".join(found)
+
+
+class _Reach:
+    """Which cells are linked: their area and their period lie in one component of the used cells."""
+
+    def __init__(self, use: Mask) -> None:
+        label = components(use)
+        first = np.where(use.any(axis=1), label[use.argmax(axis=1)], -2)
+        self.linked = first[:, None] == label[None, :]
+
+
+def poisson_att(arrays: DesignArrays) -> float:
+    """Return the log of observed over expected counts of the treated cells that have an expected count.
+
+    NaN where none has, minus infinity without an event in them. A silent area or period has an expected count of zero,
+    and its cells stay in both sums.
+    """
+    y, use, treated = arrays.y, arrays.untreated, arrays.treated
+    events = np.where(use, y, 0.0)
+    if (np.where(use | treated, y, 0.0) < 0).any() or not events.any():
+        return float("nan")
+    slopes, moving, _ = split_covariates(arrays)
+    informative = informative_cells(y, use)
+    try:
+        fit = fit_poisson(y, TwoWay(informative, slopes, None, moving), arrays.exposure)
+    except EstimationError:
+        return float("nan")
+    silent = _silent(arrays)
+    target = treated & predicted_cells(arrays)
+    if not target.any():
+        return float("nan")
+    mean = np.where(silent, 0.0, np.nan_to_num(fit.level)[:, None] * fit.shape)
+    observed, expected = float(y[target].sum()), float(mean[target].sum())
+    with np.errstate(divide="ignore"):
+        return float(np.log(observed) - np.log(expected)) if expected > 0 else float("nan")
+
+
+def _silent(arrays: DesignArrays) -> NDArray[np.bool_]:
+    """Return the cells of areas and periods without an event among the untreated cells."""
+    use = arrays.untreated
+    events = np.where(use, arrays.y, 0.0)
+    area = np.asarray(use.any(axis=1) & ~events.any(axis=1))
+    period = np.asarray(use.any(axis=0) & ~events.any(axis=0))
+    return np.asarray(area[:, None] | period[None, :])
+
+
+def predicted_cells(arrays: DesignArrays) -> NDArray[np.bool_]:
+    """Return the cells for which untreated cells give an expected count, shape (N, T)."""
+    use = arrays.untreated
+    return _linked(use) & (_silent(arrays) | _linked(informative_cells(arrays.y, use)))
+
+
+def _linked(use: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the cells whose area and period lie in one component of the used cells."""
+    label = components(use)
+    first = np.where(use.any(axis=1), label[use.argmax(axis=1)], -2)
+    return np.asarray(first[:, None] == label[None, :])
+
+
+def log_ratio_influence(arrays: DesignArrays) -> tuple[float, NDArray[np.float64]]:
+    """Return the log of observed over expected counts, and what each area adds to its error, shape (N,).
+
+    Raises
+    ------
+    EstimationError
+        If nothing was observed or nothing expected.
+    """
+    imputed = impute(arrays, FEW_TREATED)
+    T = arrays.y.shape[1]
+    sums = sum_cells(imputed.blocks, [np.ones((1, T))] * len(imputed.blocks))
+    observed, expected = float(sums.observed[0]), float(sums.expected[0])
+    if not (observed > 0 and expected > 0):
+        raise EstimationError(f"{observed:,.0f} events observed against {expected:,.1f} expected have no log ratio")
+    return float(np.log(observed / expected)), sums.of_log_ratio[:, 0]

@@ -1,0 +1,340 @@
+"""Stacked difference-in-differences: each cohort beside its clean controls, over one window."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from svmodel import periods as period_words
+from svmodel.errors import EstimationError, Problems, did_you_mean, shorten
+from svmodel.result import JointEstimate, Result
+from svmodel.result.doubts import many_zeros, silent_areas
+from svmodel.result.scales import estimates_frame, linear_row, log_row, provenance
+from svmodel.result.uncertainty import checked_inference, settle
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from svmodel.design import Design, DesignArrays
+    from svmodel.did.stacked.stacks import StackFit, Stacks
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["StackedDiD"]
+
+_CHOICES = {"family": ("poisson", "linear"), "weights": ("corrective", "none")}
+
+
+@dataclass(frozen=True)
+class StackedDiD:
+    """Regression on stacks: every cohort with areas untreated throughout its window, all windows of one length.
+
+    Parameters
+    ----------
+    family : {"poisson", "linear"}
+        ``poisson`` for ratios (quasi-likelihood; the log of the exposure is an offset), ``linear`` for differences.
+    pre, post : int, optional
+        Periods of the window before the start, and after the first treated period. By default as many as every cohort
+        has, at most 24. A cohort whose window leaves the panel is left out, and the notes name it.
+    weights : {"corrective", "none"}
+        ``corrective`` weighs the controls of each stack so that stacks count by their treated areas (Wing, Freedman and
+        Hollingsworth 2024). ``none`` is the plain regression (Cengiz, Dube, Lindner and Zipperer 2019), in which stacks
+        count by the variance of treatment in them, so that it answers for no population that could be named.
+    level : float
+        Coverage of intervals.
+    inference : {"auto", "cluster", "placebo"}
+        What intervals rest on, see :func:`svmodel.inference.choose`.
+
+    Notes
+    -----
+    *Stacks.* The stack of cohort a holds the areas that start in a and the clean controls: areas that are untreated
+    (and before any anticipation) in every period from ``a - pre`` to ``a + post``. An area can serve as control in
+    several stacks. Area and period effects differ by stack, so no area is ever compared with one already treated.
+
+    *Effects.* ``att`` is one coefficient for the treated cells from the start on, against all periods of the window
+    before it. ``event`` rows are relative to the last period before the start (or before anticipation), and
+    ``event_average`` is their mean from horizon 0 on. The linear ones with corrective weights are, where windows are
+    complete and there are no covariates, ``sum_a (N_a / N) DiD_a`` with N_a treated areas: the trimmed aggregate ATT.
+    Every horizon rests on the same cohorts. The Poisson ones are one ratio for all stacks.
+
+    *Errors.* Clustered by area across all stacks that it is in (CR1); intervals as in
+    :class:`~svmodel.did.TwoWayFixedEffects`. The shares of the cohorts are taken as known.
+
+    *Scales.* As in :class:`~svmodel.did.TwoWayFixedEffects`, over the treated area-periods inside the windows; the
+    linear family gives a count's ``rate_ratio`` as observed over observed less events, with the observed number held.
+
+    *Covariates* that stand still get a coefficient in every horizon, others one.
+
+    References
+    ----------
+    Wing, Freedman and Hollingsworth (2024). Stacked difference-in-differences. NBER working paper 32054.
+    Cengiz, Dube, Lindner and Zipperer (2019). *Quarterly Journal of Economics* 134(3), 1405-1454.
+
+    Examples
+    --------
+    >>> import svmodel as sv
+    >>> made = sv.simulate.panel(n_areas=60, n_periods=36, cohorts=[(14, 10), (20, 10)], effect=0.6, seed=2)
+    >>> design = sv.Design(made.panel, outcome="violence", exposure="population", intervention=made.intervention)
+    >>> effect = StackedDiD(pre=12, post=11).fit(design).effect("att", "rate_ratio")
+    >>> effect.conf_low < 0.6 < effect.conf_high
+    True
+    """
+
+    family: Literal["poisson", "linear"] = "poisson"
+    pre: int | None = None
+    post: int | None = None
+    weights: Literal["corrective", "none"] = "corrective"
+    level: float = 0.95
+    inference: str = "auto"
+
+    def __post_init__(self) -> None:
+        problems = Problems()
+        for name, valid in _CHOICES.items():
+            value = getattr(self, name)
+            if value not in valid:
+                problems.add(f"{value!r} is no {name}", where=name, fix=did_you_mean(value, valid), rule="choice")
+        for name, least in (("pre", 1), ("post", 0)):
+            value = getattr(self, name)
+            if value is not None and (int(value) != value or value < least):
+                problems.add(f"{value!r} is no number of periods", where=name, fix=f"Give {least} or more.", rule=name)
+        if not 0 < self.level < 1:
+            problems.add(f"{self.level!r} is no coverage", where="level", fix="Give 0.95.", rule="level")
+        for wrong in checked_inference(self.inference):
+            problems.add(wrong, where="inference", rule="inference")
+        problems.raise_if_any(EstimationError, "StackedDiD cannot be used")
+
+    @property
+    def scale(self) -> str:
+        """Scale of :meth:`point`."""
+        return "log_rate_ratio" if self.family == "poisson" else "difference"
+
+    def point(self, arrays: DesignArrays) -> float:
+        """Return the average effect alone: a log rate ratio or a difference; NaN where there is none."""
+        if not arrays.treated.any():
+            return float("nan")
+        try:
+            stacks = self._stacks(arrays)
+            fit = self._static(stacks)
+        except EstimationError:
+            return float("nan")
+        if np.isfinite(fit.coefficient[0]):
+            return float(fit.coefficient[0])
+        after = stacks.use & stacks.treated[:, None] & (stacks.horizon >= 0)
+        silent = self.family == "poisson" and after.any() and not stacks.y[after].any()
+        return -np.inf if silent else float("nan")
+
+    def fit(self, design: Design, *, seed: int = 0) -> Result:
+        """Answer the design.
+
+        Parameters
+        ----------
+        design : Design
+        seed : int
+            Kept in the provenance; nothing here is random.
+
+        Returns
+        -------
+        Result
+            Terms ``att``, ``event`` and ``event_average``. ``weights`` holds for each stack its cohort, its treated and
+            control areas and the weight of a control.
+
+        Raises
+        ------
+        DesignError
+            If the design has problems.
+        EstimationError
+            If no cohort has its window in the panel and a clean control, or no effect is identified.
+        """
+        arrays = design.arrays
+        stacks = self._stacks(arrays)
+        static = self._static(stacks)
+        if not static.kept.any():
+            raise EstimationError(_why_none(stacks, self.family))
+        counts = design.is_count
+        rows = self._rows("att", static, 0, counts=counts)
+        reference = -1 - design.anticipation
+        joint = None
+        events, horizons = self._events(stacks, reference)
+        if events is not None:
+            for j in np.flatnonzero(events.kept):
+                rows += self._rows("event", events, int(j), counts=counts, horizon=int(horizons[j]))
+            rows += self._average(events, events.kept & (horizons >= 0))
+            joint = self._joint(events, horizons)
+        cells, _, observed = static.size(0)
+        effect = float(static.coefficient[0])
+        estimates = estimates_frame(rows)
+        notes = self._say(design, arrays, stacks, events, horizons, reference)
+        notes += many_zeros(design, arrays, estimates) if self.family == "linear" else silent_areas(design, arrays)
+        result = Result(
+            estimates=estimates,
+            design=design,
+            estimator=self,
+            weights=_weights(stacks, arrays),
+            joint=joint,
+            diagnostics={
+                "observed": observed,
+                "expected": observed / float(np.exp(effect)) if self.family == "poisson" else observed - effect * cells,
+                "treated_cells_used": int(cells),
+                "treated_areas": int(stacks.treated.sum()),
+                "stacks": len(stacks.cohorts),
+                "stacked_cells": int(static.use.sum()),
+                "clusters": static.n_clusters,
+                "crv1_factor": static.factor,
+                "pre": int(-stacks.horizon[0]),
+                "post": int(stacks.horizon[-1]),
+            },
+            notes=tuple(notes),
+            provenance=provenance(design, seed),
+            seed=seed,
+        )
+        return settle(result, self, arrays, self.inference, level=self.level)
+
+    def _stacks(self, arrays: DesignArrays) -> Stacks:
+        from svmodel.did.stacked.stacks import make_stacks, widest
+
+        pre, post = widest(arrays)
+        return make_stacks(
+            arrays,
+            pre if self.pre is None else self.pre,
+            post if self.post is None else self.post,
+            corrective=self.weights == "corrective",
+        )
+
+    def _static(self, stacks: Stacks) -> StackFit:
+        from svmodel.did.stacked.stacks import fit_stacks
+
+        return fit_stacks(stacks, np.where(stacks.treated[:, None] & (stacks.horizon >= 0), 0, -1), self.family)
+
+    def _events(self, stacks: Stacks, reference: int) -> tuple[StackFit | None, NDArray[np.int64]]:
+        """Fit one coefficient for each horizon but the reference; none where the window does not hold that."""
+        from svmodel.did.stacked.stacks import fit_stacks
+
+        horizons = stacks.horizon[stacks.horizon != reference]
+        if reference < stacks.horizon[0]:
+            return None, horizons
+        place = np.full(len(stacks.horizon), -1)
+        place[stacks.horizon != reference] = np.arange(len(horizons))
+        return fit_stacks(stacks, np.where(stacks.treated[:, None], place, -1), self.family), horizons
+
+    def _rows(self, term: str, fit: StackFit, j: int, *, counts: bool, **which: Any) -> list[dict[str, Any]]:
+        """Return one coefficient on every scale."""
+        from svmodel.did.cell_sums import ratio_of_difference
+        from svmodel.did.scales import PerCell, from_influence
+
+        cells, exposure, observed = fit.size(j)
+        estimate, error = float(fit.coefficient[j]), float(np.sqrt(fit.covariance[j, j]))
+        small = fit.small((np.arange(len(fit.coefficient)) == j).astype(np.float64))
+        summable = counts and not which.get("horizon", 0) < 0
+        if self.family == "poisson":
+            expected = observed / float(np.exp(estimate))
+            # the observed sum is held, so all the uncertainty of the ratio is that of the expected sum
+            covariance = np.array([[0.0, 0.0], [0.0, (expected * error) ** 2]])
+            per = PerCell(cells, exposure, events=summable)
+            return from_influence(term, observed, expected, covariance, per, level=self.level, small=small, **which)
+        out = []
+        for scale, k in PerCell(cells, exposure, events=summable).factors():
+            if counts or scale == "difference":
+                value, spread = estimate * cells * k, error * cells * k * small.inflation
+                row = linear_row(term, scale, value, spread, level=self.level, df=small.df, **which)
+                out.append({**row, "std_error": row["std_error"] / small.inflation})
+        expected = observed - estimate * cells
+        if counts and observed > 0 and expected > 0:
+            out.append(ratio_of_difference(out[0], observed, expected, estimate * cells, unit=cells))
+        return out
+
+    def _average(self, fit: StackFit, after: NDArray[np.bool_]) -> list[dict[str, Any]]:
+        """Return the equally weighted average over horizons from 0; of log ratios for Poisson."""
+        if not after.any():
+            return []
+        w = after / after.sum()
+        estimate = float(w @ np.where(after, fit.coefficient, 0.0))
+        error, small = float(np.sqrt(max(w @ fit.covariance @ w, 0.0))), fit.small(w)
+        if self.family == "poisson":
+            row = log_row("event_average", estimate, error * small.inflation, level=self.level, df=small.df)
+        else:
+            spread = error * small.inflation
+            row = linear_row("event_average", "difference", estimate, spread, level=self.level, df=small.df)
+        return [{**row, "std_error": row["std_error"] / small.inflation}]
+
+    def _joint(self, fit: StackFit, horizons: NDArray[np.int64]) -> JointEstimate | None:
+        kept = fit.kept
+        if not kept.any():
+            return None
+        nothing = pd.Series([None] * int(kept.sum()), dtype=object)
+        index = pd.DataFrame(
+            {"term": "event", "cohort": nothing, "period": nothing, "horizon": horizons[kept].astype(np.float64)}
+        )
+        return JointEstimate(self.scale, index, fit.coefficient[kept], fit.covariance[np.ix_(kept, kept)])
+
+    def _say(
+        self,
+        design: Design,
+        arrays: DesignArrays,
+        stacks: Stacks,
+        events: StackFit | None,
+        horizons: NDArray[np.int64],
+        reference: int,
+    ) -> list[str]:
+        from svmodel.did.covariates import ended
+        from svmodel.result.doubts import whole_reporting_areas
+
+        word = period_words.describe_frequency(arrays.periods)
+        pre, post = int(-stacks.horizon[0]), int(stacks.horizon[-1])
+        S = len(stacks.cohorts)
+        window = f"{pre} {word}s before a start and {post + 1} from it on"
+        notes = [f"{S} stack{'s' if S > 1 else ''} over {window}; what lies outside of a window takes no part."]
+        for cohorts, why in (
+            (stacks.outside, "their window leaves the panel"),
+            (stacks.alone, "no area stays untreated throughout their window"),
+        ):
+            if cohorts:
+                which = shorten([period_words.label(arrays.periods[g]) for g in cohorts]).replace("'", "")
+                n = int(np.isin(arrays.start, cohorts).sum())
+                notes.append(f"Starts in {which} ({n} area{'s' if n > 1 else ''}) are left out: {why}.")
+        if events is None:
+            notes.append(f"No event study: the window does not hold the reference, horizon {reference:+d}.")
+        else:
+            notes.append(f"Event study: every horizon is relative to horizon {reference:+d}.")
+            lost = [f"{horizons[j]:+d}" for j in np.flatnonzero(~events.kept)]
+            if lost:
+                which = shorten(lost, limit=10).replace("'", "")
+                notes.append(
+                    f"Event study: horizon{'s' if len(lost) > 1 else ''} {which} left out: no event was seen, "
+                    "or the effect cannot be told apart from period effects."
+                )
+        if self.weights == "none" and len(stacks.cohorts) > 1:
+            notes.append("Without corrective weights the stacks count by the variance of treatment in them.")
+        return [*notes, *ended(design, arrays), *whole_reporting_areas(design)]
+
+
+def _why_none(stacks: Stacks, family: str) -> str:
+    """Say why there is no average effect."""
+    after = stacks.horizon >= 0
+    own = stacks.use & stacks.treated[:, None]
+    known = [own & after, own & ~after, stacks.use & ~stacks.treated[:, None] & after]
+    if family == "poisson" and all(k.any() for k in known):
+        for cells, when in ((known[0], "from their start on"), (known[1], "before their start")):
+            if not stacks.y[cells].any():
+                return f"no event was seen in the treated areas {when} within any window, so there is no ratio"
+    if not known[2].any():
+        return "no clean control is known in any period in which its stack is treated"
+    return "the effect cannot be told apart from area and period effects in any stack"
+
+
+def _weights(stacks: Stacks, arrays: DesignArrays) -> pd.DataFrame:
+    """Return the stacks with their areas and the weight of a control."""
+    S = len(stacks.cohorts)
+    treated = np.bincount(stacks.stack[stacks.treated], minlength=S)
+    control = np.bincount(stacks.stack[~stacks.treated], minlength=S)
+    weight = [float(stacks.weight[(stacks.stack == s) & ~stacks.treated][0]) for s in range(S)]
+    return pd.DataFrame(
+        {
+            "cohort": pd.Series([arrays.periods[g] for g in stacks.cohorts], dtype=object),
+            "treated_areas": treated.astype(np.float64),
+            "control_areas": control.astype(np.float64),
+            "weight": np.array(weight),
+        }
+    )

@@ -1,0 +1,281 @@
+"""Stacks of one cohort and its clean controls, and the regression on all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from svmodel.design import EXCLUDED, TREATED, UNTREATED
+from svmodel.did.covariates import split_covariates
+from svmodel.errors import EstimationError
+from svmodel.numerics.cluster import SmallSample, crv1_factor, small_sample
+from svmodel.numerics.two_way import TwoWay
+from svmodel.numerics.two_way.linear_fe import LinearFit, fit_linear
+from svmodel.numerics.two_way.poisson_fe import PoissonFit, fit_poisson, informative_cells
+from svmodel.numerics.two_way.separation import separated_cells
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from svmodel.design import DesignArrays
+
+    Floats = NDArray[np.float64]
+    Mask = NDArray[np.bool_]
+
+__all__ = ["StackFit", "Stacks", "fit_stacks", "make_stacks", "widest"]
+
+_MOST = 24
+
+
+@dataclass(frozen=True, eq=False)
+class Stacks:
+    """Areas stacked cohort by cohort, with periods counted from each cohort's start.
+
+    Attributes
+    ----------
+    area, stack : ndarray of int, shape (R,)
+        Row of the panel, and place in `cohorts`.
+    treated : ndarray of bool, shape (R,)
+    weight : ndarray, shape (R,)
+    y, exposure, covariates : ndarray, shape (R, W), (R, W) or None, (R, W, K)
+    use : ndarray of bool, shape (R, W)
+    horizon : ndarray of int, shape (W,)
+    cohorts : ndarray of int, shape (S,)
+        Index of the first treated period.
+    outside, alone : tuple of int
+        Cohorts left out because their window leaves the panel, and because they have no clean control.
+    slopes, moving : ndarray or None
+        Covariates that stand still over time and those that move, scaled.
+    n_areas : int
+        Of the panel.
+    """
+
+    area: NDArray[np.int64]
+    stack: NDArray[np.int64]
+    treated: Mask
+    weight: Floats
+    y: Floats
+    exposure: Floats | None
+    use: Mask
+    horizon: NDArray[np.int64]
+    cohorts: NDArray[np.int64]
+    outside: tuple[int, ...]
+    alone: tuple[int, ...]
+    slopes: Floats | None
+    moving: Floats | None
+    n_areas: int
+
+    @cached_property
+    def by_stack(self) -> Floats | None:
+        """Variables whose coefficient differs by period: all stacks but the first, and still covariates."""
+        parts = [np.eye(len(self.cohorts))[self.stack][:, 1:]] if len(self.cohorts) > 1 else []
+        parts += [] if self.slopes is None else [self.slopes]
+        return np.hstack(parts) if parts else None
+
+
+def widest(arrays: DesignArrays) -> tuple[int, int]:
+    """Return the periods before and after a start that every cohort has, at most 24 of each."""
+    starts = np.unique(arrays.start[arrays.treated.any(axis=1)])
+    last = len(arrays.periods) - 1
+    return min(int(starts.min()), _MOST), min(last - int(starts.max()), _MOST)
+
+
+def make_stacks(arrays: DesignArrays, pre: int, post: int, *, corrective: bool) -> Stacks:
+    """Stack each cohort whose window lies in the panel with areas untreated throughout that window.
+
+    Parameters
+    ----------
+    arrays : DesignArrays
+    pre, post : int
+        Periods before the start, and after the first treated one.
+    corrective : bool
+        Weigh controls by ``(N_a^D / N^D) / (N_a^C / N^C)`` in stack a, with N^D treated and N^C control areas in all
+        stacks (the corrective weights of Wing, Freedman and Hollingsworth 2024); else alike.
+    """
+    T = len(arrays.periods)
+    known = ~np.isnan(arrays.y)
+    parts: list[tuple[int, NDArray[np.int64], NDArray[np.int64]]] = []
+    outside: list[int] = []
+    alone: list[int] = []
+    for g in np.unique(arrays.start[arrays.treated.any(axis=1)]).tolist():
+        if g - pre < 0 or g + post >= T:
+            outside.append(g)
+            continue
+        window = slice(g - pre, g + post + 1)
+        own = np.flatnonzero((arrays.start == g) & (arrays.treated[:, window]).any(axis=1))
+        clean = (arrays.status[:, window] == UNTREATED).all(axis=1) & known[:, window].any(axis=1)
+        control = np.flatnonzero(clean & (arrays.start != g))
+        if len(own) and len(control):
+            parts.append((g, own, control))
+        else:
+            alone.append(g)
+    if not parts:
+        why = "no cohort has a window inside the panel" if not alone else "no cohort has a clean control in its window"
+        raise EstimationError(f"nothing to stack: {why}; choose a smaller window than pre={pre}, post={post}")
+    n_treated, n_control = sum(len(own) for _, own, _ in parts), sum(len(control) for *_, control in parts)
+    area = np.concatenate([np.concatenate([own, control]) for _, own, control in parts])
+    stack = np.repeat(np.arange(len(parts)), [len(own) + len(control) for _, own, control in parts])
+    treated = np.concatenate([np.repeat([True, False], [len(own), len(control)]) for _, own, control in parts])
+    balance = [(len(own) / n_treated) / (len(control) / n_control) for _, own, control in parts]
+    weight = np.where(treated | (not corrective), 1.0, np.array(balance)[stack])
+    cohorts = np.array([g for g, _, _ in parts], dtype=np.int64)
+    columns = cohorts[stack][:, None] + np.arange(-pre, post + 1)
+    at = (area[:, None], columns)
+    status = arrays.status[at]
+    slopes, moving, _ = split_covariates(arrays)
+    return Stacks(
+        area=area,
+        stack=stack,
+        treated=treated,
+        weight=weight,
+        y=arrays.y[at],
+        exposure=None if arrays.exposure is None else arrays.exposure[at],
+        use=known[at] & ((status == UNTREATED) | (status == TREATED)) & (status != EXCLUDED),
+        horizon=np.arange(-pre, post + 1),
+        cohorts=cohorts,
+        outside=tuple(outside),
+        alone=tuple(alone),
+        slopes=None if slopes is None else slopes[area],
+        moving=None if moving is None else moving[at],
+        n_areas=len(arrays.areas),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Terms(TwoWay):
+    """Columns of which some are known to be empty or combinations of others, and are not estimated."""
+
+    lost: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+
+    @cached_property
+    def free(self) -> NDArray[np.int64]:
+        """Coefficients that are estimated."""
+        return np.setdiff1d(TwoWay(self.use, self.slopes, self.group, self.covariates).free, self.lost)
+
+
+@dataclass(frozen=True, eq=False)
+class StackFit:
+    """Coefficients of groups of treated cells.
+
+    Attributes
+    ----------
+    stacks : Stacks
+    use : ndarray of bool, shape (R, W)
+        Cells that carry information.
+    group : ndarray of int, shape (R, W)
+    coefficient : ndarray, shape (Q,)
+        NaN where not identified.
+    influence : ndarray, shape (N, Q)
+        Of each area, over all stacks that it is in; zero where not identified.
+    factor : float
+        CR1.
+    n_clusters : int
+    """
+
+    stacks: Stacks
+    use: Mask
+    group: NDArray[np.int64]
+    coefficient: Floats
+    influence: Floats
+    factor: float
+    n_clusters: int
+
+    @property
+    def kept(self) -> Mask:
+        """Groups with a coefficient."""
+        return ~np.isnan(self.coefficient)
+
+    @cached_property
+    def covariance(self) -> Floats:
+        """CR1 by area."""
+        return self.factor * self.influence.T @ self.influence
+
+    def size(self, j: int) -> tuple[float, float | None, float]:
+        """Return the treated cells of group `j` that carry information, their exposure and their outcome."""
+        inside = self.use & (self.group == j)
+        exposure = None if self.stacks.exposure is None else float(self.stacks.exposure[inside].sum())
+        return float(inside.sum()), exposure, float(self.stacks.y[inside].sum())
+
+    def small(self, weights: Floats) -> SmallSample:
+        """Return what an interval needs beside the standard error: treated areas share the coefficients."""
+        treated = np.zeros(self.stacks.n_areas, dtype=np.int64)
+        treated[self.stacks.area[self.stacks.treated]] = 1
+        found = small_sample(self.influence @ weights, treated)
+        df = float(found.df) if np.isfinite(found.df) else np.inf
+        return SmallSample(found.inflation, min(df, float(self.n_clusters - 1)))
+
+
+def fit_stacks(stacks: Stacks, group: NDArray[np.int64], family: str) -> StackFit:
+    """Regress on groups of treated cells, with effects of areas and of periods within each stack.
+
+    Raises
+    ------
+    EstimationError
+        If a Poisson outcome is negative, or the fit breaks down.
+    """
+    use, y = stacks.use, stacks.y
+    Q = int(group.max(initial=-1)) + 1
+    if family == "poisson":
+        if (np.where(use, y, 0.0) < 0).any():
+            raise EstimationError("a Poisson model needs an outcome that is never negative; use family='linear'")
+        use = _informative(stacks, use, group)
+    w = stacks.weight[:, None]
+    for _ in range(5):
+        seen = np.bincount(group[use] + 1, minlength=Q + 1)[1:] > 0
+        number = np.append(np.where(seen, np.cumsum(seen) - 1, -1), -1)
+        terms = _Terms(use, stacks.by_stack, number[group], stacks.moving)
+        if not seen.any():
+            break
+        lost = terms.normal(use * w).dependent
+        # effects of periods in a stack may be held by others; a covariate among the lost has no coefficient
+        if (lost >= terms.n_period_terms + terms.n_groups).any():
+            raise EstimationError(
+                "the covariates cannot be told apart from area and period effects, or from each other, in the stacks"
+            )
+        terms = replace(terms, lost=lost)
+        theta_fit: LinearFit | PoissonFit
+        try:
+            if family == "linear":
+                theta_fit = fit_linear(y, terms, use * w)
+            else:
+                # a row's weight multiplies its likelihood, and so does a factor on its counts: the level takes it up
+                theta_fit = fit_poisson(np.where(use, y * w, 0.0), terms, stacks.exposure)
+        except EstimationError:
+            apart = separated_cells(y, terms) if family == "poisson" else np.zeros_like(use)
+            if not apart.any():
+                raise
+            use = _informative(stacks, use & ~apart, group)
+            continue
+        at = terms.n_period_terms + np.arange(terms.n_groups)
+        free = ~np.isin(at, lost)
+        coefficient = np.full(Q, np.nan)
+        influence = np.zeros((stacks.n_areas, Q))
+        which = np.flatnonzero(seen)[free]
+        coefficient[which] = theta_fit.theta[at[free]]
+        np.add.at(influence, (stacks.area[:, None], which[None, :]), theta_fit.influence[:, at[free]])
+        clusters = len(np.unique(stacks.area[use.any(axis=1)]))
+        columns = len(terms.free) + len(np.unique(stacks.stack[use.any(axis=1)]))
+        return StackFit(
+            stacks, use, group, coefficient, influence, crv1_factor(int(use.sum()), columns, clusters), clusters
+        )
+    nothing = np.full(Q, np.nan)
+    return StackFit(stacks, use, group, nothing, np.zeros((stacks.n_areas, Q)), float("nan"), 0)
+
+
+def _informative(stacks: Stacks, use: Mask, group: NDArray[np.int64]) -> Mask:
+    """Return the cells on which a Poisson model with area and period effects in each stack has finite estimates."""
+    keep = use.copy()
+    Q = int(group.max(initial=-1)) + 1
+    while True:
+        before = int(keep.sum())
+        heard = np.bincount(group[keep] + 1, weights=stacks.y[keep], minlength=Q + 1) > 0
+        heard[0] = True
+        keep &= heard[group + 1]
+        for s in range(len(stacks.cohorts)):
+            rows = stacks.stack == s
+            keep[rows] = informative_cells(stacks.y[rows], keep[rows])
+        if int(keep.sum()) == before:
+            return keep

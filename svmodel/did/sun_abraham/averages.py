@@ -1,0 +1,246 @@
+"""Averages of Sun and Abraham's coefficients with their influences, leads, expected outcomes and notes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from svmodel import periods as period_words
+from svmodel.design import NEVER
+from svmodel.did.averages import Averages, Errors, Grid, errors_of, small_cohorts, treated_grid
+from svmodel.did.covariates import ended
+from svmodel.did.imputation.linear import ALL_TREATED
+from svmodel.errors import shorten
+from svmodel.result import JointEstimate
+from svmodel.result.doubts import whole_reporting_areas
+from svmodel.result.rule import FEW_CONTROLS, FEW_TREATED
+from svmodel.result.scales import critical_value
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from svmodel.design import Design
+    from svmodel.did.sun_abraham.regression import Saturated
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+
+__all__ = ["Sums", "counterfactual", "joint", "say"]
+
+
+@dataclass(frozen=True, eq=False)
+class Sums:
+    """Everything that averages of coefficients are made of; shares of cohorts are taken as fixed."""
+
+    fit: Saturated
+
+    @cached_property
+    def target(self) -> NDArray[np.bool_]:
+        """Treated cells whose effect is identified, shape (N, T)."""
+        out = np.zeros(self.fit.arrays.y.shape, dtype=bool)
+        for cohort in self.fit.cohorts:
+            out[cohort.areas] = cohort.use & self.fit.arrays.treated[cohort.areas]
+        return out
+
+    def _grid(self, cells: NDArray[np.bool_]) -> Grid:
+        arrays = self.fit.arrays
+        return treated_grid(arrays.y, arrays.start, arrays.exposure, cells)
+
+    @cached_property
+    def grid(self) -> Grid:
+        """Treated cells by cohort and period."""
+        return self._grid(self.target)
+
+    @cached_property
+    def leads(self) -> Averages | None:
+        """Coefficients before the start by horizon, cohorts by their cells; None without any."""
+        before = np.zeros_like(self.target)
+        for cohort in self.fit.cohorts:
+            before[cohort.areas] = cohort.use & self.fit.arrays.untreated[cohort.areas]
+            before[cohort.areas, cohort.reference] = False
+        if not before.any():
+            return None
+        grid = self._grid(before)
+        horizon = np.where(grid.cells > 0, np.arange(before.shape[1]) - grid.cohorts[:, None], 0)
+        horizons = np.unique(horizon[horizon < 0])
+        inside = horizon[None] == horizons[:, None, None]
+        found = grid.averages("event", inside, horizon=horizons.astype(np.float64))
+        place = np.searchsorted(self.grid.cohorts, grid.cohorts)
+        # weights of coefficients are wanted for every cohort, with or without a lead
+        full = np.zeros((len(horizons), len(self.grid.cohorts), before.shape[1]))
+        full[:, place] = found.weights * grid.cells
+        return Averages("event", full, found.areas, found.cells, found.outcome, found.exposure, horizon=found.horizon)
+
+    def loads(self, averages: Averages) -> Floats:
+        """Return weights of coefficients, shape (Q, C, T), from those of single cells."""
+        return averages.weights * self.grid.cells
+
+    @cached_property
+    def effects(self) -> Floats:
+        """Coefficients, shape (C, T); 0 where not identified, which no average asks for."""
+        return np.nan_to_num(np.stack([c.effect for c in self.fit.cohorts]))
+
+    def estimate(self, loads: Floats) -> Floats:
+        """Return sums of coefficients, shape (Q,)."""
+        return np.tensordot(loads, self.effects, axes=2)
+
+    @cached_property
+    def pools(self) -> Ints:
+        """Areas held against one mean, shape (N,): a cohort, all small cohorts together, or the controls."""
+        out = np.full(len(self.fit.arrays.areas), -1, dtype=np.int64)
+        for cohort in self.fit.cohorts:
+            out[cohort.areas] = cohort.start if len(cohort.areas) >= FEW_TREATED else -2
+        return out
+
+    @property
+    def small_cohorts(self) -> int:
+        """Cohorts too small for their own residuals."""
+        return sum(len(c.areas) < FEW_TREATED for c in self.fit.cohorts)
+
+    @cached_property
+    def _safe(self) -> dict[int, Floats]:
+        """For each small cohort, cells about the controls' path and the average effect of all, by the cohort's size."""
+        fit, T = self.fit, self.target.shape[1]
+        average = float(self.estimate(self.loads(self.grid.overall))[0])
+        path = np.nan_to_num(fit.control_mean)
+        out = {}
+        for c, cohort in enumerate(fit.cohorts):
+            if len(cohort.areas) >= FEW_TREATED:
+                continue
+            after = np.arange(T) >= cohort.start
+            gap = np.where(cohort.use, fit.adjusted[cohort.areas] - path - average * after, 0.0)
+            level = gap.sum(axis=1, keepdims=True) / np.maximum(cohort.use.sum(axis=1, keepdims=True), 1)
+            out[c] = np.where(cohort.use, gap - level, 0.0) / np.maximum(cohort.use.sum(axis=0), 1)
+        return out
+
+    def influences(self, loads: Floats) -> tuple[Floats, Floats]:
+        """Return what each area adds to the error of each sum, shape (N, Q): for standard errors, for intervals."""
+        usual = self.fit.push(loads)
+        if not self._safe:
+            return usual, usual
+        safe = usual.copy()
+        for c, own in self._safe.items():
+            cohort = self.fit.cohorts[c]
+            mine = loads[:, c].copy()
+            mine[:, cohort.reference] -= mine.sum(axis=1)
+            safe[cohort.areas] = own @ mine.T
+        return usual, safe
+
+    def row(self, averages: Averages, loads: Floats | None = None) -> tuple[Averages, Floats, Errors]:
+        """Return the averages with their estimates and errors; a single treated area has none."""
+        loads = self.loads(averages) if loads is None else loads
+        usual, safe = self.influences(loads)
+        errors = errors_of(usual, safe, self.pools, factor=self.fit.factor, ceiling=self.fit.n_clusters - 1.0)
+        lone = averages.areas < 2
+        if lone.any():
+            errors = Errors(*(np.where(lone, np.nan, v) for v in (errors.std_error, errors.wide, errors.df)))
+        return averages, self.estimate(loads), errors
+
+
+def joint(sums: Sums, events: Averages) -> JointEstimate:
+    """Return coefficients by horizon, before and after, with their covariance."""
+    loads, horizon = sums.loads(events), events.horizon
+    assert horizon is not None
+    if sums.leads is not None and sums.leads.horizon is not None:
+        loads = np.concatenate([sums.leads.weights, loads])
+        horizon = np.concatenate([sums.leads.horizon, horizon])
+    _, influence = sums.influences(loads)
+    nothing: pd.Series = pd.Series([None] * len(horizon), dtype=object)
+    index = pd.DataFrame({"term": "event", "cohort": nothing, "period": nothing, "horizon": horizon})
+    return JointEstimate("difference", index, sums.estimate(loads), sums.fit.factor * influence.T @ influence)
+
+
+def counterfactual(sums: Sums, calendar: tuple[Averages, Floats, Errors], level: float) -> pd.DataFrame:
+    """Observed and expected outcomes of treated area-periods; "all treated" sums them period by period.
+
+    An area's expected outcome is what it had less its cohort's coefficient, so it has no interval of its own.
+    """
+    arrays, target = sums.fit.arrays, sums.target
+    rows = np.flatnonzero(target.any(axis=1))
+    effect = np.zeros(target.shape)
+    for cohort in sums.fit.cohorts:
+        effect[cohort.areas] = np.nan_to_num(cohort.effect)
+    who, when = np.nonzero(target[rows])
+    observed = arrays.y[rows[who], when]
+    averages, mean, errors = calendar
+    assert averages.period is not None
+    assert averages.cells is not None
+    assert averages.outcome is not None
+    total = averages.outcome - mean * averages.cells
+    critical = np.array([critical_value(level, d) if np.isfinite(d) else np.nan for d in errors.df])
+    half = critical * errors.wide * averages.cells
+    blank = np.full(len(who), np.nan)
+    names, area = np.array(list(arrays.periods), dtype=object), np.array(arrays.areas, dtype=object)
+    together = np.full(len(mean), ALL_TREATED, dtype=object)
+    return pd.DataFrame(
+        {
+            "area": pd.Series(np.concatenate([area[rows[who]], together]), dtype=object),
+            "period": pd.Series(np.concatenate([names[when], names[averages.period]]), dtype=object),
+            "observed": np.concatenate([observed, averages.outcome]),
+            "expected": np.concatenate([observed - effect[rows[who], when], total]),
+            "low": np.concatenate([blank, total - half]),
+            "high": np.concatenate([blank, total + half]),
+        }
+    )
+
+
+def say(design: Design, sums: Sums) -> list[str]:
+    """Return the notes of a result."""
+    fit, arrays = sums.fit, sums.fit.arrays
+    word = period_words.describe_frequency(arrays.periods)
+
+    def plainly(values: list[str]) -> str:
+        return shorten(values).replace("'", "")
+
+    def areas(rows: Ints) -> str:
+        return plainly([design.panel.label(arrays.areas[i]) for i in rows])
+
+    notes = []
+    if design.is_count:
+        notes.append(
+            f"Without the intervention, the number of {design.outcome} per area and {word} is assumed to have changed "
+            "alike in every cohort and in the controls: in numbers, not in per cent."
+        )
+    if fit.last_cohort:
+        notes.append(
+            f"No area is never treated: the last to start ({areas(fit.control)}) serve as controls until they start, "
+            "have no effect of their own, and nothing is estimated from then on (Sun and Abraham 2021)."
+        )
+    later = np.flatnonzero((arrays.start >= len(arrays.periods)) & (arrays.start < NEVER))
+    if len(later):
+        serve = np.isin(later, fit.control)
+        if serve.any():
+            notes.append(f"{areas(later[serve])} start after the last {word} and serve as never treated.")
+        if not serve.all():
+            notes.append(
+                f"{areas(later[~serve])} start so soon after the last {word} that anticipation may already show: left "
+                "out."
+            )
+    for g, why in fit.lost.items():
+        notes.append(f"The cohort of {period_words.label(arrays.periods[g])} has no effect: {why}.")
+    wanted, kept = int(arrays.treated.sum()), int(sums.target.sum())
+    if kept < wanted:
+        notes.append(
+            f"The average effect is taken over {kept:,} of {wanted:,} treated area-{word}s ({kept / wanted:.0%}); the "
+            "others have no control that was also seen in the reference period."
+        )
+    expected = -1 - arrays.anticipation
+    odd = [c for c in fit.cohorts if c.reference - c.start != expected]
+    text = f"Effects by horizon are relative to horizon {expected:+d}"
+    if odd:
+        which = plainly([period_words.label(arrays.periods[c.start]) for c in odd])
+        text += f", and where that is not known (starts {which}) to the last known one before it"
+    notes.append(text + ".")
+    small, treated = sums.small_cohorts, int(sums.target.any(axis=1).sum())
+    if small and treated > 1:
+        notes.append(small_cohorts(small, len(fit.cohorts)))
+    if 1 < len(fit.control) < FEW_CONTROLS:
+        notes.append(
+            f"Only {len(fit.control)} areas serve as controls: what else happened there can pass for the effect, and "
+            "intervals from how areas differ are known to be too narrow (MacKinnon and Webb 2017)."
+        )
+    return [*notes, *ended(design, arrays), *whole_reporting_areas(design)]

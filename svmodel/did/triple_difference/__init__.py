@@ -1,0 +1,279 @@
+"""Triple differences: an outcome the intervention aims at, beside one that it cannot reach, in the same areas."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from svmodel import periods as period_words
+from svmodel.errors import DesignError, EstimationError, Problem, Problems, did_you_mean, shorten
+from svmodel.result import Result
+from svmodel.result.scales import estimates_frame, provenance
+from svmodel.result.uncertainty import checked_inference, settle
+
+if TYPE_CHECKING:
+    from svmodel.design import Design, DesignArrays
+    from svmodel.did.triple_difference.sums import Triple, TripleArrays
+
+__all__ = ["TripleDifference"]
+
+_FAMILIES = ("poisson", "linear")
+
+
+@dataclass(frozen=True)
+class TripleDifference:
+    """The effect on one outcome less what also moved another, which the intervention cannot reach.
+
+    Parameters
+    ----------
+    comparison_outcome : str
+        A count or a measure of the panel, of the same areas and periods: violence by day beside a night-time
+        intervention, shop theft beside one against robbery.
+    family : {"poisson", "linear"}
+        ``poisson``: a ratio of rate ratios; ``linear``: a difference of differences, for outcomes that a common shock
+        would move by the same number.
+    level : float
+        Coverage of intervals.
+    few_treated : int
+        A cohort of fewer areas has its residuals about the pooled effect, because about its own they are too small.
+    inference : {"auto", "cluster", "placebo"}
+        What intervals rest on, see :func:`svmodel.inference.choose`.
+
+    Notes
+    -----
+    *Assumption.* Not that treated areas would have moved like others, but that they would have departed from them alike
+    in both outcomes: by the same per cent (Poisson), or the same number (linear). Whatever befell the treated areas at
+    the start (a change of recording, of population, of police numbers) drops out as far as it moved both outcomes so.
+    It fails where the intervention reaches the comparison: a fall that spills over to it is subtracted from the effect,
+    and violence displaced to it is counted as effect.
+
+    *Effects.* Both outcomes are imputed from untreated cells as in
+    :class:`~svmodel.did.ExtendedTwoWayFixedEffects`. With O observed and E expected in a set of treated cells, and C
+    and D those of the comparison, ``rate_ratio = (O / E) / (C / D)`` and ``events = O - E C / D``: the expected count
+    is moved by what the comparison says befell these areas. Linear: ``difference`` is the mean of the outcome's gaps
+    less the comparison's. Cells where either outcome is missing are left out of both.
+
+    *Why not two separate studies.* With staggered starts each outcome is compared only with untreated cells, cohort by
+    cohort; a pooled regression would compare with treated ones. Where the third difference is a group of people instead
+    of a second outcome, the two groups' covariates differ, and the difference of two adjusted estimates does not
+    identify the effect (Ortiz-Villavicencio and Sant'Anna 2025); two outcomes of the same areas share their covariates.
+
+    *Errors.* By area, with what each area adds to both outcomes together, so that what moves both cancels. Intervals as
+    in :class:`~svmodel.did.ExtendedTwoWayFixedEffects`.
+
+    *Resampling.* :meth:`point` needs both outcomes: give it ``estimator.arrays(design)``.
+
+    References
+    ----------
+    Olden and Moen (2022), *Econometrics Journal* 25(3), 531-553: one bias, common to both differences, is all it takes.
+    Ortiz-Villavicencio and Sant'Anna (2025), Better understanding triple differences estimators, arXiv:2505.09942.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from svmodel import Design, Intervention, Panel
+    >>> rng = np.random.default_rng(1)
+    >>> frame = pd.DataFrame([(f"A{i:02d}", f"2024-{m:02d}") for i in range(40) for m in range(1, 13)],
+    ...     columns=["area", "month"])
+    >>> treated = (frame["area"] < "A10") & (frame["month"] >= "2024-07")
+    >>> frame["day"] = rng.poisson(np.where(treated, 26, 20))    # something raised violence there by 30%
+    >>> frame["night"] = rng.poisson(np.where(treated, 26 * 0.7, 20))
+    >>> panel = Panel.from_frame(frame, area="area", period="month", counts=["day", "night"])
+    >>> patrols = Intervention("night patrols", {f"A{i:02d}": "2024-07" for i in range(10)})
+    >>> result = TripleDifference("day").fit(Design(panel, outcome="night", intervention=patrols))
+    >>> effect = result.effect("att", "rate_ratio")
+    >>> effect.conf_low < 0.7 < effect.conf_high < 1
+    True
+    """
+
+    comparison_outcome: str = ""
+    family: Literal["poisson", "linear"] = "poisson"
+    level: float = 0.95
+    few_treated: int = 8
+    inference: str = "auto"
+
+    def __post_init__(self) -> None:
+        problems = Problems()
+        if self.family not in _FAMILIES:
+            fix = did_you_mean(self.family, _FAMILIES)
+            problems.add(f"{self.family!r} is no family", where="family", fix=fix, rule="choice")
+        if not 0 < self.level < 1:
+            problems.add(f"{self.level!r} is no coverage", where="level", fix="Give 0.95.", rule="level")
+        for wrong in checked_inference(self.inference):
+            problems.add(wrong, where="inference", rule="inference")
+        problems.raise_if_any(EstimationError, "TripleDifference cannot be used")
+
+    @property
+    def scale(self) -> str:
+        """Scale of :meth:`point`."""
+        return "log_rate_ratio" if self.family == "poisson" else "difference"
+
+    def arrays(self, design: Design) -> TripleArrays:
+        """Return the design's arrays with those of the comparison outcome, for :meth:`point` and resampling.
+
+        Raises
+        ------
+        DesignError
+            If the design has problems, or the panel has no such outcome.
+        """
+        from svmodel.did.triple_difference.sums import TripleArrays
+
+        arrays, panel = design.arrays, design.panel
+        outcomes = [o for o in (*panel.counts, *panel.measures) if o != design.outcome]
+        name = self.comparison_outcome
+        if name not in outcomes:
+            what = (
+                f"{name!r} is the outcome itself" if name == design.outcome else f"{name!r} is no outcome of the panel"
+            )
+            fix = did_you_mean(name, outcomes) if outcomes else "The panel needs a second count or measure."
+            raise DesignError(
+                "TripleDifference cannot answer this design",
+                [Problem(what, where="comparison_outcome", fix=fix, rule="comparison_outcome")],
+            )
+        held = {f: getattr(arrays, f) for f in type(arrays).__dataclass_fields__}
+        return TripleArrays(**held, comparison=design.view.matrix(name))
+
+    def point(self, arrays: DesignArrays) -> float:
+        """Return the average effect alone: the log of the ratio of rate ratios, or the difference; NaN where none.
+
+        Raises
+        ------
+        EstimationError
+            If `arrays` lacks the comparison outcome: take ``estimator.arrays(design)``.
+        """
+        from svmodel.did.triple_difference.sums import TripleArrays, triple_att
+
+        if not isinstance(arrays, TripleArrays):
+            raise EstimationError("TripleDifference needs both outcomes: give it estimator.arrays(design)")
+        return triple_att(arrays, self.family)
+
+    def fit(self, design: Design, *, seed: int = 0) -> Result:
+        """Answer the design.
+
+        Parameters
+        ----------
+        design : Design
+        seed : int
+            Kept in the provenance; nothing here is random.
+
+        Returns
+        -------
+        Result
+            Terms as of :class:`~svmodel.did.ExtendedTwoWayFixedEffects`, without areas. ``diagnostics`` hold each
+            outcome's own average effect, ``outcome_effect`` and ``comparison_effect`` (rate ratios, or differences).
+
+        Raises
+        ------
+        DesignError
+            If the design has problems, or the panel has no such comparison outcome.
+        EstimationError
+            If no treated area-period has an expected outcome, or the comparison has no event there.
+        """
+        from svmodel.did.cell_sums import joint_events, rows_of_all
+        from svmodel.did.etwfe.forms import lead_rows, one_table
+        from svmodel.did.triple_difference.sums import linear_triple, poisson_triple
+        from svmodel.result.doubts import many_zeros, silent_areas
+
+        arrays = self.arrays(design)
+        _require_moving(arrays, self.comparison_outcome)
+        made = (poisson_triple if self.family == "poisson" else linear_triple)(arrays, self.few_treated)
+        leads, counts = one_table(made.leads), design.is_count
+        rows = rows_of_all(made.sums, arrays.periods, level=self.level, counts=counts)
+        if not any(r["term"] == "att" for r in rows):
+            raise EstimationError(
+                f"no ratio of ratios: {design.outcome} or {self.comparison_outcome} has no event, or none expected, in "
+                "the treated area-periods"
+            )
+        rows += lead_rows(leads, self.level, counts=counts)
+        estimates = estimates_frame(rows)
+        zeros = silent_areas(design, arrays) if self.family == "poisson" else many_zeros(design, arrays, estimates)
+        O, E, _, _ = made.sums.pair(np.ones(len(made.sums.n)))
+        own, other = (float(np.exp(v)) if self.family == "poisson" else v for v in (made.outcome, made.comparison))
+        result = Result(
+            estimates=estimates,
+            design=design,
+            estimator=self,
+            counterfactual=_expected(made, arrays),
+            joint=joint_events([*leads, made.sums], shrink=self.few_treated > 0),
+            diagnostics={
+                "observed": O,
+                "expected": E,
+                "outcome_effect": own,
+                "comparison_effect": other,
+                "treated_areas": int(made.target.any(axis=1).sum()),
+                "treated_cells": int(arrays.treated.sum()),
+                "treated_cells_used": int(made.target.sum()),
+                "clusters": made.sums.n_clusters,
+                "crv1_factor": made.sums.factor,
+            },
+            notes=(*self._say(design, arrays, made, own, other), *zeros),
+            provenance=provenance(design, seed),
+            seed=seed,
+        )
+        return settle(result, self, arrays, self.inference, level=self.level)
+
+    def _say(self, design: Design, arrays: TripleArrays, made: Triple, own: float, other: float) -> list[str]:
+        from svmodel.did.covariates import ended
+        from svmodel.result.doubts import whole_reporting_areas
+
+        word = period_words.describe_frequency(arrays.periods)
+        kind = "a rate ratio" if self.family == "poisson" else "a difference"
+        same = "by the same per cent" if self.family == "poisson" else "by the same number"
+        name = self.comparison_outcome
+        text = (
+            f"By itself {design.outcome} shows {kind} of {own:.3g}, and {name} {other:.3g}. The effect is the first "
+            f"beside the second: it supposes that the intervention cannot reach {name}, and that anything else in the "
+            f"treated areas moved both {same}."
+        )
+        notes = [text]
+        lost = arrays.treated & ~made.target
+        if lost.any():
+            which = shorten([design.panel.label(arrays.areas[i]) for i in np.flatnonzero(lost.any(axis=1))])
+            notes.append(
+                f"{int(lost.sum()):,} treated area-{word}s ({which.replace(chr(39), '')}) are left out, because "
+                f"{self.comparison_outcome} is missing there or nothing can be expected of one outcome."
+            )
+        half = int((np.isnan(arrays.comparison) & ~np.isnan(arrays.y)).sum()) if arrays.comparison is not None else 0
+        if half:
+            notes.append(f"{self.comparison_outcome} is missing in {half:,} area-{word}s, which are left out of both.")
+        notes.append("Before the start, effects are relative to the average before the start.")
+        return [*notes, *ended(design, arrays), *whole_reporting_areas(design)]
+
+
+def _require_moving(arrays: TripleArrays, name: str) -> None:
+    """Refuse a comparison that never changes: it compares with nothing."""
+    comparison = arrays.comparison
+    if comparison is None or np.isnan(comparison).all() or np.nanmax(comparison) == np.nanmin(comparison):
+        raise DesignError(
+            "TripleDifference cannot answer this design",
+            [Problem(f"{name!r} never changes", where="comparison_outcome", rule="constant_comparison")],
+        )
+
+
+def _expected(made: Triple, arrays: TripleArrays) -> pd.DataFrame:
+    """Return observed and expected outcomes of treated cells, moved by what befell the comparison in that period."""
+    names = np.array(list(arrays.periods), dtype=object)
+    sums = made.sums
+    times = np.unique(sums.time)
+    pairs = [sums.pair((sums.time == t).astype(float)) for t in times]
+    known = np.array([p[1] > 0 or sums.family == "linear" for p in pairs])
+    i, t = np.nonzero(made.target & np.isin(np.arange(made.target.shape[1]), times[known])[None, :])
+    factor = dict.fromkeys(times.tolist(), 1.0)
+    if sums.family == "poisson":
+        for when, p in zip(times, pairs, strict=True):
+            alone = float(sums.expected[sums.time == when].sum())
+            factor[int(when)] = p[1] / alone if alone > 0 else np.nan
+    area = np.array(arrays.areas, dtype=object)
+    table: dict[str, Any] = {
+        "area": pd.Series([*area[i], *["all treated"] * int(known.sum())], dtype=object),
+        "period": pd.Series([*names[t], *names[times[known]]], dtype=object),
+        "observed": np.concatenate([arrays.y[i, t], [p[0] for p, k in zip(pairs, known, strict=True) if k]]),
+        "expected": np.concatenate(
+            [made.expected[i, t] * [factor[int(s)] for s in t], [p[1] for p, k in zip(pairs, known, strict=True) if k]]
+        ),
+    }
+    blank = np.full(len(table["observed"]), np.nan)
+    return pd.DataFrame({**table, "low": blank, "high": blank})

@@ -1,0 +1,1 @@
+"""Resampling: permutations, blocks, placebo noise and the Conley-Taber shape."""

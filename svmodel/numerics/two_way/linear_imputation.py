@@ -1,0 +1,173 @@
+"""Effects of treated cells as observed less imputed outcomes, with the influence of every area on their averages.
+
+Area effects, period effects and covariates are fitted by least squares to the untreated cells alone. Averages of the
+effects, weighted by cohort and period in any way, come with the influence of each area, from which every standard error
+and covariance follows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from svmodel.errors import EstimationError
+from svmodel.numerics.two_way import TwoWay, components
+from svmodel.numerics.two_way.linear_fe import fit_linear
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from svmodel.numerics.two_way.linear_fe import LinearFit
+
+    Floats = NDArray[np.float64]
+    Mask = NDArray[np.bool_]
+
+__all__ = ["LinearImputation", "impute_linear", "linked_cells"]
+
+
+def linked_cells(use: Mask) -> Mask:
+    """Return the cells, used or not, whose area and period are linked to each other through used cells.
+
+    Only there do the fitted area and period effects add up to something that the data determine.
+
+    Parameters
+    ----------
+    use : ndarray of bool, shape (N, T)
+
+    Returns
+    -------
+    ndarray of bool, shape (N, T)
+
+    Examples
+    --------
+    >>> linked_cells(np.array([[1, 1, 0, 0], [0, 0, 1, 1], [1, 0, 0, 0]], dtype=bool)).astype(int).tolist()
+    [[1, 1, 0, 0], [0, 0, 1, 1], [1, 1, 0, 0]]
+    """
+    label = components(use)
+    own = np.where(use.any(axis=1), label[use.argmax(axis=1)], -2)
+    return np.asarray(own[:, None] == label[None, :])
+
+
+@dataclass(frozen=True, eq=False)
+class LinearImputation:
+    """A linear two-way fit to untreated cells, and the effects of the treated cells that it identifies.
+
+    Attributes
+    ----------
+    fit : LinearFit
+        On the untreated cells.
+    known : ndarray of bool, shape (N, T)
+        Cells, treated or not, whose expected outcome is identified.
+    target : ndarray of bool, shape (N, T)
+        Treated cells among them with an outcome.
+    expected : ndarray, shape (N, T)
+        Outcome expected without treatment; NaN where not known.
+    effect : ndarray, shape (N, T)
+        Observed less expected on the target, 0 elsewhere.
+    """
+
+    fit: LinearFit
+    known: Mask
+    target: Mask
+    expected: Floats
+    effect: Floats
+
+    @property
+    def average(self) -> float:
+        """Average effect over the target cells; NaN without one."""
+        n = int(self.target.sum())
+        return float(self.effect.sum()) / n if n else float("nan")
+
+    @cached_property
+    def centre(self) -> Floats:
+        """Mean of ``z_it`` over each area's untreated cells, shape (N, P): minus the derivative of its level."""
+        use = self.fit.terms.use
+        count = np.maximum(use.sum(axis=1), 1)
+        return self.fit.terms.area_sums(use.astype(np.float64)) / count[:, None]
+
+    def gradient(self, areas: NDArray[np.int64]) -> Floats:
+        """Return the derivative of the areas' expected outcome, summed by period, with respect to ``theta``.
+
+        Parameters
+        ----------
+        areas : ndarray of int, shape (n,)
+
+        Returns
+        -------
+        ndarray, shape (T, P)
+        """
+        inside = self.target[areas].astype(np.float64)
+        return self.fit.terms.rows(areas).period_sums(inside) - inside.T @ self.centre[areas]
+
+    def about_mean(self, areas: NDArray[np.int64], mean: float | None = None) -> Floats:
+        """Return effects less their mean over the areas in each period, or less `mean`; 0 off the target.
+
+        Parameters
+        ----------
+        areas : ndarray of int, shape (n,)
+        mean : float, optional
+
+        Returns
+        -------
+        ndarray, shape (n, T)
+            The residuals of the treated in Borusyak, Jaravel and Spiess (2024), eq. 7-8: with weights that are
+            equal within a cohort and period, their weighted average of effects is the plain one.
+        """
+        inside, effect = self.target[areas], self.effect[areas]
+        if mean is None:
+            n = inside.sum(axis=0)
+            by_period = np.divide(effect.sum(axis=0), n, out=np.zeros(effect.shape[1]), where=n > 0)
+            return np.where(inside, effect - by_period, 0.0)
+        return np.where(inside, effect - mean, 0.0)
+
+
+def impute_linear(
+    y: Floats, use: Mask, treated: Mask, slopes: Floats | None = None, moving: Floats | None = None
+) -> LinearImputation:
+    """Fit the untreated cells by least squares and impute the treated ones.
+
+    Parameters
+    ----------
+    y : ndarray, shape (N, T)
+        Finite where `use` or `treated`; anything elsewhere.
+    use : ndarray of bool, shape (N, T)
+        Untreated cells. An area seen in one of them only keeps it: that cell sets its level.
+    treated : ndarray of bool, shape (N, T)
+    slopes : ndarray, shape (N, S), optional
+        Variables with a coefficient in every period.
+    moving : ndarray, shape (N, T, K), optional
+        Variables with one coefficient each.
+
+    Returns
+    -------
+    LinearImputation
+        Its target is empty where no treated cell is identified.
+
+    Raises
+    ------
+    EstimationError
+        If there is no untreated cell, or covariates cannot be told apart from area and period effects in them.
+
+    References
+    ----------
+    Borusyak, Jaravel and Spiess (2024), *Review of Economic Studies* 91(6), 3253-3285, theorem 2.
+
+    Examples
+    --------
+    >>> y = np.array([[1.0, 2.0, 9.0], [4.0, 5.0, 6.0]])
+    >>> treated = np.array([[0, 0, 1], [0, 0, 0]], dtype=bool)
+    >>> impute_linear(y, ~treated, treated).effect.tolist()
+    [[0.0, 0.0, 6.0], [0.0, 0.0, 0.0]]
+    """
+    if not use.any():
+        raise EstimationError("no untreated area-period has a known outcome, so nothing can be expected of the treated")
+    fit = fit_linear(y, TwoWay(use, slopes, None, moving))
+    known = linked_cells(use)
+    target = treated & known
+    expected = fit.terms.index(fit.theta)
+    expected += fit.level[:, None]
+    expected = np.where(known, expected, np.nan)
+    return LinearImputation(fit, known, target, expected, np.where(target, y - expected, 0.0))

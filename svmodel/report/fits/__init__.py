@@ -1,0 +1,319 @@
+"""StudyContext: everything that is fitted once for a whole study, before any area's page is made."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from svmodel.errors import DataError, DesignError, EstimationError, Problems, UserError
+from svmodel.files import atomic_file
+from svmodel.report.fits.second_looks import FAULT, Scrutiny, scrutinise
+from svmodel.report.processes import Answer, Piece, side_by_side
+from svmodel.seeds import derive_seed
+
+if TYPE_CHECKING:
+    from svmodel.design import Design
+    from svmodel.panel import Panel
+    from svmodel.report.study import Study
+    from svmodel.result import Result
+    from svmodel.result.check import CheckResult
+
+__all__ = ["FAULT", "OF_POSTERIORS", "StudyContext", "designs", "load", "prepare"]
+
+_FORMAT = "svmodel-context-1"
+#: Checks that a study without a choice of its own makes of posteriors alone.
+OF_POSTERIORS = (
+    "prior_predictive",
+    "convergence",
+    "engine_agreement",
+    "posterior_predictive",
+    "leave_one_out",
+    "prior_sensitivity",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class StudyContext:
+    """A study with its data and all its study-wide fits.
+
+    Attributes
+    ----------
+    study : Study
+    panel : Panel
+        The data at the level at which effects are estimated, over every period.
+    reporting : Panel
+        The same, summed to reporting areas; ``panel`` itself where areas have no parents.
+    areas : tuple of str
+        Reporting areas to make reports for.
+    designs : mapping of str to Design
+        By outcome; empty without an intervention.
+    results : mapping of str to mapping of str to Result
+        By outcome, then by estimator label, in the order of the study file.
+    failures : mapping of str to mapping of str to str
+        What could not be answered: by outcome, then by estimator label (or ``"design"``, ``"forecast"``),
+        the message. Reports show them.
+    checks : mapping of str to tuple of CheckResult
+        Checks of the headline estimator's result, by outcome.
+    scrutiny : mapping of str to Scrutiny
+        Second looks at the headline outcome's effect, by outcome.
+    forecasts : mapping of str to Forecast
+        Of the reporting areas, by outcome.
+    disclosure : Disclosure
+    synthetic : bool
+        True when the data were simulated; every page says so.
+    data_sources : tuple of str
+        Publishers and files.
+    """
+
+    study: Study
+    panel: Panel
+    reporting: Panel
+    areas: tuple[str, ...]
+    disclosure: Any
+    designs: Mapping[str, Design] = field(default_factory=dict)
+    results: Mapping[str, Mapping[str, Result]] = field(default_factory=dict)
+    failures: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    checks: Mapping[str, tuple[CheckResult, ...]] = field(default_factory=dict)
+    scrutiny: Mapping[str, Scrutiny] = field(default_factory=dict)
+    forecasts: Mapping[str, Any] = field(default_factory=dict)
+    synthetic: bool = False
+    data_sources: tuple[str, ...] = ()
+
+    def headline_result(self, outcome: str | None = None) -> Result | None:
+        """Return the result of the first estimator for an outcome (the headline's own by default), if it answered."""
+        outcome = outcome or self.study.headline_outcome.column
+        if not self.study.estimators:
+            return None
+        return self.results.get(outcome, {}).get(self.study.estimators[0].label)
+
+    def seed(self, *parts: object) -> int:
+        """Return the seed of one random stream: of the study's seed, an area and a method, say."""
+        return derive_seed(self.study.seed, *parts)
+
+    def save(self, path: Path | str) -> Path:
+        """Write the context as a pickle, to one side and then into place.
+
+        The file is private to one run: it holds the data before disclosure control, so it stands in the
+        run's work folder and is removed when the run is complete. Only the svmodel that wrote it reads it.
+        """
+        path = Path(path)
+        with atomic_file(path) as out:
+            pickle.dump((_FORMAT, self), out, protocol=pickle.HIGHEST_PROTOCOL)
+        return path
+
+
+def load(path: Path | str) -> StudyContext:
+    """Read what :meth:`StudyContext.save` wrote; or read a study file and fit it, for a notebook opened by hand.
+
+    Parameters
+    ----------
+    path : path
+        A saved context, or a study file (``.yaml``), whose fits then take their time.
+
+    Raises
+    ------
+    DataError
+        If the file is not there or is no context.
+    StudyError
+        If it is a study file that cannot be used.
+    """
+    path = Path(path)
+    if path.suffix.casefold() in (".yaml", ".yml"):
+        from svmodel.report.study import read_study
+
+        return prepare(read_study(path))
+    if not path.is_file():
+        raise DataError(f"there is no study context at {str(path)!r}; `svmodel run` makes it")
+    try:
+        with path.open("rb") as held:
+            mark, context = pickle.load(held)  # noqa: S301 - written by this run into its own folder
+    except (pickle.UnpicklingError, EOFError, ValueError, TypeError) as error:
+        raise DataError(f"{str(path)!r} is no study context: {error}") from None
+    if mark != _FORMAT or not isinstance(context, StudyContext):
+        raise DataError(f"{str(path)!r} is no study context of this svmodel")
+    return context
+
+
+def prepare(
+    study: Study,
+    data: Path | str | None = None,
+    *,
+    panel: Panel | None = None,
+    workers: int | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> StudyContext:
+    """Read the data and fit everything that is study-wide, once.
+
+    Parameters
+    ----------
+    study : Study
+    data : path, optional
+        Folder of the data; see :meth:`Study.data_root`.
+    panel : Panel, optional
+        What :func:`svmodel.report.study.data.load_panel` gave, where it has been read already.
+    workers : int, optional
+        Processes in which outcomes are fitted side by side; None fits them here, one after the other.
+    progress : callable, optional
+        Is told what is being fitted.
+
+    Returns
+    -------
+    StudyContext
+        An estimator that refuses is in ``failures`` and stops no other.
+
+    Raises
+    ------
+    UserError
+        If the data cannot be used, or the headline outcome's design has problems.
+    """
+    from svmodel.report.study.data import load_panel, resolve_areas, told_to_checks
+
+    say = progress or (lambda _: None)
+    if panel is None:
+        say("reading the data")
+        panel = load_panel(study, data)
+    reporting = panel.aggregate("parent") if panel.parents else panel
+    asked = designs(study, panel, data)
+    _refuse_a_headline_that_cannot_be_asked(study, asked)
+    told = replace(study, check_options=told_to_checks(study, data)) if asked else study
+    pieces = [Piece(o.column, fit_outcome, (told, reporting, o.column, asked.get(o.column))) for o in study.outcomes]
+    fits: dict[str, OutcomeFits] = {}
+    if workers is None:
+        for piece in pieces:
+            say(f"fitting {piece.name}")
+            fits[piece.name] = piece.function(*piece.arguments)
+    else:
+        for answer in side_by_side(pieces, workers, started=lambda p: say(f"fitting {p.name}")):
+            fits[answer.name] = _fits_of(answer, asked.get(answer.name))
+    ordered = {o.column: fits[o.column] for o in study.outcomes}
+    return StudyContext(
+        study=study,
+        panel=panel,
+        reporting=reporting,
+        areas=resolve_areas(study, panel),
+        disclosure=study.disclosure.build(),
+        designs=asked,
+        results={o: f.results for o, f in ordered.items() if o in asked},
+        failures={o: f.failures for o, f in ordered.items() if f.failures},
+        checks={o: f.checks for o, f in ordered.items() if o in asked},
+        scrutiny={o: f.scrutiny for o, f in ordered.items() if f.scrutiny is not None},
+        forecasts={o: f.forecast for o, f in ordered.items() if f.forecast is not None},
+        synthetic=panel.synthetic,
+        data_sources=study.data.sources or ((panel.source,) if panel.source else ()),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class OutcomeFits:
+    """All that is fitted for one outcome."""
+
+    results: Mapping[str, Result]
+    failures: Mapping[str, str]
+    checks: tuple[CheckResult, ...]
+    forecast: Any
+    scrutiny: Scrutiny | None = None
+
+
+def fit_outcome(study: Study, reporting: Panel, outcome: str, design: Design | None) -> OutcomeFits:
+    """Fit every estimator, the checks and the forecast of one outcome; what refuses or breaks stops no other."""
+    failed: dict[str, str] = {}
+    results = {} if design is None else _fit_all(study, design, failed)
+    asked = design is not None and outcome == study.headline_outcome.column
+    return OutcomeFits(
+        results=results,
+        failures=failed,
+        checks=_check(study, results),
+        forecast=_forecast(study, reporting, outcome, failed) if study.horizon else None,
+        scrutiny=scrutinise(study, design, results) if asked and design is not None else None,
+    )
+
+
+def _fits_of(answer: Answer, design: Design | None) -> OutcomeFits:
+    """Return what a process fitted, with the design of this process instead of a copy for every result."""
+    if answer.error is not None:
+        raise answer.error
+    if answer.died:
+        raise EstimationError(f"the process that fitted {answer.name} ended unexpectedly ({answer.died})")
+    fits: OutcomeFits = answer.value
+    return replace(fits, results={label: replace(r, design=design) for label, r in fits.results.items()})
+
+
+def _refuse_a_headline_that_cannot_be_asked(study: Study, asked: Mapping[str, Design]) -> None:
+    design = asked.get(study.headline_outcome.column)
+    problems = Problems(list(design.problems()) if design is not None else [])
+    problems.raise_if_any(DesignError, f"{study.path} cannot be run: its headline outcome cannot be estimated")
+
+
+def designs(study: Study, panel: Panel, data: Path | str | None = None) -> dict[str, Design]:
+    """Return the design for each outcome; none where the study has no intervention.
+
+    Raises
+    ------
+    StudyError
+        If the starts cannot be found.
+    """
+    from svmodel.design import Design
+    from svmodel.report.study.data import resolve_intervention
+
+    intervention = resolve_intervention(study, panel, data)
+    if intervention is None:
+        return {}
+    return {
+        o.column: Design(
+            panel,
+            outcome=o.column,
+            intervention=intervention,
+            exposure=study.exposure,
+            covariates=study.covariates,
+            window=study.window,
+            anticipation=study.anticipation,
+        )
+        for o in study.outcomes
+    }
+
+
+def _fit_all(study: Study, design: Design, failed: dict[str, str]) -> dict[str, Result]:
+    """Fit every estimator; what refuses, or breaks, is written down and stops no other."""
+    fitted: dict[str, Result] = {}
+    for spec in study.estimators:
+        seed = derive_seed(study.seed, "all areas", design.outcome, spec.label)
+        try:
+            fitted[spec.label] = spec.build().fit(design, seed=seed)
+        except UserError as error:
+            failed[spec.label] = str(error)
+        except Exception as error:  # noqa: BLE001 - a bug in one method is shown, and the others still answer
+            failed[spec.label] = f"{FAULT}{type(error).__name__}: {error}"
+    return fitted
+
+
+def _check(study: Study, fitted: dict[str, Result]) -> tuple[CheckResult, ...]:
+    from svmodel import checks
+
+    head = fitted.get(study.estimators[0].label) if study.estimators else None
+    if head is None:
+        return ()
+    seed = derive_seed(study.seed, "all areas", head.design.outcome if head.design else "", "checks")
+    names = study.checks
+    if names is None and head.diagnostics.get("inference") != "posterior":
+        names = tuple(n for n in checks.CHECKS if n not in OF_POSTERIORS)
+    return tuple(checks.run(head, seed=seed, names=names, options=study.check_options))
+
+
+def _forecast(study: Study, reporting: Panel, outcome: str, failed: dict[str, str]) -> Any:
+    from svmodel.breaks import Break
+    from svmodel.forecast import forecast
+
+    seed = derive_seed(study.seed, "all areas", outcome, "forecast")
+    breaks = tuple(Break(b.period, b.reason, b.until) for b in study.breaks)
+    # a year ahead, in whatever periods the panel has, unless the study says otherwise
+    horizon = study.horizon if study.line("forecast.horizon") else None
+    try:
+        return forecast(reporting, outcome, horizon=horizon, breaks=breaks, seed=seed)
+    except UserError as error:
+        failed["forecast"] = str(error)
+    except Exception as error:  # noqa: BLE001 - shown in the report, which has more to say than its forecast
+        failed["forecast"] = f"{FAULT}{type(error).__name__}: {error}"
+    return None

@@ -1,0 +1,235 @@
+"""Scrutiny: second looks at the headline outcome's effect, made once for a study and each free to fail alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from svmodel import periods
+from svmodel.errors import UserError
+from svmodel.seeds import derive_seed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from svmodel.comparison.compare import Comparison
+    from svmodel.comparison.specification_curve import SpecificationCurve
+    from svmodel.design import Design, DesignArrays
+    from svmodel.inference import Placebos
+    from svmodel.planning.power import Power
+    from svmodel.report.study import InferenceSpec, Study
+    from svmodel.result import Result
+
+__all__ = ["FAULT", "Scrutiny", "leave_donors_out", "scrutinise"]
+
+#: How the message of a method begins that broke down, where one that refuses says what is wrong with the question.
+FAULT = "a fault in svmodel, not in the data: "
+#: Methods that mix donors; how many placebo areas are drawn beside the treated ones.
+_MIXED = ("SyntheticControl", "SyntheticDiD")
+_LINES = 99
+#: Methods, and numbers of areas, for which a jackknife over areas of every method takes many minutes.
+_SLOW = ("StructuralTimeSeries",)
+_MANY_AREAS = 400
+#: Donors that are left out one at a time.
+_HEAVIEST = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Scrutiny:
+    """What stands beside the estimates of one outcome.
+
+    Attributes
+    ----------
+    comparison : Comparison or None
+        Of the estimators, without their results and the design, which the context holds; None where fewer than two
+        answered.
+    placebos : mapping of str to Placebos
+        By estimator label, with gaps over time.
+    opinions : mapping of str to Result
+        The headline's result under other methods of inference, by their labels.
+    curve : SpecificationCurve or None
+    power : Power or None
+    left_out : mapping of str to pandas.DataFrame
+        By estimator label, ``area, weight, estimate``: the average effect without each of the heaviest donors.
+    failures : mapping of str to str
+        By label, why a second look could not be had.
+    """
+
+    comparison: Comparison | None = None
+    placebos: Mapping[str, Placebos] = field(default_factory=dict)
+    opinions: Mapping[str, Result] = field(default_factory=dict)
+    curve: SpecificationCurve | None = None
+    power: Power | None = None
+    left_out: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    failures: Mapping[str, str] = field(default_factory=dict)
+
+
+def scrutinise(study: Study, design: Design, results: Mapping[str, Result]) -> Scrutiny:
+    """Take every second look that the study asks for; what refuses or breaks is written down.
+
+    Parameters
+    ----------
+    study : Study
+    design : Design
+        Of the headline outcome.
+    results : mapping of str to Result
+        By estimator label.
+    """
+    failed: dict[str, str] = {}
+
+    def tried(label: str, look: Callable[..., Any], *given: Any) -> Any:
+        try:
+            return look(*given, derive_seed(study.seed, "all areas", design.outcome, "scrutiny", label))
+        except UserError as error:
+            failed[label] = str(error)
+        except Exception as error:  # noqa: BLE001 - shown in the report, which has more to say
+            failed[label] = f"{FAULT}{type(error).__name__}: {error}"
+        return None
+
+    head = results.get(study.estimators[0].label) if study.estimators else None
+    mixed = [s.label for s in study.estimators if s.name in _MIXED and s.label in results]
+    comparison = tried("agreement", _compared, study, design, results) if len(results) > 1 else None
+    placebos = {k: tried(f"placebos of {k}", _gaps, results[k]) for k in mixed}
+    left_out = {k: tried(f"donors of {k}", leave_donors_out, results[k]) for k in mixed}
+    opinions = {s.label: tried(s.label, _opinion, s, head) for s in (study.inference if head is not None else ())}
+    curve = found = None
+    if study.specifications is not None:
+        curve = tried("specifications", _curve, study, design)
+    if study.power is not None:
+        found = tried("power", _power, study, design)
+    return Scrutiny(
+        comparison=comparison,
+        placebos={k: v for k, v in placebos.items() if v is not None},
+        opinions={k: v for k, v in opinions.items() if v is not None},
+        curve=curve,
+        power=found,
+        left_out={k: v for k, v in left_out.items() if v is not None},
+        failures=failed,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Held:
+    """A posterior that is there already: it is not sampled again, nor without each area in turn."""
+
+    result: Result
+
+    @property
+    def scale(self) -> str:
+        """Scale of the draws."""
+        return str(self.result.estimator.scale)  # type: ignore[attr-defined]
+
+    def fit(self, design: Design, *, seed: int = 0) -> Result:
+        """Return the result."""
+        del design, seed
+        return self.result
+
+
+def _compared(study: Study, design: Design, results: Mapping[str, Result], seed: int) -> Comparison:
+    from svmodel.comparison.compare import compare
+
+    methods: dict[str, Any] = {}
+    for s in study.estimators:
+        bayesian = s.label in results and results[s.label].posterior is not None
+        methods[s.label] = _Held(results[s.label]) if bayesian else s.build()
+    slow = any(s.name in _SLOW for s in study.estimators) or design.panel.n_areas > _MANY_AREAS
+    made = compare(design, methods, jackknife=not slow, seed=seed)
+    return replace(made, results={}, design=None)  # type: ignore[arg-type]
+
+
+def _gaps(result: Result, seed: int) -> Placebos:
+    """Return placebos with their gaps: every one where they are few, else a number of them drawn by lot."""
+    from svmodel.inference import InSpacePlacebos
+
+    return InSpacePlacebos(draws=_LINES).placebos(result, seed=seed, paths=True)
+
+
+def _opinion(spec: InferenceSpec, head: Result, seed: int) -> Result:
+    """Return the headline's result under another method of inference, without what the context holds already."""
+    result: Result = spec.build().infer(head, seed=seed)
+    return replace(result, design=None, counterfactual=None, weights=None, joint=None)
+
+
+def leave_donors_out(result: Result, seed: int = 0) -> pd.DataFrame:
+    """Return the average effect without each of the heaviest donors, one at a time.
+
+    Parameters
+    ----------
+    result : Result
+    seed : int
+        Not used; nothing is drawn.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``area, weight, estimate``: the weight that it had, averaged over groups of treated areas, and the rate ratio
+        without it (a difference for a measure); the first row, without an area, is the effect with all of them.
+
+    Raises
+    ------
+    EstimationError
+        If the method weights no donors.
+    """
+    import numpy as np
+    import pandas as pd
+
+    from svmodel.inference import arrays_of
+    from svmodel.present.plots import donor_table
+
+    del seed
+
+    design, estimator = result.design, result.estimator
+    assert design is not None
+    table = donor_table(result)
+    weights = (table.groupby("area")["weight"].sum() / table["start"].nunique()).sort_values(ascending=False)
+    arrays = arrays_of(estimator, design)
+    places = {a: i for i, a in enumerate(arrays.areas)}
+    rows: list[tuple[str | None, float, float]] = [(None, np.nan, _shown(result, _point(estimator, arrays)))]
+    for area, weight in weights.head(_HEAVIEST).items():
+        kept = np.delete(np.arange(len(arrays.areas)), places[str(area)])
+        rows.append((str(area), float(weight), _shown(result, _point(estimator, arrays.take(kept)))))
+    return pd.DataFrame(rows, columns=["area", "weight", "estimate"])
+
+
+def _point(estimator: Any, arrays: DesignArrays) -> float:
+    """Return an estimator's average effect on its own scale."""
+    return float(estimator.point(arrays))
+
+
+def _shown(result: Result, point: float) -> float:
+    """Return a point estimate as a rate ratio where the result is of a count."""
+    if result.estimator.scale == "log_rate_ratio":  # type: ignore[attr-defined]
+        return math.exp(point)
+    known = result.diagnostics
+    if result.design is None or not result.design.is_count:
+        return point
+    expected = float(known["observed"]) - point * float(known["treated_cells_used"])
+    return float(known["observed"]) / expected if expected > 0 else math.nan
+
+
+def _curve(study: Study, design: Design, seed: int) -> SpecificationCurve:
+    from svmodel.comparison.specification_curve import specification_curve
+
+    spec = study.specifications
+    assert spec is not None
+    first, last = study.window or (None, None)
+    begins = [first, *spec.first_periods]
+    windows = {"all periods" if b is None else f"from {periods.label(b)}": (b, last) for b in begins}
+    return specification_curve(
+        design,
+        estimators={s.label: s.build() for s in study.estimators},
+        windows=windows,
+        anticipation=tuple(dict.fromkeys((study.anticipation, *spec.anticipation))),
+        draws=spec.draws,
+        seed=seed,
+    )
+
+
+def _power(study: Study, design: Design, seed: int) -> Power:
+    from svmodel.planning.power import power
+
+    spec = study.power
+    assert spec is not None
+    return power(design, spec.effects, estimator=study.estimators[0].build(), draws=spec.draws, seed=seed)

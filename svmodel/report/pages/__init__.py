@@ -1,0 +1,1 @@
+"""The pages of a study: facts, numbers, sections and the area's page itself."""

@@ -1,0 +1,337 @@
+"""One area's view of a study: what its page's sections look up, after disclosure control."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from svmodel import periods
+from svmodel.errors import DataError, did_you_mean
+from svmodel.present import prose, protected
+from svmodel.present.posterior_words import is_posterior
+from svmodel.protect import CONFIDENTIAL
+
+if TYPE_CHECKING:
+    from svmodel.design import Intervention
+    from svmodel.panel import Panel
+    from svmodel.protect import Disclosure
+    from svmodel.report.fits import StudyContext
+    from svmodel.report.study import OutcomeSpec, Study
+    from svmodel.result import Effect, Result
+
+__all__ = ["METHOD_NAMES", "AreaView", "Effects", "method_name", "named"]
+
+METHOD_NAMES = {
+    "TwoWayFixedEffects": "Two-way fixed effects",
+    "ExtendedTwoWayFixedEffects": "Extended two-way fixed effects",
+    "CallawaySantAnna": "Callaway and Sant'Anna",
+    "Imputation": "Imputation",
+    "SunAbraham": "Sun and Abraham",
+    "StackedDiD": "Stacked difference-in-differences",
+    "TripleDifference": "Triple difference",
+    "InterruptedTimeSeries": "Interrupted time series",
+    "StructuralTimeSeries": "Structural time series",
+    "SyntheticControl": "Synthetic control",
+    "SyntheticDiD": "Synthetic difference-in-differences",
+    "HierarchicalDiD": "Hierarchical difference-in-differences",
+    "bayes.InterruptedTimeSeries": "Bayesian interrupted time series",
+    "StructuralCounterfactual": "Bayesian structural counterfactual",
+}
+_CHOICES = {
+    "poisson": "Poisson",
+    "ar1": "that last",
+    "dr": "doubly robust",
+    "ipw": "inverse probability weighting",
+    "reg": "regression",
+}
+#: Choices whose value says by itself what it is.
+_PLAIN = ("family", "method")
+#: Choices that no reader of a page can tell from the name; they stand under methods.
+_SILENT = (
+    *("draws", "n_draws", "n_boot", "level", "warmup", "chains", "simultaneous", "solver", "only_average"),
+    *("engine", "neighbours", "persistence", "least_persistence", "slope_prior"),
+    *("area_sd", "period_sd", "effect_sd", "horizon_sd", "overdispersion", "trend_sd", "season_sd", "shock_sd"),
+    *("level_sd", "level_df", "common_sd", "control_sd", "explained", "explained_df"),
+)
+_PHRASES = {
+    ("controls", "untreated"): "beside untreated areas",
+    ("controls", "sum"): "beside the sum of untreated areas",
+    ("controls", "none"): "by itself",
+    ("augment", "ridge"): "ridge-augmented",
+    ("pooling", "partial"): "effects pooled in part",
+    ("pooling", "none"): "each effect by itself",
+    ("pooling", "complete"): "one effect for all",
+    ("areas", "sum"): "areas summed",
+    ("areas", "each"): "each area by itself",
+    ("over", "areas"): "by area",
+    ("over", "cohorts"): "by start",
+}
+#: Numbers of these are no counts of people, and stay readable under every disclosure rule.
+_UNITS = re.compile(
+    r"\b[\d,]+ of [\d,]+ (?:intervals?|methods?|answers?|pairs?|points?|specifications?|horizons?|areas?)\b"
+    r"|\b[\d,]+ of the [\d,]+ refits\b"
+    r"|\b[\d,]+ (?:(?:never|not yet|small|other|further) )?(?:(?:un)?treated )?(?:areas?|controls?|donors?|placebos?"
+    r"|months?|quarters?|years?|periods?|methods?|answers?|intervals?|pairs?|specifications?|draws?|starts?|cohorts?"
+    r"|groups?|leads?|lags?|blocks?|stacks?|series|ways|sets)\b"
+    r"|\bAR\(\d+\)|\b(?:algorithm|section|theorem) \d+"
+)
+#: Whole numbers that nobody reads.
+_ENDLESS = re.compile(r"\b\d{1,3}(?:,\d{3}){3,}\b")
+
+
+@dataclass(frozen=True)
+class Effects:
+    """An effect on the scales that readers ask for; None where not given or hidden.
+
+    Attributes
+    ----------
+    method : str
+        Label of the estimator.
+    hidden : bool
+        Whether it exists but rests on too few events to be shown.
+    posterior : bool
+        Whether its uncertainty is a posterior, and is told in probabilities.
+    """
+
+    method: str
+    rate_ratio: Effect | None
+    per_100k: Effect | None
+    events: Effect | None
+    difference: Effect | None = None
+    hidden: bool = False
+    posterior: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class AreaView:
+    """A study seen from one reporting area.
+
+    Parameters
+    ----------
+    context : StudyContext
+    area : str
+        A reporting area of the study.
+
+    Raises
+    ------
+    DataError
+        If the study has no such area.
+    """
+
+    context: StudyContext
+    area: str
+    _frames: dict[tuple[str, str], pd.DataFrame] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        known = {*self.context.reporting.areas, *self.context.panel.areas}
+        if self.area not in known:
+            names = self.context.reporting.areas
+            raise DataError(f"the study has no area {self.area!r}. {did_you_mean(self.area, names)}")
+
+    @property
+    def study(self) -> Study:
+        """The study."""
+        return self.context.study
+
+    @property
+    def disclosure(self) -> Disclosure:
+        """The rule that every number of the page has been through."""
+        return self.context.disclosure
+
+    @cached_property
+    def panel(self) -> Panel:
+        """The panel of areas among which this one is shown."""
+        return self.context.reporting if self.area in self.context.reporting.areas else self.context.panel
+
+    @cached_property
+    def place(self) -> str:
+        """The area's readable name."""
+        return self.panel.label(self.area)
+
+    @property
+    def outcomes(self) -> tuple[OutcomeSpec, ...]:
+        """Outcomes, the headline first."""
+        return self.study.outcomes
+
+    @property
+    def headline(self) -> OutcomeSpec:
+        """The headline outcome."""
+        return self.study.headline_outcome
+
+    @property
+    def per(self) -> str:
+        """The word for one period."""
+        return periods.describe_frequency(self.panel.periods)
+
+    @property
+    def year(self) -> int:
+        """Periods in a year."""
+        return periods.per_year(self.panel.periods)
+
+    @property
+    def breaks(self) -> tuple[tuple[pd.Period, pd.Period | None, str], ...]:
+        """Declared breaks as figures mark them: from, until (None where it lasted), and a few words."""
+        return tuple((b.period, b.until, _short(b.reason)) for b in self.study.breaks)
+
+    def free_text(self, text: str) -> str:
+        """Return what a method or a person wrote, in one line, without hidden counts or names of columns.
+
+        Names of areas stay as they are, and so do numbers of areas, periods and the like: they are no counts of people.
+        """
+        text = _ENDLESS.sub("more than a billion", text)
+        names = (*self.context.panel.areas, *self.context.panel.names.values(), *_UNITS.findall(text))
+        return self.readable(self.disclosure.free_text(" ".join(text.split()), names))
+
+    def readable(self, text: str) -> str:
+        """Return words in which outcomes go by their labels and not by their columns."""
+        for outcome in self.outcomes:
+            text = named(outcome.column, prose.outcome_name(outcome.label), text)
+        return text
+
+    @cached_property
+    def intervention(self) -> Intervention | None:
+        """The intervention, or None where the study has none."""
+        return next((d.intervention for d in self.context.designs.values()), None)
+
+    @cached_property
+    def starts(self) -> dict[str, pd.Period]:
+        """Starts of the treated areas that are this area or lie in it, up to the end of the data."""
+        if self.intervention is None:
+            return {}
+        inside = {self.area, *self.context.panel.children(self.area)}
+        last = self.context.panel.periods[-1]
+        return {a: p for a, p in self.intervention.starts.items() if a in inside and p <= last}
+
+    @property
+    def headline_method(self) -> str:
+        """Label of the headline estimator; empty where the study has none."""
+        return self.study.estimators[0].label if self.study.estimators else ""
+
+    def method_name(self, label: str) -> str:
+        """Return an estimator's readable name."""
+        return method_name(self.study, label)
+
+    def results(self, outcome: str) -> dict[str, Result]:
+        """Return results by estimator label, in the order of the study."""
+        return dict(self.context.results.get(outcome, {}))
+
+    def estimates(self, outcome: str, label: str) -> pd.DataFrame:
+        """Return one result's table as it may be published."""
+        key = (outcome, label)
+        if key not in self._frames:
+            result = self.context.results[outcome][label]
+            self._frames[key] = protected.estimates(result, disclosure=self.disclosure)
+        return self._frames[key]
+
+    def overall(self, outcome: str, label: str | None = None) -> Effects | None:
+        """Return the study's average effect by one method, the headline's where none is named; None if it failed."""
+        label = label or self.headline_method
+        return self._effects(outcome, label, "att") if label in self.context.results.get(outcome, {}) else None
+
+    def own(self, outcome: str) -> Effects | None:
+        """Return this area's own effect by the first method that gives one; None where none does."""
+        for label in self._headline_first(outcome):
+            found = self._effects(outcome, label, "area", area=self.area)
+            if found is not None:
+                return found
+        return None
+
+    def _headline_first(self, outcome: str) -> list[str]:
+        return list(self.context.results.get(outcome, {}))
+
+    def _effects(self, outcome: str, label: str, term: str, **which: Any) -> Effects | None:
+        frame = self.estimates(outcome, label)
+        rows = frame[frame["term"] == term]
+        for column, value in which.items():
+            rows = rows[rows[column] == value]
+        if rows.empty:
+            return None
+        scales = {
+            scale: protected.effect(frame, term, scale, **which)
+            for scale in ("rate_ratio", "per_100k", "events", "difference")
+        }
+        hidden = bool((rows["estimate_flag"] == CONFIDENTIAL).any())
+        return Effects(label, **scales, hidden=hidden, posterior=is_posterior(self.context.results[outcome][label]))
+
+    def counterfactual_method(self, outcome: str, area: str) -> str | None:
+        """Return the first method that gives expected counts for an area."""
+        for label, result in self.context.results.get(outcome, {}).items():
+            frame = result.counterfactual
+            if frame is not None and (frame["area"] == area).any():
+                return label
+        return None
+
+
+def named(column: str, name: str, text: str) -> str:
+    """Return a text with the name of a column replaced, where it cannot be taken for a common word.
+
+    That is where it stands in quotation marks or holds an underscore: a column called ``violence`` is a word, too.
+
+    Examples
+    --------
+    >>> named("weapon_offences", "possession of weapons", "the sum of weapon_offences, not 'weapon_offences_2'")
+    "the sum of possession of weapons, not 'weapon_offences_2'"
+    """
+    column = re.escape(column)
+    bare = rf"|(?<![\w/.]){column}(?![\w/]|\.\w)" if "_" in column else ""
+    return re.sub(rf"'{column}'{bare}", lambda _: name, text)
+
+
+def method_name(study: Study, label: str) -> str:
+    """Return the readable name of a study's estimator."""
+    spec = next((s for s in study.estimators if s.label == label), None)
+    if spec is None:
+        return label
+    name = METHOD_NAMES.get(spec.name, spec.name)
+    chosen = _telling(spec.choices)
+    if sum(s.name == spec.name and _telling(s.choices) == chosen for s in study.estimators) > 1:
+        chosen = dict(spec.choices)
+    choices = ", ".join(_choice(k, v) for k, v in chosen.items())
+    return f"{name} ({choices})" if choices else name
+
+
+def _telling(choices: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in choices.items() if k not in _SILENT}
+
+
+def _choice(key: str, value: object) -> str:
+    """Return one choice in words.
+
+    Examples
+    --------
+    >>> _choice("family", "poisson"), _choice("control", "not_yet_treated"), _choice("slope_change", False)
+    ('Poisson', 'control not yet treated', 'no slope change')
+    """
+    if (key, str(value)) in _PHRASES:
+        return _PHRASES[key, str(value)]
+    if key == "prior":
+        return prior_words(value)
+    name = key.replace("_", " ")
+    if isinstance(value, bool):
+        return name if value else f"no {name}"
+    values = value if isinstance(value, tuple) else (value,)
+    text = ", ".join(_CHOICES.get(str(v), str(v).replace("_", " ")) for v in values)
+    return text if key in _PLAIN else f"{name} {text}"
+
+
+def prior_words(value: object) -> str:
+    """Return a prior that a study chose: its name, or its middle and spread.
+
+    Examples
+    --------
+    >>> prior_words("sceptical"), prior_words({"median": 0.9, "sd": 0.2})
+    ('sceptical prior', 'prior about 0.9, s.d. 0.2')
+    """
+    if isinstance(value, Mapping):
+        return f"prior about {value.get('median')}, s.d. {value.get('sd')}"
+    return f"{value} prior"
+
+
+def _short(text: str, words: int = 4) -> str:
+    parts = text.split()
+    return " ".join(parts[:words]) + ("…" if len(parts) > words else "")

@@ -1,0 +1,187 @@
+"""The numbers of a page for programs: ``result.json`` and ``estimates.csv``, protected and without times."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from svmodel import periods
+from svmodel.report.pages.notices import notices
+from svmodel.report.pages.sections.coming import next_periods
+from svmodel.report.pages.sections.happening import last_year, trend_of
+from svmodel.report.pages.sections.method import provenance
+from svmodel.report.pages.sections.worth import Worth, worth_of
+from svmodel.result import COLUMNS, SCALES
+
+if TYPE_CHECKING:
+    from svmodel.report.pages.area_view import AreaView, Effects
+    from svmodel.report.study import OutcomeSpec
+
+__all__ = ["FORMAT", "estimates_csv", "result_json"]
+
+FORMAT = "svmodel-area-1"
+#: Terms of a single small area or of one cohort in one period are left to the study's own results.
+_TERMS = ("att", "event", "cohort", "calendar", "event_average", "cohort_average", "calendar_average")
+
+
+def estimates_csv(view: AreaView) -> str:
+    """Return the estimates that concern an area as CSV.
+
+    Columns outcome, estimator, those of :data:`svmodel.result.COLUMNS`, and ``estimate_flag`` (``c`` where
+    hidden). The rows with term ``area`` are this area's own; all others are of the whole study.
+    """
+    parts = []
+    for outcome in view.outcomes:
+        for label in view.results(outcome.column):
+            frame = view.estimates(outcome.column, label)
+            own = (frame["term"] == "area") & (frame["area"] == view.area)
+            part = frame[own | frame["term"].isin(_TERMS)].copy()
+            part.insert(0, "outcome", outcome.column)
+            part.insert(1, "estimator", label)
+            parts.append(part)
+    columns = ["outcome", "estimator", *COLUMNS, "estimate_flag"]
+    table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+    for column in ("cohort", "period"):
+        table[column] = [_plain(v) for v in table[column]]
+    return str(table[columns].to_csv(index=False, lineterminator="\n"))
+
+
+def result_json(view: AreaView) -> str:
+    """Return the area's numbers as JSON with sorted keys; a number that is hidden or not known is null."""
+    held = {
+        "format": FORMAT,
+        "study": view.study.key,
+        "title": view.study.title,
+        "area": {"code": view.area, "name": view.place},
+        "synthetic": view.context.synthetic,
+        "period": {"word": view.per, "first": view.panel.periods[0], "last": view.panel.periods[-1]},
+        "intervention": None if view.intervention is None else view.intervention.name,
+        "starts": dict(sorted(view.starts.items())),
+        "outcomes": {o.column: _outcome(view, o) for o in view.outcomes},
+        "worth": [_worth(w) for w in _worths(view)],
+        "failures": {
+            outcome: {label: view.free_text(text) for label, text in failed.items()}
+            for outcome, failed in view.context.failures.items()
+        },
+        "provenance": provenance(view),
+    }
+    return json.dumps(_plain(held), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _outcome(view: AreaView, outcome: OutcomeSpec) -> dict[str, Any]:
+    column = outcome.column
+    own = view.own(column)
+    return {
+        "label": outcome.label,
+        "last_year": _last_year(view, column) if column in view.panel.counts else None,
+        "trend": _trend(view, column) if column in view.panel.counts else None,
+        "forecast": _forecast(view, column),
+        "study_effects": {label: _effects(view.overall(column, label)) for label in view.results(column)},
+        "own_effect": None if own is None else {"estimator": own.method, **(_effects(own) or {})},
+        "warnings": {
+            label: [{"kind": n.kind, "text": view.free_text(n.text)} for n in notices(result)]
+            for label, result in view.results(column).items()
+        },
+        "checks": [
+            {"name": c.name, "status": c.status, "text": view.free_text(c.text)}
+            for c in view.context.checks.get(column, ())
+        ],
+    }
+
+
+def _last_year(view: AreaView, column: str) -> dict[str, Any]:
+    if view.panel.n_periods < view.year:
+        return {}
+    year = last_year(view, column)
+    names = (
+        "change_low",
+        "change_high",
+        "rank_low",
+        "rank_high",
+        "end",
+        "count",
+        "before",
+        "change",
+        "hidden",
+        "rounded",
+        "rate",
+        "rate_low",
+        "rate_high",
+        "everyone",
+        "rank",
+        "ranked",
+    )
+    return {name: getattr(year, name) for name in names}
+
+
+def _trend(view: AreaView, column: str) -> dict[str, Any]:
+    trend = trend_of(view, column)
+    if isinstance(trend, str):
+        return {"change_per_year": None, "why": trend}
+    c = trend.change_per_year
+    return {
+        "change_per_year": {"estimate": c.estimate, "conf_low": c.conf_low, "conf_high": c.conf_high, "level": c.level},
+        "why": "",
+    }
+
+
+def _forecast(view: AreaView, column: str) -> list[dict[str, Any]] | None:
+    forecast = view.context.forecasts.get(column)
+    if forecast is None or not (forecast.quantiles["area"] == view.area).any():
+        return None
+    wide = next_periods(forecast, view.area)
+    return [
+        {"period": period, "quantiles": {f"{q:g}": float(v) for q, v in row.items()}} for period, row in wide.iterrows()
+    ]
+
+
+def _effects(effects: Effects | None) -> dict[str, Any] | None:
+    if effects is None:
+        return None
+    keys = ("estimate", "std_error", "conf_low", "conf_high", "level", "p_value", "prob_reduction")
+    scales = {s: getattr(effects, s) for s in SCALES}
+    held = {s: None if e is None else {k: getattr(e, k) for k in keys} for s, e in scales.items()}
+    return {**held, "hidden": effects.hidden, "posterior": effects.posterior}
+
+
+def _worths(view: AreaView) -> list[Worth]:
+    if view.intervention is None:
+        return []
+    found = (worth_of(view, u) for u in view.study.economics.unit_costs)
+    return [w for w in found if isinstance(w, Worth)]
+
+
+def _worth(worth: Worth) -> dict[str, Any]:
+    names = (
+        "averted",
+        "averted_low",
+        "averted_high",
+        "pounds",
+        "price",
+        "cost",
+        "break_even",
+        "break_even_percent",
+        "level",
+        "pays",
+    )
+    benefit = dict(zip(("estimate", "low", "high"), worth.benefit, strict=True))
+    return {"outcome": worth.outcome.column, "benefit": benefit, **{n: getattr(worth, n) for n in names}}
+
+
+def _plain(value: Any) -> Any:
+    """Return a value fit for JSON: periods as their codes, what is not a number as null."""
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, pd.Period):
+        return periods.code(value)
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value

@@ -1,0 +1,220 @@
+"""What did it do? The area's own effect where it was treated, the study's overall effect, and what the checks say."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from svmodel import periods
+from svmodel.present import plots, posterior_words, prose, protected
+from svmodel.present.tables import Table, effects_table
+from svmodel.report.pages.content import Block, Callout, Heading, Section, Words
+from svmodel.report.pages.notices import without_interval
+from svmodel.report.pages.sections import belief, compared, synthetic, trust
+
+if TYPE_CHECKING:
+    from svmodel.report.pages.area_view import AreaView, Effects
+    from svmodel.report.study import OutcomeSpec
+
+__all__ = ["build", "effect_words"]
+
+
+def build(view: AreaView) -> Section:
+    """Return the section; a study without an intervention says so and shows nothing."""
+    title = "What did it do?"
+    if view.intervention is None:
+        answer = "This study declares no intervention, so there is no effect to estimate."
+        return Section("effect", title, answer)
+    blocks: list[Block] = [Words(_where(view))]
+    blocks += _headline_blocks(view, view.headline)
+    if len(view.outcomes) > 1:
+        blocks += [Heading("All outcomes"), *_all_outcomes(view)]
+    for outcome in view.outcomes[1:]:
+        blocks += _own_figure(view, outcome)
+    blocks += trust.blocks(view)
+    return Section("effect", title, _answer(view), tuple(blocks))
+
+
+def _where(view: AreaView) -> str:
+    name = view.intervention.name if view.intervention else ""
+    treated = len(view.intervention.areas) if view.intervention else 0
+    everywhere = f"{name} was carried out in {treated:,} of the {view.context.panel.n_areas:,} areas of the study"
+    if not view.starts:
+        return f"{everywhere}. No part of {view.place} received it, so the study's overall effect is shown."
+    first, last = min(view.starts.values()), max(view.starts.values())
+    when = f"from {periods.label(first)}" + (f" to {periods.label(last)}" if last != first else "")
+    children = view.context.panel.children(view.area)
+    if view.area in view.starts:
+        return f"{everywhere}. {view.place} received it {when}."
+    return (
+        f"{everywhere}. In {view.place}, {len(view.starts):,} of {len(children):,} areas received it, starting {when}."
+    )
+
+
+def effect_words(effects: Effects, outcome: str, place: str, intervention: str = "it") -> str:
+    """Return an effect in plain words: its size, its interval, and whether no effect can be ruled out.
+
+    Parameters
+    ----------
+    effects : Effects
+    outcome : str
+        Readable name of the outcome.
+    place : str
+        Where, with its preposition ("in Sefton").
+    intervention : str
+        What was done.
+    """
+    name = prose.outcome_name(outcome)
+    if effects.hidden:
+        return f"The effect on {name} {place} rests on too few events to be shown."
+    ratio, events = effects.rate_ratio, effects.events
+    if ratio is not None and effects.posterior:
+        return posterior_words.headline(ratio, outcome, place, intervention=intervention, events=events)
+    if ratio is not None:
+        middle, low, high = ratio.percent
+        words = f"{name} {place}: {prose.change(middle)} than expected without {intervention}"
+        words = words.replace("no change than", "no change from what was")
+        if math.isfinite(low):
+            words += f" ({prose.level_words(ratio.level)}: {prose.change_interval(low, high)})"
+        if events is not None:
+            words += f". That is {prose.events_change(events.estimate)} over the whole period"
+            if math.isfinite(events.conf_low):
+                words += f" ({prose.events_interval(events.conf_low, events.conf_high)})"
+        return f"{prose.sentence(words)} {prose.certainty(ratio)}"
+    one = effects.difference or effects.per_100k
+    if one is None:
+        return f"The method gives no average effect on {name} {place}."
+    unit = "" if one is effects.difference else " per 100,000"
+    size = f"{prose.number(abs(one.estimate), 2)}{unit} {'lower' if one.estimate < 0 else 'higher'} than expected"
+    if math.isfinite(one.conf_low):
+        span = f"{prose.number(one.conf_low, 2)} to {prose.number(one.conf_high, 2)}"
+        size += f" ({prose.level_words(one.level)}: {span})"
+    told = f"{prose.sentence(f'{name} {place}: {size}')} {prose.certainty(one)}"
+    return f"{posterior_words.any_change(one.prob_reduction, f'{name} {place}')} {told}" if effects.posterior else told
+
+
+def _answer(view: AreaView) -> str:
+    outcome = view.headline
+    own, overall = view.own(outcome.column), view.overall(outcome.column)
+    name = view.intervention.name if view.intervention else "it"
+    parts = []
+    if not view.starts:
+        parts.append(f"No part of {view.place} received it.")
+    elif own is not None:
+        parts.append(effect_words(own, outcome.label, _in_treated(view), name))
+        if own.posterior and own.method != view.headline_method:
+            parts.append(
+                f"This is by {view.method_name(own.method)}: the headline's method has no answer for one place."
+            )
+    if overall is None:
+        why = view.context.failures.get(outcome.column, {}).get(view.headline_method, "")
+        parts.append(f"The study's overall effect could not be estimated{_because(view.free_text(why))}")
+    elif own is None:
+        parts.append(f"Over the whole study: {effect_words(overall, outcome.label, 'in all treated areas', name)}")
+    parts += [_doubt(view, outcome), trust.warned(view)]
+    return " ".join(p for p in parts if p)
+
+
+def _doubt(view: AreaView, outcome: OutcomeSpec) -> str:
+    """Say where the headline's interval is in doubt; a headline without one says so by itself."""
+    head = view.results(outcome.column).get(view.headline_method)
+    if head is None or without_interval(head) or not head.diagnostics.get("inference_in_doubt"):
+        return ""
+    return "The interval may be too narrow (see below)."
+
+
+def _in_treated(view: AreaView) -> str:
+    return f"in {view.place}" if view.area in view.starts else f"in {view.place}'s treated areas"
+
+
+def _because(why: str) -> str:
+    return f": {' '.join(why.split())}" if why else "."
+
+
+def _headline_blocks(view: AreaView, outcome: OutcomeSpec) -> list[Block]:
+    blocks: list[Block] = [Heading(f"{outcome.label}: the headline outcome")]
+    results = view.results(outcome.column)
+    blocks += _own_figure(view, outcome)
+    blocks += _all_treated_figure(view, outcome)
+    # an effect that is modelled as the same at every horizon says nothing of how it went over time
+    telling = {k: r for k, r in results.items() if getattr(r.estimator, "by_horizon", True)}
+    ordered = sorted(telling, key=lambda k: k != view.headline_method)
+    shown = next((k for k in ordered if (telling[k].estimates["term"] == "event").any()), None)
+    if shown is not None:
+        with_events = telling[shown]
+        figure = plots.event_study(with_events, label=outcome.label, per=view.per, disclosure=view.disclosure)
+        title = figure.title if shown == view.headline_method else f"{figure.title} ({view.method_name(shown)})"
+        blocks.append(replace(figure, name=f"{outcome.column}_{figure.name}", title=title))
+    if results:
+        blocks.append(_methods_table(view, outcome))
+    blocks += belief.beside(view, outcome)
+    blocks += compared.blocks(view, outcome)
+    blocks += synthetic.blocks(view, outcome)
+    for label, message in view.context.failures.get(outcome.column, {}).items():
+        if label != "forecast":
+            name = "The design" if label == "design" else view.method_name(label)
+            blocks.append(Callout(f"{name} gave no answer. {prose.sentence(view.free_text(message))}", "Not estimated"))
+    return blocks
+
+
+def _own_figure(view: AreaView, outcome: OutcomeSpec) -> list[Block]:
+    if not view.starts:
+        return []
+    place = view.place if view.area in view.starts else f"the treated areas of {view.place}"
+    return _observed_figure(view, outcome, view.area, place, view.place)
+
+
+def _all_treated_figure(view: AreaView, outcome: OutcomeSpec) -> list[Block]:
+    return _observed_figure(view, outcome, protected.ALL_TREATED, "all treated areas", "All treated areas")
+
+
+def _observed_figure(view: AreaView, outcome: OutcomeSpec, area: str, place: str, begin: str) -> list[Block]:
+    label = view.counterfactual_method(outcome.column, area)
+    if label is None:
+        return []
+    result = view.context.results[outcome.column][label]
+    if protected.mostly_hidden(protected.counterfactual(result, area, disclosure=view.disclosure), "observed"):
+        text = f"{outcome.label} in {place}: most counts of a {view.per} are too small to be shown, so none are drawn."
+        return [Words(text)]
+    figure = plots.observed_expected(result, area, label=outcome.label, place=place, disclosure=view.disclosure)
+    title = f"{begin}, {prose.outcome_name(figure.title)}"
+    return [replace(figure, name=f"{outcome.column}_{figure.name}", title=title)]
+
+
+def _methods_table(view: AreaView, outcome: OutcomeSpec) -> Table:
+    rows = []
+    own = view.own(outcome.column)
+    if own is not None:
+        rows.append((f"{view.place} alone: {view.method_name(own.method)}", own.rate_ratio, own.per_100k, own.events))
+    for label in view.results(outcome.column):
+        effects = view.overall(outcome.column, label)
+        if effects is not None:
+            rows.append((view.method_name(label), effects.rate_ratio, effects.per_100k, effects.events))
+    caption = f"Average effect on {prose.outcome_name(outcome.label)}, by method, all treated areas unless named"
+    return effects_table(rows, caption, per=view.per)
+
+
+def _all_outcomes(view: AreaView) -> list[Block]:
+    overall, own = [], []
+    for outcome in view.outcomes:
+        whole = view.overall(outcome.column)
+        if whole is not None:
+            overall.append((outcome.label, whole.rate_ratio, whole.per_100k, whole.events))
+        mine = view.own(outcome.column)
+        if mine is not None:
+            own.append((outcome.label, mine.rate_ratio, mine.per_100k, mine.events))
+    blocks: list[Block] = []
+    if own:
+        blocks.append(effects_table(own, f"Effect in the treated areas of {view.place}", first="Outcome", per=view.per))
+    if overall:
+        name = view.method_name(view.headline_method)
+        blocks.append(effects_table(overall, f"Effect in all treated areas ({name})", first="Outcome", per=view.per))
+        clear = sum(1 for _, ratio, *_ in overall if ratio is not None and not ratio.conf_low <= 1 <= ratio.conf_high)
+        blocks.append(
+            Words(
+                f"Over all treated areas, the interval of {clear} of {len(overall)} outcomes lies wholly on one side "
+                "of no effect. The more outcomes are looked at, the likelier it is that one does so by chance."
+            )
+        )
+    return blocks

@@ -1,0 +1,97 @@
+"""Can the result be trusted? The checks in a table, with their figures, and what they say of the other outcomes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from svmodel.present import prose
+from svmodel.present.plots.checks import check_figure
+from svmodel.present.tables import NBSP, Table
+from svmodel.report.pages.content import Block, Heading, Points, Words
+
+if TYPE_CHECKING:
+    from svmodel.report.pages.area_view import AreaView
+    from svmodel.result.check import CheckResult
+
+__all__ = ["CHECK_NAMES", "STATUS", "blocks", "warned"]
+
+STATUS = {
+    "passed": f"✓{NBSP}Passed",
+    "failed": f"▲{NBSP}Warning",
+    "informative": "● For information",
+    "not_applicable": "– Does not apply",
+    "errored": "✗ The check broke",
+}
+CHECK_NAMES = {
+    "pre_trends": "Were the areas alike before the start?",
+    "pre_trend_power": "Which drift would that test have overlooked?",
+    "honest_bounds": "Does it hold if trends parted after the start?",
+    "placebo_in_time": "Does a made-up earlier start show an effect?",
+    "placebo_in_space": "Do areas where nothing was done show an effect?",
+    "negative_controls": "Does an outcome that cannot respond show an effect?",
+    "anticipation": "Did anything move before the start?",
+    "spillover": "Did harm move to, or away from, the neighbours?",
+    "recording_practice": "Could a change in recording look like it?",
+    "overlap": "Are there areas like the treated ones to compare with?",
+    "leave_one_area_out": "Does one area carry the result?",
+    "regression_to_the_mean": "Would high areas have fallen anyway?",
+    "overdispersion": "Do the counts vary more than chance alone?",
+    "prior_predictive": "Does the belief before the data expect such counts?",
+    "convergence": "Have the draws arrived?",
+    "engine_agreement": "Do both engines give the same answer?",
+    "posterior_predictive": "Could the fitted model have made such data?",
+    "leave_one_out": "Does the model foretell counts that it has not seen?",
+    "prior_sensitivity": "Would another belief have said otherwise?",
+}
+
+
+def blocks(view: AreaView) -> list[Block]:
+    """Return what the checks of the headline result say, with the warnings for the other outcomes."""
+    checks = view.context.checks.get(view.headline.column, ())
+    if not checks:
+        return []
+    rows = tuple((check_name(c), STATUS[c.status], view.free_text(c.text)) for c in checks)
+    table = Table(
+        f"Checks of the headline result ({prose.outcome_name(view.headline.label)})",
+        ("Check", "Result", "What it says"),
+        rows,
+        words=("Result", "What it says"),
+    )
+    found: list[Block] = [Heading("Can the result be trusted?"), table, *figures(view)]
+    others = []
+    for outcome in view.outcomes[1:]:
+        names = [check_name(c) for c in view.context.checks.get(outcome.column, ()) if c.status == "failed"]
+        if names:
+            others.append(f"{outcome.label}: a warning from {prose.join([repr(n) for n in names])}.".replace('"', "'"))
+    if others:
+        found += [Words("Warnings for the other outcomes:"), Points(tuple(others))]
+    return found
+
+
+def figures(view: AreaView) -> list[Block]:
+    """Return the figures of the headline result's checks; none where the effect itself is hidden."""
+    outcome = view.headline
+    overall = view.overall(outcome.column)
+    if overall is None or overall.hidden:
+        return []
+    drawn: list[Block] = []
+    for check in view.context.checks.get(outcome.column, ()):
+        figure = check_figure(check, label=outcome.label, disclosure=view.disclosure)
+        if figure is not None:
+            drawn.append(replace(figure, name=f"{outcome.column}_{figure.name}"))
+    return drawn
+
+
+def warned(view: AreaView) -> str:
+    """Return how many checks of the headline result warn, in a sentence; empty where none does."""
+    checks = view.context.checks.get(view.headline.column, ())
+    count = sum(c.status in ("failed", "errored") for c in checks)
+    if not count:
+        return ""
+    return f"Read with care: {count} of {len(checks)} checks {'warns' if count == 1 else 'warn'} (see below)."
+
+
+def check_name(check: CheckResult) -> str:
+    """Return a check as the question that it puts."""
+    return CHECK_NAMES.get(check.name, check.name.replace("_", " ").capitalize())

@@ -1,0 +1,1 @@
+"""What leaves the house: verification of a run against published numbers."""

@@ -1,0 +1,196 @@
+"""The plan of a run as a value: every area, and the hash that says whether its report is still good."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from svmodel.result.as_json import plain
+
+if TYPE_CHECKING:
+    from svmodel.panel import Panel
+    from svmodel.report.study import Study
+
+__all__ = ["AreaJob", "Plan", "code_version", "file_hash", "make_plan", "package_versions", "study_parameters"]
+
+#: Packages whose version may change a number or a picture.
+PACKAGES = (
+    "jinja2",
+    "matplotlib",
+    "nbconvert",
+    "numpy",
+    "pandas",
+    "papermill",
+    "pyarrow",
+    "pyfixest",
+    "scikit-learn",
+    "scipy",
+    "statsmodels",
+)
+#: Fields of a study that decide where and for whom, not what a report says.
+_NOT_PARAMETERS = ("path", "lines", "areas", "notebook", "published")
+
+
+@dataclass(frozen=True)
+class AreaJob:
+    """One report to make: the area, its readable name, and the hash of all that goes into its report."""
+
+    code: str
+    name: str
+    hash: str
+    selected: bool = True
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that a run will do, before it does any of it.
+
+    Attributes
+    ----------
+    study : Study
+    folder : Path
+        ``<out>/<study>``.
+    work : Path
+        ``<out>/.svmodel/<study>``: private to the run, holds the data before disclosure control.
+    notebook : Path
+    jobs : tuple of AreaJob
+        Every reporting area of the study, sorted by code; ``selected`` marks those of this run.
+    hashes : mapping of str to str
+        SHA-256 of the code, the notebook, the data files together, and the panel made of them.
+    files : mapping of str to str
+        SHA-256 of each data file, by its path from the data root.
+    parameters : mapping
+        The study file's content.
+    versions : mapping of str to str
+        Of Python and of the packages that matter.
+    """
+
+    study: Study
+    folder: Path
+    work: Path
+    notebook: Path
+    jobs: tuple[AreaJob, ...]
+    hashes: Mapping[str, str]
+    files: Mapping[str, str]
+    parameters: Mapping[str, Any]
+    versions: Mapping[str, str]
+
+    @property
+    def selected(self) -> tuple[AreaJob, ...]:
+        """The areas of this run."""
+        return tuple(j for j in self.jobs if j.selected)
+
+    @property
+    def study_hash(self) -> str:
+        """Hash of all that the areas have in common."""
+        return _digest([self.hashes, self.parameters, self.versions])
+
+    @property
+    def context(self) -> Path:
+        """Where the study's fits are kept while its reports are made."""
+        return self.work / f"context-{self.study_hash[:16]}.pickle"
+
+    def area_folder(self, code: str) -> Path:
+        """Return the folder of one area."""
+        return self.folder / "areas" / code
+
+
+def make_plan(study: Study, panel: Panel, out: Path, root: Path, *, areas: tuple[str, ...] | None = None) -> Plan:
+    """Lay out a run.
+
+    Parameters
+    ----------
+    study : Study
+    panel : Panel
+        As :func:`svmodel.report.study.data.load_panel` gives it.
+    out : Path
+        Folder of all studies' reports.
+    root : Path
+        The data root.
+    areas : tuple of str, optional
+        Reporting areas of this run, by code or name; by default the study's.
+
+    Raises
+    ------
+    StudyError
+        If an area is unknown.
+    """
+    from svmodel.report.study.data import input_files, resolve_areas
+    from svmodel.report.study.registry import default_notebook
+
+    every = resolve_areas(study, panel)
+    chosen = set(every if areas is None else resolve_areas(study, panel, areas))
+    notebook = study.notebook or default_notebook()
+    files = {_relative(p, root): file_hash(p) for p in input_files(study, root)}
+    parameters = study_parameters(study)
+    hashes = {
+        "code": code_version(),
+        "notebook": file_hash(notebook),
+        "data": _digest(files),
+        "panel": panel.fingerprint,
+    }
+    plan = Plan(
+        study=study,
+        folder=out / study.key,
+        work=out / ".svmodel" / study.key,
+        notebook=notebook,
+        jobs=(),
+        hashes=hashes,
+        files=files,
+        parameters=parameters,
+        versions=package_versions(),
+    )
+    common = plan.study_hash
+    codes = sorted({*every, *chosen})
+    jobs = tuple(AreaJob(c, panel.label(c), _digest([common, c]), c in chosen) for c in codes)
+    return Plan(**{f.name: getattr(plan, f.name) for f in fields(plan) if f.name != "jobs"}, jobs=jobs)
+
+
+def study_parameters(study: Study) -> dict[str, Any]:
+    """Return what a study asks for as plain values, without the places that differ between machines."""
+    held = {f.name: getattr(study, f.name) for f in fields(study) if f.name not in _NOT_PARAMETERS}
+    return {name: plain(value) for name, value in held.items()}
+
+
+@cache
+def code_version() -> str:
+    """Return the SHA-256 of every source file and template of the package."""
+    package = Path(__file__).resolve().parents[2]
+    digest = hashlib.sha256()
+    for path in sorted(package.rglob("*")):
+        relative = path.relative_to(package).as_posix()
+        if path.is_file() and "__pycache__" not in relative and path.suffix not in (".pyc", ".ipynb"):
+            digest.update(f"{relative}\0{file_hash(path)}\0".encode())
+    return digest.hexdigest()
+
+
+def package_versions() -> dict[str, str]:
+    """Return the versions of Python and of every package that may change a number or a picture."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def file_hash(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as held:
+        return hashlib.file_digest(held, "sha256").hexdigest()
+
+
+def _relative(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(plain(value), sort_keys=True).encode()).hexdigest()

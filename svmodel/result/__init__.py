@@ -1,0 +1,378 @@
+"""Result: what every estimator answers, frequentist or Bayesian, in one shape.
+
+Sign everywhere: negative means fewer harms. A scale or a term that a method does not give is missing
+from the table; it is never zero.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field, replace
+from html import escape
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import numpy as np
+import pandas as pd
+
+from svmodel import periods
+from svmodel.errors import DataError, EstimationError, did_you_mean
+from svmodel.result import as_json as _result_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from svmodel.design import Design, DesignArrays
+
+__all__ = ["COLUMNS", "SCALES", "TERMS", "Effect", "Estimator", "Headline", "JointEstimate", "PointEstimator", "Result"]
+
+COLUMNS = (
+    "term",
+    "scale",
+    "area",
+    "cohort",
+    "period",
+    "horizon",
+    "estimate",
+    "std_error",
+    "conf_low",
+    "conf_high",
+    "level",
+    "p_value",
+    "prob_reduction",
+)
+TERMS = (
+    "att",
+    "cell",
+    "event",
+    "cohort",
+    "calendar",
+    "area",
+    "event_average",
+    "cohort_average",
+    "calendar_average",
+)
+SCALES = ("difference", "rate_ratio", "per_100k", "events")
+_COUNTERFACTUAL = ("area", "period", "observed", "expected", "low", "high")
+
+
+@runtime_checkable
+class Estimator(Protocol):
+    """A frozen dataclass of tuning choices; ``fit`` never changes it or the design."""
+
+    def fit(self, design: Design, *, seed: int = 0) -> Result:
+        """Answer the design."""
+        ...
+
+
+@runtime_checkable
+class PointEstimator(Estimator, Protocol):
+    """An estimator that also gives its average effect alone: what resampling asks for thousands of times.
+
+    One that needs more than the design's own arrays, such as a second outcome or columns of the panel, has a method
+    ``arrays(design)`` that gives them; :func:`svmodel.inference.arrays_of` returns what :meth:`point` takes for any
+    estimator. ``point(arrays_of(estimator, design))`` is the average effect of ``fit(design)``.
+    """
+
+    @property
+    def scale(self) -> str:
+        """Scale of :meth:`point`: ``log_rate_ratio`` or ``difference`` (the outcome's units per treated cell)."""
+        ...
+
+    def point(self, arrays: DesignArrays) -> float:
+        """Return the term ``att`` on :attr:`scale`, the same number as :meth:`fit` gives.
+
+        NaN where it is not identified, and minus infinity for a log rate ratio of zero events; it does not raise for
+        either, because a resample may well come out so.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Effect:
+    """One number with its uncertainty. Negative differences and ratios below 1 mean fewer harms."""
+
+    term: str
+    scale: str
+    estimate: float
+    std_error: float
+    conf_low: float
+    conf_high: float
+    level: float
+    p_value: float
+    prob_reduction: float = float("nan")
+
+    @property
+    def percent(self) -> tuple[float, float, float]:
+        """A rate ratio and its limits as per cent change; an EstimationError on any other scale."""
+        if self.scale != "rate_ratio":
+            raise EstimationError(f"only a rate ratio reads as per cent change, not {self.scale!r}")
+        return tuple(100 * (v - 1) for v in (self.estimate, self.conf_low, self.conf_high))  # type: ignore[return-value]
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The average effect on the three scales that readers ask for; None where the method gives none."""
+
+    rate_ratio: Effect | None
+    per_100k: Effect | None
+    events: Effect | None
+    difference: Effect | None
+    question: str
+
+    def __str__(self) -> str:
+        parts = []
+        if self.rate_ratio is not None:
+            change, low, high = self.rate_ratio.percent
+            limits = _limits(low, high, "{:+.1f}%")
+            parts.append(f"rate ratio {self.rate_ratio.estimate:.3f} ({change:+.1f}%, {limits})")
+        for effect, form, unit in (
+            (self.per_100k, "{:+.2f}", "per 100,000 per period"),
+            (self.events, "{:+,.0f}", "events"),
+        ):
+            if effect is not None:
+                limits = _limits(effect.conf_low, effect.conf_high, form)
+                parts.append(f"{form.format(effect.estimate)} {unit} ({limits})")
+        if not parts and self.difference is not None:
+            d = self.difference
+            limits = _limits(d.conf_low, d.conf_high, "{:+.4g}")
+            parts.append(f"{d.estimate:+.4g} in the outcome's units ({limits})")
+        if not parts:
+            return f"{self.question}: no average effect could be estimated; the notes say why."
+        return f"{self.question}: " + "; ".join(parts) + ". Negative means fewer harms."
+
+
+def _limits(low: float, high: float, form: str) -> str:
+    if np.isnan(low) and np.isnan(high):
+        return "no interval"
+    return f"{form.format(low)} to {form.format(high)}"
+
+
+@dataclass(frozen=True, eq=False)
+class JointEstimate:
+    """Estimates with their covariance on the scale they were estimated on, for joint tests.
+
+    Attributes
+    ----------
+    scale : {"log_rate_ratio", "difference"}
+    index : pandas.DataFrame
+        Columns term, cohort, period, horizon; one row an estimate.
+    estimate : ndarray, shape (K,)
+    covariance : ndarray, shape (K, K)
+    """
+
+    scale: str
+    index: pd.DataFrame
+    estimate: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        size = len(self.index)
+        if self.estimate.shape != (size,) or self.covariance.shape != (size, size):
+            raise DataError(f"a joint estimate of {size} rows needs {size} estimates and a {size} x {size} covariance")
+
+    def pick(self, mask: NDArray[np.bool_]) -> JointEstimate:
+        """Return the rows where `mask` is true."""
+        mask = np.asarray(mask, dtype=bool)
+        index = self.index.loc[mask].reset_index(drop=True)
+        return JointEstimate(self.scale, index, self.estimate[mask], self.covariance[np.ix_(mask, mask)])
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Result:
+    """Estimates of one estimator on one design.
+
+    Attributes
+    ----------
+    estimates : pandas.DataFrame
+        Columns :data:`COLUMNS`. ``horizon`` counts periods since the start, 0 in the first treated one.
+    design : Design or None
+        None after :meth:`from_json` without a design.
+    estimator : Estimator
+    counterfactual : pandas.DataFrame, optional
+        ``area, period, observed, expected, low, high`` in the outcome's units, for treated cells and
+        their areas' earlier periods. The row with area ``"all treated"`` sums the treated areas.
+    weights : pandas.DataFrame, optional
+        Weights that the method gives to areas or periods.
+    joint : JointEstimate, optional
+        Event-study (and other) estimates with their covariance.
+    diagnostics : mapping
+        Plain numbers and texts by name.
+    draws : ndarray, optional
+        Posterior or bootstrap draws of the log rate ratio (or difference), shape (S,).
+    event_draws : ndarray, optional
+        The same draws of the events that the intervention added, shape (S,); negative where it averted them.
+    posterior : object, optional
+        What a Bayesian estimator keeps for its checks; it is not written to JSON.
+    notes : tuple of str
+        What could not be identified, was left out, or needs care. Reports print them.
+    provenance : mapping
+        Package version, seed, data fingerprint, whether the data are synthetic.
+    """
+
+    estimates: pd.DataFrame
+    design: Design | None
+    estimator: Estimator
+    counterfactual: pd.DataFrame | None = None
+    weights: pd.DataFrame | None = None
+    joint: JointEstimate | None = None
+    diagnostics: Mapping[str, Any] = field(default_factory=dict)
+    draws: NDArray[np.float64] | None = None
+    event_draws: NDArray[np.float64] | None = None
+    posterior: Any = None
+    notes: tuple[str, ...] = ()
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        lacking = [c for c in COLUMNS if c not in self.estimates.columns]
+        if lacking:
+            raise DataError(f"the estimates lack {', '.join(lacking)}; build them with svmodel.result.scales")
+        for column, valid in (("term", TERMS), ("scale", SCALES)):
+            wrong = set(self.estimates[column]) - set(valid)
+            if wrong:
+                raise DataError(f"{sorted(map(str, wrong))} is no {column}; valid: {', '.join(valid)}")
+        if self.counterfactual is not None:
+            lacking = [c for c in _COUNTERFACTUAL if c not in self.counterfactual.columns]
+            if lacking:
+                raise DataError(f"the counterfactual lacks {', '.join(lacking)}")
+
+    def tidy(self) -> pd.DataFrame:
+        """Return a copy of the estimates."""
+        return self.estimates.copy()
+
+    def effect(self, term: str = "att", scale: str = "rate_ratio", **which: object) -> Effect:
+        """Return one estimate.
+
+        Parameters
+        ----------
+        term, scale : str
+            See :data:`TERMS` and :data:`SCALES`.
+        **which
+            ``area=``, ``cohort=``, ``period=``, ``horizon=`` where the term has several rows.
+
+        Raises
+        ------
+        EstimationError
+            If the method gives no such estimate, or several fit.
+        """
+        rows = self.estimates[(self.estimates["term"] == term) & (self.estimates["scale"] == scale)]
+        for column, value in which.items():
+            if column not in ("area", "cohort", "period", "horizon"):
+                raise EstimationError(f"{column!r} picks no estimate; use area, cohort, period or horizon")
+            wanted = periods.parse(value) if column in ("cohort", "period") else value
+            rows = rows[rows[column] == wanted]
+        if len(rows) != 1:
+            raise EstimationError(self._which_message(term, scale, which, rows))
+        row = rows.iloc[0]
+        numbers = {f.name: float(row[f.name]) for f in dataclasses.fields(Effect) if f.name not in ("term", "scale")}
+        return Effect(term, scale, **numbers)
+
+    def _which_message(self, term: str, scale: str, which: Mapping[str, object], rows: pd.DataFrame) -> str:
+        name = type(self.estimator).__name__
+        if len(rows) > 1:
+            columns = [c for c in ("area", "cohort", "period", "horizon") if len(rows[c].drop_duplicates()) > 1]
+            return f"{len(rows)} estimates of {term!r} on {scale!r} fit; say which by {', '.join(columns)}"
+        given = self.estimates[["term", "scale"]].drop_duplicates()
+        pairs = [f"{t}/{s}" for t, s in given.itertuples(index=False)]
+        picked = f" for {dict(which)}" if which else ""
+        return f"{name} gives no {term!r} on {scale!r}{picked}. {did_you_mean(f'{term}/{scale}', pairs, limit=12)}"
+
+    def has(self, term: str = "att", scale: str = "rate_ratio") -> bool:
+        """Return whether the method gives such estimates."""
+        return bool(((self.estimates["term"] == term) & (self.estimates["scale"] == scale)).any())
+
+    def headline(self) -> Headline:
+        """Return the average effect over treated area-periods on every scale the method gives."""
+        effects = {s: self.effect("att", s) if self.has("att", s) else None for s in SCALES}
+        held = self.provenance.get("question") or "Average effect"
+        question = self.design.describe() if self.design is not None else str(held)
+        return Headline(question=question, **effects)
+
+    def probability(self, *, reduction: float = 0.0, events: float | None = None) -> float:
+        """Return the posterior probability of a reduction of at least so much.
+
+        Parameters
+        ----------
+        reduction : float
+            Share by which the intervention lowered the outcome: 0 for any reduction, 0.1 for at least a tenth.
+        events : float, optional
+            Events averted in all, in place of a share: as many as make the intervention break even, say.
+
+        Raises
+        ------
+        EstimationError
+            If the method gives no draws of it, or the share is not below 1.
+
+        Examples
+        --------
+        ``result.probability()``, ``result.probability(reduction=0.1)``, ``result.probability(events=25)``.
+        """
+        if events is not None:
+            held, limit, what = self.event_draws, -float(events), "events"
+        else:
+            if not reduction < 1:
+                raise EstimationError(f"a reduction is a share below 1, not {reduction!r}")
+            ratios = getattr(self.estimator, "scale", "") == "log_rate_ratio"
+            held, limit, what = (self.draws if ratios else None), float(np.log1p(-reduction)), "the rate ratio"
+        if held is None:
+            raise EstimationError(f"{type(self.estimator).__name__} gives no posterior draws of {what}")
+        below = held < limit if events is None and reduction == 0 else held <= limit
+        return float(np.mean(below))
+
+    def audit(self) -> Any:
+        """Return a CheckResult: the other engine's answer beside this one, and whether they agree.
+
+        Raises
+        ------
+        EstimationError
+            If the estimator has but one engine.
+        """
+        other = getattr(self.estimator, "audit", None)
+        if other is None:
+            raise EstimationError(f"{type(self.estimator).__name__} has no second engine; Bayesian models have one")
+        return other(self)
+
+    def refit(self, *, design: Design | None = None, estimator: Estimator | None = None) -> Result:
+        """Fit again, with another design, another estimator, or both; this result stays as it is.
+
+        Raises
+        ------
+        EstimationError
+            If the result was read from JSON and carries no design.
+        """
+        design = design if design is not None else self.design
+        if design is None:
+            raise EstimationError("this result was read without its data; give `design=` to fit again")
+        return (estimator or self.estimator).fit(design, seed=self.seed)
+
+    def to_json(self) -> str:
+        """Return the result as JSON text, without the panel; the same result gives the same bytes."""
+        return _result_json.dump(self)
+
+    @classmethod
+    def from_json(cls, text: str, *, design: Design | None = None, estimator: Estimator | None = None) -> Result:
+        """Read a result from :meth:`to_json`; give the design to be able to refit it.
+
+        Parameters
+        ----------
+        text : str
+        design : Design, optional
+        estimator : Estimator, optional
+            The one that made the result; needed only where it is none of svmodel's own.
+
+        Raises
+        ------
+        DataError
+            If the text is no result of svmodel.
+        """
+        return replace(_result_json.load(text, cls, estimator), design=design)
+
+    def __repr__(self) -> str:
+        return f"<Result of {type(self.estimator).__name__}: {self.headline()}>"
+
+    def _repr_html_(self) -> str:
+        shown = self.estimates[self.estimates["term"].isin(["att", "event_average", "cohort_average"])]
+        notes = "".join(f"<li>{escape(n)}</li>" for n in self.notes)
+        return f"<p>{escape(str(self.headline()))}</p>{shown.to_html(index=False)}<ul>{notes}</ul>"

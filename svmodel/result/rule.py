@@ -1,0 +1,147 @@
+"""Which kind of uncertainty a design can bear: the rule that every estimator asks, and what it says about why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+
+from svmodel.numerics.resampling.conley_taber import ENOUGH
+from svmodel.numerics.resampling.placebo_noise import FEWEST_AREAS
+
+if TYPE_CHECKING:
+    from svmodel.design import DesignArrays
+
+__all__ = [
+    "ENOUGH_PLACEBOS",
+    "FEW_CONTROLS",
+    "FEW_TREATED",
+    "SHAPE_TOLD",
+    "Choice",
+    "Kind",
+    "choose",
+    "n_controls",
+    "never_treated",
+]
+
+Kind: TypeAlias = Literal["cluster", "placebo", "none"]
+#: With fewer treated areas than this a cluster-robust variance is known to be too small.
+FEW_TREATED = 8
+#: With fewer controls than this a cluster-robust variance is known to be too small.
+FEW_CONTROLS = 8
+#: Share of treated cells with few controls in their period above which the rule warns.
+_MOST_THIN = 0.5
+#: Never treated areas from which noise can be learnt at all.
+ENOUGH_PLACEBOS = FEWEST_AREAS
+#: Never treated areas from which the shape of the noise of a single treated area can be told: 1 in 40 lies beyond one.
+SHAPE_TOLD = ENOUGH
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the rule chose.
+
+    Attributes
+    ----------
+    kind : {"cluster", "placebo", "none"}
+        Cluster-robust with a small-sample correction; from placebo areas; or no interval at all.
+    why : str
+        For the notes of a result.
+    warn : bool
+        Whether coverage at the nominal rate is in doubt even so; `why` then says it.
+    n_treated, n_controls, n_never : int
+        Areas seen treated; seen untreated while others are treated; never treated.
+    """
+
+    kind: Kind
+    why: str
+    warn: bool
+    n_treated: int
+    n_controls: int
+    n_never: int
+
+
+def n_controls(arrays: DesignArrays) -> int:
+    """Return how many areas are seen untreated in some period in which another is seen treated."""
+    when = np.flatnonzero(arrays.treated.any(axis=0))
+    return int(arrays.untreated[:, when].any(axis=1).sum())
+
+
+def never_treated(arrays: DesignArrays) -> np.ndarray:
+    """Return the rows of areas that are untreated throughout and were seen while others were treated."""
+    when = np.flatnonzero(arrays.treated.any(axis=0))
+    return np.flatnonzero((arrays.status == 0).all(axis=1) & arrays.untreated[:, when].any(axis=1))
+
+
+def choose(arrays: DesignArrays, wanted: str = "auto") -> Choice:
+    """Choose the kind of uncertainty by the number of treated areas and of controls.
+
+    Parameters
+    ----------
+    arrays : DesignArrays
+    wanted : {"auto", "cluster", "placebo"}
+        ``auto`` for the rule; else what the user asks for, where the design can bear it.
+
+    Returns
+    -------
+    Choice
+    """
+    treated = int(arrays.treated.any(axis=1).sum())
+    controls, never = n_controls(arrays), len(never_treated(arrays))
+    areas = f"{treated} treated area{'s' if treated > 1 else ''} and {controls} control{'s' if controls > 1 else ''}"
+
+    def made(kind: Kind, why: str, *, warn: bool = False) -> Choice:
+        return Choice(kind, f"{areas}: {why}", warn, treated, controls, never)
+
+    if controls <= 1:
+        why = "whatever else happened in a single control passes for the effect. No interval is given."
+        return made("none", why, warn=True)
+    few = treated < FEW_TREATED
+    told = never >= (SHAPE_TOLD if treated == 1 else ENOUGH_PLACEBOS)
+    doubt = (
+        f" With {never} of them the shape of such noise cannot be told, and it is taken for normal: with small counts "
+        "the interval may be too narrow."
+    )
+    if (wanted == "auto" and few and never >= ENOUGH_PLACEBOS) or (wanted == "placebo" and never >= 2):
+        few_so = "cluster-robust errors are too small with so few treated, so intervals rest"
+        first = few_so if few else "intervals rest, as asked for,"
+        return made(
+            "placebo",
+            f"{first} on how far untreated areas strayed over the same periods (Conley and Taber 2011; Ferman and "
+            "Pinto 2019). They suppose that treated areas would have strayed as untreated areas of their size did."
+            + ("" if told else doubt),
+            warn=not told,
+        )
+    if treated == 1:
+        why = (
+            f"a single treated area shows no noise of its own, and {never} never treated areas are too few to show it. "
+            "No interval is given."
+        )
+        return made("none", why, warn=True)
+    if few or controls < FEW_CONTROLS:
+        side = "treated" if few else "control"
+        why = (
+            f"cluster-robust errors (CR2, Satterthwaite's degrees of freedom) with so few {side} areas are known to be "
+            "too small at times (MacKinnon and Webb 2017); read the interval as the least there is."
+        )
+        return made("cluster", why, warn=True)
+    share, least = _thin(arrays)
+    if share > _MOST_THIN:
+        why = (
+            "intervals are cluster-robust by area (CR2, Satterthwaite's degrees of freedom), but "
+            f"{share:.0%} of treated area-periods are held against fewer than {FEW_CONTROLS} untreated areas (at the "
+            f"fewest {least}): with so few control areas such errors are known to be too small at times (MacKinnon and "
+            "Webb 2017); read the interval as the least there is."
+        )
+        return made("cluster", why, warn=True)
+    return made("cluster", "intervals are cluster-robust by area (CR2, Satterthwaite's degrees of freedom).")
+
+
+def _thin(arrays: DesignArrays) -> tuple[float, int]:
+    """Return the share of treated cells, of those with a control at all, with few in their period; and the fewest."""
+    treated, untreated = arrays.treated.sum(axis=0), arrays.untreated.sum(axis=0)
+    seen = (treated > 0) & (untreated > 0)
+    if not seen.any():
+        return 0.0, 0
+    return float(treated[seen & (untreated < FEW_CONTROLS)].sum() / treated[seen].sum()), int(untreated[seen].min())

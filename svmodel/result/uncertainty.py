@@ -1,0 +1,244 @@
+"""Intervals for few treated areas, for any estimator that gives its average effect quickly.
+
+Each untreated area is taken for each treated one in turn: given its start, with all treated areas left out, and
+estimated. How far these effects stray tells how far the treated areas' average may.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from svmodel.design import TREATED, UNTREATED
+from svmodel.errors import EstimationError
+from svmodel.inference import Choice, choose, doubts, with_interval
+from svmodel.numerics.resampling.conley_taber import placebo_sums
+from svmodel.numerics.resampling.placebo_noise import variance_function
+from svmodel.result.doubts import without_intervals
+from svmodel.result.interval import Interval
+from svmodel.result.rule import ENOUGH_PLACEBOS, never_treated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from svmodel.design import DesignArrays
+    from svmodel.result import PointEstimator, Result
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["checked_inference", "placebo_interval", "settle", "with_doubts"]
+
+#: Untreated areas that are taken in turn; of more, so many by even steps along their size.
+_MOST_PLACEBOS = 400
+
+
+def placebo_interval(
+    estimator: PointEstimator, arrays: DesignArrays, *, counts: bool, level: float = 0.95, why: str = ""
+) -> Interval:
+    """Return the average effect with an interval from placebo areas.
+
+    Parameters
+    ----------
+    estimator : PointEstimator
+    arrays : DesignArrays
+    counts : bool
+        Whether the outcome counts events: then the variance of a placebo effect depends on the size of the area.
+    level : float
+    why : str
+        What the rule said (:func:`svmodel.inference.choose`); put before what this method supposes.
+
+    Returns
+    -------
+    Interval
+        ``std_error`` is the placebos' standard deviation brought to the treated areas' size and number.
+
+    Raises
+    ------
+    EstimationError
+        If fewer than ten untreated areas give a placebo effect, if all of theirs are zero, or if no treated area had an
+        event before its start, so that nothing tells how far an area of its size strays.
+
+    Notes
+    -----
+    The average effect of n treated areas is taken for the mean of theirs, weighted by their treated cells (on the log
+    scale by the events to be expected in them), and each one's error for a draw from the placebo effects under its own
+    start. What the J controls strayed together is in every treated area's error alike and does not average out: with
+    weights w and equal areas the variance is that of a placebo effect times ``(J - 1) / J (sum w^2 + 1 / J)``, the
+    first factor because a placebo effect holds the noise of the others too. The variance of a placebo effect on counts
+    is ``phi m + omega m^2`` in the area's mean outcome m while untreated, by regression over placebos (per ``m^2`` on
+    the log scale); that of a measure is one for all areas. A placebo is standardised by its m over the periods in which
+    the treated area is untreated: where few events fell there by luck the effect tends to be too high, in a treated
+    area as in a placebo.
+
+    References
+    ----------
+    Conley and Taber (2011), *Review of Economics and Statistics* 93(1), 113-125. Ferman and Pinto (2019), same journal
+    101(3), 452-467: the variance as a function of the area's size.
+    """
+    estimate = estimator.point(arrays)
+    treated = np.flatnonzero(arrays.treated.any(axis=1))
+    cells = arrays.treated[treated].sum(axis=1).astype(np.float64)
+    size = _mean_outcome(arrays, arrays.untreated)
+    if counts and not (size[treated] > 0).any():
+        raise EstimationError(
+            "no treated area had an event before its start, and how far an area strays depends on how many it has"
+        )
+    log = estimator.scale == "log_rate_ratio"
+    expected = cells * np.nan_to_num(size[treated]) if log else cells
+    weight = expected / expected.sum()
+    pool = np.flatnonzero(~(arrays.status == TREATED).any(axis=1))
+    places = _spread(np.searchsorted(pool, never_treated(arrays)), size[pool])
+    free = arrays.take(pool)
+    kinds, kind = np.unique(
+        np.hstack([arrays.start[treated, None], arrays.status[treated]]), axis=0, return_inverse=True
+    )
+    parts = []
+    own, shared, placebos = 0.0, 0.0, 0
+    for k, row in enumerate(kinds):
+        inside = treated[kind.ravel() == k]
+        effects = _rounded(np.array([_placebo(estimator, free, int(j), row) for j in places]))
+        known = ~np.isnan(effects)
+        if int(known.sum()) < ENOUGH_PLACEBOS:
+            raise EstimationError(
+                f"only {int(known.sum())} untreated areas give a placebo effect; with fewer than {ENOUGH_PLACEBOS} "
+                "there is nothing to learn the noise from"
+            )
+        deviation = _deviation(effects[known], _above_zero(size[pool][places][known]), counts=counts, log=log)
+        share = weight[kind.ravel() == k]
+        scales = share * deviation(_above_zero(size[inside]))
+        # a placebo's size is told from the cells that a treated area's is told from, luck and all
+        seen = _mean_outcome(free, free.untreated & (row[1:] == UNTREATED))[places][known]
+        told = deviation(_above_zero(seen))
+        fit = np.isfinite(told)
+        parts.append((effects[known][fit], told[fit], scales[np.isfinite(scales)]))
+        own += float((scales[np.isfinite(scales)] ** 2).sum())
+        part = seen[fit] / seen[fit].sum() if log else np.full(int(fit.sum()), 1 / int(fit.sum()))
+        shared += float(share.sum() * np.sqrt((part**2) @ (told[fit] ** 2)))
+        placebos = max(placebos, int(fit.sum()))
+    sums = placebo_sums(parts)
+    # a single treated area is exchangeable with its placebos, the noise of the controls included
+    error = float(np.sqrt(own if len(treated) == 1 else (own + shared**2) * (placebos - 1) / placebos))
+    # what rounding leaves over is no noise
+    if not error > 1e-9 * (1.0 if log else float(np.nanmax(np.abs(size)))):
+        raise EstimationError("the untreated areas do not stray from each other at all, so they show no noise")
+    low, high = sums.critical(level)
+    size_of_error = f"{error:.0%}" if log else f"{error:.3g} per area and period"
+    said = (
+        f"{placebos} untreated areas were taken for treated ones in turn; averaged alike, their effects stray by "
+        f"{size_of_error} (one standard deviation)."
+    )
+    return Interval(
+        scale=estimator.scale,
+        estimate=estimate,
+        std_error=error,
+        low=estimate - high * error,
+        high=estimate - low * error,
+        p_value=sums.p_value(estimate / error),
+        level=level,
+        method="placebo",
+        why=f"{why} {said}".strip(),
+    )
+
+
+def _placebo(estimator: PointEstimator, free: DesignArrays, j: int, row: NDArray[np.int64]) -> float:
+    """Return the effect of area j of the untreated, given the start and status in `row`."""
+    start, status = free.start.copy(), free.status.copy()
+    start[j], status[j] = row[0], row[1:]
+    return estimator.point(replace(free, start=start, status=status))
+
+
+def _rounded(effects: Floats) -> Floats:
+    """Return effects to ten digits, so that rounding does not order those that tie and decide which sums are drawn."""
+    most = float(np.abs(effects[np.isfinite(effects)]).max(initial=0.0))
+    return np.round(effects, 10 - int(np.ceil(np.log10(most)))) if most > 0 else effects
+
+
+def _mean_outcome(arrays: DesignArrays, use: NDArray[np.bool_]) -> Floats:
+    """Return each area's mean outcome over the cells in `use`, NaN without one."""
+    count = use.sum(axis=1)
+    total = np.where(use, arrays.y, 0.0).sum(axis=1)
+    return np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
+
+
+def _above_zero(size: Floats) -> Floats:
+    """Return sizes with those of zero unknown: nothing is expected there."""
+    return np.where(size > 0, size, np.nan)
+
+
+def _spread(places: NDArray[np.int64], size: Floats) -> NDArray[np.int64]:
+    """Return all places, or, of too many, some by even steps along the areas' size."""
+    if len(places) <= _MOST_PLACEBOS:
+        return places
+    order = places[np.argsort(size[places], kind="stable")]
+    return np.sort(order[np.linspace(0, len(order) - 1, _MOST_PLACEBOS).round().astype(np.int64)])
+
+
+def _deviation(effects: Floats, size: Floats, *, counts: bool, log: bool) -> Callable[[Floats], Floats]:
+    """Return the standard deviation of a placebo effect as a function of an area's size."""
+    finite = np.isfinite(effects) & np.isfinite(size)
+    if not finite.any():
+        raise EstimationError("no untreated area taken for a treated one had an event, so they show no noise")
+    if not counts:
+        constant = float(np.sqrt(np.mean(effects[np.isfinite(effects)] ** 2)))
+        return lambda m: np.full(np.shape(m), constant)
+    # on the log scale an effect is a share of the size
+    squared = (effects[finite] * (size[finite] if log else 1.0)) ** 2
+    phi, omega = variance_function(squared, size[finite], 0.0)
+    if log:
+        return lambda m: np.sqrt(phi / m + omega)
+    return lambda m: np.sqrt(phi * m + omega * m**2)
+
+
+_INFERENCES = ("auto", "cluster", "placebo")
+
+
+def checked_inference(wanted: str) -> list[str]:
+    """Return what is wrong with the choice, if anything."""
+    return [] if wanted in _INFERENCES else [f"{wanted!r} is no inference; there are {', '.join(_INFERENCES)}"]
+
+
+def settle(result: Result, estimator: PointEstimator, arrays: DesignArrays, wanted: str, *, level: float) -> Result:
+    """Return a result of cluster-robust intervals with those that the rule chooses for its design.
+
+    Where intervals rest on placebo areas the average effect alone has one: those of the other rows would be
+    cluster-robust, which the rule has just found too small.
+    """
+    choice: Choice = choose(arrays, wanted)
+    result = with_doubts(result, estimator.scale)
+    diagnostics = {
+        **result.diagnostics,
+        "inference": choice.kind,
+        "inference_in_doubt": choice.warn,
+        "inference_why": choice.why,
+    }
+    if choice.kind == "cluster":
+        return replace(result, notes=(*result.notes, choice.why), diagnostics=diagnostics)
+    bare = replace(result, estimates=without_intervals(result.estimates), diagnostics=diagnostics)
+    if bare.counterfactual is not None:
+        bare = replace(bare, counterfactual=without_intervals(bare.counterfactual))
+    if choice.kind == "none":
+        return replace(bare, notes=(*bare.notes, choice.why))
+
+    counts = result.design is not None and result.design.is_count
+    said = f"{choice.why} Only the average effect has an interval."
+    try:
+        interval = placebo_interval(estimator, arrays, counts=counts, level=level, why=said)
+    except EstimationError as error:
+        why = f"{choice.why} None could be had: {error.title}."
+        diagnostics = {**diagnostics, "inference": "none", "inference_in_doubt": True, "inference_why": why}
+        return replace(bare, notes=(*bare.notes, why), diagnostics=diagnostics)
+    return with_interval(bare, interval)
+
+
+def with_doubts(result: Result, scale: str) -> Result:
+    """Return the result with notes on what in its design no interval shows."""
+    if result.design is None:
+        return result
+    ratios = scale == "log_rate_ratio"
+    # without a ratio the reader has to be told why there is none
+    additive = not (ratios and result.has("att", "rate_ratio"))
+    return replace(result, notes=(*result.notes, *doubts(result.design, additive=additive, rates=ratios)))

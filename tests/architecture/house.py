@@ -1,0 +1,132 @@
+"""What the house is, measured from its imports alone: files, rooms, arrows, circles, floors.
+
+Imports inside functions and under ``TYPE_CHECKING`` count like any other: what is hidden is still leaned on.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class House:
+    """The package below a folder.
+
+    Attributes
+    ----------
+    package : Path
+        The folder ``svmodel``.
+    """
+
+    package: Path
+
+    @cached_property
+    def files(self) -> dict[str, Path]:
+        """Dotted module name -> file."""
+        top = self.package.name
+        found = {}
+        for path in sorted(self.package.rglob("*.py")):
+            parts = list(path.relative_to(self.package).with_suffix("").parts)
+            if parts[-1] == "__init__":
+                parts.pop()
+            found[".".join([top, *parts])] = path
+        return found
+
+    @cached_property
+    def trees(self) -> dict[str, ast.Module]:
+        """Dotted module name -> what it says."""
+        return {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in self.files.items()}
+
+    @cached_property
+    def imports(self) -> dict[str, dict[str, list[str]]]:
+        """Module -> module of the package that it imports -> the names it takes from there."""
+        return {name: self._imports(name) for name in self.files}
+
+    def _imports(self, module: str) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for node in ast.walk(self.trees[module]):
+            if isinstance(node, ast.Import):
+                for alias in node.names:
+                    if alias.name in self.files:
+                        found.setdefault(alias.name, [])
+            elif isinstance(node, ast.ImportFrom):
+                if node.level:
+                    raise AssertionError(f"{module}: relative imports hide which room is meant")
+                for alias in node.names:
+                    whole = f"{node.module}.{alias.name}"
+                    if whole in self.files:
+                        found.setdefault(whole, [])
+                    elif node.module in self.files:
+                        found.setdefault(node.module, []).append(alias.name)
+        found.pop(module, None)
+        return found
+
+    @cached_property
+    def circles(self) -> list[list[str]]:
+        """Sets of files that lean on each other, directly or through others."""
+        return circles({m: set(to) for m, to in self.imports.items()})
+
+    def room(self, module: str) -> str:
+        """Return the room that a module stands in: the first name below the package."""
+        parts = module.split(".")
+        return parts[1] if len(parts) > 1 else ""
+
+    @cached_property
+    def rooms(self) -> dict[str, set[str]]:
+        """Room -> rooms that it imports from. The entrance, ``svmodel/__init__``, is none."""
+        found: dict[str, set[str]] = {self.room(m): set() for m in self.files if self.room(m)}
+        for module, to in self.imports.items():
+            if own := self.room(module):
+                found[own] |= {self.room(other) for other in to} - {own, ""}
+        return found
+
+    @cached_property
+    def floors(self) -> dict[str, int]:
+        """Room -> its floor: one above the highest that it imports from. Empty where rooms stand in a circle."""
+        return {} if circles(self.rooms) else floors(self.rooms)
+
+
+def circles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """Return the strongly connected parts of more than one node (Tarjan 1972)."""
+    index: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    found: list[list[str]] = []
+
+    def visit(node: str) -> None:
+        index[node] = low[node] = len(index)
+        stack.append(node)
+        for other in sorted(graph[node]):
+            if other not in index:
+                visit(other)
+                low[node] = min(low[node], low[other])
+            elif other in stack:
+                low[node] = min(low[node], index[other])
+        if low[node] == index[node]:
+            at = stack.index(node)
+            part = stack[at:]
+            del stack[at:]
+            if len(part) > 1:
+                found.append(sorted(part))
+
+    for node in sorted(graph):
+        if node not in index:
+            visit(node)
+    return sorted(found)
+
+
+def floors(graph: dict[str, set[str]]) -> dict[str, int]:
+    """Return the floor of each node of a graph without circles, the lowest being 1."""
+    found: dict[str, int] = {}
+
+    def of(node: str) -> int:
+        if node not in found:
+            found[node] = 1 + max((of(other) for other in graph[node]), default=0)
+        return found[node]
+
+    for node in sorted(graph):
+        of(node)
+    return found
