@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from svmodel.errors import DataError, Problems, did_you_mean, shorten
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-__all__ = ["Adjacency", "read_adjacency", "rings"]
 
 #: Unknown areas that are named one by one with their nearest names; of more, the first so many.
 _MOST_NAMED = 10

@@ -14,8 +14,6 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-__all__ = ["AreaKind", "code_kind", "is_code", "is_known", "is_lsoa", "lsoa_2021_only"]
-
 
 class AreaKind(NamedTuple):
     """One kind of area: its name and the highest number its codes may carry."""

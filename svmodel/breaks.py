@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from svmodel import periods
 from svmodel.errors import DataError, Problems
-
-if TYPE_CHECKING:
-    from svmodel.periods import PeriodLike
-
-__all__ = ["Break"]
+from svmodel.periods import PeriodLike
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,6 @@ import typer
 
 from svmodel.errors import StudyError, UserError, did_you_mean
 
-__all__ = ["app", "main"]
-
 #: Exit codes.
 WELL, AREA_FAILED, BAD_INPUT, MISMATCH, INTERRUPTED = 0, 1, 2, 3, 130
 _FORMATS = ("html",)

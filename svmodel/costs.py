@@ -8,8 +8,6 @@ from numbers import Integral, Real
 
 from svmodel.errors import DesignError, Problems
 
-__all__ = ["CostLine"]
-
 
 @dataclass(frozen=True)
 class CostLine:

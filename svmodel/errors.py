@@ -11,21 +11,6 @@ import difflib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-__all__ = [
-    "DataError",
-    "DesignError",
-    "EstimationError",
-    "OutputError",
-    "Problem",
-    "Problems",
-    "StudyError",
-    "SvmodelError",
-    "UserError",
-    "did_you_mean",
-    "nearest",
-    "shorten",
-]
-
 
 @dataclass(frozen=True)
 class Problem:

@@ -17,8 +17,6 @@ from typing import BinaryIO
 
 from svmodel.errors import OutputError
 
-__all__ = ["atomic_file", "atomic_folder", "atomic_write_bytes", "atomic_write_text", "clear_partial"]
-
 _PARTIAL = ".part-"
 _WHY = {
     errno.ENOSPC: ("the disk is full", "Free some space, or choose another place with --out."),

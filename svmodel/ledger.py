@@ -11,7 +11,6 @@ from svmodel.errors import DataError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Action", "Extract", "Ledger", "LedgerEntry"]
 
 Action = Literal["dropped", "altered", "missing", "noted"]
 _ACTIONS = ("dropped", "altered", "missing", "noted")

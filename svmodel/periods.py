@@ -15,8 +15,6 @@ import pandas as pd
 
 from svmodel.errors import DataError, Problem
 
-__all__ = ["FREQUENCIES", "PeriodLike", "code", "describe_frequency", "label", "parse", "parse_many", "per_year"]
-
 PeriodLike: TypeAlias = "str | int | pd.Period | pd.Timestamp"
 
 #: Frequencies that a panel may have: pandas alias -> word for one period.

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 
-__all__ = ["derive_seed"]
-
 
 def derive_seed(*parts: object) -> int:
     """Return the seed of the stream that these parts name.

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["chance"]
-
 
 def chance(probability: float) -> str:
     """Return a probability as a reader meets it.

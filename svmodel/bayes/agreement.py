@@ -5,26 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from svmodel.bayes.answer import Fitted
+from svmodel.bayes.rows import TreatedCells
 from svmodel.engine import run
 from svmodel.engine.posterior import Posterior, independent_draws
 from svmodel.errors import EstimationError
+from svmodel.numerics.arrays import Floats
+from svmodel.result import Result
 from svmodel.result.check import CheckResult
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.bayes.rows import TreatedCells
-    from svmodel.result import Result
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["MEAN_WITHIN", "SD_WITHIN", "Pair", "compare_engines", "pairs"]
 
 #: Engines agree on a mean within this many posterior s.d., and on an s.d. within this share.
 MEAN_WITHIN = 0.1

@@ -8,25 +8,22 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from svmodel.bayes.rows import TreatedCells, path, term_rows
+from svmodel.design import Design, DesignArrays
 from svmodel.engine import arrived, run
+from svmodel.engine.description import LatentModel
+from svmodel.engine.posterior import Posterior
 from svmodel.errors import EstimationError
+from svmodel.numerics.arrays import Floats
 from svmodel.result import Result
+from svmodel.result.check import CheckResult
 from svmodel.result.scales import estimates_frame, provenance
 
 if TYPE_CHECKING:
     import pandas as pd
-    from numpy.typing import NDArray
 
-    from svmodel.design import Design, DesignArrays
-    from svmodel.engine.description import LatentModel
-    from svmodel.engine.posterior import Posterior
-    from svmodel.result.check import CheckResult
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["AnswersDesigns", "Fitted", "Question"]
 
 #: Draws times cells that are held at once; beyond, draws are thinned.
 _MOST_NUMBERS = 20_000_000

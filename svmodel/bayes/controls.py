@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from svmodel.design import UNTREATED
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.design import DesignArrays
-    from svmodel.numerics.series import Series
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["Controls", "log_controls", "rate_controls"]
+from svmodel.design import UNTREATED, DesignArrays
+from svmodel.numerics.arrays import Floats
+from svmodel.numerics.series import Series
 
 #: Added to a count before its logarithm: the mean log of a Poisson count then lies within .003 of the log of its mean
 #: down to a mean of 3; at 2 it lies .03 above it, and at 1 .17.

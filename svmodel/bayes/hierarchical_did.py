@@ -4,32 +4,24 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from svmodel import periods
 from svmodel.bayes.answer import AnswersDesigns, Question
 from svmodel.bayes.options import problems_with
 from svmodel.bayes.ratio_prior import Belief, ratio_prior
+from svmodel.bayes.rows import TreatedCells
+from svmodel.design import Design, DesignArrays
 from svmodel.engine.description import LatentModel, Term
+from svmodel.engine.posterior import Posterior
 from svmodel.errors import EstimationError
 from svmodel.numerics.latent.priors import HalfNormal
-from svmodel.numerics.latent.structures import Fixed, Independent, RandomWalk
+from svmodel.numerics.latent.structures import Fixed, Independent, RandomWalk, Structure
 from svmodel.numerics.two_way import components
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.bayes.rows import TreatedCells
-    from svmodel.design import Design, DesignArrays
-    from svmodel.engine.posterior import Posterior
-    from svmodel.numerics.latent.structures import Structure
-    from svmodel.result import Result
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["Autocorrelation", "HierarchicalDiD", "autocorrelation"]
+from svmodel.result import Result
 
 _VALID = {
     "family": ("negative_binomial", "poisson"),

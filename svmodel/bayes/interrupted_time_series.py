@@ -3,34 +3,27 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from svmodel import periods
 from svmodel.bayes.answer import AnswersDesigns, Question
 from svmodel.bayes.options import is_number, problems_with
 from svmodel.bayes.ratio_prior import Belief, ratio_prior
+from svmodel.bayes.rows import TreatedCells
 from svmodel.bayes.series import SeriesQuestion, as_arrays, find_problems, only_row, season_terms, series_of
+from svmodel.design import Design, DesignArrays
 from svmodel.engine.description import LatentModel, Term
+from svmodel.engine.posterior import Posterior
 from svmodel.errors import EstimationError
+from svmodel.numerics.arrays import Floats
 from svmodel.numerics.latent.priors import Beta, HalfNormal
 from svmodel.numerics.latent.structures import AR1, Fixed
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from svmodel.bayes.rows import TreatedCells
-    from svmodel.design import Design, DesignArrays
-    from svmodel.engine.posterior import Posterior
-    from svmodel.numerics.series import Series
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["InterruptedTimeSeries"]
+from svmodel.numerics.series import Series
 
 _VALID = {
     "family": ("negative_binomial", "poisson"),

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from svmodel.adjacency import read_adjacency
 from svmodel.numerics.latent.graph import BorderGraph
-from svmodel.numerics.latent.priors import Beta
+from svmodel.numerics.latent.priors import Beta, HyperPrior
 from svmodel.numerics.latent.structures import BYM2
-
-if TYPE_CHECKING:
-    from svmodel.numerics.latent.priors import HyperPrior
-
-__all__ = ["bym2"]
 
 #: Uniform: half of the variance following borders is as likely as none of it and as all of it.
 _SHARE = Beta(1.0, 1.0)

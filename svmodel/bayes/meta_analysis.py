@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -14,18 +14,11 @@ from svmodel.bayes.ratio_prior import Belief, RatioPrior, ratio_prior
 from svmodel.bayes.studies import Studies, read_studies
 from svmodel.engine import arrived, run
 from svmodel.engine.description import LatentModel, Term
+from svmodel.engine.posterior import Posterior
 from svmodel.errors import EstimationError, did_you_mean
+from svmodel.numerics.arrays import Floats
 from svmodel.numerics.latent.priors import HalfNormal
 from svmodel.numerics.latent.structures import Fixed, Independent
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.engine.posterior import Posterior
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["MetaAnalysis", "MetaResult"]
 
 _VALID = {"scale": ("ratio", "difference")}
 #: Rows of a table: each study, the mean of all, and a study that is still to come.

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from svmodel.bayes.rows import ALL_TREATED, reporting_areas
+from svmodel.design import DesignArrays
 from svmodel.errors import EstimationError, did_you_mean
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.design import DesignArrays
-    from svmodel.result import Result
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["sums_of", "with_and_without"]
+from svmodel.numerics.arrays import Floats
+from svmodel.result import Result
 
 
 def sums_of(result: Result, area: str = ALL_TREATED) -> tuple[Floats, Floats]:

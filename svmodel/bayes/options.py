@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from svmodel.bayes.ratio_prior import ratio_prior
+from svmodel.bayes.ratio_prior import Belief, ratio_prior
 from svmodel.engine import ENGINES
 from svmodel.errors import EstimationError, Problems, did_you_mean
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from svmodel.bayes.ratio_prior import Belief
-
-__all__ = ["is_number", "problems_with"]
 
 _FEWEST_DRAWS = 100
 

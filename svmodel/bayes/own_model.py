@@ -4,28 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from svmodel.bayes.options import is_number
 from svmodel.bayes.rows import TreatedCells, path, term_rows
 from svmodel.bayes.words import shrinkage
+from svmodel.design import Design, DesignArrays
 from svmodel.engine import arrived
 from svmodel.engine.nuts import CHAINS, sample_built, settled_imports
 from svmodel.engine.posterior import Posterior, from_own
 from svmodel.errors import EstimationError, Problems, did_you_mean
+from svmodel.numerics.arrays import Floats
 from svmodel.result import Result
 from svmodel.result.scales import estimates_frame, provenance
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.design import Design, DesignArrays
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["PyMCModel"]
 
 
 @dataclass(frozen=True)

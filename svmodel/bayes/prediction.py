@@ -7,21 +7,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from svmodel.bayes.answer import thinned
 from svmodel.bayes.rows import TreatedCells, path
 from svmodel.bayes.series import SeriesQuestion
+from svmodel.design import DesignArrays
+from svmodel.engine.posterior import Posterior
+from svmodel.numerics.arrays import Floats
 
 if TYPE_CHECKING:
     import pandas as pd
-    from numpy.typing import NDArray
-
-    from svmodel.design import DesignArrays
-    from svmodel.engine.posterior import Posterior
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["Prediction"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,8 +10,6 @@ from typing import TypeAlias
 
 from svmodel.errors import EstimationError, did_you_mean
 
-__all__ = ["NAMED", "Belief", "RatioPrior", "ratio_prior"]
-
 _Z = 1.959963984540054
 #: Beyond this the exponential is no number any more.
 _LARGEST_LOG = 700.0

@@ -6,19 +6,14 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.design import DesignArrays
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["ALL_TREATED", "TreatedCells", "path", "ratio", "reporting_areas", "sum_rows", "summary", "term_rows"]
+from svmodel.design import DesignArrays
+from svmodel.numerics.arrays import Floats
 
 ALL_TREATED = "all treated"
 

@@ -4,29 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from svmodel import periods
 from svmodel.bayes.answer import Question
+from svmodel.bayes.rows import TreatedCells
 from svmodel.design import EXCLUDED, TREATED, UNTREATED, DesignArrays
 from svmodel.engine.description import Term
+from svmodel.engine.posterior import Posterior
 from svmodel.errors import Problems
 from svmodel.numerics.latent.priors import HalfNormal
 from svmodel.numerics.latent.structures import Fixed, Seasonal
 from svmodel.numerics.series import Series, treated_series
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.bayes.rows import TreatedCells
-    from svmodel.engine.posterior import Posterior
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["LEAST_BEFORE", "SeriesQuestion", "as_arrays", "find_problems", "only_row", "season_terms", "series_of"]
 
 #: Known periods before the start that a series needs, by periods a year: a year of months, two of quarters, five years.
 LEAST_BEFORE = {12: 12, 4: 8, 1: 5}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -17,21 +18,11 @@ from svmodel.design import Design
 from svmodel.engine import arrived, run
 from svmodel.engine.description import LatentModel, Term
 from svmodel.errors import DesignError, EstimationError, Problems, did_you_mean, shorten
+from svmodel.numerics.arrays import Floats
 from svmodel.numerics.latent.priors import HalfNormal
-from svmodel.numerics.latent.structures import BYM2, CellEffects, Fixed, Independent, RandomWalk
+from svmodel.numerics.latent.structures import BYM2, CellEffects, Fixed, Independent, RandomWalk, Structure
 from svmodel.panel import Panel
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import NDArray
-
-    from svmodel.numerics.latent.structures import Structure
-    from svmodel.periods import PeriodLike
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["SmallAreaTrend"]
+from svmodel.periods import PeriodLike
 
 _VALID = {
     "family": ("negative_binomial", "poisson", "binomial"),

@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from svmodel import periods
+from svmodel.engine.description import LatentModel
+from svmodel.engine.posterior import Posterior
+from svmodel.numerics.arrays import Floats
+from svmodel.panel import Panel
 from svmodel.result.as_json import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from numpy.typing import NDArray
-
     from svmodel.bayes.small_area_trend import SmallAreaTrend
-    from svmodel.engine.description import LatentModel
-    from svmodel.engine.posterior import Posterior
-    from svmodel.panel import Panel
 
-    Floats = NDArray[np.float64]
-
-__all__ = ["SmoothedAreas", "smoothed"]
 
 _FORMAT = "svmodel-smoothed-areas-1"
 _MEANING = {

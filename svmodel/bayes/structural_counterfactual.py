@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -13,31 +14,19 @@ from svmodel.bayes.answer import AnswersDesigns, Question, assemble
 from svmodel.bayes.controls import Controls, log_controls, rate_controls
 from svmodel.bayes.options import is_number, problems_with
 from svmodel.bayes.prediction import Prediction
+from svmodel.bayes.rows import TreatedCells
 from svmodel.bayes.series import as_arrays, find_problems, only_row, season_terms, series_of
+from svmodel.design import Design, DesignArrays
 from svmodel.engine import arrived, run
 from svmodel.engine.description import LatentModel, Term
+from svmodel.engine.posterior import Posterior
 from svmodel.errors import EstimationError
 from svmodel.inference import doubts
 from svmodel.numerics.latent.priors import Beta, GammaPrecision, HalfNormal
 from svmodel.numerics.latent.structures import AR1, Fixed, Independent, RandomWalk
+from svmodel.numerics.series import Series
+from svmodel.result import Result
 from svmodel.result.rule import FEW_CONTROLS
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from svmodel.bayes.answer import Question
-    from svmodel.bayes.controls import Controls
-    from svmodel.bayes.rows import TreatedCells
-    from svmodel.design import Design, DesignArrays
-    from svmodel.engine.posterior import Posterior
-    from svmodel.numerics.series import Series
-    from svmodel.result import Result
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["StructuralCounterfactual", "say"]
 
 _VALID = {
     "family": ("negative_binomial", "poisson", "gaussian"),

@@ -4,21 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from svmodel.errors import EstimationError, Problems
+from svmodel.numerics.arrays import Floats
 from svmodel.result import Result
 from svmodel.result.scales import critical_value
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["Studies", "read_studies"]
 
 #: How far an estimate may lie off the middle of its limits, as a share of their half-width, before a note says so.
 _OFF_CENTRE = 0.2

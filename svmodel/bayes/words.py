@@ -8,16 +8,14 @@ import numpy as np
 
 from svmodel import periods as period_words
 from svmodel.bayes.ratio_prior import RatioPrior, ratio_prior
-from svmodel.bayes.rows import ratio, summary
+from svmodel.bayes.rows import TreatedCells, ratio, summary
+from svmodel.design import Design
+from svmodel.engine.posterior import Posterior
 from svmodel.words import chance
 
 if TYPE_CHECKING:
     from svmodel.bayes.answer import Question
-    from svmodel.bayes.rows import TreatedCells
-    from svmodel.design import Design
-    from svmodel.engine.posterior import Posterior
 
-__all__ = ["diagnostics_of", "notes_of", "shrinkage"]
 
 #: Reductions whose probability is told.
 _REDUCTIONS = (0.05, 0.10, 0.20)

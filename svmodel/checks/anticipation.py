@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -20,15 +19,11 @@ from svmodel.checks.words import (
     treated_indices,
     why_refused,
 )
+from svmodel.design import Design
 from svmodel.errors import DataError, UserError
 from svmodel.periods import per_year
+from svmodel.result import Effect, Result
 from svmodel.result.check import CheckResult
-
-if TYPE_CHECKING:
-    from svmodel.design import Design
-    from svmodel.result import Effect, Result
-
-__all__ = ["anticipation"]
 
 _NAME = "anticipation"
 #: Periods that are looked at before a start, by periods in a year.

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
 from svmodel.checks.posterior import is_posterior
 from svmodel.checks.words import not_applicable
 from svmodel.engine.posterior import ENERGY, FEWEST_DRAWS, FEWEST_POINTS, R_HAT, Convergence
+from svmodel.result import Result
 from svmodel.result.check import CheckResult
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from svmodel.result import Result
-
-__all__ = ["convergence"]
 
 _NAME = "convergence"
 #: Share of sets of hyperparameters without a mode from which the approximation is in doubt.

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from svmodel.checks.posterior import fitted_of
 from svmodel.checks.words import not_applicable
 from svmodel.errors import DataError
+from svmodel.result import Result
 from svmodel.result.check import CheckResult
-
-if TYPE_CHECKING:
-    from svmodel.result import Result
-
-__all__ = ["engine_agreement"]
 
 _NAME = "engine_agreement"
 

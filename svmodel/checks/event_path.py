@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from svmodel import periods
 from svmodel.checks.words import why_refused
 from svmodel.errors import UserError
+from svmodel.numerics.arrays import Floats
+from svmodel.numerics.honest import EventStudy
+from svmodel.result import Result
 from svmodel.result.scales import is_rounding
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.numerics.honest import EventStudy
-    from svmodel.result import Result
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["EventPath", "degrees_of_freedom", "event_path", "grouped"]
 
 #: More single horizons than this on either side are grouped.
 _MOST_SINGLE = 12

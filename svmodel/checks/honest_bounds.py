@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from svmodel.checks.event_path import event_path, grouped
+from svmodel.checks.event_path import EventPath, event_path, grouped
 from svmodel.checks.words import change, not_applicable
+from svmodel.numerics.honest import EventStudy
+from svmodel.result import Result
 from svmodel.result.check import CheckResult, Status
-
-if TYPE_CHECKING:
-    from svmodel.checks.event_path import EventPath
-    from svmodel.numerics.honest import EventStudy
-    from svmodel.result import Result
-
-__all__ = ["honest_bounds"]
 
 _NAME = "honest_bounds"
 _MAGNITUDES = (0.0, 0.5, 1.0, 1.5, 2.0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -20,17 +19,12 @@ from svmodel.checks.words import (
     why_refused,
     with_interval,
 )
-from svmodel.design import Intervention
+from svmodel.design import Design, Intervention
 from svmodel.errors import UserError, shorten
 from svmodel.inference.statistic import Statistic
+from svmodel.result import Effect, Result
 from svmodel.result.check import CheckResult, Status
 from svmodel.result.rule import FEW_TREATED
-
-if TYPE_CHECKING:
-    from svmodel.design import Design
-    from svmodel.result import Effect, Result
-
-__all__ = ["MOST_REFITS", "leave_one_area_out"]
 
 _NAME = "leave_one_area_out"
 #: With more treated areas than this, those with the most events since their start are left out in turn.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -12,22 +11,15 @@ import pandas as pd
 from svmodel.checks.posterior import fitted_of, held_at_once, log_likelihood, thin
 from svmodel.checks.words import not_applicable
 from svmodel.engine import arrived, run
+from svmodel.engine.description import LatentModel
+from svmodel.engine.posterior import Posterior
 from svmodel.errors import EstimationError
+from svmodel.numerics.arrays import Floats
 from svmodel.numerics.latent.priors import HalfNormal
 from svmodel.numerics.pareto_smoothing import pareto_smoothed, trusted_below
+from svmodel.result import Result
 from svmodel.result.check import CheckResult
 from svmodel.seeds import derive_seed
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.engine.description import LatentModel
-    from svmodel.engine.posterior import Posterior
-    from svmodel.result import Result
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["LeaveOneOut", "leave_one_out", "left_out_densities"]
 
 _NAME = "leave_one_out"
 _DRAWS = 2000

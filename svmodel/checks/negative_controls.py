@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from svmodel.checks.posterior import quick, tail_area
 from svmodel.checks.words import (
@@ -19,18 +20,10 @@ from svmodel.checks.words import (
     why_refused,
     with_interval,
 )
+from svmodel.design import Design
 from svmodel.errors import DataError, Problems, UserError, did_you_mean, shorten
+from svmodel.result import Effect, Result
 from svmodel.result.check import CheckResult
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from numpy.typing import NDArray
-
-    from svmodel.design import Design
-    from svmodel.result import Effect, Result
-
-__all__ = ["holm", "negative_controls"]
 
 _NAME = "negative_controls"
 

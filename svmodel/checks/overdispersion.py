@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from svmodel.checks.posterior import is_posterior
 from svmodel.checks.words import not_applicable, why_refused
+from svmodel.design import DesignArrays
 from svmodel.errors import UserError
 from svmodel.numerics.two_way import TwoWay
 from svmodel.numerics.two_way.poisson_fe import fit_poisson, informative_cells
+from svmodel.result import Result
 from svmodel.result.check import CheckResult
-
-if TYPE_CHECKING:
-    from svmodel.design import DesignArrays
-    from svmodel.result import Result
-
-__all__ = ["overdispersion", "pearson_dispersion"]
 
 _NAME = "overdispersion"
 

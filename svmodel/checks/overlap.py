@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from svmodel.checks.words import not_applicable, treated_indices
+from svmodel.design import Design, DesignArrays
+from svmodel.numerics.arrays import Floats
 from svmodel.numerics.firth import firth_logistic
+from svmodel.result import Result
 from svmodel.result.check import CheckResult, Status
 from svmodel.result.doubts import MANY_ZEROS, share_of_zeros
 from svmodel.result.rule import never_treated
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.design import Design, DesignArrays
-    from svmodel.result import Result
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["overlap"]
 
 _NAME = "overlap"
 #: Differences in units of standard deviation above which regression is sensitive to its form.

@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from svmodel.checks.posterior import is_posterior, quick
 from svmodel.checks.words import average_effect, change, is_significant, not_applicable, p_words, why_refused
-from svmodel.design import TREATED
+from svmodel.design import TREATED, DesignArrays
 from svmodel.errors import DataError, UserError
-from svmodel.inference.placebos import MOST, InSpacePlacebos
+from svmodel.inference.placebos import MOST, InSpacePlacebos, Placebos
 from svmodel.inference.statistic import Statistic
 from svmodel.numerics.resampling.permutations import count_assignments
+from svmodel.result import Result
 from svmodel.result.check import CheckResult, Status
 from svmodel.result.rule import never_treated
-
-if TYPE_CHECKING:
-    from svmodel.design import DesignArrays
-    from svmodel.inference.placebos import Placebos
-    from svmodel.result import Result
-
-__all__ = ["placebo_in_space"]
 
 _NAME = "placebo_in_space"
 #: Cells that drawn placebos together are estimated from, unless `draws` says otherwise: some seconds.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -18,15 +17,10 @@ from svmodel.checks.words import (
     treated_indices,
     why_refused,
 )
-from svmodel.design import Intervention
+from svmodel.design import Design, Intervention
 from svmodel.errors import UserError
+from svmodel.result import Result
 from svmodel.result.check import CheckResult
-
-if TYPE_CHECKING:
-    from svmodel.design import Design
-    from svmodel.result import Result
-
-__all__ = ["placebo_design", "placebo_in_time"]
 
 _NAME = "placebo_in_time"
 #: Untreated periods before the first start below which half of them tell nothing.

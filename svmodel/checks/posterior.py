@@ -3,37 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from svmodel.bayes.answer import Fitted
+from svmodel.bayes.answer import Fitted, Question
 from svmodel.checks.words import p_words
+from svmodel.engine.description import LatentModel
+from svmodel.numerics.arrays import Floats
+from svmodel.result import Effect, Result
 from svmodel.words import chance
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from numpy.typing import NDArray
-
-    from svmodel.bayes.answer import Question
-    from svmodel.engine.description import LatentModel
-    from svmodel.result import Effect, Result
-
-    Floats = NDArray[np.float64]
-
-__all__ = [
-    "evidence",
-    "fitted_of",
-    "held_at_once",
-    "is_posterior",
-    "log_likelihood",
-    "log_ratio",
-    "quick",
-    "tail_area",
-    "thin",
-]
 
 #: Numbers (draws times cells) that a check holds at once.
 _MOST_NUMBERS = 20_000_000

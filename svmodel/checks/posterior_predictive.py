@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from svmodel.checks.posterior import fitted_of, held_at_once, thin
 from svmodel.checks.words import not_applicable
+from svmodel.engine.description import LatentModel
+from svmodel.numerics.arrays import Floats
+from svmodel.result import Result
 from svmodel.result.check import CheckResult
 from svmodel.seeds import derive_seed
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from numpy.typing import NDArray
-
-    from svmodel.engine.description import LatentModel
-    from svmodel.result import Result
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["posterior_predictive"]
 
 _NAME = "posterior_predictive"
 _DRAWS = 500

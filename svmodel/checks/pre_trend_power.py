@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from svmodel.checks.event_path import event_path
+from svmodel.checks.event_path import EventPath, event_path
 from svmodel.checks.pre_trends import pool
 from svmodel.checks.words import change, not_applicable
+from svmodel.numerics.arrays import Floats
+from svmodel.result import Result
 from svmodel.result.check import CheckResult
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.checks.event_path import EventPath
-    from svmodel.result import Result
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["pre_trend_power"]
 
 _NAME = "pre_trend_power"
 _POWERS = (0.5, 0.8)

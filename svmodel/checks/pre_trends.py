@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from svmodel.checks.event_path import degrees_of_freedom
 from svmodel.checks.words import change, not_applicable, p_words
+from svmodel.result import JointEstimate, Result
 from svmodel.result.check import CheckResult, Status
 from svmodel.result.scales import is_rounding
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.result import JointEstimate, Result
-
-__all__ = ["hotelling_test", "pool", "pre_trends"]
 
 _NAME = "pre_trends"
 

@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from svmodel.checks.posterior import fitted_of, log_ratio
 from svmodel.checks.words import change, not_applicable
+from svmodel.engine.description import LatentModel
+from svmodel.numerics.arrays import Floats
+from svmodel.result import Result
 from svmodel.result.check import CheckResult
 from svmodel.seeds import derive_seed
 from svmodel.words import chance
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.engine.description import LatentModel
-    from svmodel.result import Result
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["prior_predictive"]
 
 _NAME = "prior_predictive"
 _DRAWS = 400

@@ -4,32 +4,24 @@ from __future__ import annotations
 
 import math
 from dataclasses import fields, is_dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from svmodel.bayes.answer import Fitted
 from svmodel.bayes.ratio_prior import NAMED, RatioPrior, ratio_prior
 from svmodel.checks.posterior import fitted_of, held_at_once, log_likelihood, log_ratio, quick, thin
 from svmodel.checks.words import change, not_applicable, why_refused
 from svmodel.errors import UserError
-from svmodel.numerics.latent.priors import Beta, GammaPrecision
+from svmodel.numerics.arrays import Floats
+from svmodel.numerics.latent.priors import Beta, GammaPrecision, HyperPrior
 from svmodel.numerics.latent.structures import Fixed
 from svmodel.numerics.pareto_smoothing import trusted_below
 from svmodel.numerics.power_scaling import SENSITIVE, power_scaling_sensitivity
+from svmodel.result import Result
 from svmodel.result.check import CheckResult, Status
 from svmodel.words import chance
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.bayes.answer import Fitted
-    from svmodel.numerics.latent.priors import HyperPrior
-    from svmodel.result import Result
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["power_scaling", "prior_sensitivity"]
 
 _NAME = "prior_sensitivity"
 _OWN = "as fitted"

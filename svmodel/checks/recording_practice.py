@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from svmodel import periods
 from svmodel.breaks import Break
@@ -22,23 +24,14 @@ from svmodel.checks.words import (
     treated_indices,
     why_refused,
 )
+from svmodel.design import Design, DesignArrays
 from svmodel.errors import DataError, EstimationError, UserError, did_you_mean
 from svmodel.inference.assignments import canonical_order
-from svmodel.result import PointEstimator
+from svmodel.result import Effect, PointEstimator, Result
 from svmodel.result.check import CheckResult
 from svmodel.result.interval import Interval
 from svmodel.result.rule import choose
 from svmodel.result.uncertainty import placebo_interval
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from numpy.typing import NDArray
-
-    from svmodel.design import Design, DesignArrays
-    from svmodel.result import Effect, Result
-
-__all__ = ["RatioOfEffects", "ratio_interval", "recording_practice", "with_second"]
 
 _NAME = "recording_practice"
 _COLUMNS = ["quantity", "outcome", "period", "scale", "estimate", "conf_low", "conf_high", "p_value", "problem"]

@@ -8,23 +8,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from svmodel.checks.words import average_effect, change, change_of, not_applicable, p_words, span, treated_indices
+from svmodel.design import Design, DesignArrays
+from svmodel.numerics.arrays import Floats
 from svmodel.numerics.firth import firth_logistic
 from svmodel.periods import per_year
+from svmodel.result import Result
 from svmodel.result.check import CheckResult
 from svmodel.seeds import derive_seed
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.design import Design, DesignArrays
-    from svmodel.result import Result
-
-    Floats = NDArray[np.float64]
     Rows = NDArray[np.int64]
 
-__all__ = ["regression_to_the_mean"]
 
 _NAME = "regression_to_the_mean"
 #: Tosses of the signs.

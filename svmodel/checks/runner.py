@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
 
 from svmodel.checks.anticipation import anticipation
 from svmodel.checks.convergence import convergence
@@ -26,14 +27,8 @@ from svmodel.checks.regression_to_the_mean import regression_to_the_mean
 from svmodel.checks.spillover import spillover
 from svmodel.checks.words import why_refused
 from svmodel.errors import Problems, UserError, did_you_mean
+from svmodel.result import Result
 from svmodel.result.check import CheckResult
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from svmodel.result import Result
-
-__all__ = ["CHECKS", "Check", "option_names", "run"]
 
 
 class Check(Protocol):

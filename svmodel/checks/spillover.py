@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,7 @@ from svmodel.checks.words import (
     why_refused,
     with_interval,
 )
+from svmodel.design import Design
 from svmodel.errors import DataError, UserError
 from svmodel.numerics.displacement import (
     Windows,
@@ -32,13 +33,8 @@ from svmodel.numerics.displacement import (
     displacement_quotient,
 )
 from svmodel.periods import per_year
+from svmodel.result import Effect, Result
 from svmodel.result.check import CheckResult, Status
-
-if TYPE_CHECKING:
-    from svmodel.design import Design
-    from svmodel.result import Effect, Result
-
-__all__ = ["FEWEST_CLEAN", "spillover"]
 
 _NAME = "spillover"
 #: Areas beyond the rings without which a ring has nothing to be compared with.

@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from svmodel.design import NEVER, Intervention
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.design import Design, DesignArrays
-
-__all__ = ["Surroundings", "clean_design", "ring_design", "surroundings"]
+from svmodel.design import NEVER, Design, DesignArrays, Intervention
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,34 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from svmodel import periods
+from svmodel.design import Design
 from svmodel.errors import UserError
+from svmodel.result import Effect, Result
 from svmodel.result.check import CheckResult
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.design import Design
-    from svmodel.result import Effect, Result
-
-__all__ = [
-    "average_effect",
-    "change",
-    "change_of",
-    "is_significant",
-    "not_applicable",
-    "null_value",
-    "p_words",
-    "preferred_scale",
-    "span",
-    "treated_indices",
-    "why_refused",
-    "with_interval",
-]
 
 
 def preferred_scale(result: Result) -> str | None:

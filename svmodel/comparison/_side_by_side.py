@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-__all__ = ["each_draw"]
+from collections.abc import Callable, Sequence
+from typing import Any
 
 
 def each_draw(one: Callable[[Any, int], Any], work: Any, draws: int, jobs: int) -> list[Any]:

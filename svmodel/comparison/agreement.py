@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from svmodel import periods
+from svmodel.design import Design
 from svmodel.result.doubts import MANY_ZEROS, share_of_zeros
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from svmodel.design import Design
-
-__all__ = ["agreement", "fold", "shown"]
 
 #: Ratio of two changes from which they are said to differ.
 _APART = 2.0

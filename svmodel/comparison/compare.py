@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from html import escape
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from svmodel.comparison.agreement import agreement
 from svmodel.comparison.differences import Sums, as_shown, checked_scale, differences, family, on_scale
+from svmodel.design import Design
 from svmodel.errors import DesignError, EstimationError, Problems
+from svmodel.result import Estimator, Result
 from svmodel.result.method import named
 from svmodel.result.rule import FEW_TREATED, choose
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from svmodel.design import Design
-    from svmodel.result import Estimator, Result
-
-__all__ = ["COLUMNS", "Comparison", "compare", "row_of"]
 
 COLUMNS = (
     "method",

@@ -3,43 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from svmodel.design import Design, DesignArrays
 from svmodel.errors import EstimationError, did_you_mean
 from svmodel.inference import arrays_of
+from svmodel.numerics.arrays import Floats
 from svmodel.numerics.cluster import small_sample
-from svmodel.result import SCALES, PointEstimator
+from svmodel.result import SCALES, Estimator, PointEstimator, Result
 from svmodel.result.rule import n_controls
 from svmodel.result.scales import critical_value
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from numpy.typing import NDArray
-
-    from svmodel.design import Design, DesignArrays
-    from svmodel.result import Estimator, Result
-
-    Floats = NDArray[np.float64]
-
-__all__ = [
-    "COLUMNS",
-    "Sums",
-    "as_shown",
-    "checked_scale",
-    "differences",
-    "family",
-    "jackknife_difference",
-    "laid_out",
-    "on_scale",
-    "quick",
-    "sums_of",
-]
 
 COLUMNS = ("first", "second", "difference", "std_error", "conf_low", "conf_high", "df", "p_value", "p_holm", "why")
 

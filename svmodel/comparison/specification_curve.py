@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from svmodel.comparison.agreement import shown
 from svmodel.comparison.compare import row_of
@@ -22,17 +24,9 @@ from svmodel.comparison.specifications import (
     specifications,
     statistics,
 )
+from svmodel.design import Design
 from svmodel.errors import EstimationError, Problems
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from numpy.typing import NDArray
-
-    from svmodel.design import Design
-    from svmodel.result import Estimator
-
-__all__ = ["SpecificationCurve", "specification_curve"]
+from svmodel.result import Estimator
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from svmodel import periods
 from svmodel.comparison.differences import laid_out, quick
+from svmodel.design import Design, DesignArrays
 from svmodel.errors import DataError, DesignError, Problems, did_you_mean, shorten
 from svmodel.inference.assignments import draw_lot, strata_labels
+from svmodel.numerics.arrays import Floats
+from svmodel.result import Estimator
 from svmodel.result.method import named
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from svmodel.design import Design, DesignArrays
-    from svmodel.result import Estimator
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["CHOICES", "Dealt", "Specification", "deal_all", "joint_table", "specifications", "statistics"]
 
 CHOICES = ("estimator", "controls", "window", "outcome", "covariates", "anticipation")
 

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import NDArray
 
 from svmodel import periods
-from svmodel.design import TREATED, UNTREATED
+from svmodel.design import TREATED, UNTREATED, Design, DesignArrays
 from svmodel.numerics import series
 from svmodel.numerics.series import Series
 from svmodel.result.rule import FEW_CONTROLS
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.design import Design, DesignArrays
-
-    Floats = NDArray[np.float64]
-
 #: Share of zero cells from which donors are warned about, as linear models of counts are.
 MANY_ZEROS = 1 / 3
-
-__all__ = ["Series", "control_rows", "few_others", "quiet_donors", "sum_of", "treated_series", "whole"]
 
 
 def treated_series(arrays: DesignArrays, *, each: bool) -> list[Series]:

@@ -8,22 +8,17 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from numbers import Real
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from svmodel import periods
 from svmodel.costs import CostLine
 from svmodel.errors import DataError, DesignError, Problem, Problems, shorten
 from svmodel.panel import Panel
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.periods import PeriodLike
-
-__all__ = ["EXCLUDED", "NEVER", "TREATED", "UNTREATED", "Design", "DesignArrays", "Intervention", "in_small_areas"]
+from svmodel.periods import PeriodLike
 
 #: Start index of an area that is never treated.
 NEVER = 10**6

@@ -6,15 +6,14 @@ from numbers import Integral
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from svmodel import periods
 from svmodel.errors import DataError, Problem, Problems, did_you_mean, shorten
+from svmodel.panel import Panel
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from svmodel.design import Design
-    from svmodel.panel import Panel
 
 
 #: Standard deviations within which a covariate is what others make of it.

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from svmodel.numerics.arrays import Floats, Ints
 from svmodel.numerics.cluster import small_sample
 from svmodel.result import COLUMNS
 from svmodel.result.rule import FEW_TREATED
 from svmodel.result.scales import is_rounding
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-    Ints = NDArray[np.int64]
-
-__all__ = ["Averages", "Errors", "Grid", "errors_of", "lay_out", "no_errors", "small_cohorts", "treated_grid"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from svmodel.did.scales import PerCell, from_influence
+from svmodel.numerics.arrays import Floats
 from svmodel.numerics.cluster import SmallSample, shrink_correlation, small_sample
 from svmodel.result import JointEstimate
 from svmodel.result.scales import linear_row
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-    Mask = NDArray[np.bool_]
-
-__all__ = ["CellSums", "joint_events", "ratio_of_difference", "rows_of_all"]
 
 
 @dataclass(frozen=True, eq=False)

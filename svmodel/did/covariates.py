@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import NDArray
 
 from svmodel import periods
-from svmodel.design import EXCLUDED
+from svmodel.design import EXCLUDED, Design, DesignArrays
 from svmodel.errors import shorten
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.design import Design, DesignArrays
-
-__all__ = ["ended", "split_covariates"]
 
 
 def split_covariates(

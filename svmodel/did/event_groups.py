@@ -4,29 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from svmodel.design import DesignArrays
 from svmodel.did.covariates import split_covariates
 from svmodel.errors import EstimationError
+from svmodel.numerics.arrays import Floats, Mask
 from svmodel.numerics.cluster import SmallSample, cluster_covariance, crv1_factor, small_sample
 from svmodel.numerics.two_way import TwoWay, components
-from svmodel.numerics.two_way.linear_fe import fit_linear
+from svmodel.numerics.two_way.linear_fe import LinearFit, fit_linear
 from svmodel.numerics.two_way.poisson_fe import PoissonFit, fit_poisson, informative_cells
 from svmodel.numerics.two_way.separation import separated_cells
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.design import DesignArrays
-    from svmodel.numerics.two_way.linear_fe import LinearFit
-
-    Floats = NDArray[np.float64]
-    Mask = NDArray[np.bool_]
-
-__all__ = ["EventGroups", "TwoWayFit", "event_groups", "fit_groups"]
 
 _MOST_HORIZONS = 24
 

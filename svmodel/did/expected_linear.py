@@ -3,36 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
+from svmodel.design import DesignArrays
 from svmodel.did.cell_sums import CellSums
 from svmodel.did.covariates import split_covariates
 from svmodel.errors import EstimationError
+from svmodel.numerics.arrays import Floats, Mask
 from svmodel.numerics.cluster import crv1_factor
 from svmodel.numerics.two_way import TwoWay, components
 from svmodel.numerics.two_way.linear_fe import LinearFit, fit_linear
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.design import DesignArrays
-
-    Floats = NDArray[np.float64]
-    Mask = NDArray[np.bool_]
-
-__all__ = [
-    "Predicted",
-    "cohort_periods",
-    "fit_untreated",
-    "impute_linear",
-    "lead_sums",
-    "linear_att",
-    "made_sums",
-    "pools",
-    "sum_linear",
-]
 
 
 @dataclass(frozen=True, eq=False)

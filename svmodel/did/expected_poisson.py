@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from svmodel.design import UNTREATED
+from svmodel.design import UNTREATED, DesignArrays
 from svmodel.did.covariates import split_covariates
 from svmodel.errors import EstimationError
+from svmodel.numerics.arrays import Floats, Mask
 from svmodel.numerics.cluster import crv1_factor
 from svmodel.numerics.two_way import TwoWay, components
 from svmodel.numerics.two_way.imputation import CohortBlock, impute_cohort, sum_cells
 from svmodel.numerics.two_way.poisson_fe import PoissonFit, fit_poisson, informative_cells
 from svmodel.result.rule import FEW_TREATED
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import NDArray
-
-    from svmodel.design import DesignArrays
-
-    Floats = NDArray[np.float64]
-    Mask = NDArray[np.bool_]
-
-__all__ = ["Imputed", "impute", "log_ratio_influence", "poisson_att", "predicted_cells"]
 
 
 @dataclass(frozen=True, eq=False)

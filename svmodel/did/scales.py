@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from svmodel.numerics.cluster import SmallSample
+from svmodel.numerics.resampling.conley_taber import PlaceboSums
 from svmodel.numerics.resampling.placebo_noise import ratio_interval
 from svmodel.result import scales as estimates
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from svmodel.numerics.cluster import SmallSample
-    from svmodel.numerics.resampling.conley_taber import PlaceboSums
-
-__all__ = ["PerCell", "from_influence", "from_noise"]
 
 critical_value = functools.cache(estimates.critical_value)
 

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from svmodel import periods
+from svmodel.design import Design
 from svmodel.errors import DataError, EstimationError, Problems
-
-if TYPE_CHECKING:
-    from svmodel.design import Design
-
-__all__ = ["STPR", "DiscountRate", "treated_years"]
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from svmodel.costs import CostLine
 
-__all__ = ["BEACON", "COURSES", "HEALING_TOGETHER", "LIFE"]
-
 _SOURCE = "Merseyside Fire and Rescue Authority, paper CFO/053/21, October 2021"
 
 #: Ten Primary Beacon courses.

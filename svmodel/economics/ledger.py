@@ -13,8 +13,6 @@ from svmodel.errors import DataError, DesignError, Problem, Problems
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["break_even", "break_even_table", "cost_total", "ledger_table"]
-
 
 def cost_total(lines: Iterable[CostLine], *, price_year: int, deflators: Mapping[int, float] | None = None) -> Money:
     """Return what the lines cost together, in the prices of one year.

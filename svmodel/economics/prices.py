@@ -12,8 +12,6 @@ from types import MappingProxyType
 
 from svmodel.errors import DataError
 
-__all__ = ["Money", "deflate", "gdp_deflators"]
-
 
 @functools.cache
 def gdp_deflators() -> Mapping[int, float]:

@@ -15,8 +15,6 @@ from typing import Literal
 from svmodel.economics.prices import Money
 from svmodel.errors import DataError, Problems, did_you_mean
 
-__all__ = ["UnitCost", "read_unit_costs", "shipped_unit_costs", "unit_cost"]
-
 _COLUMNS = ("offence", "amount", "price_year", "source")
 _PERSPECTIVES = ("social", "fiscal")
 

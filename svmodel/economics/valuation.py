@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from svmodel.costs import CostLine
 from svmodel.economics.discounting import STPR, DiscountRate, treated_years
@@ -14,14 +15,10 @@ from svmodel.economics.ledger import cost_total
 from svmodel.economics.prices import Money
 from svmodel.economics.unit_costs import UnitCost
 from svmodel.errors import DesignError, EstimationError
+from svmodel.result import Result
 
 if TYPE_CHECKING:
     import pandas as pd
-    from numpy.typing import NDArray
-
-    from svmodel.result import Result
-
-__all__ = ["Interval", "Valuation", "valuation_table", "value"]
 
 
 @dataclass(frozen=True)

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from numbers import Integral
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
+from svmodel.engine.description import LatentModel
 from svmodel.engine.posterior import Posterior, from_nested
 from svmodel.errors import EstimationError, did_you_mean
-from svmodel.numerics.latent.laplace import ModeError
+from svmodel.numerics.latent.factors import ModeError
 from svmodel.numerics.latent.nested import integrate
-
-if TYPE_CHECKING:
-    from svmodel.engine.description import LatentModel
-
-__all__ = ["ENGINES", "Engine", "run"]
 
 Engine: TypeAlias = Literal["laplace", "nuts"]
 ENGINES: tuple[Engine, ...] = ("laplace", "nuts")

@@ -7,23 +7,18 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from svmodel.engine import run
+from svmodel.engine.description import LatentModel
 from svmodel.engine.quantities import LogLikelihood, Quantity, Sampled, standard_quantities
 from svmodel.errors import EstimationError
 from svmodel.numerics.uniformity import chi_square_p, ecdf_p, rank_among
 from svmodel.seeds import derive_seed
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.engine.description import LatentModel
-
-__all__ = ["Calibration", "simulation_based_calibration"]
 
 #: Draws that a truth is ranked among: one fewer than a number that many bins divide.
 RANKED_AMONG = 199

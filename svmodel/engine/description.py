@@ -5,23 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
+from svmodel.numerics.arrays import Floats
 from svmodel.numerics.latent.grid import Entry, LatentGrid
 from svmodel.numerics.latent.laplace import LatentProblem
 from svmodel.numerics.latent.likelihoods import Binomial, Gaussian, Likelihood, NegativeBinomial, Poisson
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.numerics.latent.priors import HyperPrior
-    from svmodel.numerics.latent.structures import Structure
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["Family", "LatentModel", "PriorDraw", "Term"]
+from svmodel.numerics.latent.priors import HyperPrior
+from svmodel.numerics.latent.structures import Structure
 
 Family: TypeAlias = Literal["negative_binomial", "poisson", "binomial", "gaussian"]
 

@@ -13,20 +13,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
+from svmodel.engine.description import LatentModel
+from svmodel.numerics.arrays import Floats
 from svmodel.numerics.latent.structures import Fixed
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.engine.description import LatentModel
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["FREE", "Elimination"]
 
 #: Free variable of all fixed effects together.
 FREE = "fixed:free"

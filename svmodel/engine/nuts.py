@@ -10,26 +10,17 @@ import importlib.util
 import threading
 import warnings
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from svmodel.engine.description import LatentModel
 from svmodel.engine.posterior import ENERGY, Posterior, from_trace
 from svmodel.engine.pymc_form import PyMCForm
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import NDArray
-
-    from svmodel.engine.description import LatentModel
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["CHAINS", "compiled_shapes", "sample", "sample_built", "settled_imports"]
+from svmodel.numerics.arrays import Floats
 
 CHAINS = 4
 #: nutpie's adaptation, by draws and gradients together, has settled long before PyMC's 1,000 steps.

@@ -6,23 +6,15 @@ The only file that touches what PyMC, nutpie and ArviZ return.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from numpy.typing import NDArray
-
-    from svmodel.engine.description import LatentModel
-    from svmodel.numerics.latent.nested import Nested
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["Convergence", "Posterior", "from_nested", "from_own", "from_trace", "independent_draws"]
+from svmodel.engine.description import LatentModel
+from svmodel.numerics.arrays import Floats
+from svmodel.numerics.latent.nested import Nested
 
 #: Effective points of the hyperparameters below which the nested Laplace approximation is refused.
 FEWEST_POINTS = 10.0

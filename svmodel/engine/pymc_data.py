@@ -4,24 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from svmodel.numerics.latent.priors import Beta, Exponential, GammaPrecision, HalfNormal
-from svmodel.numerics.latent.structures import AR1, BYM2, Fixed, Independent, RandomWalk, Seasonal
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.engine.description import LatentModel
-    from svmodel.engine.elimination import Elimination
-    from svmodel.numerics.latent.priors import HyperPrior
-    from svmodel.numerics.latent.structures import Structure
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["FIRST_COUNTS", "Block", "about_precision", "block_of", "grid_data", "prior_data", "recovered"]
+from svmodel.engine.description import LatentModel
+from svmodel.engine.elimination import Elimination
+from svmodel.numerics.arrays import Floats
+from svmodel.numerics.latent.priors import Beta, Exponential, GammaPrecision, HalfNormal, HyperPrior
+from svmodel.numerics.latent.structures import AR1, BYM2, Fixed, Independent, RandomWalk, Seasonal, Structure
 
 #: Factors of a rising factorial that are taken as they stand; Stirling's series from there is exact to 1e-14.
 FIRST_COUNTS = 16

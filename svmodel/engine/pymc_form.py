@@ -23,10 +23,12 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from svmodel.engine.description import LatentModel
 from svmodel.engine.elimination import FREE, Elimination
 from svmodel.engine.pymc_data import (
     FIRST_COUNTS,
@@ -37,18 +39,9 @@ from svmodel.engine.pymc_data import (
     prior_data,
     recovered,
 )
-from svmodel.numerics.latent.priors import Beta, Exponential, GammaPrecision, HalfNormal
+from svmodel.numerics.arrays import Floats
+from svmodel.numerics.latent.priors import Beta, Exponential, GammaPrecision, HalfNormal, HyperPrior
 from svmodel.numerics.latent.structures import AR1, BYM2, Fixed, Independent, RandomWalk, Seasonal
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.engine.description import LatentModel
-    from svmodel.numerics.latent.priors import HyperPrior
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["PyMCForm"]
 
 
 @dataclass(frozen=True, eq=False)

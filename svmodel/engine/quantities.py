@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from numpy.typing import NDArray
-
-    from svmodel.engine.description import LatentModel
-
-    Floats = NDArray[np.float64]
-
-__all__ = [
-    "AverageLogRatio",
-    "Effect",
-    "Hyper",
-    "Level",
-    "LogLikelihood",
-    "LogSum",
-    "Quantity",
-    "Sampled",
-    "standard_quantities",
-]
+from svmodel.engine.description import LatentModel
+from svmodel.numerics.arrays import Floats
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from svmodel.forecast.methods import History, Method
 from svmodel.forecast.scores import covered, weighted_interval_score
 from svmodel.forecast.smoothing import straddles
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from svmodel.forecast.methods import History, Method
-
-__all__ = ["SCORE_COLUMNS", "past_scores", "rolling_origins"]
 
 SCORE_COLUMNS = ("method", "area", "horizon", "wis", "coverage_50", "coverage_95", "n")
 _MOST_ORIGINS = 24

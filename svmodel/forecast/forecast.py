@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from svmodel import periods
 from svmodel.breaks import Break
@@ -15,15 +17,7 @@ from svmodel.errors import DataError, DesignError, EstimationError, Problems, di
 from svmodel.forecast.backtest import past_scores, rolling_origins
 from svmodel.forecast.methods import ALPHAS, History, LastValue, PooledSmoothing, SeasonalNaive
 from svmodel.forecast.scores import check_quantiles
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from numpy.typing import NDArray
-
-    from svmodel.panel import Panel
-
-__all__ = ["QUANTILES", "Forecast", "forecast"]
+from svmodel.panel import Panel
 
 QUANTILES = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
 _YEARS_NEEDED = 2

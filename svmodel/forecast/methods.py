@@ -7,17 +7,13 @@ nothing that lies after the origin.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from svmodel.forecast.smoothing import Levels, pooled_season, smooth_levels, straddles
 from svmodel.numerics.negative_binomial import nb2_dispersion, nb2_quantile
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-__all__ = ["ALPHAS", "History", "LastValue", "Method", "PooledSmoothing", "SeasonalNaive"]
 
 #: Smoothing constants tried; finer where forecasts are more sensitive to them.
 ALPHAS = np.array([0.02, 0.04, 0.06, 0.09, 0.12, 0.16, 0.2, 0.25, 0.3, 0.4, 0.5, 0.65, 0.8])

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from svmodel.errors import DataError, Problems
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
-
-__all__ = ["check_quantiles", "covered", "interval_score", "weighted_interval_score"]
 
 
 def check_quantiles(quantiles: ArrayLike) -> NDArray[np.float64]:

@@ -6,17 +6,11 @@ from it at a past origin is therefore the forecast that would have been made the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-__all__ = ["Levels", "pooled_season", "smooth_levels", "straddles"]
+from numpy.typing import NDArray
 
 #: Events that an area's level before a declared break counts for after it.
 _EVENTS_KEPT = 10.0

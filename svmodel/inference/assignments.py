@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from svmodel.design import Design, Intervention
+from svmodel.design import Design, DesignArrays, Intervention
 from svmodel.errors import DesignError, Problems, did_you_mean, shorten
+from svmodel.numerics.arrays import Ints
 from svmodel.numerics.resampling.permutations import count_assignments, every_assignment, sample_assignments
 from svmodel.seeds import derive_seed
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import NDArray
-
-    from svmodel.design import Design, DesignArrays
-
-    Ints = NDArray[np.int64]
-
-__all__ = ["Lot", "Sets", "canonical_order", "draw_lot", "given_dates", "level_strata", "strata_labels"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,27 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from svmodel.design import DesignArrays
 from svmodel.errors import EstimationError, did_you_mean
 from svmodel.inference.bootstrap import check_draws, from_draws, told_failures
 from svmodel.inference.statistic import arrays_of, design_of, finite_estimate, one_outcome
+from svmodel.numerics.arrays import Floats
 from svmodel.numerics.resampling.blocks import BLOCKS, block_length, block_rows
-from svmodel.result import PointEstimator
+from svmodel.result import PointEstimator, Result
 from svmodel.result.interval import Interval, with_interval
 from svmodel.seeds import derive_seed
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.design import DesignArrays
-    from svmodel.result import Result
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["BlockBootstrap"]
 
 _INTERVALS = ("percentile", "basic")
 #: Blocks that the past has to hold, for the draws to differ.

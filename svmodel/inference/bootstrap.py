@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
+from svmodel.design import DesignArrays
 from svmodel.errors import EstimationError, Problems, did_you_mean
 from svmodel.inference.statistic import (
     HasInfluence,
@@ -21,21 +24,14 @@ from svmodel.inference.statistic import (
     refuse_lone,
     resampled,
 )
+from svmodel.numerics.arrays import Floats
+from svmodel.result import Result
 from svmodel.result.interval import Interval, with_interval
 from svmodel.seeds import derive_seed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import NDArray
-
-    from svmodel.design import DesignArrays
-    from svmodel.result import Result
-
-    Floats = NDArray[np.float64]
     Rows = NDArray[np.int64]
 
-__all__ = ["INTERVALS", "ClusterBootstrap", "check_draws", "from_draws", "told_failures"]
 
 INTERVALS = ("percentile", "basic", "bootstrap_t")
 _STRATA = ("treated", "cohort", "none")

@@ -4,26 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
 from svmodel.errors import EstimationError, Problems, did_you_mean
 from svmodel.inference.conformal_residuals import Residuals
 from svmodel.inference.inversion import too_few
-from svmodel.inference.statistic import PathEstimator, Statistic
+from svmodel.inference.statistic import Statistic
+from svmodel.numerics.arrays import Floats
 from svmodel.numerics.resampling.permutations import as_far, count_assignments, every_assignment, sample_assignments
+from svmodel.result import Result
 from svmodel.result.interval import Interval, with_interval
 from svmodel.seeds import derive_seed
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.result import Result
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["Conformal", "PathEstimator", "PermutationTest"]
 
 _PERMUTATIONS = ("moving_block", "iid")
 

@@ -5,27 +5,16 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from svmodel.design import NEVER, TREATED, UNTREATED
+from svmodel.design import NEVER, TREATED, UNTREATED, DesignArrays
 from svmodel.errors import DesignError, EstimationError, Problems, shorten
 from svmodel.inference.statistic import PathEstimator, Statistic, one_outcome, without_effect
-from svmodel.result import PointEstimator
+from svmodel.numerics.arrays import Floats, Ints
+from svmodel.result import PointEstimator, Result
 from svmodel.result.rule import never_treated
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.design import DesignArrays
-    from svmodel.result import Result
-
-    Floats = NDArray[np.float64]
-    Ints = NDArray[np.int64]
-
-__all__ = ["Residuals"]
 
 #: Share by which residuals may differ when the periods are put in another order.
 _SAME = 1e-5

@@ -6,22 +6,19 @@ Row 0 of every array of statistics is the actual assignment; the others are thos
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
+from svmodel.numerics.arrays import Floats
 from svmodel.numerics.resampling.permutations import as_far
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
     Evaluate = Callable[[float, slice | NDArray[np.int64]], Floats]
 
-__all__ = ["Limits", "accepted_linear", "distance_limit", "invert", "needed", "too_few"]
 
 #: Room for (1 - level) (B + 1) to be a whole number in spite of rounding: 0.05 x 20 is 1.0000000000000009.
 _WHOLE = 1e-9

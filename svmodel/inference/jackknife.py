@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from svmodel.design import DesignArrays
 from svmodel.errors import EstimationError, Problems, shorten
 from svmodel.inference.statistic import data_order, design_of, few, finite_estimate, point_by_rows, refuse_lone
+from svmodel.numerics.arrays import Floats
 from svmodel.numerics.cluster import small_sample
+from svmodel.result import Result
 from svmodel.result.interval import Interval, with_interval
 from svmodel.result.scales import critical_value
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.design import DesignArrays
-    from svmodel.result import Result
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["Jackknife"]
 
 
 @dataclass(frozen=True)

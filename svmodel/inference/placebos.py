@@ -5,30 +5,21 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from svmodel.design import TREATED, UNTREATED
+from svmodel.design import TREATED, UNTREATED, DesignArrays
 from svmodel.errors import DesignError, EstimationError, Problems
 from svmodel.inference.assignments import Sets, given_dates
 from svmodel.inference.inversion import distance_limit, needed, too_few
 from svmodel.inference.statistic import PathEstimator, Statistic
+from svmodel.numerics.arrays import Floats, Ints
 from svmodel.numerics.resampling.permutations import as_far, rank_p_value
+from svmodel.result import Result
 from svmodel.result.interval import Interval, with_interval
 from svmodel.result.rule import never_treated
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.design import DesignArrays
-    from svmodel.result import Result
-
-    Floats = NDArray[np.float64]
-    Ints = NDArray[np.int64]
-
-__all__ = ["GapPath", "InSpacePlacebos", "Placebos", "gap_frame", "path_of", "quick_path"]
 
 #: Sets of placebo areas that are all tried. A p-value near .05 from this many draws would have a Monte Carlo error of
 #: .001, which is where it stops to matter, and at some milliseconds an estimate they take minutes. It holds any pair of

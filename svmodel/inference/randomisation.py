@@ -5,26 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from svmodel.design import EXCLUDED
 from svmodel.errors import EstimationError, Problems, did_you_mean
 from svmodel.inference.assignments import draw_lot, strata_labels
 from svmodel.inference.inversion import Limits, invert, too_few
 from svmodel.inference.statistic import Statistic, without_effect
+from svmodel.numerics.arrays import Floats
 from svmodel.numerics.resampling.permutations import rank_p_value
+from svmodel.result import Result
 from svmodel.result.interval import Interval, with_interval
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.result import Result
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["Randomisation", "RandomisationInference"]
 
 _STATISTICS = ("estimate", "studentised")
 

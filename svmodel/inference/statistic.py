@@ -3,48 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 
+from svmodel.design import Design, DesignArrays
 from svmodel.errors import DataError, DesignError, EstimationError
-from svmodel.result import PointEstimator
+from svmodel.numerics.arrays import Floats
+from svmodel.numerics.cluster.coefficient import Coefficient
+from svmodel.result import PointEstimator, Result
 from svmodel.result.rule import FEW_CONTROLS, FEW_TREATED, n_controls
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import NDArray
-
-    from svmodel.design import Design, DesignArrays
-    from svmodel.numerics.cluster.coefficient import Coefficient
-    from svmodel.result import Result
-
-    Floats = NDArray[np.float64]
     Rows: TypeAlias = NDArray[np.int64]
-
-__all__ = [
-    "HasCoefficient",
-    "HasInfluence",
-    "PathEstimator",
-    "Statistic",
-    "arrays_of",
-    "data_order",
-    "design_of",
-    "estimate_of",
-    "few",
-    "finite_estimate",
-    "one_outcome",
-    "point_by_rows",
-    "refuse_lone",
-    "resampled",
-    "scale_of",
-    "with_outcome",
-    "with_sums",
-    "without_effect",
-]
 
 
 def scale_of(result: Result) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from svmodel.design import DesignArrays
 from svmodel.errors import EstimationError, Problems, did_you_mean
 from svmodel.inference.statistic import (
     HasCoefficient,
@@ -20,6 +22,8 @@ from svmodel.inference.statistic import (
     refuse_lone,
     with_sums,
 )
+from svmodel.numerics.arrays import Floats
+from svmodel.numerics.cluster.coefficient import Coefficient
 from svmodel.numerics.cluster.wild_bootstrap import (
     all_signs,
     group_statistics,
@@ -28,19 +32,9 @@ from svmodel.numerics.cluster.wild_bootstrap import (
     wild_draws,
     wild_weights,
 )
+from svmodel.result import Result
 from svmodel.result.interval import Interval, with_interval
 from svmodel.seeds import derive_seed
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.design import DesignArrays
-    from svmodel.numerics.cluster.coefficient import Coefficient
-    from svmodel.result import Result
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["ScoreBootstrap", "WildClusterBootstrap"]
 
 _WEIGHTS = ("auto", "rademacher", "webb")
 #: With fewer areas than this, signs alone give too few different draws.

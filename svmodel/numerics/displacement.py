@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["Difference", "Quotient", "Windows", "change_dispersion", "displacement_difference", "displacement_quotient"]
+from svmodel.numerics.arrays import Floats
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["FirthFit", "firth_logistic"]
+from svmodel.numerics.arrays import Floats
 
 _MOST_STEPS = 200
 _SETTLED = 1e-8

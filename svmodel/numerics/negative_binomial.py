@@ -6,17 +6,11 @@ information that a large count holds about its mean.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from svmodel.errors import DataError, Problems
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
-
-__all__ = ["LARGEST_DISPERSION", "nb2_dispersion", "nb2_log_likelihood", "nb2_quantile"]
 
 #: Below this the distribution differs from Poisson by less than floating point can show.
 _POISSON_BELOW = 1e-9

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["fit_generalised_pareto", "pareto_smoothed", "trusted_below"]
+from svmodel.numerics.arrays import Floats
 
 #: Fewer tail weights than this have no shape to fit.
 _SHORTEST_TAIL = 5

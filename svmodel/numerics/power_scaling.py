@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from svmodel.numerics.arrays import Floats
 from svmodel.numerics.pareto_smoothing import pareto_smoothed
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["SENSITIVE", "cjs_distance", "power_scaling_sensitivity"]
 
 #: Sensitivity from which on it matters (Kallioinen and others 2024).
 SENSITIVE = 0.05

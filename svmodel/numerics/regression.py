@@ -11,12 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     import pandas as pd
-    from numpy.typing import NDArray
-
-__all__ = ["Regression", "regress"]
 
 
 @dataclass(frozen=True, eq=False)

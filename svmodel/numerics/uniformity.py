@@ -13,14 +13,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
+
+from svmodel.numerics.arrays import Floats
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
     Integers = NDArray[np.int64]
-
-__all__ = ["Band", "chi_square_p", "ecdf_band", "ecdf_p", "rank_among"]
 
 
 def rank_among(truth: float, draws: Floats, rng: np.random.Generator) -> int:

@@ -11,22 +11,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from svmodel import periods
 from svmodel.errors import DataError, Problems, did_you_mean
 from svmodel.ledger import Ledger, LedgerEntry
 from svmodel.panel.rules import Roles, check_and_grid
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.periods import PeriodLike
-
-__all__ = ["Panel"]
+from svmodel.periods import PeriodLike
 
 _TIME_LEVELS = {"quarter": "Q-DEC", "year": "Y-DEC", "financial year": "Y-MAR", "financial_year": "Y-MAR"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,6 @@ from svmodel.errors import DataError
 from svmodel.periods import FREQUENCIES, describe_frequency, label, per_year
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from svmodel.panel import Panel
 
 

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from svmodel import periods
 from svmodel.errors import DataError, Problems, shorten
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-__all__ = ["Areas", "Rows", "area_column", "numbers_in", "period_column"]
 
 
 class Rows:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from svmodel import periods
 from svmodel.areas import is_code, is_known, lsoa_2021_only
@@ -15,9 +15,6 @@ from svmodel.errors import DataError, Problem, Problems, did_you_mean, shorten
 from svmodel.ledger import LedgerEntry
 from svmodel.panel.columns import Areas, Rows, area_column, numbers_in, period_column
 from svmodel.panel.vintage import vintage_note, vintage_problems
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)

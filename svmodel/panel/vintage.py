@@ -7,20 +7,16 @@ some codes of 2021 begin. In a file of one vintage every code runs from first to
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from svmodel import periods
 from svmodel.areas import is_known, is_lsoa, lsoa_2021_only
 from svmodel.errors import Problem, shorten
 from svmodel.ledger import LedgerEntry
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from numpy.typing import NDArray
 
 _FIX = "Map every row to one vintage with the ONS 2011-2021 lookup (svmodel.sources.LsoaLookup) first."
 #: Events that the years before the change should have held, for zeros in them to mean "no such code yet":

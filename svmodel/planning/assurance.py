@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from html import escape
 from numbers import Real
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -17,23 +18,14 @@ from svmodel.bayes.ratio_prior import Belief, RatioPrior, ratio_prior
 from svmodel.comparison._side_by_side import each_draw
 from svmodel.design import Design
 from svmodel.errors import DesignError, EstimationError, Problems
+from svmodel.numerics.arrays import Floats
+from svmodel.planning.history import History
+from svmodel.planning.model import Model
 from svmodel.planning.plan import wilson
 from svmodel.planning.runs import Bar, Finding, Planned, one_study
 from svmodel.planning.source import CHOICES, check_named, check_whole, source_of
 from svmodel.planning.stated_study import StatedStudy
 from svmodel.planning.words import board, notes_of_assurance
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from numpy.typing import NDArray
-
-    from svmodel.planning.history import History
-    from svmodel.planning.model import Model
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["Assurance", "assurance"]
 
 _CHOICES = {"conclusive": ("probability", "interval"), **CHOICES}
 #: Draws of a posterior: a probability of 0.95 then has a Monte Carlo error of 0.007.

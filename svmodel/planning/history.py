@@ -3,33 +3,25 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from svmodel.design import NEVER, TREATED, UNTREATED
-from svmodel.errors import EstimationError
+from svmodel.design import NEVER, TREATED, UNTREATED, DesignArrays
+from svmodel.errors import EstimationError, Problems
 from svmodel.inference.statistic import data_order
+from svmodel.numerics.arrays import Floats, Ints
 from svmodel.numerics.negative_binomial import nb2_dispersion
 from svmodel.numerics.two_way import TwoWay
 from svmodel.numerics.two_way.poisson_fe import fit_poisson, informative_cells
-from svmodel.planning.plan import Drawn
+from svmodel.planning.plan import Drawn, Shape
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pandas as pd
-    from numpy.typing import NDArray
 
-    from svmodel.design import DesignArrays
-    from svmodel.errors import Problems
-    from svmodel.planning.plan import Shape
-
-    Floats = NDArray[np.float64]
-    Ints = NDArray[np.int64]
-
-__all__ = ["History", "history_of", "impose", "intensity_behind"]
 
 #: Areas nearest in level among which a likeness is drawn.
 _NEAREST = 10

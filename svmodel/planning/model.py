@@ -7,28 +7,21 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from svmodel.design import NEVER, TREATED
-from svmodel.errors import EstimationError
+from svmodel.design import NEVER, TREATED, DesignArrays
+from svmodel.errors import EstimationError, Problems
 from svmodel.inference.statistic import data_order
+from svmodel.numerics.arrays import Floats, Ints
 from svmodel.numerics.two_way import TwoWay
 from svmodel.numerics.two_way.poisson_fe import fit_poisson, informative_cells
-from svmodel.planning.plan import Drawn
+from svmodel.planning.plan import Drawn, Shape
 from svmodel.simulate.fields import fading_shocks
 from svmodel.simulate.process import draw_counts
 
 if TYPE_CHECKING:
     import pandas as pd
-    from numpy.typing import NDArray
 
-    from svmodel.design import DesignArrays
-    from svmodel.errors import Problems
-    from svmodel.planning.plan import Shape
-
-    Floats = NDArray[np.float64]
-    Ints = NDArray[np.int64]
-
-__all__ = ["Model", "Noise", "fit_model", "fit_noise", "implied_moments", "residual_moments"]
 
 #: Lags of the residuals that the noise is fitted to: a year and a half of months, or a third of the history.
 _MOST_LAGS = 18

@@ -7,31 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from svmodel.design import EXCLUDED, NEVER, TREATED, UNTREATED, Design, Intervention
+from svmodel.numerics.arrays import Floats, Ints
 from svmodel.panel import Panel
 from svmodel.result.scales import critical_value
 from svmodel.seeds import derive_seed
 
 if TYPE_CHECKING:
     import pandas as pd
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-    Ints = NDArray[np.int64]
-
-__all__ = [
-    "Drawn",
-    "Roles",
-    "Shape",
-    "as_design",
-    "by_name",
-    "crossing",
-    "detectable",
-    "shape_of",
-    "status_of",
-    "wilson",
-]
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,32 +4,26 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from html import escape
 from numbers import Real
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from svmodel.design import Design
 from svmodel.errors import DesignError, EstimationError, Problems
+from svmodel.planning.history import History
+from svmodel.planning.model import Model
 from svmodel.planning.plan import Roles, detectable, wilson
 from svmodel.planning.runs import Outcome, Work, bare, outcomes_of
 from svmodel.planning.source import CHOICES, check_named, check_whole, is_whole, source_of
 from svmodel.planning.words import notes_on, words
+from svmodel.result import Estimator
 from svmodel.result.method import label
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from numpy.typing import NDArray
-
-    from svmodel.design import Design
-    from svmodel.planning.history import History
-    from svmodel.planning.model import Model
-    from svmodel.result import Estimator
-
-__all__ = ["Power", "power"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)

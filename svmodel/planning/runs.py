@@ -4,31 +4,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from svmodel.bayes.ratio_prior import RatioPrior
 from svmodel.comparison._side_by_side import each_draw
-from svmodel.design import TREATED, DesignArrays
+from svmodel.design import TREATED, Design, DesignArrays
 from svmodel.engine import arrived, run
 from svmodel.errors import DesignError, EstimationError
-from svmodel.planning.history import impose
-from svmodel.planning.plan import Roles, as_design, by_name, status_of
+from svmodel.numerics.arrays import Floats
+from svmodel.planning.history import History, impose
+from svmodel.planning.model import Model
+from svmodel.planning.plan import Drawn, Roles, as_design, by_name, status_of
+from svmodel.result import Estimator, Result
 from svmodel.seeds import derive_seed
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.bayes.ratio_prior import RatioPrior
-    from svmodel.design import Design
-    from svmodel.planning.history import History
-    from svmodel.planning.model import Model
-    from svmodel.planning.plan import Drawn
-    from svmodel.result import Estimator, Result
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["Bar", "Finding", "Outcome", "Planned", "Work", "bare", "conclude", "one_study", "outcomes_of", "verdict"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from numbers import Integral
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TypeGuard
 
-from svmodel.errors import did_you_mean
+from svmodel.design import Design
+from svmodel.errors import Problems, did_you_mean
 from svmodel.planning.history import History, history_of
 from svmodel.planning.model import Model, fit_model
 from svmodel.planning.plan import shape_of
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from svmodel.design import Design
-    from svmodel.errors import Problems
-
-__all__ = ["CHOICES", "check_named", "check_whole", "is_whole", "source_of"]
 
 #: Names that `method` and `placement` may have.
 CHOICES = {"method": ("resample", "model"), "placement": ("any", "alike")}

@@ -5,19 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from numbers import Integral
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from svmodel.design import NEVER
 from svmodel.errors import DesignError, Problems
 from svmodel.planning.model import Model, Noise
 from svmodel.planning.plan import Shape
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-__all__ = ["StatedStudy"]
 
 
 @dataclass(frozen=True)

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from svmodel import periods
-from svmodel.design import TREATED
+from svmodel.design import TREATED, Design
 from svmodel.planning.history import History
+from svmodel.planning.runs import Bar, Planned, Work
+from svmodel.result import Estimator
 from svmodel.result.method import label
 
 if TYPE_CHECKING:
-    from collections import Counter
-
-    import numpy as np
     import pandas as pd
-    from numpy.typing import NDArray
-
-    from svmodel.design import Design
-    from svmodel.planning.runs import Bar, Planned, Work
-    from svmodel.result import Estimator
-
-__all__ = ["bar_words", "board", "notes_of_assurance", "notes_on", "words"]
 
 
 def _size(effect: float, *, counts: bool) -> str:

@@ -8,15 +8,11 @@ effect, the words say so, and name both ends: a large fall that cannot be ruled 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from svmodel.present import prose
+from svmodel.result import Effect, Result
 from svmodel.words import chance
-
-if TYPE_CHECKING:
-    from svmodel.result import Effect, Result
-
-__all__ = ["any_change", "chance", "fits", "headline", "is_posterior", "move", "prior_and_posterior", "with_article"]
 
 
 def is_posterior(result: Result | None) -> bool:

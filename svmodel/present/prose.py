@@ -7,28 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from svmodel.result import Effect
-
-__all__ = [
-    "certainty",
-    "change",
-    "change_interval",
-    "count",
-    "events_change",
-    "events_interval",
-    "join",
-    "level_words",
-    "number",
-    "outcome_name",
-    "percent",
-    "pounds",
-    "rate",
-    "rough_change",
-    "sentence",
-]
+from svmodel.result import Effect
 
 MISSING = "not available"
 

@@ -7,34 +7,18 @@ these frames alone.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 
 from svmodel import periods
+from svmodel.design import DesignArrays
 from svmodel.errors import DataError, EstimationError
+from svmodel.panel import Panel
 from svmodel.protect import CONFIDENTIAL, Disclosure
-from svmodel.result import Effect
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
-
-    from svmodel.design import DesignArrays
-    from svmodel.panel import Panel
-    from svmodel.result import Result
-
-__all__ = [
-    "ALL_TREATED",
-    "counterfactual",
-    "effect",
-    "estimates",
-    "monthly",
-    "mostly_hidden",
-    "post_totals",
-    "rolling_rates",
-    "with_and_without",
-]
+from svmodel.result import Effect, Result
 
 #: Name under which results hold the sum of every treated area.
 ALL_TREATED = "all treated"

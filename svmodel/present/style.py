@@ -7,34 +7,16 @@ carries a meaning alone: lines also differ in dash and weight, and carry their l
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from svmodel import periods
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-__all__ = [
-    "BLUE",
-    "GREY",
-    "INK",
-    "MAGENTA",
-    "ORANGE",
-    "PALE",
-    "TEAL",
-    "WHISKER",
-    "canvas",
-    "end_labels",
-    "mark_breaks",
-    "mark_period",
-    "number_axis",
-    "time_axis",
-    "wrapped",
-]
 
 BLUE, TEAL, MAGENTA, ORANGE, INK = "#12436D", "#28A197", "#801650", "#F46A25", "#3D3D3D"
 GREY, PALE, WHISKER = "#6F6F6F", "#B8BEC4", "#7C93AD"

@@ -15,14 +15,12 @@ from svmodel import periods
 from svmodel.errors import DataError
 from svmodel.present import prose
 from svmodel.protect import CONFIDENTIAL
+from svmodel.result import Effect
 from svmodel.words import chance
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from svmodel.result import Effect
-
-__all__ = ["Table", "data_table", "effects_table", "frame_table", "with_interval"]
 
 HIDDEN, ABSENT, NONE = "[c]", "[x]", "[z]"
 #: No-break space.

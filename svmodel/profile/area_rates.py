@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 
 from svmodel import periods
 from svmodel.numerics.rates import rate_interval
+from svmodel.panel import Panel
+from svmodel.periods import PeriodLike
 from svmodel.profile.question import check, tally
-
-if TYPE_CHECKING:
-    from svmodel.panel import Panel
-    from svmodel.periods import PeriodLike
-
-__all__ = ["rates", "rolling"]
 
 
 def rates(

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 
 from svmodel import periods
 from svmodel.errors import DesignError
 from svmodel.numerics.rates import paired_dispersion, ratio_interval
+from svmodel.panel import Panel
 from svmodel.profile.question import check, tally
-
-if TYPE_CHECKING:
-    from svmodel.panel import Panel
-
-__all__ = ["change"]
 
 
 def change(

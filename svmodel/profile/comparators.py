@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from svmodel.numerics.rates import Limits, paired_dispersion, rate_interval, ratio_interval
+from svmodel.panel import Panel
+from svmodel.periods import PeriodLike
 from svmodel.profile.question import check, tally
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.panel import Panel
-    from svmodel.periods import PeriodLike
-
-__all__ = ["REST", "comparators"]
 
 #: Name of the row that sums every other area.
 REST = "rest of the study"

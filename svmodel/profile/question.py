@@ -6,18 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from svmodel import periods
 from svmodel.errors import DesignError, Problems, did_you_mean, shorten
+from svmodel.panel import Panel
+from svmodel.periods import PeriodLike
 
 if TYPE_CHECKING:
     import pandas as pd
-    from numpy.typing import NDArray
-
-    from svmodel.panel import Panel
-    from svmodel.periods import PeriodLike
-
-__all__ = ["Tally", "check", "latest_year", "tally"]
 
 
 @dataclass(frozen=True, eq=False)

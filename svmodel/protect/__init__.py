@@ -11,17 +11,13 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 
 from svmodel.errors import DataError, Problems, StudyError, did_you_mean
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
-
-__all__ = ["CONFIDENTIAL", "NOT_AVAILABLE", "RULES", "Disclosure"]
 
 #: Flags of the Government Analysis Function: confidential, and not available.
 CONFIDENTIAL, NOT_AVAILABLE = "c", "x"

@@ -8,18 +8,14 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from svmodel.report.publish.verify import Verification
 from svmodel.report.run import Progress, RunReport
-from svmodel.report.run.manifest import is_complete
+from svmodel.report.run.manifest import AreaOutcome, is_complete
+from svmodel.report.run.plan import AreaJob, Plan
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
-
-    from svmodel.report.publish.verify import Verification
-    from svmodel.report.run.manifest import AreaOutcome
-    from svmodel.report.run.plan import AreaJob, Plan
-
-__all__ = ["console_progress", "describe_plan", "describe_report", "describe_verification", "duration"]
 
 
 def duration(seconds: float) -> str:

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from svmodel import periods
 from svmodel.errors import DataError, Problems, StudyError, shorten
-
-if TYPE_CHECKING:
-    from svmodel.panel import Panel
-
-__all__ = ["describe_data", "describe_panel", "describe_study"]
+from svmodel.panel import Panel
 
 
 def describe_study(path: Path, data: Path | None = None) -> str:

@@ -10,13 +10,9 @@ import time
 import traceback
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
-    from multiprocessing.context import ForkServerContext, ForkServerProcess
-
-__all__ = ["Answer", "Piece", "default_workers", "side_by_side"]
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from typing import Any
 
 #: Imported once by the process from which the others are forked; kernels, which are started anew, gain nothing.
 _PRELOAD = ["svmodel.report.run.worker", "svmodel.report.fits", "papermill"]

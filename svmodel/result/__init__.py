@@ -7,25 +7,19 @@ from the table; it is never zero.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from html import escape
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from svmodel import periods
+from svmodel.design import Design, DesignArrays
 from svmodel.errors import DataError, EstimationError, did_you_mean
 from svmodel.result import as_json as _result_json
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from numpy.typing import NDArray
-
-    from svmodel.design import Design, DesignArrays
-
-__all__ = ["COLUMNS", "SCALES", "TERMS", "Effect", "Estimator", "Headline", "JointEstimate", "PointEstimator", "Result"]
 
 COLUMNS = (
     "term",

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from svmodel.errors import DataError
 from svmodel.result.as_json import plain
+from svmodel.result.figure import Figure
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from svmodel.result.figure import Figure
-
-__all__ = ["CheckResult", "Status"]
 
 Status = Literal["passed", "failed", "informative", "not_applicable", "errored"]
 _STATUSES = ("passed", "failed", "informative", "not_applicable", "errored")

@@ -5,29 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from svmodel import periods
 from svmodel import periods as period_words
-from svmodel.design import UNTREATED
+from svmodel.design import UNTREATED, Design, DesignArrays
 from svmodel.errors import shorten
 
 if TYPE_CHECKING:
     import pandas as pd
-    from numpy.typing import NDArray
 
-    from svmodel.design import Design, DesignArrays
-
-    Floats = NDArray[np.float64]
-
-__all__ = [
-    "MANY_ZEROS",
-    "doubts",
-    "many_zeros",
-    "share_of_zeros",
-    "silent_areas",
-    "whole_reporting_areas",
-    "without_intervals",
-]
 
 #: A treated area this many times as high as every control, or every control this many times as high, has none like it.
 UNLIKE = 2.0

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure as Canvas
 
-__all__ = ["Figure"]
 
 _SAYS_SOMETHING = re.compile(
     r"\d|\b(fell|rose|fall|rise|falling|rising|lower|higher|below|above|no change|flat|fewer|more|suppressed)\b",

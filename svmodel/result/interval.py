@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from svmodel.errors import EstimationError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from svmodel.result import Result
-
-__all__ = ["Interval", "with_interval"]
+from svmodel.result import Result
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from svmodel.errors import Problems
-
-if TYPE_CHECKING:
-    from svmodel.result import Estimator
-
-__all__ = ["label", "named"]
+from svmodel.result import Estimator
 
 _WORDS = {
     "ExtendedTwoWayFixedEffects": "ETWFE",

@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 
+from svmodel.design import DesignArrays
 from svmodel.numerics.resampling.conley_taber import ENOUGH
 from svmodel.numerics.resampling.placebo_noise import FEWEST_AREAS
-
-if TYPE_CHECKING:
-    from svmodel.design import DesignArrays
-
-__all__ = [
-    "ENOUGH_PLACEBOS",
-    "FEW_CONTROLS",
-    "FEW_TREATED",
-    "SHAPE_TOLD",
-    "Choice",
-    "Kind",
-    "choose",
-    "n_controls",
-    "never_treated",
-]
 
 Kind: TypeAlias = Literal["cluster", "placebo", "none"]
 #: With fewer treated areas than this a cluster-robust variance is known to be too small.

@@ -7,19 +7,14 @@ and the three scales of one estimate always agree in sign and in p-value.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from svmodel.design import Design
 from svmodel.result import COLUMNS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from svmodel.design import Design
-
-__all__ = ["critical_value", "estimates_frame", "is_rounding", "linear_row", "log_row", "provenance"]
 
 
 def critical_value(level: float = 0.95, df: float | None = None) -> float:

@@ -6,31 +6,22 @@ estimated. How far these effects stray tells how far the treated areas' average 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from svmodel.design import TREATED, UNTREATED
+from svmodel.design import TREATED, UNTREATED, DesignArrays
 from svmodel.errors import EstimationError
 from svmodel.inference import Choice, choose, doubts, with_interval
+from svmodel.numerics.arrays import Floats
 from svmodel.numerics.resampling.conley_taber import placebo_sums
 from svmodel.numerics.resampling.placebo_noise import variance_function
+from svmodel.result import PointEstimator, Result
 from svmodel.result.doubts import without_intervals
 from svmodel.result.interval import Interval
 from svmodel.result.rule import ENOUGH_PLACEBOS, never_treated
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import NDArray
-
-    from svmodel.design import DesignArrays
-    from svmodel.result import PointEstimator, Result
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["checked_inference", "placebo_interval", "settle", "with_doubts"]
 
 #: Untreated areas that are taken in turn; of more, so many by even steps along their size.
 _MOST_PLACEBOS = 400

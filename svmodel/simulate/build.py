@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from svmodel.costs import CostLine
 from svmodel.design import NEVER, Intervention
 from svmodel.errors import DesignError
 from svmodel.panel import Panel
@@ -23,13 +25,6 @@ from svmodel.simulate.process import (
     rate_ratio_path,
 )
 from svmodel.simulate.truth import Simulation, Truth
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.costs import CostLine
-
-__all__ = ["Places", "Untreated", "build", "draw_untreated", "grow_population", "stream"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from svmodel import periods
-
-if TYPE_CHECKING:
-    from svmodel.simulate.process import Process
-    from svmodel.simulate.truth import Simulation
-
-__all__ = ["datasheet"]
+from svmodel.simulate.process import Process
+from svmodel.simulate.truth import Simulation
 
 _EQUATIONS = {
     False: """For area i in month t, with population n_it and mean first population n:

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-__all__ = ["borders", "fading_shocks", "lay_out_map", "smooth_field"]
+from numpy.typing import NDArray
 
 
 def lay_out_map(sizes: tuple[int, ...]) -> NDArray[np.float64]:

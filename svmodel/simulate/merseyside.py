@@ -25,8 +25,6 @@ from svmodel.simulate.panels import choose_highest
 from svmodel.simulate.process import Dip, Process
 from svmodel.simulate.truth import Simulation
 
-__all__ = ["MERSEYSIDE", "Cohort", "District", "Recipe", "merseyside", "simulate_recipe"]
-
 
 @dataclass(frozen=True)
 class District:

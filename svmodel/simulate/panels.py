@@ -16,8 +16,6 @@ from svmodel.simulate.fields import lay_out_map
 from svmodel.simulate.process import Dip, Process
 from svmodel.simulate.truth import Simulation
 
-__all__ = ["Selection", "choose_highest", "panel"]
-
 #: How treated areas are chosen: by lot, by permanent level, or by what was recorded before the start.
 Selection: TypeAlias = Literal["lot", "level", "observed"]
 _SELECTIONS = ("lot", "level", "observed")

@@ -18,14 +18,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from svmodel.errors import DesignError, Problems
 
 if TYPE_CHECKING:
     import pandas as pd
-    from numpy.typing import NDArray
-
-__all__ = ["Dip", "Process", "common_path", "draw_counts", "expected_untreated", "rate_ratio_path"]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,5 @@ from collections.abc import Callable
 from svmodel.simulate.merseyside import merseyside
 from svmodel.simulate.truth import Simulation
 
-__all__ = ["RECIPES"]
-
 #: Name -> function of the seed.
 RECIPES: dict[str, Callable[..., Simulation]] = {"merseyside": merseyside}

@@ -8,18 +8,15 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from svmodel.design import Design, Intervention
 from svmodel.errors import DataError, did_you_mean
+from svmodel.panel import Panel
+from svmodel.simulate.process import Process
 
 if TYPE_CHECKING:
     import pandas as pd
-    from numpy.typing import NDArray
-
-    from svmodel.design import Design, Intervention
-    from svmodel.panel import Panel
-    from svmodel.simulate.process import Process
-
-__all__ = ["BeforeAfter", "Simulation", "TrueEffect", "Truth"]
 
 
 @dataclass(frozen=True)

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import svmodel
 from svmodel import periods
 from svmodel.files import atomic_write_text
 from svmodel.simulate.datasheet import datasheet
-from svmodel.simulate.truth import TrueEffect
-
-if TYPE_CHECKING:
-    from svmodel.simulate.truth import Simulation
-
-__all__ = ["truth_record", "write"]
+from svmodel.simulate.truth import Simulation, TrueEffect
 
 NOTICE = "Synthetic data: simulated by svmodel, about no real place, person or event."
 

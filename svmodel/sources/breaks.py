@@ -10,8 +10,6 @@ import pandas as pd
 from svmodel import periods
 from svmodel.ledger import LedgerEntry
 
-__all__ = ["METROPOLITAN", "POLICE_UK", "KnownBreak", "breaks_within"]
-
 
 class KnownBreak(NamedTuple):
     """A time in which a force's figures are missing, or from which they are not comparable.

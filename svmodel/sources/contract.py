@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from svmodel.errors import DataError, Problem, Problems, did_you_mean, shorten
 from svmodel.ledger import Extract, Ledger
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-__all__ = ["choose", "counts_of", "finish", "match_columns", "slug"]
 
 _MAX_LINES = 5
 _KEY_TYPES: dict[str, type | None] = {"period": None, "year": int}

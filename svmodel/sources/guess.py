@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -13,11 +13,6 @@ from svmodel import periods
 from svmodel.areas import is_code
 from svmodel.errors import DataError, shorten
 from svmodel.sources.opening import read_table
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-__all__ = ["Columns", "guess_columns"]
 
 _AREA = re.compile(
     r"^(area|lsoa|msoa|ward|lad|la|csp|borough|district|authority|force|pfa|geography|precinct|neighbourhood|id)"

@@ -21,8 +21,6 @@ from svmodel.ledger import Extract, Ledger, LedgerEntry
 from svmodel.sources.contract import choose, finish, match_columns, slug
 from svmodel.sources.sheets import rows_of
 
-__all__ = ["NON_GEOGRAPHIC", "home_office_csp", "home_office_force"]
-
 Level = Literal["group", "subgroup", "description", "code"]
 
 #: "Forces" that have no area.

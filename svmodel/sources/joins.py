@@ -16,8 +16,6 @@ from svmodel.ledger import LedgerEntry
 from svmodel.sources.midyear import at_periods
 from svmodel.sources.opening import read_table, require_kind
 
-__all__ = ["Join", "apply_joins"]
-
 
 @dataclass(frozen=True)
 class Join:

@@ -20,8 +20,6 @@ from svmodel.sources.police_uk import police_uk
 from svmodel.sources.sheets import rows_of
 from svmodel.sources.tidy import read_panel
 
-__all__ = ["LAYOUTS", "detect_layout", "tidy"]
-
 
 def tidy(
     path: str | Path,

@@ -14,8 +14,6 @@ from svmodel.errors import DataError, Problem, shorten
 from svmodel.ledger import LedgerEntry
 from svmodel.sources.opening import read_table
 
-__all__ = ["LsoaLookup", "claim_problems"]
-
 VINTAGES = ("2011", "2021")
 
 

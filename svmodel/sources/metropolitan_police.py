@@ -22,8 +22,6 @@ from svmodel.sources.breaks import METROPOLITAN, breaks_within
 from svmodel.sources.contract import choose, counts_of, finish, name_lines, slug
 from svmodel.sources.metropolitan_tables import dashboard_months, melt_wide, months_of, open_long
 
-__all__ = ["mps_borough", "mps_dashboard", "mps_knife_borough", "mps_knife_ward", "mps_ward"]
-
 _SOURCE = "Metropolitan Police via London Datastore"
 _WARD = {
     "area": ["wardcode", "Ward Code", "WardCode"],

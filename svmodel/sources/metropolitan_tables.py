@@ -5,20 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from svmodel import periods
 from svmodel.errors import DataError, Problems, shorten
 from svmodel.sources.contract import counts_of, match_columns, name_lines
 from svmodel.sources.opening import read_header, read_table, require_kind
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-__all__ = ["dashboard_months", "melt_wide", "months_of", "open_long"]
 
 #: Columns that these layouts carry beside keys and months; they are passed over.
 _PASSED_OVER = {"boroughsnt", "areatype", "objectid", "majortext", "minortext", "offencegroup", "refreshdate"}

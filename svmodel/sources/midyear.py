@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from svmodel import periods
 from svmodel.errors import DataError
 from svmodel.ledger import LedgerEntry
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-__all__ = ["at_periods", "interpolate"]
 
 
 def _middle(index: pd.PeriodIndex) -> NDArray[np.float64]:

@@ -18,8 +18,6 @@ from svmodel.sources.midyear import at_periods
 from svmodel.sources.opening import read_table, require_kind
 from svmodel.sources.sheets import rows_of
 
-__all__ = ["AreaLookup", "mid_year_population", "population_at"]
-
 _TIDY = {
     "area": ["area_code", "Code"],
     "name": ["area_name", "Name"],

@@ -13,7 +13,6 @@ from svmodel.errors import DataError, Problem, did_you_mean, shorten
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["find_file", "find_folder", "kind_of", "read_table", "require_kind"]
 
 _KINDS = {
     ".csv": "csv",

@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from svmodel import periods
 from svmodel.errors import DataError, Problem, Problems, did_you_mean, shorten
@@ -23,11 +23,6 @@ from svmodel.sources.contract import choose, finish, match_columns, slug
 from svmodel.sources.lsoa import LsoaLookup, claim_problems
 from svmodel.sources.opening import find_folder, open_text, read_header, read_table
 from svmodel.sources.police_uk_presence import presence
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-__all__ = ["CRIME_TYPES", "police_uk", "police_uk_to_parquet"]
 
 CRIME_TYPES = (
     "Anti-social behaviour",

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from svmodel import periods
 from svmodel.errors import shorten
 from svmodel.ledger import LedgerEntry
 from svmodel.sources.breaks import POLICE_UK, breaks_within
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 #: A force-month below this share of the force's median month is no count. Residues of other forces'
 #: crimes are far below it (Greater Manchester: under 1 per cent), and no seasonal low comes near.

@@ -15,8 +15,6 @@ from xml.parsers import expat
 from svmodel.errors import DataError
 from svmodel.sources.opening import open_text, require_kind
 
-__all__ = ["rows_of"]
-
 Row = tuple[object, ...]
 _CHUNK = 1 << 17
 _TABLE = "urn:oasis:names:tc:opendocument:xmlns:table:1.0 "

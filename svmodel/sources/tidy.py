@@ -11,10 +11,11 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from svmodel import periods
 from svmodel.errors import DataError, Problem, Problems, shorten
@@ -24,11 +25,6 @@ from svmodel.panel import Panel
 from svmodel.sources.joins import Join, apply_joins
 from svmodel.sources.lsoa import LsoaLookup, claim_problems
 from svmodel.sources.opening import read_table, require_kind
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-__all__ = ["read_panel", "write_panel"]
 
 _KEY = b"svmodel"
 _FORMAT = 1

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from svmodel.design import Design, Intervention
 from svmodel.panel import Panel
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 KEYS = ["term", "scale", "area", "cohort", "period", "horizon"]
 NUMBERS = ["estimate", "std_error", "conf_low", "conf_high", "p_value"]

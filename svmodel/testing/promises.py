@@ -7,18 +7,15 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from svmodel.design import Design, Intervention
 from svmodel.errors import DesignError, UserError
-from svmodel.result import COLUMNS, SCALES, TERMS, Result
+from svmodel.result import COLUMNS, SCALES, TERMS, Effect, Estimator, Result
 from svmodel.result.scales import is_rounding
 from svmodel.testing.examples import KEYS, NUMBERS, different, example_panel, rebuilt, same, scaled
-
-if TYPE_CHECKING:
-    from svmodel.result import Effect, Estimator
 
 #: Null panels behind the promise on zero effects.
 NULL_PANELS = 20

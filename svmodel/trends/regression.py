@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from svmodel.errors import EstimationError
 from svmodel.numerics.negative_binomial import nb2_dispersion
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-__all__ = ["SeriesFit", "autocorrelated_covariance", "fit_series"]
 
 #: Autocorrelations looked for, from 0 to just below a random walk.
 _RHO = np.arange(0.0, 0.96, 0.01)

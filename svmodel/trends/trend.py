@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from svmodel import periods
 from svmodel.breaks import Break
 from svmodel.errors import DesignError, EstimationError, Problems, did_you_mean
+from svmodel.panel import Panel
 from svmodel.result import Effect
 from svmodel.result.scales import critical_value, linear_row
 from svmodel.trends.regression import SeriesFit, fit_series
 from svmodel.trends.terms import Terms, build_terms, season_contrast, season_labels, season_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from numpy.typing import NDArray
-
-    from svmodel.panel import Panel
-
-__all__ = ["Trend", "change_table", "fit_trend"]
 
 _LEAST_MONTHS = 24
 _LEAST_YEARS = 5

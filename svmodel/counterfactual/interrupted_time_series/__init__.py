@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
+from svmodel.counterfactual.interrupted_time_series.sums import Fitted
+from svmodel.design import Design, DesignArrays
 from svmodel.errors import EstimationError, Problems, did_you_mean
 from svmodel.result import Result
 from svmodel.result.scales import estimates_frame, provenance
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.counterfactual.interrupted_time_series.sums import Fitted
-    from svmodel.design import Design, DesignArrays
-
-__all__ = ["InterruptedTimeSeries"]
 
 _VALID = {
     "family": ("quasipoisson", "negative_binomial", "poisson", "linear"),

@@ -6,21 +6,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from svmodel import periods
 from svmodel.errors import EstimationError
+from svmodel.numerics.arrays import Floats
 from svmodel.numerics.negative_binomial import nb2_dispersion
+from svmodel.numerics.series import Series
 from svmodel.numerics.series.hac import residual_ar1
 
 if TYPE_CHECKING:
     import pandas as pd
-    from numpy.typing import NDArray
 
-    from svmodel.counterfactual.series import Series
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["Segment", "Terms", "build_terms", "fit_segment"]
 
 _STEPS = 100
 _TOLERANCE = 1e-10

@@ -7,21 +7,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from svmodel import periods
+from svmodel.counterfactual.interrupted_time_series.fit import Segment, Terms
+from svmodel.counterfactual.interrupted_time_series.sums import Fitted
 from svmodel.counterfactual.series import few_others
+from svmodel.design import Design, DesignArrays
 from svmodel.errors import Problems, shorten
 from svmodel.inference import doubts
+from svmodel.numerics.series import Series
 from svmodel.numerics.series.hac import autocorrelation, ljung_box
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from svmodel.counterfactual.interrupted_time_series import InterruptedTimeSeries
-    from svmodel.counterfactual.interrupted_time_series.fit import Segment, Terms
-    from svmodel.counterfactual.interrupted_time_series.sums import Fitted
-    from svmodel.counterfactual.series import Series
-    from svmodel.design import Design, DesignArrays
 
-__all__ = ["LEAST_BEFORE", "described", "errors_told", "find_problems", "in_doubt", "say"]
 
 #: Known periods that a line before the start needs, by periods a year: one round of seasons, or a line of five points.
 LEAST_BEFORE = {12: 12, 4: 8, 1: 5}

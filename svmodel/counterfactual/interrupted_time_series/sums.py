@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from svmodel.counterfactual.interrupted_time_series.fit import Segment
+from svmodel.design import DesignArrays
+from svmodel.numerics.arrays import Floats
 from svmodel.numerics.series.hac import automatic_bandwidth, newey_west, residual_ar1
 from svmodel.result.scales import critical_value, linear_row, log_row
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pandas as pd
-    from numpy.typing import NDArray
-
-    from svmodel.counterfactual.interrupted_time_series.fit import Segment
-    from svmodel.design import DesignArrays
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["ALL_TREATED", "Fitted", "Sums", "Unit", "Writer", "path", "treated_weights"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from svmodel import periods
+from svmodel.design import Design, DesignArrays
 from svmodel.errors import EstimationError, Problems, did_you_mean, shorten
 from svmodel.result import Result
 from svmodel.result.scales import estimates_frame, provenance
 from svmodel.seeds import derive_seed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from svmodel.counterfactual.structural_time_series.predict import Prediction
-    from svmodel.design import Design, DesignArrays
 
-__all__ = ["StructuralTimeSeries"]
 
 _VALID = {
     "trend": ("level", "local_linear"),

@@ -7,35 +7,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from svmodel.counterfactual.series import control_rows
+from svmodel.design import DesignArrays
+from svmodel.numerics.arrays import Floats
+from svmodel.numerics.series import Series
 from svmodel.numerics.series.convergence import effective_draws, r_hat
 from svmodel.numerics.series.spike_and_slab import SpikeAndSlab, truncated_variance
 from svmodel.numerics.series.state_space import structural
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.counterfactual.series import Series
     from svmodel.counterfactual.structural_time_series import StructuralTimeSeries
-    from svmodel.design import DesignArrays
 
-    Floats = NDArray[np.float64]
-
-__all__ = [
-    "COVARIATE",
-    "LEAST_DRAWS",
-    "R_HAT",
-    "SUM",
-    "Candidates",
-    "Draws",
-    "Prediction",
-    "Priors",
-    "candidates",
-    "met",
-    "predict",
-    "sample",
-]
 
 COVARIATE, SUM = -1, -2
 #: Chains with a larger R-hat, or fewer independent draws of the effect, have not met; fewer draws than this do not fix

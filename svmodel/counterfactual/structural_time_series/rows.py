@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+from svmodel.design import DesignArrays
+from svmodel.numerics.arrays import Floats
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pandas as pd
-    from numpy.typing import NDArray
 
     from svmodel.counterfactual.structural_time_series.predict import Prediction
-    from svmodel.design import DesignArrays
 
-    Floats = NDArray[np.float64]
-
-__all__ = ["ALL_TREATED", "Writer", "path", "term_rows"]
 
 ALL_TREATED = "all treated"
 

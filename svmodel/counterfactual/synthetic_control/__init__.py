@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from svmodel.counterfactual.synthetic_control.units import Predictor, need_columns, parsed, with_columns
+from svmodel.counterfactual.synthetic_control.units import Layout, Predictor, need_columns, parsed, with_columns
+from svmodel.design import Design, DesignArrays
 from svmodel.errors import EstimationError, Problems, UserError
+from svmodel.numerics.arrays import Floats
 from svmodel.result import Result
 from svmodel.result.scales import estimates_frame, provenance
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.counterfactual.synthetic_control.units import Layout
-    from svmodel.design import Design, DesignArrays
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["Predictor", "SyntheticControl"]
 
 
 @dataclass(frozen=True)

@@ -3,44 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from svmodel.counterfactual.synthetic_control.units import FEWEST_DONORS
+from svmodel.counterfactual.synthetic_control.units import FEWEST_DONORS, Layout
+from svmodel.numerics.arrays import Floats
 from svmodel.numerics.synthetic.nested_v import NestedFit, nested_v
 from svmodel.numerics.synthetic.ridge_augmented import ridge_augmented
 from svmodel.numerics.synthetic.simplex import simplex_weights
 from svmodel.seeds import derive_seed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from numpy.typing import NDArray
-
-    from svmodel.counterfactual.synthetic_control.units import Layout
-
-    Floats = NDArray[np.float64]
     Places = NDArray[np.int64]
 
-__all__ = [
-    "ENUMERATED",
-    "FAR",
-    "Choices",
-    "Fitted",
-    "Gaps",
-    "Placebos",
-    "Spread",
-    "fit_group",
-    "gaps",
-    "horizons",
-    "own_placebos",
-    "placebos",
-    "predictor_values",
-    "spread_of",
-]
 
 #: A systematic misfit above this share of the donors' spread is outside their hull (Imbens and Wooldridge 2009,
 #: *Journal of Economic Literature* 47(1), take a quarter for the imbalance beyond which adjustment hangs on the model).

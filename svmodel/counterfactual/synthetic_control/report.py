@@ -21,29 +21,15 @@ from svmodel.counterfactual.synthetic_control.fit import (
     predictor_values,
     spread_of,
 )
+from svmodel.counterfactual.synthetic_control.units import Layout, Slot
+from svmodel.design import Design
 from svmodel.errors import shorten
 from svmodel.inference import doubts
 from svmodel.result.scales import is_rounding
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from svmodel.counterfactual.synthetic_control import SyntheticControl
-    from svmodel.counterfactual.synthetic_control.fit import Fitted, Gaps, Placebos
-    from svmodel.counterfactual.synthetic_control.units import Layout, Slot
-    from svmodel.design import Design
 
-__all__ = [
-    "ALL_TREATED",
-    "balance",
-    "counterfactual",
-    "effect_rows",
-    "errors_told",
-    "event_rows",
-    "say",
-    "sums",
-    "weights_frame",
-]
 
 ALL_TREATED = "all treated"
 

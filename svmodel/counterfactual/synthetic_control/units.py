@@ -8,33 +8,16 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from svmodel import periods
-from svmodel.design import TREATED, UNTREATED
+from svmodel.design import TREATED, UNTREATED, Design, DesignArrays
 from svmodel.errors import DataError, DesignError, EstimationError, Problems, did_you_mean
+from svmodel.numerics.arrays import Floats
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.design import Design, DesignArrays
-
-    Floats = NDArray[np.float64]
     Places = NDArray[np.int64]
 
-__all__ = [
-    "FEWEST_BLOCKS",
-    "FEWEST_DONORS",
-    "OUTCOME",
-    "Layout",
-    "Predictor",
-    "Slot",
-    "columns_of",
-    "lay_out",
-    "need_columns",
-    "parsed",
-    "values",
-    "with_columns",
-]
 
 #: With one or two donors there is nothing to weight, and no hull to lie in.
 FEWEST_DONORS = 3

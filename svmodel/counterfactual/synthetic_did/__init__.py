@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from svmodel import periods as period_words
 from svmodel.counterfactual.synthetic_did import errors as inference
-from svmodel.counterfactual.synthetic_did.estimate import estimate, terms_of
+from svmodel.counterfactual.synthetic_did.errors import Uncertainty
+from svmodel.counterfactual.synthetic_did.estimate import Estimate, Terms, estimate, terms_of
 from svmodel.counterfactual.synthetic_did.report import (
     counterfactual,
     fit_quality,
@@ -19,19 +19,12 @@ from svmodel.counterfactual.synthetic_did.report import (
     rows,
     weight_table,
 )
+from svmodel.design import Design, DesignArrays
 from svmodel.errors import EstimationError, Problem, Problems, did_you_mean
 from svmodel.result import Result
-from svmodel.result.rule import choose
+from svmodel.result.rule import Choice, choose
 from svmodel.result.scales import estimates_frame, provenance
 from svmodel.seeds import derive_seed
-
-if TYPE_CHECKING:
-    from svmodel.counterfactual.synthetic_did.errors import Uncertainty
-    from svmodel.counterfactual.synthetic_did.estimate import Estimate, Terms
-    from svmodel.design import Design, DesignArrays
-    from svmodel.result.rule import Choice
-
-__all__ = ["SyntheticDiD"]
 
 _CHOICES = {
     "method": ("sdid", "did", "sc"),

@@ -6,19 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from svmodel.design import TREATED, UNTREATED
+from svmodel.design import TREATED, UNTREATED, DesignArrays
 from svmodel.errors import EstimationError
+from svmodel.numerics.arrays import Floats
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.design import DesignArrays
-
-    Floats = NDArray[np.float64]
     Index = NDArray[np.intp]
 
-__all__ = ["FEWEST_BEFORE", "FEWEST_DONORS", "Block", "Working", "data_order", "split", "working"]
 
 #: Periods before the start without which nothing can be matched.
 FEWEST_BEFORE = 2

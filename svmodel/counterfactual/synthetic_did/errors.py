@@ -6,29 +6,19 @@ Algorithms 4, 3 and 2 of Arkhangelsky et al. (2021). All give errors of effects 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from svmodel.counterfactual.synthetic_did.blocks import FEWEST_DONORS, data_order
-from svmodel.counterfactual.synthetic_did.estimate import estimate, terms_of
+from svmodel.counterfactual.synthetic_did.blocks import FEWEST_DONORS, Block, data_order
+from svmodel.counterfactual.synthetic_did.estimate import Estimate, Terms, estimate, terms_of
 from svmodel.counterfactual.synthetic_did.weights import gaps, target_of, time_weights, weigh
+from svmodel.design import DesignArrays
 from svmodel.errors import EstimationError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import NDArray
-
-    from svmodel.counterfactual.synthetic_did.blocks import Block
-    from svmodel.counterfactual.synthetic_did.estimate import Estimate, Terms
-    from svmodel.design import DesignArrays
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["Placebos", "Uncertainty", "bootstrap", "can_jackknife", "jackknife", "placebos", "pool_of"]
+from svmodel.numerics.arrays import Floats
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from svmodel.counterfactual.synthetic_did.blocks import split, working
-from svmodel.counterfactual.synthetic_did.weights import gaps, noise_level, target_of, weigh
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.counterfactual.synthetic_did.blocks import Block, Working
-    from svmodel.counterfactual.synthetic_did.weights import BlockWeights
-    from svmodel.design import DesignArrays
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["Estimate", "Terms", "estimate", "sums", "terms_of"]
+from svmodel.counterfactual.synthetic_did.blocks import Block, Working, split, working
+from svmodel.counterfactual.synthetic_did.weights import BlockWeights, gaps, noise_level, target_of, weigh
+from svmodel.design import DesignArrays
+from svmodel.numerics.arrays import Floats
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,23 +11,12 @@ import pandas as pd
 from svmodel import periods as period_words
 from svmodel.counterfactual.series import quiet_donors
 from svmodel.counterfactual.synthetic_did.blocks import FEWEST_BEFORE
-from svmodel.design import EXCLUDED, NEVER
+from svmodel.counterfactual.synthetic_did.errors import Uncertainty
+from svmodel.counterfactual.synthetic_did.estimate import Estimate, Terms
+from svmodel.design import EXCLUDED, NEVER, Design, DesignArrays
 from svmodel.errors import shorten
 from svmodel.inference import doubts
 from svmodel.result.scales import is_rounding
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from numpy.typing import NDArray
-
-    from svmodel.counterfactual.synthetic_did.errors import Uncertainty
-    from svmodel.counterfactual.synthetic_did.estimate import Estimate, Terms
-    from svmodel.design import Design, DesignArrays
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["counterfactual", "fit_quality", "notes_on_data", "notes_on_fit", "rows", "weight_table"]
 
 #: A fit before the start that misses by more than this share of the donors' own spread is called poor.
 POOR = 1.0

@@ -6,18 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
+from svmodel.counterfactual.synthetic_did.blocks import Block
+from svmodel.numerics.arrays import Floats
 from svmodel.numerics.synthetic.simplex import simplex_weights
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.counterfactual.synthetic_did.blocks import Block
-
-    Floats = NDArray[np.float64]
     Index = NDArray[np.intp]
 
-__all__ = ["ETA_LAMBDA", "BlockWeights", "gaps", "noise_level", "target_of", "time_weights", "two_stages", "weigh"]
 
 #: Ridge of the time weights in standard deviations of the noise: there to make them unique.
 ETA_LAMBDA = 1e-6

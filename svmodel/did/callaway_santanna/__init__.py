@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from svmodel import periods as period_words
-from svmodel.design import UNTREATED
+from svmodel.design import UNTREATED, Design, DesignArrays
 from svmodel.did.callaway_santanna.averages import Term, aggregate, pre_horizons, pre_test
 from svmodel.did.callaway_santanna.cells import Cells, cross_section_effects, group_time_effects
 from svmodel.did.callaway_santanna.report import (
@@ -27,13 +27,6 @@ from svmodel.result.doubts import many_zeros, whole_reporting_areas
 from svmodel.result.scales import provenance
 from svmodel.result.uncertainty import checked_inference, settle
 from svmodel.seeds import derive_seed
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.design import Design, DesignArrays
-
-__all__ = ["CallawaySantAnna"]
 
 _CHOICES = {
     "control": ("never_treated", "not_yet_treated"),

@@ -7,14 +7,11 @@ their errors come with them. A variance is the sum of squares of a column of con
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.did.callaway_santanna.cells import Cells
+from svmodel.did.callaway_santanna.cells import Cells
 
 #: Terms whose rows form one family of simultaneous intervals.
 FAMILIES = ("cell", "event", "cohort", "calendar")

@@ -4,20 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from svmodel.design import EXCLUDED, UNTREATED
+from svmodel.design import EXCLUDED, UNTREATED, DesignArrays
 from svmodel.numerics.two_way.doubly_robust import doubly_robust
 from svmodel.numerics.two_way.repeated_cross_sections import doubly_robust_rc
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.design import DesignArrays
-
-__all__ = ["cross_section_effects"]
 
 NO_BASE = "no outcome before the start to compare with"
 NO_TREATED = "no treated area has its outcome in both periods"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from svmodel import periods as period_words
-from svmodel.design import NEVER, UNTREATED
+from svmodel.design import NEVER, UNTREATED, Design, DesignArrays
 from svmodel.did.callaway_santanna.averages import FAMILIES, Linear, Term, average, totals
+from svmodel.did.callaway_santanna.cells import Cells
 from svmodel.did.covariates import ended
 from svmodel.errors import shorten
 from svmodel.numerics.cluster import small_sample
@@ -18,13 +21,6 @@ from svmodel.result import COLUMNS
 from svmodel.result.scales import critical_value, is_rounding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from numpy.typing import NDArray
-
-    from svmodel.design import Design, DesignArrays
-    from svmodel.did.callaway_santanna.cells import Cells
-
     Critical = Callable[[Linear], float]
 
 

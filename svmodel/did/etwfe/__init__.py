@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from svmodel.did.etwfe.areas import ALL_TREATED, area_rows, counterfactual, own_sums
+from svmodel.design import Design, DesignArrays
+from svmodel.did.etwfe.areas import ALL_TREATED, OwnSums, area_rows, counterfactual, own_sums
 from svmodel.did.etwfe.notes import no_noise, resting_on, say, wide_noise
-from svmodel.did.etwfe.sums import average_alone, average_rows, cell_rows, event_rows, overall_rows
-from svmodel.did.expected_poisson import impute
+from svmodel.did.etwfe.sums import Aggregates, average_alone, average_rows, cell_rows, event_rows, overall_rows
+from svmodel.did.expected_poisson import Imputed, impute
 from svmodel.errors import EstimationError
-from svmodel.inference import choose
+from svmodel.inference import Choice, choose
 from svmodel.result import Result
 from svmodel.result.doubts import without_intervals
 from svmodel.result.rule import FEW_TREATED
 from svmodel.result.scales import estimates_frame, provenance
 from svmodel.result.uncertainty import checked_inference, with_doubts
-
-if TYPE_CHECKING:
-    from typing import Any
-
-    from numpy.typing import NDArray
-
-    from svmodel.design import Design, DesignArrays
-    from svmodel.did.etwfe.areas import OwnSums
-    from svmodel.did.etwfe.sums import Aggregates
-    from svmodel.did.expected_poisson import Imputed
-    from svmodel.inference import Choice
-
-__all__ = ["ExtendedTwoWayFixedEffects"]
 
 _FAMILIES = ("poisson", "linear")
 _EFFECTS = ("area", "cohort")

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from svmodel.did.etwfe.sums import pattern_noise, patterns
+from svmodel.did.expected_poisson import Imputed
 from svmodel.did.scales import PerCell, from_noise
+from svmodel.numerics.arrays import Floats
 from svmodel.numerics.resampling.conley_taber import placebo_sums
 from svmodel.result.scales import critical_value
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from numpy.typing import NDArray
-
-    from svmodel.did.expected_poisson import Imputed
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["ALL_TREATED", "OwnSums", "area_rows", "counterfactual", "own_sums"]
 
 ALL_TREATED = "all treated"
 

@@ -8,24 +8,16 @@ each cohort-period.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
+from svmodel.design import DesignArrays
 from svmodel.did.cell_sums import CellSums
 from svmodel.did.expected_linear import Predicted, cohort_periods, made_sums, pools
 from svmodel.errors import EstimationError
+from svmodel.numerics.arrays import Floats, Mask
 from svmodel.numerics.cluster import crv1_factor
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.design import DesignArrays
-
-    Floats = NDArray[np.float64]
-    Mask = NDArray[np.bool_]
-
-__all__ = ["cohort_att", "impute_by_cohort", "sum_by_cohort"]
 
 _DEPENDENT = 1e-10
 _STEPS = 100

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from svmodel import periods as period_words
+from svmodel.design import Design, DesignArrays
 from svmodel.did.cell_sums import CellSums, joint_events, rows_of_all
 from svmodel.did.covariates import ended
 from svmodel.did.etwfe.cohort import cohort_att, impute_by_cohort, sum_by_cohort
@@ -20,10 +21,7 @@ from svmodel.result.scales import critical_value, estimates_frame, provenance
 from svmodel.result.uncertainty import settle
 
 if TYPE_CHECKING:
-    from svmodel.design import Design, DesignArrays
     from svmodel.did.etwfe import ExtendedTwoWayFixedEffects
-
-__all__ = ["answer", "expected_table", "lead_rows", "one_table", "point"]
 
 
 def point(arrays: DesignArrays, family: str, effects: str) -> float:

@@ -7,21 +7,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from svmodel import periods as period_words
-from svmodel.design import NEVER
+from svmodel.design import NEVER, Design
 from svmodel.did.covariates import ended
+from svmodel.did.etwfe.areas import OwnSums
+from svmodel.did.etwfe.sums import Aggregates
+from svmodel.did.expected_poisson import Imputed
 from svmodel.errors import shorten
+from svmodel.inference import Choice
 from svmodel.result.doubts import whole_reporting_areas
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from svmodel.design import Design
-    from svmodel.did.etwfe.areas import OwnSums
-    from svmodel.did.etwfe.sums import Aggregates
-    from svmodel.did.expected_poisson import Imputed
-    from svmodel.inference import Choice
-
-__all__ = ["no_noise", "resting_on", "say", "wide_noise"]
 
 #: Noise of the average effect, as a share of what was expected, from which an interval is in doubt.
 _WIDE = 0.65

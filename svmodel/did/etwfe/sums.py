@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import linalg
 
+from svmodel.did.expected_poisson import Imputed
 from svmodel.did.scales import PerCell, from_influence, from_noise
+from svmodel.numerics.arrays import Floats
 from svmodel.numerics.cluster import SmallSample, shrink_correlation, small_sample
 from svmodel.numerics.resampling.conley_taber import placebo_sums
 from svmodel.numerics.resampling.placebo_noise import Noise, learn_noise
@@ -19,28 +22,8 @@ from svmodel.numerics.two_way.imputation import CohortBlock, Sums, sum_cells
 from svmodel.result import JointEstimate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import NDArray
-
-    from svmodel.did.expected_poisson import Imputed
-
-    Floats = NDArray[np.float64]
     Rows = list[dict[str, Any]]
 
-__all__ = [
-    "Aggregates",
-    "Learnt",
-    "Pattern",
-    "aggregate",
-    "average_alone",
-    "average_rows",
-    "cell_rows",
-    "event_rows",
-    "overall_rows",
-    "pattern_noise",
-    "patterns",
-]
 
 #: Distinct patterns of known cells for which noise is learnt separately within a cohort.
 _MOST_PATTERNS = 20

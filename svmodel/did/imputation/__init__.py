@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
+from svmodel.design import Design, DesignArrays
 from svmodel.errors import EstimationError, Problems, did_you_mean
 from svmodel.result import Result
 from svmodel.result.scales import provenance
 from svmodel.result.uncertainty import checked_inference
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.design import Design, DesignArrays
-
-__all__ = ["Imputation"]
 
 _FAMILIES = ("poisson", "linear")
 

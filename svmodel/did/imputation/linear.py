@@ -2,50 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from svmodel import periods as period_words
-from svmodel.design import NEVER
+from svmodel.design import NEVER, Design, DesignArrays
 from svmodel.did.averages import Averages, Errors, Grid, errors_of, no_errors, small_cohorts, treated_grid
 from svmodel.did.covariates import ended, split_covariates
 from svmodel.did.event_groups import event_groups, fit_groups
 from svmodel.errors import EstimationError, Problems, shorten
+from svmodel.numerics.arrays import Floats, Ints
 from svmodel.numerics.two_way.linear_imputation import LinearImputation, impute_linear
 from svmodel.result import JointEstimate
 from svmodel.result.doubts import whole_reporting_areas
 from svmodel.result.rule import FEW_TREATED
 from svmodel.result.scales import critical_value
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from numpy.typing import NDArray
-
-    from svmodel.design import Design, DesignArrays
-    from svmodel.numerics.two_way.linear_imputation import LinearImputation
-
-    Floats = NDArray[np.float64]
-    Ints = NDArray[np.int64]
-
-__all__ = [
-    "ALL_TREATED",
-    "Leads",
-    "Sums",
-    "counterfactual",
-    "fit_leads",
-    "impute_arrays",
-    "joint",
-    "own_effects",
-    "require_target",
-    "say",
-    "treated_groups",
-    "weights",
-]
 
 ALL_TREATED = "all treated"
 

@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from svmodel import periods as period_words
+from svmodel.design import Design, DesignArrays
+from svmodel.did.stacked.stacks import StackFit, Stacks
 from svmodel.errors import EstimationError, Problems, did_you_mean, shorten
 from svmodel.result import JointEstimate, Result
 from svmodel.result.doubts import many_zeros, silent_areas
 from svmodel.result.scales import estimates_frame, linear_row, log_row, provenance
 from svmodel.result.uncertainty import checked_inference, settle
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.design import Design, DesignArrays
-    from svmodel.did.stacked.stacks import StackFit, Stacks
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["StackedDiD"]
 
 _CHOICES = {"family": ("poisson", "linear"), "weights": ("corrective", "none")}
 

@@ -4,28 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from svmodel.design import EXCLUDED, TREATED, UNTREATED
+from svmodel.design import EXCLUDED, TREATED, UNTREATED, DesignArrays
 from svmodel.did.covariates import split_covariates
 from svmodel.errors import EstimationError
+from svmodel.numerics.arrays import Floats, Mask
 from svmodel.numerics.cluster import SmallSample, crv1_factor, small_sample
 from svmodel.numerics.two_way import TwoWay
 from svmodel.numerics.two_way.linear_fe import LinearFit, fit_linear
 from svmodel.numerics.two_way.poisson_fe import PoissonFit, fit_poisson, informative_cells
 from svmodel.numerics.two_way.separation import separated_cells
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.design import DesignArrays
-
-    Floats = NDArray[np.float64]
-    Mask = NDArray[np.bool_]
-
-__all__ = ["StackFit", "Stacks", "fit_stacks", "make_stacks", "widest"]
 
 _MOST = 24
 

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from svmodel.design import Design, DesignArrays
+from svmodel.did.sun_abraham.averages import Sums
 from svmodel.errors import EstimationError, Problems
 from svmodel.result import Result
 from svmodel.result.scales import provenance
 from svmodel.result.uncertainty import checked_inference
-
-if TYPE_CHECKING:
-    from svmodel.design import Design, DesignArrays
-    from svmodel.did.sun_abraham.averages import Sums
-
-__all__ = ["SunAbraham"]
 
 
 @dataclass(frozen=True)

@@ -4,32 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from svmodel import periods as period_words
-from svmodel.design import NEVER
+from svmodel.design import NEVER, Design
 from svmodel.did.averages import Averages, Errors, Grid, errors_of, small_cohorts, treated_grid
 from svmodel.did.covariates import ended
 from svmodel.did.imputation.linear import ALL_TREATED
+from svmodel.did.sun_abraham.regression import Saturated
 from svmodel.errors import shorten
+from svmodel.numerics.arrays import Floats, Ints
 from svmodel.result import JointEstimate
 from svmodel.result.doubts import whole_reporting_areas
 from svmodel.result.rule import FEW_CONTROLS, FEW_TREATED
 from svmodel.result.scales import critical_value
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.design import Design
-    from svmodel.did.sun_abraham.regression import Saturated
-
-    Floats = NDArray[np.float64]
-    Ints = NDArray[np.int64]
-
-__all__ = ["Sums", "counterfactual", "joint", "say"]
 
 
 @dataclass(frozen=True, eq=False)

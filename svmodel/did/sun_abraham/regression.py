@@ -10,28 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
-from svmodel.design import UNTREATED
+from svmodel.design import UNTREATED, DesignArrays
 from svmodel.did.covariates import split_covariates
 from svmodel.did.event_groups import fit_groups
 from svmodel.errors import EstimationError
+from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.numerics.cluster import crv1_factor
 from svmodel.numerics.two_way import TwoWay, components
 from svmodel.numerics.two_way.linear_fe import fit_linear
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.design import DesignArrays
-
-    Floats = NDArray[np.float64]
-    Ints = NDArray[np.int64]
-    Mask = NDArray[np.bool_]
-
-__all__ = ["Cohort", "Saturated", "average_effect", "controls", "saturate"]
 
 #: From weights of coefficients, shape (Q, C, T), to the influence of every area on the sums, shape (N, Q).
 Push: TypeAlias = "Callable[[NDArray[np.float64]], NDArray[np.float64]]"

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from svmodel import periods as period_words
+from svmodel.design import Design, DesignArrays
+from svmodel.did.triple_difference.sums import Triple, TripleArrays
 from svmodel.errors import DesignError, EstimationError, Problem, Problems, did_you_mean, shorten
 from svmodel.result import Result
 from svmodel.result.scales import estimates_frame, provenance
 from svmodel.result.uncertainty import checked_inference, settle
-
-if TYPE_CHECKING:
-    from svmodel.design import Design, DesignArrays
-    from svmodel.did.triple_difference.sums import Triple, TripleArrays
-
-__all__ = ["TripleDifference"]
 
 _FAMILIES = ("poisson", "linear")
 

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from svmodel.design import DesignArrays
 from svmodel.did.cell_sums import CellSums
 from svmodel.did.expected_linear import Predicted, impute_linear, lead_sums, linear_att, sum_linear
 from svmodel.did.expected_poisson import Imputed, impute, poisson_att, predicted_cells
 from svmodel.errors import EstimationError
+from svmodel.numerics.arrays import Floats, Mask
 from svmodel.numerics.two_way.imputation import CohortBlock, sum_cells
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-    Mask = NDArray[np.bool_]
-
-__all__ = ["Triple", "TripleArrays", "TripleSums", "linear_triple", "poisson_triple", "triple_att"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from svmodel import periods as period_words
-from svmodel.design import NEVER
+from svmodel.design import NEVER, Design, DesignArrays
 from svmodel.did.covariates import ended
+from svmodel.did.event_groups import EventGroups, TwoWayFit
 from svmodel.errors import EstimationError, shorten
+from svmodel.numerics.cluster import SmallSample
+from svmodel.numerics.cluster.coefficient import Coefficient
 from svmodel.result import JointEstimate, Result
 from svmodel.result.doubts import silent_areas, whole_reporting_areas
 from svmodel.result.scales import estimates_frame, linear_row, log_row, provenance
 from svmodel.result.uncertainty import checked_inference, settle
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.design import Design, DesignArrays
-    from svmodel.did.event_groups import EventGroups, TwoWayFit
-    from svmodel.numerics.cluster import SmallSample
-    from svmodel.numerics.cluster.coefficient import Coefficient
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["TwoWayFixedEffects"]
 
 
 @dataclass(frozen=True)

@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from svmodel import periods as period_words
-from svmodel.design import EXCLUDED
+from svmodel.design import EXCLUDED, Design, DesignArrays
 from svmodel.errors import DesignError, EstimationError, Problems
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.design import Design, DesignArrays
-    from svmodel.result import Result
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["TwoWayWeights", "bacon_decomposition", "describe_bacon", "twfe_weights"]
+from svmodel.numerics.arrays import Floats
+from svmodel.result import Result
 
 #: In the order of the table: the comparison, and how a report calls it.
 TYPES = {

@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-__all__ = [
-    "SmallSample",
-    "cluster_covariance",
-    "crv1_factor",
-    "shrink_correlation",
-    "small_sample",
-    "working_variance",
-]
+from numpy.typing import NDArray
 
 
 def crv1_factor(n_cells: int, n_coefficients: int, n_clusters: int) -> float:

@@ -4,25 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
 from svmodel.errors import EstimationError
+from svmodel.numerics.arrays import Floats
 from svmodel.numerics.cluster.cr_variance import ClusterRegression, of_linear, of_poisson, of_terms
 from svmodel.numerics.two_way import TwoWay
-from svmodel.numerics.two_way.linear_fe import fit_linear
-from svmodel.numerics.two_way.poisson_fe import fit_poisson
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.numerics.two_way.linear_fe import LinearFit
-    from svmodel.numerics.two_way.poisson_fe import PoissonFit
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["Coefficient"]
+from svmodel.numerics.two_way.linear_fe import LinearFit, fit_linear
+from svmodel.numerics.two_way.poisson_fe import PoissonFit, fit_poisson
 
 
 @dataclass(frozen=True, eq=False)

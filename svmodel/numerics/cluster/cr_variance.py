@@ -4,24 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from svmodel.errors import EstimationError, did_you_mean
+from svmodel.numerics.arrays import Floats
 from svmodel.numerics.cluster import crv1_factor
-from svmodel.numerics.two_way import components
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.numerics.two_way import TwoWay
-    from svmodel.numerics.two_way.linear_fe import LinearFit
-    from svmodel.numerics.two_way.poisson_fe import PoissonFit
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["KINDS", "ClusterRegression", "Kind", "RobustError", "of_linear", "of_poisson", "of_rows", "of_terms"]
+from svmodel.numerics.two_way import TwoWay, components
+from svmodel.numerics.two_way.linear_fe import LinearFit
+from svmodel.numerics.two_way.poisson_fe import PoissonFit
 
 Kind: TypeAlias = Literal["CR0", "CR1", "CR2", "CR3"]
 KINDS = ("CR0", "CR1", "CR2", "CR3")

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-__all__ = ["multipliers", "sup_t_critical_value", "sup_t_test"]
+from numpy.typing import NDArray
 
 
 def multipliers(

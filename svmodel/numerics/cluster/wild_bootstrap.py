@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from svmodel.errors import EstimationError, did_you_mean
+from svmodel.numerics.arrays import Floats
+from svmodel.numerics.cluster.cr_variance import ClusterRegression
 from svmodel.numerics.cluster.multiplier_bootstrap import multipliers
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import NDArray
-
-    from svmodel.numerics.cluster.cr_variance import ClusterRegression
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["WildDraws", "all_signs", "group_statistics", "invert", "share_at_least", "wild_draws", "wild_weights"]
 
 _WEBB = np.array([-np.sqrt(1.5), -1.0, -np.sqrt(0.5), np.sqrt(0.5), 1.0, np.sqrt(1.5)])
 #: Two statistics that differ by this share are equal: enumeration holds the sample itself, up to rounding.

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["KAPPA", "conditional_rejection", "least_favourable_value"]
+from svmodel.numerics.arrays import Floats
 
 #: Size of the first stage as a share of the whole test's (Rambachan and Roth 2023; HonestDiD's default).
 KAPPA = 0.1

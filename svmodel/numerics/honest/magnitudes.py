@@ -7,26 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from svmodel.numerics.honest import steps
+from svmodel.numerics.arrays import Floats
+from svmodel.numerics.honest import EventStudy, Steps, steps
 from svmodel.numerics.honest.arp import KAPPA, conditional_rejection, least_favourable_value
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.numerics.honest import EventStudy, Steps
-
-    Floats = NDArray[np.float64]
     Kind = Literal["slope", "bend"]
-
-__all__ = [
-    "MagnitudesTest",
-    "RobustInterval",
-    "magnitudes_breakdown",
-    "magnitudes_interval",
-    "magnitudes_set",
-    "magnitudes_test",
-]
 
 
 class RobustInterval(NamedTuple):

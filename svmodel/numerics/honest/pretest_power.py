@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-
-__all__ = [
-    "Passing",
-    "equivalence_bound",
-    "joint_test_passing",
-    "joint_test_slope",
-    "separate_tests_passing",
-    "separate_tests_slope",
-]
+from svmodel.numerics.arrays import Floats
 
 _DRAWS = 2**14
 

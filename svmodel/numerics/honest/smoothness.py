@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from svmodel.numerics.honest import steps
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.numerics.honest import EventStudy
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["FixedLength", "folded_normal_quantile", "smoothness_breakdown", "smoothness_interval", "smoothness_set"]
+from svmodel.numerics.arrays import Floats
+from svmodel.numerics.honest import EventStudy, steps
 
 
 class FixedLength(NamedTuple):

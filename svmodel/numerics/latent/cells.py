@@ -13,20 +13,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from svmodel.numerics.arrays import Floats
 from svmodel.numerics.latent.likelihoods import Derivatives, Likelihood
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.numerics.latent.priors import HyperPrior
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["Integrated"]
+from svmodel.numerics.latent.priors import HyperPrior
 
 #: Nodes of the adaptive Gauss-Hermite rule, and how many do where effects are nearly normal given their count.
 _NODES, _FEW_NODES = 15, 9

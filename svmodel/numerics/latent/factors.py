@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 
+from svmodel.numerics.arrays import Floats
+from svmodel.numerics.latent.grid import LatentGrid
 from svmodel.numerics.latent.structures import Structure
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from numpy.typing import NDArray
-
-    from svmodel.numerics.latent.grid import LatentGrid
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["DenseFactor", "DensePrior", "Factor", "ModeError", "Prior"]
 
 
 class ModeError(ArithmeticError):

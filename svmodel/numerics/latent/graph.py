@@ -7,14 +7,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
+
+from svmodel.numerics.arrays import Floats
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from scipy import sparse
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["BorderGraph"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
+
+from svmodel.numerics.arrays import Floats
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
     from scipy import sparse
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["Entry", "LatentGrid"]
 
 
 @dataclass(frozen=True, eq=False)

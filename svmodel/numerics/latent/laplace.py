@@ -10,25 +10,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from svmodel.numerics.arrays import Floats
 from svmodel.numerics.latent.cells import Integrated
 from svmodel.numerics.latent.factors import DensePrior, Factor, ModeError, Prior
 from svmodel.numerics.latent.grid import Entry, LatentGrid
-from svmodel.numerics.latent.structures import CellEffects
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.numerics.latent.likelihoods import Likelihood
-    from svmodel.numerics.latent.priors import HyperPrior
-    from svmodel.numerics.latent.structures import Structure
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["Conditional", "LatentProblem", "ModeError"]
+from svmodel.numerics.latent.likelihoods import Likelihood
+from svmodel.numerics.latent.priors import HyperPrior
+from svmodel.numerics.latent.structures import CellEffects, Structure
 
 _MOST_STEPS = 60
 #: Newton's method ends where the next step could gain no more than this in log density.

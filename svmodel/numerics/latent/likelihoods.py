@@ -6,23 +6,16 @@ All are log-concave in the linear predictor, so that the mode of the latent fiel
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
+from svmodel.numerics.arrays import Floats
 from svmodel.numerics.latent.priors import HyperPrior
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["Binomial", "Derivatives", "Gaussian", "Likelihood", "NegativeBinomial", "Poisson"]
-
 
 #: Counts up to which rising factorials are summed factor by factor.
 _FIRST = 1000

@@ -9,21 +9,15 @@ good enough. Owen and Zhou (2000), *JASA* 95(449), 135-143, for proposals in sev
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from svmodel.numerics.latent.laplace import Conditional, LatentProblem, ModeError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["Nested", "integrate"]
+from svmodel.numerics.arrays import Floats
+from svmodel.numerics.latent.factors import ModeError
+from svmodel.numerics.latent.laplace import Conditional, LatentProblem
 
 #: Degrees of freedom of the proposals: tails heavier than those of the density.
 _DF = 7.0

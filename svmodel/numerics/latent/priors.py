@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-if TYPE_CHECKING:
-    import numpy as np
-
-__all__ = ["Beta", "Exponential", "GammaPrecision", "HalfNormal", "HyperPrior"]
+import numpy as np
 
 #: Beyond this a standard deviation neither over- nor underflows once squared.
 _LARGEST = 300.0

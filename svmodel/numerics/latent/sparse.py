@@ -16,19 +16,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from svmodel.numerics.arrays import Floats
 from svmodel.numerics.latent.factors import ModeError
+from svmodel.numerics.latent.grid import LatentGrid
+from svmodel.numerics.latent.priors import HyperPrior
 from svmodel.numerics.latent.structures import BYM2, HELD, CellEffects, Fixed, Independent, Structure
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from scipy import sparse
 
-    from svmodel.numerics.latent.grid import LatentGrid
-    from svmodel.numerics.latent.priors import HyperPrior
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["OpenBYM2", "Root", "SparseFactor", "SparsePrior", "opened"]
 
 #: Draws that are held at once.
 _BATCH = 64

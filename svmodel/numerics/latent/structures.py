@@ -11,19 +11,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
+from svmodel.numerics.arrays import Floats
 from svmodel.numerics.latent.graph import BorderGraph
 from svmodel.numerics.latent.priors import HyperPrior
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["AR1", "BYM2", "CellEffects", "Fixed", "Independent", "RandomWalk", "Seasonal", "Structure"]
 
 #: Precision with which a sum is held at zero, on the scale of the sum over the root of the number of effects.
 HELD = 1e6

@@ -7,17 +7,15 @@ Poisson limits below, Wilson's limits for proportions.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from svmodel.errors import DataError, Problems
 from svmodel.numerics.rates.guards import Limits, check_counts, check_exposures, check_level
 from svmodel.numerics.rates.ratio import paired_dispersion, ratio_interval
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
     "BYAR_FROM",

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.errors import Problems
-
-__all__ = ["Limits", "check_counts", "check_exposures", "check_level"]
+from svmodel.errors import Problems
 
 
 class Limits(NamedTuple):

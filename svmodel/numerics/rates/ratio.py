@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from svmodel.errors import DataError, Problems
 from svmodel.numerics.rates.guards import Limits, check_counts, check_exposures, check_level
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
-
-__all__ = ["paired_dispersion", "ratio_interval"]
 
 #: Odds below which the ratio has no upper limit; quantiles this far out are the smallest number there is, or noise.
 _NO_LIMIT = 1e-200

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import NDArray
 
 from svmodel.errors import EstimationError, did_you_mean
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["BLOCKS", "block_length", "block_rows"]
+from svmodel.numerics.arrays import Floats
 
 BLOCKS = ("moving", "circular", "stationary")
 

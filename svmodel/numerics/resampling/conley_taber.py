@@ -9,16 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["ENOUGH", "PlaceboSums", "placebo_sums"]
+from svmodel.numerics.arrays import Floats
 
 #: Sums that are enumerated; beyond, so many are drawn, always the same.
 _MOST_SUMS = 20_000

@@ -7,19 +7,17 @@ areas are 9,880 assignments.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
+
+from svmodel.numerics.arrays import Floats
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
     Labels = NDArray[np.int64]
 
-__all__ = ["as_far", "count_assignments", "every_assignment", "rank_p_value", "sample_assignments"]
 
 #: Share of the observed statistic's size below which two statistics are one: the same sum in another order.
 _ROUNDING = 1e-9

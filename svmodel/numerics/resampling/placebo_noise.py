@@ -8,17 +8,11 @@ and the squared misses are set against their size.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-    Mask = NDArray[np.bool_]
-
-__all__ = ["FEWEST_AREAS", "Noise", "learn_noise", "ratio_interval", "variance_function"]
+from svmodel.numerics.arrays import Floats, Mask
 
 FEWEST_AREAS = 10
 

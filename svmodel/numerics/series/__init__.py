@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
+
+from svmodel.numerics.arrays import Floats
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
     Flags = NDArray[np.bool_]
-
-__all__ = ["Series", "sum_series", "treated_series"]
 
 
 @dataclass(frozen=True, eq=False)

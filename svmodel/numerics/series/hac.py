@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["autocorrelation", "automatic_bandwidth", "ljung_box", "newey_west", "residual_ar1"]
+from svmodel.numerics.arrays import Floats
 
 #: Autocorrelations looked for, from 0 to just below a random walk.
 _RHO = np.arange(0.0, 0.96, 0.01)

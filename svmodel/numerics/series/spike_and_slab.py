@@ -8,16 +8,10 @@ that are, :math:`\beta_\gamma \sim N(0, \sigma^2 \Omega_\gamma)` with :math:`\Om
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["SpikeAndSlab", "truncated_variance"]
+from svmodel.numerics.arrays import Floats
 
 #: Candidates that are looked at in one step; with more, a random choice of them.
 _FLIPS = 25

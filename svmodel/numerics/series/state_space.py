@@ -9,18 +9,12 @@ distribution as forward filtering and backward sampling, without a loop over per
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from svmodel.errors import EstimationError
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["StateSpace", "structural"]
+from svmodel.numerics.arrays import Floats
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,18 +8,12 @@ where a donor gains or loses weight, so it is searched from several starts, by g
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from svmodel.numerics.arrays import Floats
 from svmodel.numerics.synthetic.simplex import simplex_weights
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["RATIO", "NestedFit", "nested_v"]
 
 #: Largest weight of a predictor over the smallest. At 10,000 a gap of one standard deviation in the least predictor
 #: counts as a hundredth of one in the greatest. Without a bound the loss can fall further as V tends to a point where

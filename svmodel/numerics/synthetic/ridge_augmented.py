@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from svmodel.numerics.arrays import Floats
 from svmodel.numerics.synthetic.simplex import simplex_weights
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["RidgeFit", "augment", "cross_validate", "ridge_augmented"]
 
 #: Values of the penalty that are tried, and the smallest as a share of the largest (as augsynth does).
 _TRIED, _SMALLEST = 20, 1e-8

@@ -8,16 +8,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["SimplexFit", "simplex_weights"]
+from svmodel.numerics.arrays import Floats
 
 #: Reduced gradients below this share of the problem's own size are rounding.
 _ROUNDING = 1e-13

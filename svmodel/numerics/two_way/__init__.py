@@ -9,19 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from svmodel.errors import EstimationError
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-    Mask = NDArray[np.bool_]
-
-__all__ = ["Normal", "TwoWay", "components"]
+from svmodel.numerics.arrays import Floats, Mask
 
 #: Share of a column's sum of squares below which nothing of its own is left of it.
 _DEPENDENT = 1e-9

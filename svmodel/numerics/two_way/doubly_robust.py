@@ -9,14 +9,9 @@ and one least-squares projection serve all of them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-__all__ = ["TwoByTwo", "doubly_robust", "logit_probabilities"]
+from numpy.typing import NDArray
 
 #: A fitted propensity at or above this means that some area is all but sure to be treated: no overlap
 #: (the same limit as R's did).

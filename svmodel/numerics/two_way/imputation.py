@@ -7,22 +7,14 @@ each area on the observed and on the expected sum, from which every effect and c
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from svmodel.numerics.two_way.poisson_fe import PoissonFit
-
-    Floats = NDArray[np.float64]
-    Mask = NDArray[np.bool_]
-
-__all__ = ["CohortBlock", "Sums", "impute_cohort", "sum_cells"]
+from svmodel.numerics.arrays import Floats, Mask
+from svmodel.numerics.two_way.poisson_fe import PoissonFit
 
 
 @dataclass(frozen=True, eq=False)

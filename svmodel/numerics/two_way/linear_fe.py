@@ -4,18 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.numerics.two_way import Normal, TwoWay
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["LinearFit", "fit_linear"]
+from svmodel.numerics.arrays import Floats
+from svmodel.numerics.two_way import Normal, TwoWay
 
 
 @dataclass(frozen=True, eq=False)

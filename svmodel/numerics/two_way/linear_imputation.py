@@ -9,23 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from svmodel.errors import EstimationError
+from svmodel.numerics.arrays import Floats, Mask
 from svmodel.numerics.two_way import TwoWay, components
-from svmodel.numerics.two_way.linear_fe import fit_linear
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.numerics.two_way.linear_fe import LinearFit
-
-    Floats = NDArray[np.float64]
-    Mask = NDArray[np.bool_]
-
-__all__ = ["LinearImputation", "impute_linear", "linked_cells"]
+from svmodel.numerics.two_way.linear_fe import LinearFit, fit_linear
 
 
 def linked_cells(use: Mask) -> Mask:

@@ -4,21 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from svmodel.errors import EstimationError
-from svmodel.numerics.two_way import components
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.numerics.two_way import Normal, TwoWay
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["PoissonFit", "fit_poisson", "informative_cells"]
+from svmodel.numerics.arrays import Floats
+from svmodel.numerics.two_way import Normal, TwoWay, components
 
 _MAX_STEPS = 100
 #: Largest index that a predicted cell may have over its area's largest used one.

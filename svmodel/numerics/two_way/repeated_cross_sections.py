@@ -7,19 +7,10 @@ doubly robust combination (``drdid_rc``).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from svmodel.numerics.arrays import Floats, Mask
 from svmodel.numerics.two_way.doubly_robust import OVERLAP_LIMIT, SINGULAR, TRIM_LEVEL, TwoByTwo, logit_probabilities
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-    Mask = NDArray[np.bool_]
-
-__all__ = ["doubly_robust_rc"]
 
 
 def doubly_robust_rc(y: Floats, post: Mask, treated: Mask, covariates: Floats, *, method: str = "dr") -> TwoByTwo:

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import NDArray
 
+from svmodel.numerics.two_way import TwoWay
 from svmodel.numerics.two_way.linear_fe import fit_linear
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.numerics.two_way import TwoWay
-
-__all__ = ["separated_cells"]
 
 _TOLERANCE = 1e-3
 _MOST_STEPS = 50

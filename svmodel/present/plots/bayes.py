@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from svmodel.errors import DataError, EstimationError
 from svmodel.present import prose, protected
 from svmodel.present.plots.effects import _signed
 from svmodel.present.plots.paths import course
 from svmodel.present.plots.series import _headroom
-from svmodel.present.posterior_words import chance
 from svmodel.present.style import (
     BLUE,
     GREY,
@@ -28,21 +29,14 @@ from svmodel.present.style import (
     number_axis,
     time_axis,
 )
-from svmodel.protect import CONFIDENTIAL
+from svmodel.protect import CONFIDENTIAL, Disclosure
+from svmodel.result import Result
 from svmodel.result.figure import Figure
+from svmodel.words import chance
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from matplotlib.axes import Axes
-    from numpy.typing import NDArray
 
-    from svmodel.protect import Disclosure
-    from svmodel.result import Result
-
-    Floats = NDArray[np.float64]
-
-__all__ = ["prior_posterior", "ranked_areas", "shrinkage", "with_and_without"]
 
 _POINTS = 161
 #: Areas that a drawing names one by one; beyond, names would run into each other.

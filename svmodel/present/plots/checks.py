@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -10,15 +10,9 @@ import pandas as pd
 from svmodel.present import prose
 from svmodel.present.plots.effects import _signed
 from svmodel.present.style import BLUE, GREY, INK, PALE, WHISKER, canvas, number_axis
+from svmodel.protect import Disclosure
+from svmodel.result.check import CheckResult
 from svmodel.result.figure import Figure
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from svmodel.protect import Disclosure
-    from svmodel.result.check import CheckResult
-
-__all__ = ["FIGURES", "check_figure"]
 
 #: Checks whose tables hold counts of single area-periods.
 _COUNTS = ("posterior_predictive",)

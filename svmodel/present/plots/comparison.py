@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from svmodel.comparison.compare import Comparison
+from svmodel.comparison.specification_curve import SpecificationCurve
 from svmodel.comparison.specifications import CHOICES
 from svmodel.errors import EstimationError
+from svmodel.planning.power import Power
 from svmodel.present import prose, protected
 from svmodel.present.plots.effects import _signed
 from svmodel.present.style import BLUE, GREY, INK, MAGENTA, PALE, WHISKER, canvas, wrapped
+from svmodel.protect import Disclosure
 from svmodel.result.figure import Figure
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import pandas as pd
     from matplotlib.axes import Axes
 
-    from svmodel.comparison.compare import Comparison
-    from svmodel.comparison.specification_curve import SpecificationCurve
-    from svmodel.planning.power import Power
-    from svmodel.protect import Disclosure
-
-__all__ = ["forest", "power_curve", "specification_curve"]
 
 _XLABEL = {
     "rate_ratio": "Change (left of zero: fewer)",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,17 +10,12 @@ import numpy as np
 from svmodel.errors import EstimationError
 from svmodel.present import prose, protected
 from svmodel.present.style import BLUE, GREY, INK, WHISKER, canvas, mark_period, number_axis, wrapped
+from svmodel.protect import Disclosure
+from svmodel.result import Result
 from svmodel.result.figure import Figure
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import pandas as pd
-
-    from svmodel.protect import Disclosure
-    from svmodel.result import Result
-
-__all__ = ["estimators_compared", "event_study"]
 
 
 def event_study(result: Result, *, label: str = "", per: str = "", disclosure: Disclosure | None = None) -> Figure:

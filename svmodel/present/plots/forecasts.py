@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from svmodel import periods
 from svmodel.errors import DataError
+from svmodel.panel import Panel
 from svmodel.present import prose, protected
 from svmodel.present.plots.series import _headroom
 from svmodel.present.style import BLUE, GREY, MAGENTA, TEAL, canvas, end_labels, mark_period, number_axis, time_axis
+from svmodel.protect import Disclosure
 from svmodel.result.figure import Figure
-
-if TYPE_CHECKING:
-    from svmodel.panel import Panel
-    from svmodel.protect import Disclosure
-
-__all__ = ["forecast_fan", "forecast_scores"]
 
 
 def forecast_fan(

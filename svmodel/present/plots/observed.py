@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from svmodel import periods
@@ -11,13 +9,9 @@ from svmodel.present import prose, protected
 from svmodel.present.plots.paths import course
 from svmodel.present.plots.series import _headroom
 from svmodel.present.style import BLUE, ORANGE, canvas, end_labels, mark_period, number_axis, time_axis
+from svmodel.protect import Disclosure
+from svmodel.result import Result
 from svmodel.result.figure import Figure
-
-if TYPE_CHECKING:
-    from svmodel.protect import Disclosure
-    from svmodel.result import Result
-
-__all__ = ["observed_expected"]
 
 
 def observed_expected(

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from svmodel.present import protected
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.result import Result
-
-__all__ = ["Course", "course", "starts_in"]
+from svmodel.result import Result
 
 
 class Course(NamedTuple):

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from svmodel.planning.assurance import Assurance
 from svmodel.present import prose
 from svmodel.present.plots.effects import _signed
 from svmodel.present.style import BLUE, GREY, INK, MAGENTA, PALE, WHISKER, canvas
 from svmodel.result.figure import Figure
-
-if TYPE_CHECKING:
-    from svmodel.planning.assurance import Assurance
-
-__all__ = ["assurance_curve"]
 
 _BINS = 16
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,17 +11,11 @@ import pandas as pd
 from svmodel import periods
 from svmodel.errors import DataError
 from svmodel.numerics.rates import rate_interval
+from svmodel.panel import Panel
 from svmodel.present import prose, protected
 from svmodel.present.style import BLUE, INK, ORANGE, PALE, canvas, end_labels, mark_breaks, number_axis, time_axis
 from svmodel.protect import Disclosure
 from svmodel.result.figure import Figure
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from svmodel.panel import Panel
-
-__all__ = ["comparators", "rolling", "trend"]
 
 
 def rolling(

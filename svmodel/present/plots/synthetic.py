@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
 from svmodel import periods
 from svmodel.errors import EstimationError
+from svmodel.inference import Placebos
 from svmodel.present import prose, protected
 from svmodel.present.plots.observed import observed_expected
 from svmodel.present.plots.paths import starts_in
 from svmodel.present.style import BLUE, GREY, INK, PALE, canvas, mark_period, number_axis, time_axis
+from svmodel.protect import Disclosure
+from svmodel.result import Result
 from svmodel.result.figure import Figure
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from svmodel.inference import Placebos
-    from svmodel.protect import Disclosure
-    from svmodel.result import Result
-
-__all__ = ["donor_table", "donor_weights", "placebo_gaps", "synthetic_control_path"]
 
 
 def synthetic_control_path(

@@ -6,22 +6,18 @@ import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from svmodel.design import Design
 from svmodel.errors import DataError, DesignError, EstimationError, Problems, UserError
 from svmodel.files import atomic_file
+from svmodel.panel import Panel
 from svmodel.report.fits.second_looks import FAULT, Scrutiny, scrutinise
 from svmodel.report.processes import Answer, Piece, side_by_side
+from svmodel.report.study import Study
+from svmodel.result import Result
+from svmodel.result.check import CheckResult
 from svmodel.seeds import derive_seed
-
-if TYPE_CHECKING:
-    from svmodel.design import Design
-    from svmodel.panel import Panel
-    from svmodel.report.study import Study
-    from svmodel.result import Result
-    from svmodel.result.check import CheckResult
-
-__all__ = ["FAULT", "OF_POSTERIORS", "StudyContext", "designs", "load", "prepare"]
 
 _FORMAT = "svmodel-context-1"
 #: Checks that a study without a choice of its own makes of posteriors alone.

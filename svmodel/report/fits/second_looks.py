@@ -8,21 +8,19 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from svmodel import periods
+from svmodel.comparison.compare import Comparison
+from svmodel.comparison.specification_curve import SpecificationCurve
+from svmodel.design import Design, DesignArrays
 from svmodel.errors import UserError
+from svmodel.inference import Placebos
+from svmodel.planning.power import Power
+from svmodel.report.study import InferenceSpec, Study
+from svmodel.result import Result
 from svmodel.seeds import derive_seed
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from svmodel.comparison.compare import Comparison
-    from svmodel.comparison.specification_curve import SpecificationCurve
-    from svmodel.design import Design, DesignArrays
-    from svmodel.inference import Placebos
-    from svmodel.planning.power import Power
-    from svmodel.report.study import InferenceSpec, Study
-    from svmodel.result import Result
-
-__all__ = ["FAULT", "Scrutiny", "leave_donors_out", "scrutinise"]
 
 #: How the message of a method begins that broke down, where one that refuses says what is wrong with the question.
 FAULT = "a fault in svmodel, not in the data: "

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from svmodel.errors import DataError
 from svmodel.files import atomic_write_text
 from svmodel.present import prose
 from svmodel.report import fits as contexts
+from svmodel.report.fits import StudyContext
 from svmodel.report.pages import content as pages
 from svmodel.report.pages.area_view import AreaView
 from svmodel.report.pages.content import Section, figures_of
@@ -25,11 +25,6 @@ from svmodel.report.pages.sections import (
     synthetic,
     worth,
 )
-
-if TYPE_CHECKING:
-    from svmodel.report.fits import StudyContext
-
-__all__ = ["AreaReport", "open_area"]
 
 #: Order of the page, whatever the order in which a notebook asks for its sections.
 ORDER = (

@@ -6,25 +6,20 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from svmodel import periods
+from svmodel.design import Intervention
 from svmodel.errors import DataError, did_you_mean
+from svmodel.panel import Panel
 from svmodel.present import prose, protected
 from svmodel.present.posterior_words import is_posterior
-from svmodel.protect import CONFIDENTIAL
-
-if TYPE_CHECKING:
-    from svmodel.design import Intervention
-    from svmodel.panel import Panel
-    from svmodel.protect import Disclosure
-    from svmodel.report.fits import StudyContext
-    from svmodel.report.study import OutcomeSpec, Study
-    from svmodel.result import Effect, Result
-
-__all__ = ["METHOD_NAMES", "AreaView", "Effects", "method_name", "named"]
+from svmodel.protect import CONFIDENTIAL, Disclosure
+from svmodel.report.fits import StudyContext
+from svmodel.report.study import OutcomeSpec, Study
+from svmodel.result import Effect, Result
 
 METHOD_NAMES = {
     "TwoWayFixedEffects": "Two-way fixed effects",

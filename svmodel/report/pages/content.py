@@ -17,23 +17,6 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 
-__all__ = [
-    "Block",
-    "Callout",
-    "Folded",
-    "Heading",
-    "Page",
-    "Points",
-    "Section",
-    "Words",
-    "figures_of",
-    "inline_svg",
-    "render",
-    "render_template",
-    "section_html",
-]
-
-
 @dataclass(frozen=True)
 class Heading:
     """A heading inside a section."""

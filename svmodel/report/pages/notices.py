@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from svmodel.result import Result
-
-__all__ = ["Notice", "notices", "resting_on", "without_interval"]
+from svmodel.result import Result
 
 _ON_INTERVALS = re.compile(r"\b(?:[Ii]ntervals?|[Ee]rrors?|p-value)\b")
 #: Notes that take away from a number that looks fine. Methods write them for all readers, so they do not stay folded.

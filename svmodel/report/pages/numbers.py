@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import json
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from svmodel import periods
+from svmodel.report.pages.area_view import AreaView, Effects
 from svmodel.report.pages.notices import notices
 from svmodel.report.pages.sections.coming import next_periods
 from svmodel.report.pages.sections.happening import last_year, trend_of
 from svmodel.report.pages.sections.method import provenance
 from svmodel.report.pages.sections.worth import Worth, worth_of
+from svmodel.report.study import OutcomeSpec
 from svmodel.result import COLUMNS, SCALES
-
-if TYPE_CHECKING:
-    from svmodel.report.pages.area_view import AreaView, Effects
-    from svmodel.report.study import OutcomeSpec
-
-__all__ = ["FORMAT", "estimates_csv", "result_json"]
 
 FORMAT = "svmodel-area-1"
 #: Terms of a single small area or of one cohort in one period are left to the study's own results.

@@ -14,8 +14,6 @@ from svmodel.errors import DataError, Problems, did_you_mean
 from svmodel.files import atomic_write_text
 from svmodel.report.run.manifest import read_manifest
 
-__all__ = ["STATUSES", "Verification", "compare_number", "read_published", "verify"]
-
 STATUSES = ("match", "rounding", "mismatch", "missing", "extra")
 #: Columns that say which estimate is meant; an empty one is not looked at.
 WHICH = ("report", "area", "cohort", "period", "horizon")

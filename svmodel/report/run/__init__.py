@@ -10,21 +10,17 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from svmodel.errors import OutputError, UserError
 from svmodel.files import atomic_folder, atomic_write_text, clear_partial
+from svmodel.panel import Panel
 from svmodel.report import fits as contexts
+from svmodel.report.fits.second_looks import FAULT
 from svmodel.report.processes import Answer, Piece, default_workers, side_by_side
 from svmodel.report.run.manifest import AreaOutcome, is_complete, mark, write_manifest
 from svmodel.report.run.plan import AreaJob, Plan, make_plan
 from svmodel.report.run.worker import AreaTask, Verdict, install_kernel, make_report
 from svmodel.report.study import read_study
-
-if TYPE_CHECKING:
-    from svmodel.panel import Panel
-
-__all__ = ["Progress", "RunReport", "plan_study", "run_study"]
 
 
 class Progress:
@@ -173,7 +169,7 @@ def _faults(plan: Plan, outcomes: tuple[AreaOutcome, ...]) -> tuple[str, ...]:
         held = json.loads((plan.area_folder(made.code) / "result.json").read_text(encoding="utf-8"))
         for outcome, failed in held.get("failures", {}).items():
             for label, text in failed.items():
-                if text.startswith(contexts.FAULT):
+                if text.startswith(FAULT):
                     found[f"{outcome}, {label}: {text}"] = None
     return tuple(found)
 

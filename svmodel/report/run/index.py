@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from svmodel import periods
 from svmodel.present import prose
@@ -16,13 +16,9 @@ from svmodel.report.pages.area_view import Effects, method_name
 from svmodel.report.pages.content import render_template
 from svmodel.report.pages.numbers import FORMAT
 from svmodel.report.pages.sections.effect import effect_words
+from svmodel.report.run.manifest import AreaOutcome
+from svmodel.report.study import OutcomeSpec, Study
 from svmodel.result import Effect
-
-if TYPE_CHECKING:
-    from svmodel.report.run.manifest import AreaOutcome
-    from svmodel.report.study import OutcomeSpec, Study
-
-__all__ = ["AreaRow", "OutcomeRow", "StudyNumbers", "failed_page", "index_page", "read_numbers", "study_numbers"]
 
 
 @dataclass(frozen=True)

@@ -5,17 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import svmodel
 from svmodel.errors import DataError
 from svmodel.files import atomic_write_text
-from svmodel.report.run.plan import file_hash
-
-if TYPE_CHECKING:
-    from svmodel.report.run.plan import Plan
-
-__all__ = ["MARKER", "VOLATILE", "AreaOutcome", "is_complete", "mark", "read_manifest", "write_manifest"]
+from svmodel.report.run.plan import Plan, file_hash
 
 #: Written last into an area's folder; without it the folder is not complete.
 MARKER = ".complete.json"

@@ -10,15 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from svmodel.panel import Panel
+from svmodel.report.study import Study
 from svmodel.result.as_json import plain
-
-if TYPE_CHECKING:
-    from svmodel.panel import Panel
-    from svmodel.report.study import Study
-
-__all__ = ["AreaJob", "Plan", "code_version", "file_hash", "make_plan", "package_versions", "study_parameters"]
 
 #: Packages whose version may change a number or a picture.
 PACKAGES = (

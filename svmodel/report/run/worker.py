@@ -17,8 +17,6 @@ from svmodel.errors import OutputError
 from svmodel.files import atomic_folder
 from svmodel.report.run.manifest import mark
 
-__all__ = ["AreaTask", "Verdict", "install_kernel", "make_report"]
-
 KERNEL = "svmodel"
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 _USER_ERRORS = ("DataError", "DesignError", "EstimationError", "StudyError")

@@ -9,24 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from svmodel import periods
+from svmodel.design import Intervention
 from svmodel.errors import DataError, Problem, Problems, StudyError, did_you_mean
+from svmodel.panel import Panel
 from svmodel.sources.joins import Join, apply_joins
 from svmodel.sources.opening import read_header, read_table, require_kind
 
 if TYPE_CHECKING:
-    from svmodel.design import Intervention
-    from svmodel.panel import Panel
     from svmodel.report.study import DataSpec, JoinSpec, Study
-
-__all__ = [
-    "input_files",
-    "load_panel",
-    "read_columns",
-    "reporting_names",
-    "resolve_areas",
-    "resolve_intervention",
-    "told_to_checks",
-]
 
 
 def as_joins(specs: tuple[JoinSpec, ...], root: Path) -> tuple[Join, ...]:

@@ -33,8 +33,6 @@ from svmodel.report.study.yaml_lines import Section, compose, line
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["parse_study"]
-
 
 def parse_study(path: Path) -> tuple[Study, Problems]:
     """Read a study file.

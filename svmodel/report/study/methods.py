@@ -14,8 +14,6 @@ from svmodel.report.study import EstimatorSpec, InferenceSpec, PowerSpec, Specif
 from svmodel.report.study.registry import check_options, checks, estimators, inferences
 from svmodel.report.study.yaml_lines import Section, construct, line
 
-__all__ = ["read_checks", "read_estimators", "read_inference", "read_power", "read_specifications"]
-
 _DEFAULT_ESTIMATORS = ("ExtendedTwoWayFixedEffects",)
 _Spec = TypeVar("_Spec", EstimatorSpec, InferenceSpec)
 

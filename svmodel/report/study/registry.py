@@ -11,22 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from svmodel.errors import DataError, OutputError, did_you_mean
+from svmodel.ledger import Extract
 
 if TYPE_CHECKING:
-    from svmodel.ledger import Extract
     from svmodel.report.study import DataSpec
 
-__all__ = [
-    "check_options",
-    "checks",
-    "default_notebook",
-    "estimators",
-    "inferences",
-    "layout_options",
-    "layouts",
-    "notebooks",
-    "read_layout",
-]
 
 #: Rooms whose public frozen dataclasses with a ``fit`` of a design are estimators.
 _ROOMS = ("svmodel.did", "svmodel.counterfactual", "svmodel.bayes")

@@ -6,26 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from svmodel.costs import CostLine
+
 if TYPE_CHECKING:
     import pandas as pd
-
-    from svmodel.costs import CostLine
-
-__all__ = [
-    "BreakSpec",
-    "DataSpec",
-    "DisclosureSpec",
-    "EconomicsSpec",
-    "EstimatorSpec",
-    "InferenceSpec",
-    "InterventionSpec",
-    "JoinSpec",
-    "OutcomeSpec",
-    "PopulationSpec",
-    "PowerSpec",
-    "SpecificationsSpec",
-    "UnitCost",
-]
 
 
 @dataclass(frozen=True)

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from svmodel.bayes.of_area import sums_of
 from svmodel.bayes.rows import ratio
 from svmodel.errors import EstimationError
 from svmodel.present import plots, prose, protected
-from svmodel.present.posterior_words import chance, is_posterior, prior_and_posterior
+from svmodel.present.posterior_words import is_posterior, prior_and_posterior
 from svmodel.present.tables import Table, with_interval
+from svmodel.report.pages.area_view import AreaView
 from svmodel.report.pages.content import Block, Heading, Section, Words
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from svmodel.report.pages.area_view import AreaView
-    from svmodel.report.study import OutcomeSpec
-    from svmodel.result import Result
-
-__all__ = ["beside", "build", "method_of"]
+from svmodel.report.study import OutcomeSpec
+from svmodel.result import Result
+from svmodel.words import chance
 
 #: Falls whose probability a page tells, in per cent.
 FALLS = (5, 10, 20)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,13 +11,9 @@ import pandas as pd
 from svmodel import periods
 from svmodel.present import plots, prose
 from svmodel.present.tables import Table, frame_table
+from svmodel.report.pages.area_view import AreaView
 from svmodel.report.pages.content import Block, Callout, Heading, Section, Words
-
-if TYPE_CHECKING:
-    from svmodel.report.pages.area_view import AreaView
-    from svmodel.report.study import OutcomeSpec
-
-__all__ = ["SCORE_NAMES", "build", "next_periods", "ranges_words"]
+from svmodel.report.study import OutcomeSpec
 
 #: Points by which the share that a range held has to miss its nominal share to be spoken of.
 _TOO_WIDE, _TOO_NARROW = 15, 10

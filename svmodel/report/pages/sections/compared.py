@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from svmodel.errors import EstimationError
 from svmodel.present import plots, prose
+from svmodel.report.pages.area_view import AreaView
 from svmodel.report.pages.content import Block, Callout, Points, Words
 from svmodel.report.pages.notices import notices, resting_on
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from svmodel.report.pages.area_view import AreaView
-    from svmodel.report.study import OutcomeSpec
-
-__all__ = ["blocks", "figure", "warnings"]
+from svmodel.report.study import OutcomeSpec
 
 
 def blocks(view: AreaView, outcome: OutcomeSpec) -> list[Block]:

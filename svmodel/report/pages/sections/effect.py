@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from svmodel import periods
 from svmodel.present import plots, posterior_words, prose, protected
 from svmodel.present.tables import Table, effects_table
+from svmodel.report.pages.area_view import AreaView, Effects
 from svmodel.report.pages.content import Block, Callout, Heading, Section, Words
 from svmodel.report.pages.notices import without_interval
 from svmodel.report.pages.sections import belief, compared, synthetic, trust
-
-if TYPE_CHECKING:
-    from svmodel.report.pages.area_view import AreaView, Effects
-    from svmodel.report.study import OutcomeSpec
-
-__all__ = ["build", "effect_words"]
+from svmodel.report.study import OutcomeSpec
 
 
 def build(view: AreaView) -> Section:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -13,15 +12,11 @@ from svmodel.breaks import Break
 from svmodel.errors import UserError
 from svmodel.present import plots, prose, protected
 from svmodel.present.tables import ABSENT, HIDDEN, NBSP, Table, bracket
+from svmodel.report.pages.area_view import AreaView
 from svmodel.report.pages.content import Block, Callout, Heading, Points, Section, Words
+from svmodel.report.study import OutcomeSpec
 from svmodel.result.figure import Figure
-
-if TYPE_CHECKING:
-    from svmodel.report.pages.area_view import AreaView
-    from svmodel.report.study import OutcomeSpec
-    from svmodel.trends import Trend
-
-__all__ = ["LastYear", "build", "last_year", "trend_of"]
+from svmodel.trends import Trend
 
 _PER = 100_000
 #: A change of more per cent is no limit to speak of; it is what a handful of events gives.

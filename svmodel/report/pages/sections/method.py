@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from importlib import metadata
-from typing import TYPE_CHECKING
 
 from svmodel import __version__, periods
 from svmodel.present import prose
 from svmodel.present.tables import Table, key_value_table
-from svmodel.report.pages.area_view import METHOD_NAMES, named, prior_words
+from svmodel.report.pages.area_view import METHOD_NAMES, AreaView, named, prior_words
 from svmodel.report.pages.content import Block, Folded, Heading, Points, Section, Words
 from svmodel.report.pages.sections import sampled
 from svmodel.report.pages.sections.method_words import METHODS, assumptions
-
-if TYPE_CHECKING:
-    from svmodel.report.pages.area_view import AreaView
-
-__all__ = ["build", "provenance"]
 
 _PACKAGES = ("numpy", "pandas", "scipy", "statsmodels", "pyfixest", "matplotlib", "papermill")
 #: Stands for an outcome's own name in a note, so that the same words about two outcomes are one note.

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-__all__ = ["METHODS", "assumptions"]
-
 METHODS = {
     "TwoWayFixedEffects": (
         "Two-way fixed effects compares areas over time with one level for each area and one for each period. It is "

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from svmodel import periods
+from svmodel.ledger import LedgerEntry
 from svmodel.present import prose
 from svmodel.present.tables import Table
+from svmodel.report.pages.area_view import AreaView
 from svmodel.report.pages.content import Block, Heading, Points, Section, Words
-
-if TYPE_CHECKING:
-    from svmodel.ledger import LedgerEntry
-    from svmodel.report.pages.area_view import AreaView
-
-__all__ = ["build"]
 
 _ACTIONS = {"dropped": "Dropped", "altered": "Altered", "missing": "Missing", "noted": "Noted"}
 

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from svmodel.present import prose
 from svmodel.present.posterior_words import is_posterior
 from svmodel.present.tables import ABSENT, Table, bracket
+from svmodel.report.pages.area_view import AreaView
 from svmodel.report.pages.content import Block, Heading, Words
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from svmodel.report.pages.area_view import AreaView
-
-__all__ = ["HYPERPARAMETERS", "blocks"]
 
 #: What a hyperparameter spreads, for readers. Spreads are on the log scale; those of a Gaussian model are in standard
 #: deviations of the series.

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from svmodel.present import plots, prose
 from svmodel.present.tables import Table, with_interval
+from svmodel.report.fits.second_looks import Scrutiny
+from svmodel.report.pages.area_view import AreaView
 from svmodel.report.pages.content import Block, Callout, Points, Section, Words
-
-if TYPE_CHECKING:
-    from svmodel.report.fits.second_looks import Scrutiny
-    from svmodel.report.pages.area_view import AreaView
-    from svmodel.result import Effect, Result
-
-__all__ = ["INFERENCE_NAMES", "inference", "power", "specifications"]
+from svmodel.result import Effect, Result
 
 INFERENCE_NAMES = {
     "RandomisationInference": "Starts dealt out anew among areas",

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from svmodel.errors import EstimationError
 from svmodel.present import plots, prose
 from svmodel.present.tables import Table
+from svmodel.report.pages.area_view import AreaView
 from svmodel.report.pages.content import Block, Heading, Section, Words
-
-if TYPE_CHECKING:
-    from svmodel.report.pages.area_view import AreaView
-    from svmodel.report.study import OutcomeSpec
-    from svmodel.result import Result
-
-__all__ = ["METHODS", "blocks", "build", "donors"]
+from svmodel.report.study import OutcomeSpec
+from svmodel.result import Result
 
 #: Methods whose donors and placebos a page shows.
 METHODS = ("SyntheticControl", "SyntheticDiD")

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from svmodel.present import prose
 from svmodel.present.plots.checks import check_figure
 from svmodel.present.tables import NBSP, Table
+from svmodel.report.pages.area_view import AreaView
 from svmodel.report.pages.content import Block, Heading, Points, Words
-
-if TYPE_CHECKING:
-    from svmodel.report.pages.area_view import AreaView
-    from svmodel.result.check import CheckResult
-
-__all__ = ["CHECK_NAMES", "STATUS", "blocks", "warned"]
+from svmodel.result.check import CheckResult
 
 STATUS = {
     "passed": f"✓{NBSP}Passed",

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from svmodel import economics
+from svmodel.costs import CostLine
+from svmodel.economics.valuation import Valuation
 from svmodel.errors import UserError
 from svmodel.present import prose, protected
-from svmodel.present.posterior_words import chance, is_posterior
+from svmodel.present.posterior_words import is_posterior
 from svmodel.present.tables import ABSENT, Table, bracket
+from svmodel.report.pages.area_view import AreaView
 from svmodel.report.pages.content import Block, Callout, Heading, Points, Section, Words
-
-if TYPE_CHECKING:
-    from svmodel.costs import CostLine
-    from svmodel.economics.valuation import Valuation
-    from svmodel.report.pages.area_view import AreaView
-    from svmodel.report.study import OutcomeSpec, UnitCost
-    from svmodel.result import Effect
-
-__all__ = ["Worth", "build", "worth_of"]
+from svmodel.report.study import OutcomeSpec, UnitCost
+from svmodel.result import Effect
+from svmodel.words import chance
 
 _DEFAULT_PRICE_YEAR = 2024
 
