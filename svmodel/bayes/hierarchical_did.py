@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from svmodel.numerics.latent.priors import HalfNormal
 from svmodel.numerics.latent.structures import Fixed, Independent, RandomWalk, Structure
 from svmodel.numerics.two_way import components
 from svmodel.result import Result
+from svmodel.result.method import NEUTRAL, UNSHOWN, Method
 
 _VALID = {
     "family": ("negative_binomial", "poisson"),
@@ -102,6 +103,27 @@ class HierarchicalDiD(AnswersDesigns):
     >>> effect.conf_low < 0.7 < effect.conf_high < 1
     True
     """
+
+    about: ClassVar[Method] = Method(
+        short="Bayesian hierarchical DiD",
+        name="Hierarchical difference-in-differences",
+        how=(
+            "Hierarchical difference-in-differences (Bayesian; Gelman and Hill 2007) models counts by a level "
+            "for each area, a level for each period and an effect for each treated area. The effects share a "
+            "mean, so that an area with few events borrows from the others. A prior says beforehand how "
+            "large effects are believed to be; the answer is a probability."
+        ),
+        supposes=("parallel", "prior"),
+        unshown=(*UNSHOWN, "area_sd", "period_sd", "effect_sd", "horizon_sd", "shock_sd", "overdispersion"),
+        neutral=(*NEUTRAL, "engine"),
+        phrases={
+            "pooling: partial": "effects pooled in part",
+            "pooling: none": "each effect by itself",
+            "pooling: complete": "one effect for all",
+            "over: areas": "by area",
+            "over: cohorts": "by start",
+        },
+    )
 
     prior: Belief = "neutral"
     pooling: Literal["partial", "none", "complete"] = "partial"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from svmodel.numerics.arrays import Floats
 from svmodel.numerics.latent.priors import Beta, HalfNormal
 from svmodel.numerics.latent.structures import AR1, Fixed
 from svmodel.numerics.series import Series
+from svmodel.result.method import NEUTRAL, UNSHOWN, Method
 
 _VALID = {
     "family": ("negative_binomial", "poisson"),
@@ -104,6 +105,20 @@ class InterruptedTimeSeries(AnswersDesigns):
     >>> effect.conf_low < 0.7 < effect.conf_high < 1
     True
     """
+
+    about: ClassVar[Method] = Method(
+        short="Bayesian interrupted series",
+        name="Bayesian interrupted time series",
+        how=(
+            "The Bayesian interrupted time series carries the treated areas' own trend and season on past the "
+            "start, with shocks that last, and gives the change in level and slope as probabilities under a "
+            "stated prior."
+        ),
+        supposes=("line", "prior"),
+        unshown=(*UNSHOWN, "slope_prior", "trend_sd", "season_sd", "shock_sd", "least_persistence", "overdispersion"),
+        neutral=(*NEUTRAL, "engine"),
+        phrases={"areas: sum": "areas summed", "areas: each": "each area by itself", "shocks: ar1": "shocks that last"},
+    )
 
     prior: Belief = "neutral"
     slope_change: bool = True

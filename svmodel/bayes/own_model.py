@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from svmodel.engine.posterior import Posterior, from_own
 from svmodel.errors import EstimationError, Problems, did_you_mean
 from svmodel.numerics.arrays import Floats
 from svmodel.result import Result
+from svmodel.result.method import Method
 from svmodel.result.scales import estimates_frame, provenance
 
 
@@ -67,6 +68,12 @@ class PyMCModel:
     >>> result.effect("att", "rate_ratio").conf_high < 1
     True
     """
+
+    about: ClassVar[Method] = Method(
+        short="Bayesian PyMC model",
+        name="A PyMC model of the user's own",
+        in_study_files=False,
+    )
 
     build: Callable[[DesignArrays], Any]
     with_it: str | None = None

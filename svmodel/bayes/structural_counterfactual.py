@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from svmodel.numerics.latent.priors import Beta, GammaPrecision, HalfNormal
 from svmodel.numerics.latent.structures import AR1, Fixed, Independent, RandomWalk
 from svmodel.numerics.series import Series
 from svmodel.result import Result
+from svmodel.result.method import NEUTRAL, UNSHOWN, Method
 from svmodel.result.rule import FEW_CONTROLS
 
 _VALID = {
@@ -122,6 +123,38 @@ class StructuralCounterfactual(AnswersDesigns):
     >>> effect.conf_low < 0.7 < effect.conf_high < 1
     True
     """
+
+    about: ClassVar[Method] = Method(
+        short="Bayesian structural counterfactual",
+        name="Bayesian structural counterfactual",
+        how=(
+            "The Bayesian structural counterfactual learns before the start how the treated areas' counts "
+            "went along with untreated ones, shrinks what the controls say, and predicts what would have been "
+            "seen afterwards, as probabilities."
+        ),
+        supposes=("line",),
+        unshown=(
+            *UNSHOWN,
+            "level_sd",
+            "level_df",
+            "common_sd",
+            "control_sd",
+            "explained",
+            "explained_df",
+            "season_sd",
+            "shock_sd",
+            "overdispersion",
+        ),
+        neutral=(*NEUTRAL, "engine"),
+        phrases={
+            "controls: untreated": "beside untreated areas",
+            "controls: sum": "beside the sum of untreated areas",
+            "controls: none": "by itself",
+            "areas: sum": "areas summed",
+            "areas: each": "each area by itself",
+            "shocks: ar1": "shocks that last",
+        },
+    )
 
     family: Literal["negative_binomial", "poisson", "gaussian"] = "negative_binomial"
     controls: Literal["untreated", "sum", "none"] = "untreated"

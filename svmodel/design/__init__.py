@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from numbers import Real
 from types import MappingProxyType
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from svmodel import periods
 from svmodel.costs import CostLine
+from svmodel.design.rules import Asked, find_problems
 from svmodel.errors import DataError, DesignError, Problem, Problems, shorten
 from svmodel.panel import Panel
 from svmodel.periods import PeriodLike
@@ -259,9 +260,7 @@ class Design:
 
     def problems(self) -> tuple[Problem, ...]:
         """Return every defect of the design; empty when estimators may answer it."""
-        from svmodel.design.rules import find_problems
-
-        return find_problems(self)
+        return find_problems(Asked(**{f.name: getattr(self, f.name) for f in fields(Asked)}))
 
     def require(self) -> None:
         """Raise DesignError with every defect; do nothing for a sound design."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
 from numbers import Integral
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,15 +14,35 @@ from svmodel import periods
 from svmodel.errors import DataError, Problem, Problems, did_you_mean, shorten
 from svmodel.panel import Panel
 
-if TYPE_CHECKING:
-    from svmodel.design import Design
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of a panel, before anybody knows whether it can be answered; the fields are those of a Design."""
+
+    panel: Panel
+    outcome: str
+    intervention: Any
+    exposure: str | None
+    covariates: tuple[str, ...]
+    window: Any
+    anticipation: Any
+
+    @property
+    def is_count(self) -> bool:
+        """Whether the outcome counts events."""
+        return self.outcome in self.panel.counts
+
+    @cached_property
+    def view(self) -> Panel:
+        """The panel within the window; a DataError where there is none."""
+        return self.panel if self.window is None else self.panel.select(window=self.window)
 
 
 #: Standard deviations within which a covariate is what others make of it.
 _SAME = 1e-9
 
 
-def find_problems(design: Design) -> tuple[Problem, ...]:
+def find_problems(design: Asked) -> tuple[Problem, ...]:
     """Return every defect of `design`."""
     found = Problems()
     _columns(design, found)
@@ -37,7 +59,7 @@ def _is_number_of_periods(value: object) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 0
 
 
-def _columns(design: Design, found: Problems) -> None:
+def _columns(design: Asked, found: Problems) -> None:
     panel = design.panel
     if design.outcome not in panel.outcomes:
         fix = did_you_mean(design.outcome, panel.outcomes)
@@ -51,7 +73,7 @@ def _columns(design: Design, found: Problems) -> None:
             found.add(f"{covariate!r} is no covariate of the panel", fix=fix, rule="unknown_covariate")
 
 
-def _view(design: Design, found: Problems) -> Panel | None:
+def _view(design: Asked, found: Problems) -> Panel | None:
     try:
         return design.view
     except DataError as error:
@@ -62,7 +84,7 @@ def _view(design: Design, found: Problems) -> Panel | None:
         return None
 
 
-def _intervention(design: Design, view: Panel | None, found: Problems) -> None:
+def _intervention(design: Asked, view: Panel | None, found: Problems) -> None:
     panel, starts = design.panel, design.intervention.starts
     known = set(panel.areas)
     for area in starts:
@@ -107,7 +129,7 @@ def _intervention(design: Design, view: Panel | None, found: Problems) -> None:
         )
 
 
-def _outcome(design: Design, view: Panel, found: Problems) -> None:
+def _outcome(design: Asked, view: Panel, found: Problems) -> None:
     y = view.matrix(design.outcome)
     known = ~np.isnan(y)
     if not known.any():
@@ -140,7 +162,7 @@ def _outcome(design: Design, view: Panel, found: Problems) -> None:
     _dependent(design, view, known, found)
 
 
-def _known_around_start(design: Design, view: Panel, known: NDArray[np.bool_], found: Problems) -> None:
+def _known_around_start(design: Asked, view: Panel, known: NDArray[np.bool_], found: Problems) -> None:
     """Find that the outcome is missing in every treated area-period, or in all before a start."""
     starts, ends = design.intervention.starts, design.intervention.ends or {}
     before = after = reached = False
@@ -163,7 +185,7 @@ def _known_around_start(design: Design, view: Panel, known: NDArray[np.bool_], f
             )
 
 
-def _treated_events(design: Design, view: Panel, found: Problems) -> None:
+def _treated_events(design: Asked, view: Panel, found: Problems) -> None:
     """Find that no treated area ever had an event: there is nothing that could have fallen."""
     starts = design.intervention.starts
     rows = [i for i, area in enumerate(view.areas) if area in starts and starts[area].freqstr == view.periods.freqstr]
@@ -177,7 +199,7 @@ def _treated_events(design: Design, view: Panel, found: Problems) -> None:
         )
 
 
-def _dependent(design: Design, view: Panel, known: NDArray[np.bool_], found: Problems) -> None:
+def _dependent(design: Asked, view: Panel, known: NDArray[np.bool_], found: Problems) -> None:
     """Find covariates that are combinations of others."""
     names = [c for c in dict.fromkeys(design.covariates) if c in view.columns]
     columns = [view.matrix(c) for c in names]

@@ -20,7 +20,7 @@ _NAMES: dict[str, str] = {
     "Jackknife": "jackknife",
     "ScoreBootstrap": "wild",
     "WildClusterBootstrap": "wild",
-    "arrays_of": "statistic",
+    "arrays_of": "svmodel.result.method",
     "choose": "svmodel.result.rule",
     "doubts": "svmodel.result.doubts",
     "with_interval": "svmodel.result.interval",

@@ -10,11 +10,12 @@ import numpy as np
 from svmodel.design import DesignArrays
 from svmodel.errors import EstimationError, did_you_mean
 from svmodel.inference.bootstrap import check_draws, from_draws, told_failures
-from svmodel.inference.statistic import arrays_of, design_of, finite_estimate, one_outcome
+from svmodel.inference.statistic import design_of, finite_estimate, one_outcome
 from svmodel.numerics.arrays import Floats
 from svmodel.numerics.resampling.blocks import BLOCKS, block_length, block_rows
 from svmodel.result import PointEstimator, Result
 from svmodel.result.interval import Interval, with_interval
+from svmodel.result.method import arrays_of
 from svmodel.seeds import derive_seed
 
 _INTERVALS = ("percentile", "basic")

@@ -14,7 +14,6 @@ from svmodel.design import DesignArrays
 from svmodel.errors import EstimationError, Problems, did_you_mean
 from svmodel.inference.statistic import (
     HasInfluence,
-    arrays_of,
     data_order,
     design_of,
     estimate_of,
@@ -27,6 +26,7 @@ from svmodel.inference.statistic import (
 from svmodel.numerics.arrays import Floats
 from svmodel.result import Result
 from svmodel.result.interval import Interval, with_interval
+from svmodel.result.method import arrays_of
 from svmodel.seeds import derive_seed
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from svmodel.design import Design, DesignArrays
 from svmodel.errors import DataError, DesignError, EstimationError
 from svmodel.numerics.arrays import Floats
 from svmodel.numerics.cluster.coefficient import Coefficient
-from svmodel.result import PointEstimator, Result
+from svmodel.result import PointEstimator, Result, method
 from svmodel.result.rule import FEW_CONTROLS, FEW_TREATED, n_controls
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Statistic:
     @cached_property
     def arrays(self) -> DesignArrays:
         """The design as the estimator's ``point`` takes it: with columns of its own where it has ``arrays``."""
-        return arrays_of(self.result.estimator, self.design)
+        return method.arrays_of(self.result.estimator, self.design)
 
     @cached_property
     def bare(self) -> Any:
@@ -199,26 +199,6 @@ class PathEstimator(Protocol):
         ...
 
 
-def arrays_of(estimator: object, design: Design) -> DesignArrays:
-    """Return the design's arrays as the estimator's ``point``, ``path`` and ``influence`` take them.
-
-    Parameters
-    ----------
-    estimator : Estimator
-        One that needs more than the design's own arrays (a second outcome, columns of the panel) has a method
-        ``arrays(design)``, which gives them.
-    design : Design
-
-    Raises
-    ------
-    DesignError
-        If the design has problems, or the panel lacks what the estimator needs.
-    """
-    own = getattr(estimator, "arrays", None)
-    made: DesignArrays = design.arrays if own is None else own(design)
-    return made
-
-
 def one_outcome(arrays: DesignArrays, who: str) -> None:
     """Refuse arrays that hold a second outcome, which a method that makes the first anew would leave as it was."""
     from svmodel.design import DesignArrays
@@ -248,7 +228,7 @@ def design_of(result: Result, who: str) -> Design:
 
 def estimate_of(result: Result) -> tuple[str, float]:
     """Return the scale and the value of a result's average effect, as inference works on it."""
-    scale = getattr(result.estimator, "scale", None)
+    scale = method.scale_of(result.estimator)
     if scale is None:
         scale = "log_rate_ratio" if result.has("att", "rate_ratio") else "difference"
     wanted = "rate_ratio" if scale == "log_rate_ratio" else "difference"
@@ -267,7 +247,7 @@ def point_by_rows(result: Result) -> Callable[[Rows], float]:
     estimator says that it is not identified. A breakdown of another kind is raised.
     """
     design = design_of(result, "resampling")
-    estimator, arrays = result.estimator, arrays_of(result.estimator, design)
+    estimator, arrays = result.estimator, method.arrays_of(result.estimator, design)
     if isinstance(estimator, PointEstimator):
         return lambda rows: float(estimator.point(arrays.take(rows)))
     if isinstance(estimator, HasCoefficient):

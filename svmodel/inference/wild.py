@@ -14,7 +14,6 @@ from svmodel.errors import EstimationError, Problems, did_you_mean
 from svmodel.inference.statistic import (
     HasCoefficient,
     HasInfluence,
-    arrays_of,
     data_order,
     design_of,
     estimate_of,
@@ -34,6 +33,7 @@ from svmodel.numerics.cluster.wild_bootstrap import (
 )
 from svmodel.result import Result
 from svmodel.result.interval import Interval, with_interval
+from svmodel.result.method import arrays_of
 from svmodel.seeds import derive_seed
 
 _WEIGHTS = ("auto", "rademacher", "webb")

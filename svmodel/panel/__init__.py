@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from svmodel import periods
 from svmodel.errors import DataError, Problems, did_you_mean
 from svmodel.ledger import Ledger, LedgerEntry
+from svmodel.panel.aggregate import over_areas, over_time
 from svmodel.panel.rules import Roles, check_and_grid
 from svmodel.periods import PeriodLike
 
@@ -300,16 +302,26 @@ class Panel:
             If there is no such level, the panel's periods do not make up the longer one, or no longer
             period is covered in full.
         """
-        from svmodel.panel.aggregate import over_areas, over_time
-
+        frame = self.to_frame()
         if to in _TIME_LEVELS:
-            return over_time(self, _TIME_LEVELS[to])
+            longer = _TIME_LEVELS[to]
+            averaged = (*self.measures, *self.exposures, *self.covariates)
+            grid, index, left_out = over_time(frame, self.periods, longer, self.counts, averaged)
+            why = f"the {periods.FREQUENCIES[longer]} is covered only in part"
+            ledger = self.ledger.add("dropped", left_out, why, rule="partial_period") if left_out else self.ledger
+            return self._of_grid(grid, periods=index, ledger=ledger)
         if to == "parent" and not self.parents:
             raise DataError("the panel names no reporting areas; give `parent=` when making it")
         if to not in ("parent", "all"):
             raise DataError(f"cannot aggregate to {to!r}. {did_you_mean(to, ['parent', 'all', *_TIME_LEVELS])}")
         group = dict(self.parents) if to == "parent" else dict.fromkeys(self.areas, "all areas")
-        return over_areas(self, group)
+        grid = over_areas(frame, group, (*self.counts, *self.exposures), (*self.measures, *self.covariates))
+        ledger = self.ledger.add("noted", len(frame), f"summed from {self.n_areas} areas", rule="aggregated")
+        return self._of_grid(grid, parents={}, ledger=ledger)
+
+    def _of_grid(self, grid: pd.DataFrame, **changes: Any) -> Panel:
+        held = grid[["area", "period", *self.columns]]
+        return replace(self, _frame=held, areas=tuple(held["area"].unique()), **changes)
 
     @cached_property
     def fingerprint(self) -> str:

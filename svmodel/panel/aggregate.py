@@ -1,73 +1,54 @@
-"""Summing a panel over areas or over time without ever making a partial sum look whole."""
+"""Summing a grid over areas or over time without ever making a partial sum look whole."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from svmodel.errors import DataError
 from svmodel.periods import FREQUENCIES, describe_frequency, label, per_year
 
-if TYPE_CHECKING:
-    from svmodel.panel import Panel
 
-
-def _whole_sum(group: pd.api.typing.SeriesGroupBy) -> pd.Series:
-    """Sum by group; missing where any part is missing."""
-    return group.sum().where(group.count() == group.size())
-
-
-def over_areas(panel: Panel, group: Mapping[str, str]) -> Panel:
-    """Sum counts and exposures over the areas of each group; average measures and covariates."""
-    frame = panel.to_frame()
-    frame["area"] = frame["area"].map(dict(group))
-    keys = ["area", "period"]
-    grouped = frame.groupby(keys, sort=True, observed=True)
-    out = grouped.size().reset_index()[keys]
-    for column in (*panel.counts, *panel.exposures):
-        out[column] = _whole_sum(grouped[column]).to_numpy()
-    for column in (*panel.measures, *panel.covariates):
-        out[column] = grouped[column].mean().to_numpy()
-    return replace(
-        panel,
-        _frame=out[["area", "period", *panel.columns]],
-        areas=tuple(out["area"].unique()),
-        parents={},
-        ledger=panel.ledger.add("noted", len(frame), f"summed from {panel.n_areas} areas", rule="aggregated"),
-    )
-
-
-def over_time(panel: Panel, frequency: str) -> Panel:
-    """Sum counts over the periods of each longer period; average exposures, measures and covariates."""
-    word, own = FREQUENCIES[frequency], describe_frequency(panel.periods)
-    if frequency != panel.periods.freqstr and per_year(panel.periods) <= per_year(pd.PeriodIndex([], freq=frequency)):
-        raise DataError(f"a {word} is not made up of {own}s, which is what the panel holds")
-    frame = panel.to_frame()
-    longer = pd.PeriodIndex(frame["period"]).asfreq(frequency)
-    wanted = per_year(panel.periods) // per_year(pd.PeriodIndex([], freq=frequency))
-    parts = pd.Series(panel.periods.asfreq(frequency)).value_counts()
-    whole = parts.index[parts == wanted]
-    if whole.empty:
-        span = f"{label(panel.periods[0])} to {label(panel.periods[-1])}"
-        raise DataError(f"no {word} is covered in full: the panel runs from {span}")
-    ledger = panel.ledger
-    dropped = int((~longer.isin(whole)).sum())
-    if dropped:
-        ledger = ledger.add("dropped", dropped, f"the {word} is covered only in part", rule="partial_period")
-    frame = frame.assign(period=longer)[longer.isin(whole)]
+def _summed(frame: pd.DataFrame, whole: Sequence[str], averaged: Sequence[str]) -> pd.DataFrame:
+    """Return sums of `whole` by area and period, missing where any part is missing, and means of `averaged`."""
     grouped = frame.groupby(["area", "period"], sort=True, observed=True)
     out = grouped.size().reset_index()[["area", "period"]]
-    for column in panel.counts:
-        out[column] = _whole_sum(grouped[column]).to_numpy()
-    for column in (*panel.measures, *panel.exposures, *panel.covariates):
+    for column in whole:
+        parts = grouped[column]
+        out[column] = parts.sum().where(parts.count() == parts.size()).to_numpy()
+    for column in averaged:
         out[column] = grouped[column].mean().to_numpy()
-    return replace(
-        panel,
-        _frame=out[["area", "period", *panel.columns]],
-        areas=tuple(out["area"].unique()),
-        periods=pd.PeriodIndex(sorted(whole), freq=frequency),
-        ledger=ledger,
-    )
+    return out
+
+
+def over_areas(
+    frame: pd.DataFrame, group: Mapping[str, str], whole: Sequence[str], averaged: Sequence[str]
+) -> pd.DataFrame:
+    """Sum `whole` over the areas of each group; average the others."""
+    return _summed(frame.assign(area=frame["area"].map(dict(group))), whole, averaged)
+
+
+def over_time(
+    frame: pd.DataFrame, periods: pd.PeriodIndex, frequency: str, whole: Sequence[str], averaged: Sequence[str]
+) -> tuple[pd.DataFrame, pd.PeriodIndex, int]:
+    """Sum `whole` over the periods of each longer period and average the others.
+
+    Returns
+    -------
+    DataFrame, PeriodIndex, int
+        The grid, its periods, and the rows of longer periods that are covered only in part and were left out.
+    """
+    word, own = FREQUENCIES[frequency], describe_frequency(periods)
+    if frequency != periods.freqstr and per_year(periods) <= per_year(pd.PeriodIndex([], freq=frequency)):
+        raise DataError(f"a {word} is not made up of {own}s, which is what the panel holds")
+    longer = pd.PeriodIndex(frame["period"]).asfreq(frequency)
+    wanted = per_year(periods) // per_year(pd.PeriodIndex([], freq=frequency))
+    parts = pd.Series(periods.asfreq(frequency)).value_counts()
+    full = parts.index[parts == wanted]
+    if full.empty:
+        span = f"{label(periods[0])} to {label(periods[-1])}"
+        raise DataError(f"no {word} is covered in full: the panel runs from {span}")
+    kept = longer.isin(full)
+    out = _summed(frame.assign(period=longer)[kept], whole, averaged)
+    return out, pd.PeriodIndex(sorted(full), freq=frequency), int((~kept).sum())

@@ -19,36 +19,28 @@ from numpy.typing import NDArray
 from svmodel import periods
 from svmodel.design import Design, DesignArrays
 from svmodel.errors import DataError, EstimationError, did_you_mean
-from svmodel.result import as_json as _result_json
+from svmodel.result import as_json
+from svmodel.result.effect import COLUMNS, SCALES, TERMS, Effect, Headline, JointEstimate
+from svmodel.result.method import auditor_of, scale_of
+from svmodel.result.notes import Note, ResultWarning, parts_of
 
-COLUMNS = (
-    "term",
-    "scale",
-    "area",
-    "cohort",
-    "period",
-    "horizon",
-    "estimate",
-    "std_error",
-    "conf_low",
-    "conf_high",
-    "level",
-    "p_value",
-    "prob_reduction",
-)
-TERMS = (
-    "att",
-    "cell",
-    "event",
-    "cohort",
-    "calendar",
-    "area",
-    "event_average",
-    "cohort_average",
-    "calendar_average",
-)
-SCALES = ("difference", "rate_ratio", "per_100k", "events")
+__all__ = [
+    "COLUMNS",
+    "SCALES",
+    "TERMS",
+    "Effect",
+    "Estimator",
+    "Headline",
+    "JointEstimate",
+    "PointEstimator",
+    "Result",
+    "ResultWarning",
+    "Totals",
+    "Uncertainty",
+]
+
 _COUNTERFACTUAL = ("area", "period", "observed", "expected", "low", "high")
+_UNMARKED = "This result was stored by a version that did not mark its warnings: read all notes."
 
 
 @runtime_checkable
@@ -84,93 +76,41 @@ class PointEstimator(Estimator, Protocol):
 
 
 @dataclass(frozen=True)
-class Effect:
-    """One number with its uncertainty. Negative differences and ratios below 1 mean fewer harms."""
-
-    term: str
-    scale: str
-    estimate: float
-    std_error: float
-    conf_low: float
-    conf_high: float
-    level: float
-    p_value: float
-    prob_reduction: float = float("nan")
-
-    @property
-    def percent(self) -> tuple[float, float, float]:
-        """A rate ratio and its limits as per cent change; an EstimationError on any other scale."""
-        if self.scale != "rate_ratio":
-            raise EstimationError(f"only a rate ratio reads as per cent change, not {self.scale!r}")
-        return tuple(100 * (v - 1) for v in (self.estimate, self.conf_low, self.conf_high))  # type: ignore[return-value]
-
-
-@dataclass(frozen=True)
-class Headline:
-    """The average effect on the three scales that readers ask for; None where the method gives none."""
-
-    rate_ratio: Effect | None
-    per_100k: Effect | None
-    events: Effect | None
-    difference: Effect | None
-    question: str
-
-    def __str__(self) -> str:
-        parts = []
-        if self.rate_ratio is not None:
-            change, low, high = self.rate_ratio.percent
-            limits = _limits(low, high, "{:+.1f}%")
-            parts.append(f"rate ratio {self.rate_ratio.estimate:.3f} ({change:+.1f}%, {limits})")
-        for effect, form, unit in (
-            (self.per_100k, "{:+.2f}", "per 100,000 per period"),
-            (self.events, "{:+,.0f}", "events"),
-        ):
-            if effect is not None:
-                limits = _limits(effect.conf_low, effect.conf_high, form)
-                parts.append(f"{form.format(effect.estimate)} {unit} ({limits})")
-        if not parts and self.difference is not None:
-            d = self.difference
-            limits = _limits(d.conf_low, d.conf_high, "{:+.4g}")
-            parts.append(f"{d.estimate:+.4g} in the outcome's units ({limits})")
-        if not parts:
-            return f"{self.question}: no average effect could be estimated; the notes say why."
-        return f"{self.question}: " + "; ".join(parts) + ". Negative means fewer harms."
-
-
-def _limits(low: float, high: float, form: str) -> str:
-    if np.isnan(low) and np.isnan(high):
-        return "no interval"
-    return f"{form.format(low)} to {form.format(high)}"
-
-
-@dataclass(frozen=True, eq=False)
-class JointEstimate:
-    """Estimates with their covariance on the scale they were estimated on, for joint tests.
+class Uncertainty:
+    """What a result's intervals rest on.
 
     Attributes
     ----------
-    scale : {"log_rate_ratio", "difference"}
-    index : pandas.DataFrame
-        Columns term, cohort, period, horizon; one row an estimate.
-    estimate : ndarray, shape (K,)
-    covariance : ndarray, shape (K, K)
+    kind : str
+        ``cluster``, ``placebo``, ``jackknife``, ``bootstrap``, ``series``, ``posterior``, or ``none``; empty where the
+        method does not say.
+    why : str
+        Why this kind, in a sentence.
+    in_doubt : bool
+        Whether intervals may hold the truth less often than they say.
     """
 
-    scale: str
-    index: pd.DataFrame
-    estimate: NDArray[np.float64]
-    covariance: NDArray[np.float64]
+    kind: str
+    why: str
+    in_doubt: bool
 
-    def __post_init__(self) -> None:
-        size = len(self.index)
-        if self.estimate.shape != (size,) or self.covariance.shape != (size, size):
-            raise DataError(f"a joint estimate of {size} rows needs {size} estimates and a {size} x {size} covariance")
 
-    def pick(self, mask: NDArray[np.bool_]) -> JointEstimate:
-        """Return the rows where `mask` is true."""
-        mask = np.asarray(mask, dtype=bool)
-        index = self.index.loc[mask].reset_index(drop=True)
-        return JointEstimate(self.scale, index, self.estimate[mask], self.covariance[np.ix_(mask, mask)])
+@dataclass(frozen=True)
+class Totals:
+    """Sums behind the average effect; NaN where the method gives none.
+
+    Attributes
+    ----------
+    observed, expected : float
+        Of the treated area-periods that have an expected outcome, in the outcome's units.
+    cells_used, cells : float
+        Treated area-periods with an expected outcome, and all.
+    """
+
+    observed: float
+    expected: float
+    cells_used: float
+    cells: float
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -201,6 +141,8 @@ class Result:
         What a Bayesian estimator keeps for its checks; it is not written to JSON.
     notes : tuple of str
         What could not be identified, was left out, or needs care. Reports print them.
+    warnings : tuple of ResultWarning
+        Those of the notes that take away from a number that looks fine.
     provenance : mapping
         Package version, seed, data fingerprint, whether the data are synthetic.
     """
@@ -216,6 +158,7 @@ class Result:
     event_draws: NDArray[np.float64] | None = None
     posterior: Any = None
     notes: tuple[str, ...] = ()
+    warnings: tuple[ResultWarning, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
 
@@ -231,6 +174,30 @@ class Result:
             lacking = [c for c in _COUNTERFACTUAL if c not in self.counterfactual.columns]
             if lacking:
                 raise DataError(f"the counterfactual lacks {', '.join(lacking)}")
+
+    @property
+    def uncertainty(self) -> Uncertainty:
+        """What the intervals rest on."""
+        held = self.diagnostics
+        why, doubt = str(held.get("inference_why") or ""), bool(held.get("inference_in_doubt"))
+        return Uncertainty(str(held.get("inference") or ""), why, doubt)
+
+    @property
+    def totals(self) -> Totals:
+        """Observed and expected sums behind the average effect."""
+        keys = ("observed", "expected", "treated_cells_used", "treated_cells")
+        return Totals(*(float(self.diagnostics.get(key, np.nan)) for key in keys))
+
+    @property
+    def is_posterior(self) -> bool:
+        """Whether the uncertainty is a posterior, told in probabilities."""
+        return self.uncertainty.kind == "posterior"
+
+    def saying(self, *more: Note, **changes: Any) -> Result:
+        """Return the result with further notes and warnings, and with other fields changed."""
+        said = parts_of(more)
+        notes, warnings = (*self.notes, *said["notes"]), (*self.warnings, *said["warnings"])
+        return replace(self, notes=notes, warnings=warnings, **changes)
 
     def tidy(self) -> pd.DataFrame:
         """Return a copy of the estimates."""
@@ -308,7 +275,7 @@ class Result:
         else:
             if not reduction < 1:
                 raise EstimationError(f"a reduction is a share below 1, not {reduction!r}")
-            ratios = getattr(self.estimator, "scale", "") == "log_rate_ratio"
+            ratios = scale_of(self.estimator) == "log_rate_ratio"
             held, limit, what = (self.draws if ratios else None), float(np.log1p(-reduction)), "the rate ratio"
         if held is None:
             raise EstimationError(f"{type(self.estimator).__name__} gives no posterior draws of {what}")
@@ -323,7 +290,7 @@ class Result:
         EstimationError
             If the estimator has but one engine.
         """
-        other = getattr(self.estimator, "audit", None)
+        other = auditor_of(self.estimator)
         if other is None:
             raise EstimationError(f"{type(self.estimator).__name__} has no second engine; Bayesian models have one")
         return other(self)
@@ -343,7 +310,10 @@ class Result:
 
     def to_json(self) -> str:
         """Return the result as JSON text, without the panel; the same result gives the same bytes."""
-        return _result_json.dump(self)
+        question = self.provenance.get("question") if self.design is None else self.design.describe()
+        left_out = ("design", "estimator", "posterior")
+        held = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in left_out}
+        return as_json.dump({**held, "question": question}, self.estimator)
 
     @classmethod
     def from_json(cls, text: str, *, design: Design | None = None, estimator: Estimator | None = None) -> Result:
@@ -361,7 +331,33 @@ class Result:
         DataError
             If the text is no result of svmodel.
         """
-        return replace(_result_json.load(text, cls, estimator), design=design)
+        return as_json.checked(text, lambda held: cls._read(held, design, estimator))
+
+    @classmethod
+    def _read(cls, held: dict[str, Any], design: Design | None, estimator: Estimator | None) -> Result:
+        joint = held["joint"]
+        if joint is not None:
+            numbers = {"estimate": as_json.numbers(joint["estimate"]), "index": as_json.frame(joint["index"])}
+            shape = (len(numbers["estimate"]), len(numbers["estimate"]))
+            covariance = np.array([as_json.numbers(row) for row in joint["covariance"]]).reshape(shape)
+            joint = JointEstimate(**{**joint, **numbers, "covariance": covariance})
+        marked = "warnings" in held
+        warnings = [ResultWarning(w["kind"], w["text"], tuple(w["about"])) for w in held.get("warnings", ())]
+        return cls(
+            estimates=as_json.frame(held["estimates"]),
+            design=design,
+            estimator=as_json.estimator(held["estimator"]) if estimator is None else estimator,
+            counterfactual=as_json.frame(held["counterfactual"]),
+            weights=as_json.frame(held["weights"]),
+            joint=joint,
+            diagnostics=held["diagnostics"],
+            draws=None if held["draws"] is None else as_json.numbers(held["draws"]),
+            event_draws=None if held.get("event_draws") is None else as_json.numbers(held["event_draws"]),
+            notes=tuple(held["notes"]),
+            warnings=tuple(warnings) if marked else (ResultWarning("data", _UNMARKED),),
+            provenance=held["provenance"],
+            seed=held["seed"],
+        )
 
     def __repr__(self) -> str:
         return f"<Result of {type(self.estimator).__name__}: {self.headline()}>"

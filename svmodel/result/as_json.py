@@ -7,7 +7,8 @@ import importlib
 import inspect
 import json
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -15,10 +16,10 @@ import pandas as pd
 from svmodel import periods
 from svmodel.errors import DataError
 
-if TYPE_CHECKING:
-    from svmodel.result import Result
-
-FORMAT = "svmodel-result-1"
+T = TypeVar("T")
+_FORMAT = "svmodel-result-"
+#: Version of the format. 2 marks which notes are warnings; 1 is read too.
+VERSION = 2
 _PERIOD_COLUMNS = ("period", "cohort")
 
 
@@ -56,12 +57,13 @@ def plain(value: Any) -> Any:
     raise DataError(f"a {type(value).__name__} cannot be written to JSON")
 
 
-def _numbers(values: list[Any]) -> np.ndarray:
+def numbers(values: list[Any]) -> np.ndarray:
+    """Return the numbers that :func:`plain` wrote."""
     lookup = {None: math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
     return np.array([lookup[v] if v is None or isinstance(v, str) else v for v in values], dtype=float)
 
 
-def frame_from_plain(held: dict[str, Any] | None, text_columns: tuple[str, ...] = ("term", "scale", "area")) -> Any:
+def frame(held: dict[str, Any] | None, text_columns: tuple[str, ...] = ("term", "scale", "area")) -> Any:
     """Return the frame that :func:`plain` wrote."""
     if held is None:
         return None
@@ -77,73 +79,48 @@ def frame_from_plain(held: dict[str, Any] | None, text_columns: tuple[str, ...] 
             whole = "boolean" if isinstance(known[0], bool) else "Int64"
             columns[name] = values if len(known) == len(values) else pd.array(values, dtype=whole)
         else:
-            columns[name] = _numbers(values)
+            columns[name] = numbers(values)
     return pd.DataFrame(columns)
 
 
-def dump(result: Result) -> str:
-    """Write a result; keys are sorted, so that equal results give equal bytes."""
-    estimator = type(result.estimator)
-    question = result.provenance.get("question") if result.design is None else result.design.describe()
-    held = {
-        "format": FORMAT,
-        "estimator": {"type": f"{estimator.__module__}.{estimator.__qualname__}", "choices": plain(result.estimator)},
-        "question": question,
-        "estimates": plain(result.estimates),
-        "counterfactual": plain(result.counterfactual),
-        "weights": plain(result.weights),
-        "joint": None if result.joint is None else plain(result.joint),
-        "diagnostics": plain(result.diagnostics),
-        "draws": plain(result.draws),
-        "event_draws": plain(result.event_draws),
-        "notes": list(result.notes),
-        "provenance": plain(result.provenance),
-        "seed": result.seed,
-    }
+def dump(parts: Mapping[str, Any], estimator: Any) -> str:
+    """Write the parts of a result; keys are sorted, so that equal results give equal bytes."""
+    cls = type(estimator)
+    held = {name: plain(value) for name, value in parts.items()}
+    held["format"] = f"{_FORMAT}{VERSION}"
+    held["estimator"] = {"type": f"{cls.__module__}.{cls.__qualname__}", "choices": plain(estimator)}
     return json.dumps(held, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def load(text: str, cls: type[Result], estimator: Any = None) -> Result:
-    """Read what :func:`dump` wrote."""
+def checked(text: str, make: Callable[[dict[str, Any]], T]) -> T:
+    """Return what `make` makes of the parts that :func:`dump` wrote.
+
+    Raises
+    ------
+    DataError
+        If the text is no result of svmodel, is damaged, or was written by a newer version.
+    """
     try:
         held = json.loads(text)
     except json.JSONDecodeError as error:
         raise DataError(f"this is no JSON: {error}") from None
-    if not isinstance(held, dict) or held.get("format") != FORMAT:
-        raise DataError(f"this is no result of svmodel (the format is not {FORMAT!r})")
+    name = held.get("format") if isinstance(held, dict) else None
+    version = str(name).removeprefix(_FORMAT)
+    if name == version or not version.isdecimal():
+        raise DataError(f"this is no result of svmodel (the format is not {f'{_FORMAT}{VERSION}'!r})")
+    if int(version) > VERSION:
+        raise DataError(
+            f"this result was written by a newer svmodel (format {version}; this one reads up to {VERSION}): "
+            "update svmodel, and read it again"
+        )
     try:
-        return _load(held, cls, estimator)
+        return make(held)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError(f"this result is damaged: {type(error).__name__}: {error}") from error
 
 
-def _load(held: dict[str, Any], cls: type[Result], estimator: Any) -> Result:
-    from svmodel.result import JointEstimate
-
-    joint = None
-    if held["joint"] is not None:
-        estimate = _numbers(held["joint"]["estimate"])
-        covariance = np.array([_numbers(row) for row in held["joint"]["covariance"]]).reshape(
-            len(estimate), len(estimate)
-        )
-        joint = JointEstimate(held["joint"]["scale"], frame_from_plain(held["joint"]["index"]), estimate, covariance)
-    return cls(
-        estimates=frame_from_plain(held["estimates"]),
-        design=None,
-        estimator=_estimator(held["estimator"]) if estimator is None else estimator,
-        counterfactual=frame_from_plain(held["counterfactual"]),
-        weights=frame_from_plain(held["weights"]),
-        joint=joint,
-        diagnostics=held["diagnostics"],
-        draws=None if held["draws"] is None else _numbers(held["draws"]),
-        event_draws=None if held.get("event_draws") is None else _numbers(held["event_draws"]),
-        notes=tuple(held["notes"]),
-        provenance=held["provenance"],
-        seed=held["seed"],
-    )
-
-
-def _estimator(held: dict[str, Any]) -> Any:
+def estimator(held: dict[str, Any]) -> Any:
+    """Return the estimator that :func:`dump` wrote."""
     module, _, name = held["type"].rpartition(".")
     if not module.startswith("svmodel."):
         raise DataError(f"{held['type']!r} is no estimator of svmodel; give `estimator=` to read its result")

@@ -1,36 +1,131 @@
-"""What estimators are called in tables, and which ones a design is put to where nobody says."""
+"""What a method says of itself, and the one place that asks an estimator for what it may or may not have.
+
+Reports, comparison, checks and study files read a method's card. None of them knows a method's name.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, fields, is_dataclass
-from typing import Any
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from typing import Any, Literal, TypeAlias
 
+from svmodel.design import Design, DesignArrays
 from svmodel.errors import Problems
-from svmodel.result import Estimator
 
-_WORDS = {
-    "ExtendedTwoWayFixedEffects": "ETWFE",
-    "TwoWayFixedEffects": "TWFE",
-    "CallawaySantAnna": "Callaway-Sant'Anna",
-    "SunAbraham": "Sun-Abraham",
-    "StackedDiD": "Stacked",
-    "TripleDifference": "Triple difference",
-    "SyntheticControl": "Synthetic control",
-    "SyntheticDiD": "Synthetic DiD",
-    "InterruptedTimeSeries": "Interrupted series",
-    "StructuralTimeSeries": "Structural series",
-    "HierarchicalDiD": "Hierarchical DiD",
-    "StructuralCounterfactual": "Structural counterfactual",
-}
+#: What a method supposes: that areas would have moved alike, gone on as a mixture of others, or gone on as foretold;
+#: and that readers share its prior.
+Assumption: TypeAlias = Literal["parallel", "mixture", "line", "prior"]
+#: Choices that no reader of a page can tell from the name; they stand under methods.
+UNSHOWN = ("level", "draws", "n_draws", "n_boot", "simultaneous", "solver", "only_average", "engine", "neighbours")
 #: Choices that change no estimate.
-_SILENT = (
-    *("family", "level", "inference", "only_average", "draws", "n_draws", "n_boot", "simultaneous", "few_treated"),
-    "engine",
-)
+NEUTRAL = ("family", "level", "inference", "only_average", "draws", "n_draws", "n_boot", "simultaneous", "few_treated")
+_PHRASES: Mapping[str, str] = {"family: poisson": "Poisson"}
 
 
-def label(estimator: Estimator) -> str:
+@dataclass(frozen=True)
+class Method:
+    """A method's card. An estimator carries it as ``about: ClassVar[Method]``.
+
+    Attributes
+    ----------
+    short : str
+        Name in tables and figures.
+    name : str
+        Name on pages.
+    how : str
+        How it works out what would have happened, for readers of a page.
+    supposes : tuple of str
+        What it has to suppose: ``parallel``, ``mixture``, ``line``, ``prior``.
+    kin : str
+        Methods of one kin differ by their family alone; ``short`` where empty.
+    mixes_donors : bool
+        Whether untreated areas are mixed, so that pages show donors and placebos.
+    slow : bool
+        Whether a jackknife over very many areas takes too long.
+    in_study_files : bool
+        Whether a study file can name it; not where it is given a function.
+    unshown, neutral : tuple of str
+        Choices that pages leave out; choices that change no estimate.
+    phrases : mapping of str to str
+        ``"choice: value"`` to the words for it, such as ``{"pooling: none": "each effect by itself"}``.
+
+    Examples
+    --------
+    >>> card = Method("Own", "Our own method", phrases={"shocks: ar1": "shocks that last"})
+    >>> card.phrase("shocks", "ar1"), card.phrase("family", "poisson"), card.phrase("shocks", "none")
+    ('shocks that last', 'Poisson', None)
+    """
+
+    short: str
+    name: str
+    how: str = ""
+    supposes: tuple[Assumption, ...] = ("parallel",)
+    kin: str = ""
+    mixes_donors: bool = False
+    slow: bool = False
+    in_study_files: bool = True
+    unshown: tuple[str, ...] = UNSHOWN
+    neutral: tuple[str, ...] = NEUTRAL
+    phrases: Mapping[str, str] = field(default_factory=dict)
+
+    def phrase(self, choice: str, value: object) -> str | None:
+        """Return the words for a choice; None where the card has none."""
+        return {**_PHRASES, **self.phrases}.get(f"{choice}: {value}")
+
+
+def card(method: Any) -> Method:
+    """Return the card of an estimator or of its class; one made from the class's name where it carries none."""
+    cls = method if isinstance(method, type) else type(method)
+    held = getattr(cls, "about", None)
+    return held if isinstance(held, Method) else Method(cls.__name__, cls.__name__)
+
+
+def is_estimator(value: object) -> bool:
+    """Return whether a value can be fitted to a design."""
+    return not isinstance(value, type) and callable(getattr(value, "fit", None))
+
+
+def scale_of(estimator: Any) -> str | None:
+    """Return the scale of an estimator's ``point``: ``log_rate_ratio`` or ``difference``; None where it has none."""
+    return getattr(estimator, "scale", None)
+
+
+def choice_of(estimator: Any, name: str, default: Any = None) -> Any:
+    """Return a choice of an estimator; `default` where it has no such choice."""
+    return getattr(estimator, name, default)
+
+
+def arrays_of(estimator: Any, design: Design) -> DesignArrays:
+    """Return what an estimator's ``point`` takes.
+
+    Parameters
+    ----------
+    estimator : Estimator
+        One that needs more than the design's own arrays (a second outcome, columns of the panel) has a method
+        ``arrays(design)``, which gives them.
+    design : Design
+
+    Raises
+    ------
+    DesignError
+        If the design has problems, or the panel lacks what the estimator needs.
+    """
+    own = getattr(estimator, "arrays", None)
+    made: DesignArrays = design.arrays if own is None else own(design)
+    return made
+
+
+def brings_arrays(estimator: Any) -> bool:
+    """Return whether an estimator needs more than the design's own arrays."""
+    return hasattr(estimator, "arrays")
+
+
+def auditor_of(estimator: Any) -> Any:
+    """Return what audits a result by another engine; None where the method has but one."""
+    return getattr(estimator, "audit", None)
+
+
+def label(estimator: Any) -> str:
     """Return a short name: the method, its family, and every choice that is not the default and moves the estimate.
 
     Examples
@@ -39,27 +134,25 @@ def label(estimator: Estimator) -> str:
     >>> label(did.ExtendedTwoWayFixedEffects()), label(did.CallawaySantAnna(control="not_yet_treated"))
     ('ETWFE Poisson', "Callaway-Sant'Anna (control not_yet_treated)")
     """
-    name = type(estimator).__name__
-    words = _WORDS.get(name, name)
-    if type(estimator).__module__.startswith("svmodel.bayes."):
-        words = f"Bayesian {words[0].lower()}{words[1:]}"
+    about = card(estimator)
+    words = about.short
     if not is_dataclass(estimator) or isinstance(estimator, type):
         return words
-    kind = str(getattr(estimator, "family", ""))
+    kind = str(choice_of(estimator, "family", ""))
     if kind:
         words += f" {kind.capitalize() if kind == 'poisson' else kind.replace('_', ' ')}"
     made: Any = type(estimator)
     chosen = []
     for one in fields(made):
         standard = one.default if one.default is not MISSING else None
-        value = getattr(estimator, one.name)
+        value = choice_of(estimator, one.name)
         derived = standard is None and (one.default_factory is not MISSING or one.name == "method")
-        if one.name not in _SILENT and not derived and value != standard:
+        if one.name not in about.neutral and not derived and value != standard:
             chosen.append(f"{one.name} {value}")
     return f"{words} ({', '.join(chosen)})" if chosen else words
 
 
-def named(estimators: Mapping[str, Estimator] | Iterable[Estimator], found: Problems) -> dict[str, Estimator]:
+def named(estimators: Mapping[str, Any] | Iterable[Any], found: Problems) -> dict[str, Any]:
     """Return the estimators by name; note what is no estimator, and names that come twice."""
     if isinstance(estimators, Mapping):
         held = [(str(k), e) for k, e in estimators.items()]
@@ -67,9 +160,9 @@ def named(estimators: Mapping[str, Estimator] | Iterable[Estimator], found: Prob
         held = [(label(e), e) for e in estimators]
     else:
         held = [(label(estimators), estimators)]
-    out: dict[str, Estimator] = {}
+    out: dict[str, Any] = {}
     for name, one in held:
-        if isinstance(one, type) or not callable(getattr(one, "fit", None)):
+        if not is_estimator(one):
             found.add(f"{one!r} is no estimator", where="estimators", fix="Give did.ExtendedTwoWayFixedEffects(), say.")
         elif name in out:
             fix = "Give a mapping of name to estimator."

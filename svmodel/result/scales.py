@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from svmodel.design import Design
-from svmodel.result import COLUMNS
+from svmodel.result.effect import COLUMNS
 
 
 def critical_value(level: float = 0.95, df: float | None = None) -> float:

@@ -14,14 +14,13 @@ from numpy.typing import NDArray
 
 from svmodel.design import TREATED, UNTREATED, DesignArrays
 from svmodel.errors import EstimationError
-from svmodel.inference import Choice, choose, doubts, with_interval
 from svmodel.numerics.arrays import Floats
 from svmodel.numerics.resampling.conley_taber import placebo_sums
 from svmodel.numerics.resampling.placebo_noise import variance_function
 from svmodel.result import PointEstimator, Result
-from svmodel.result.doubts import without_intervals
-from svmodel.result.interval import Interval
-from svmodel.result.rule import ENOUGH_PLACEBOS, never_treated
+from svmodel.result.doubts import doubts, without_intervals
+from svmodel.result.interval import Interval, with_interval
+from svmodel.result.rule import ENOUGH_PLACEBOS, Choice, choose, never_treated
 
 #: Untreated areas that are taken in turn; of more, so many by even steps along their size.
 _MOST_PLACEBOS = 400

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from svmodel.counterfactual.interrupted_time_series.sums import Fitted
 from svmodel.design import Design, DesignArrays
 from svmodel.errors import EstimationError, Problems, did_you_mean
 from svmodel.result import Result
+from svmodel.result.method import Method
 from svmodel.result.scales import estimates_frame, provenance
 
 _VALID = {
@@ -101,6 +102,24 @@ class InterruptedTimeSeries:
     >>> effect.conf_low < 0.8 < effect.conf_high < 1
     True
     """
+
+    about: ClassVar[Method] = Method(
+        short="Interrupted series",
+        name="Interrupted time series",
+        how=(
+            "The interrupted time series carries the treated areas' own trend and season on past the start, "
+            "and compares what was observed with that line."
+        ),
+        supposes=("line",),
+        phrases={
+            "controls: untreated": "beside untreated areas",
+            "controls: sum": "beside the sum of untreated areas",
+            "controls: none": "by itself",
+            "areas: sum": "areas summed",
+            "areas: each": "each area by itself",
+            "errors: ar1": "errors that last",
+        },
+    )
 
     family: Literal["quasipoisson", "negative_binomial", "poisson", "linear"] = "quasipoisson"
     season: Literal["harmonics", "months", "none"] = "harmonics"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from svmodel import periods
 from svmodel.design import Design, DesignArrays
 from svmodel.errors import EstimationError, Problems, did_you_mean, shorten
 from svmodel.result import Result
+from svmodel.result.method import UNSHOWN, Method
 from svmodel.result.scales import estimates_frame, provenance
 from svmodel.seeds import derive_seed
 
@@ -123,6 +124,26 @@ class StructuralTimeSeries:
     >>> effect.conf_low < 0.7 < effect.conf_high < 1
     True
     """
+
+    about: ClassVar[Method] = Method(
+        short="Structural series",
+        name="Structural time series",
+        how=(
+            "The structural time series (Brodersen and others 2015) learns before the start how the treated "
+            "areas went along with untreated ones, and predicts from these what would have been seen "
+            "afterwards."
+        ),
+        supposes=("line",),
+        slow=True,
+        unshown=(*UNSHOWN, "level_sd", "level_df", "explained", "explained_df", "warmup", "chains"),
+        phrases={
+            "controls: untreated": "beside untreated areas",
+            "controls: sum": "beside the sum of untreated areas",
+            "controls: none": "by itself",
+            "areas: sum": "areas summed",
+            "areas: each": "each area by itself",
+        },
+    )
 
     trend: Literal["level", "local_linear"] = "level"
     season: Literal["none", "dummies"] = "none"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from svmodel.design import Design, DesignArrays
 from svmodel.errors import EstimationError, Problems, UserError
 from svmodel.numerics.arrays import Floats
 from svmodel.result import Result
+from svmodel.result.method import Method
 from svmodel.result.scales import estimates_frame, provenance
 
 
@@ -106,6 +107,19 @@ class SyntheticControl:
     >>> effect.conf_low < -15 < effect.conf_high, effect.p_value < 0.05
     (True, True)
     """
+
+    about: ClassVar[Method] = Method(
+        short="Synthetic control",
+        name="Synthetic control",
+        how=(
+            "The synthetic control (Abadie, Diamond and Hainmueller 2010) mixes untreated areas so that the "
+            "mixture went along with the treated ones before the start, and compares the treated areas with "
+            "it afterwards."
+        ),
+        supposes=("mixture",),
+        mixes_donors=True,
+        phrases={"augment: ridge": "ridge-augmented"},
+    )
 
     predictors: tuple[Predictor, ...] = ()
     method: Literal["outcome", "predictors"] | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from svmodel.counterfactual.synthetic_did.report import (
 from svmodel.design import Design, DesignArrays
 from svmodel.errors import EstimationError, Problem, Problems, did_you_mean
 from svmodel.result import Result
+from svmodel.result.method import Method
 from svmodel.result.rule import Choice, choose
 from svmodel.result.scales import estimates_frame, provenance
 from svmodel.seeds import derive_seed
@@ -105,6 +107,18 @@ class SyntheticDiD:
     >>> result.weights[result.weights["kind"] == "area"].round(2)[["area", "weight"]].values.tolist()
     [['B', 0.42], ['C', 0.15], ['D', 0.42]]
     """
+
+    about: ClassVar[Method] = Method(
+        short="Synthetic DiD",
+        name="Synthetic difference-in-differences",
+        how=(
+            "Synthetic difference-in-differences (Arkhangelsky and others 2021) mixes untreated areas that "
+            "changed as the treated ones did before the start, weights earlier periods likewise, and compares "
+            "the changes."
+        ),
+        supposes=("mixture",),
+        mixes_donors=True,
+    )
 
     method: str = "sdid"
     rates: bool = True

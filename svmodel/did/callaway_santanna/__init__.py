@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,7 @@ from svmodel.errors import EstimationError, Problem, Problems, did_you_mean
 from svmodel.numerics.cluster.multiplier_bootstrap import multipliers, sup_t_test
 from svmodel.result import JointEstimate, Result
 from svmodel.result.doubts import many_zeros, whole_reporting_areas
+from svmodel.result.method import Method
 from svmodel.result.scales import provenance
 from svmodel.result.uncertainty import checked_inference, settle
 from svmodel.seeds import derive_seed
@@ -140,6 +142,20 @@ class CallawaySantAnna:
     >>> result.effect("att", "difference").estimate, result.effect("att", "events").estimate
     (-2.0, -8.0)
     """
+
+    about: ClassVar[Method] = Method(
+        short="Callaway-Sant'Anna",
+        name="Callaway and Sant'Anna",
+        how=(
+            "Callaway and Sant'Anna (2021) compares each group of areas that started together with areas that "
+            "had not started, one pair of periods at a time, and averages the comparisons."
+        ),
+        phrases={
+            "method: dr": "doubly robust",
+            "method: ipw": "inverse probability weighting",
+            "method: reg": "regression",
+        },
+    )
 
     control: str = "never_treated"
     method: str = "dr"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from svmodel.errors import EstimationError
 from svmodel.inference import Choice, choose
 from svmodel.result import Result
 from svmodel.result.doubts import without_intervals
+from svmodel.result.method import Method
 from svmodel.result.rule import FEW_TREATED
 from svmodel.result.scales import estimates_frame, provenance
 from svmodel.result.uncertainty import checked_inference, with_doubts
@@ -128,6 +129,18 @@ class ExtendedTwoWayFixedEffects:
     >>> effect.conf_low < 0.8 < effect.conf_high
     True
     """
+
+    about: ClassVar[Method] = Method(
+        short="ETWFE",
+        name="Extended two-way fixed effects",
+        how=(
+            "Extended two-way fixed effects learns each area's level and each period's level from areas and "
+            "periods without the intervention, works out from them what would have been expected, and "
+            "compares this with what was observed (Wooldridge 2023; Borusyak, Jaravel and Spiess 2024). It "
+            "can be summed for one place."
+        ),
+        kin="imputation",
+    )
 
     family: Literal["poisson", "linear"] = "poisson"
     level: float = 0.95

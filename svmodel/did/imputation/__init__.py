@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from svmodel.design import Design, DesignArrays
 from svmodel.errors import EstimationError, Problems, did_you_mean
 from svmodel.result import Result
+from svmodel.result.method import Method
 from svmodel.result.scales import provenance
 from svmodel.result.uncertainty import checked_inference
 
@@ -96,6 +97,17 @@ class Imputation:
     >>> round(result.effect("att", "difference").estimate, 6), round(result.effect("att", "events").estimate, 6)
     (-4.75, -19.0)
     """
+
+    about: ClassVar[Method] = Method(
+        short="Imputation",
+        name="Imputation",
+        how=(
+            "Imputation (Borusyak, Jaravel and Spiess 2024) fills in what treated areas would have had from "
+            "the levels of areas and periods without the intervention, and averages what was observed less "
+            "what was filled in."
+        ),
+        kin="imputation",
+    )
 
     family: Literal["poisson", "linear"] = "poisson"
     level: float = 0.95

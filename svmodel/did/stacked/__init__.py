@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ from svmodel.did.stacked.stacks import StackFit, Stacks
 from svmodel.errors import EstimationError, Problems, did_you_mean, shorten
 from svmodel.result import JointEstimate, Result
 from svmodel.result.doubts import many_zeros, silent_areas
+from svmodel.result.method import Method
 from svmodel.result.scales import estimates_frame, linear_row, log_row, provenance
 from svmodel.result.uncertainty import checked_inference, settle
 
@@ -75,6 +76,16 @@ class StackedDiD:
     >>> effect.conf_low < 0.6 < effect.conf_high
     True
     """
+
+    about: ClassVar[Method] = Method(
+        short="Stacked",
+        name="Stacked difference-in-differences",
+        how=(
+            "Stacked difference-in-differences (Wing, Freedman and Hollingsworth 2024) makes one comparison "
+            "for each start, over the same number of periods and with areas that stay untreated throughout, "
+            "and stacks them."
+        ),
+    )
 
     family: Literal["poisson", "linear"] = "poisson"
     pre: int | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from svmodel.design import Design, DesignArrays
 from svmodel.did.sun_abraham.averages import Sums
 from svmodel.errors import EstimationError, Problems
 from svmodel.result import Result
+from svmodel.result.method import Method
 from svmodel.result.scales import provenance
 from svmodel.result.uncertainty import checked_inference
 
@@ -74,6 +76,15 @@ class SunAbraham:
     >>> [round(result.effect("event", "difference", horizon=h).estimate, 6) for h in (-2, 0, 1)]
     [-1.0, -5.5, -5.0]
     """
+
+    about: ClassVar[Method] = Method(
+        short="Sun-Abraham",
+        name="Sun and Abraham",
+        how=(
+            "Sun and Abraham (2021) estimates the effect of each group of areas that started together in each "
+            "period, against areas that never started, and averages them by the number of areas."
+        ),
+    )
 
     level: float = 0.95
     inference: str = "auto"

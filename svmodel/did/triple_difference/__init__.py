@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ from svmodel.design import Design, DesignArrays
 from svmodel.did.triple_difference.sums import Triple, TripleArrays
 from svmodel.errors import DesignError, EstimationError, Problem, Problems, did_you_mean, shorten
 from svmodel.result import Result
+from svmodel.result.method import Method
 from svmodel.result.scales import estimates_frame, provenance
 from svmodel.result.uncertainty import checked_inference, settle
 
@@ -84,6 +85,15 @@ class TripleDifference:
     >>> effect.conf_low < 0.7 < effect.conf_high < 1
     True
     """
+
+    about: ClassVar[Method] = Method(
+        short="Triple difference",
+        name="Triple difference",
+        how=(
+            "The triple difference sets the change in the outcome beside the change in another outcome of the "
+            "same areas that the intervention cannot reach, so that what moved both is taken off."
+        ),
+    )
 
     comparison_outcome: str = ""
     family: Literal["poisson", "linear"] = "poisson"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from svmodel.numerics.cluster import SmallSample
 from svmodel.numerics.cluster.coefficient import Coefficient
 from svmodel.result import JointEstimate, Result
 from svmodel.result.doubts import silent_areas, whole_reporting_areas
+from svmodel.result.method import Method
 from svmodel.result.scales import estimates_frame, linear_row, log_row, provenance
 from svmodel.result.uncertainty import checked_inference, settle
 
@@ -70,6 +71,16 @@ class TwoWayFixedEffects:
     >>> round(result.effect("att", "difference").estimate, 6)
     -4.75
     """
+
+    about: ClassVar[Method] = Method(
+        short="TWFE",
+        name="Two-way fixed effects",
+        how=(
+            "Two-way fixed effects compares areas over time with one level for each area and one for each "
+            "period. It is well known, but where areas start at different times and effects differ it mixes "
+            "them badly; it is shown for comparison."
+        ),
+    )
 
     family: Literal["poisson", "linear"] = "poisson"
     level: float = 0.95
