@@ -83,6 +83,57 @@ class House:
                 found[own] |= {self.room(other) for other in to} - {own, ""}
         return found
 
+    def upward(self, declared: dict[str, int]) -> list[str]:
+        """Return the imports from a room to one on its own floor or on a higher one."""
+        found = []
+        for module, to in self.imports.items():
+            own = self.room(module)
+            for other in to:
+                room = self.room(other)
+                if own and room not in ("", own) and declared[room] >= declared[own]:
+                    found.append(f"{module} imports {other}")
+        return found
+
+    @cached_property
+    def underscored(self) -> list[str]:
+        """Files whose name begins with an underscore."""
+        return [m for m in self.files if m.split(".")[-1].startswith("_") and m.split(".")[-1] != "__main__"]
+
+    @cached_property
+    def private_imports(self) -> list[str]:
+        """Names with an underscore that a file takes from another, by name or through the module."""
+        found = []
+        for module, to in self.imports.items():
+            taken = {(other, name) for other, names in to.items() for name in names if is_private(name)}
+            modules = self._modules_by_name(module)
+            for node in ast.walk(self.trees[module]):
+                read = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and is_private(node.attr)
+                if read and node.value.id in modules:
+                    taken.add((modules[node.value.id], node.attr))
+            found += [f"{module} takes {name} from {other}" for other, name in sorted(taken)]
+        return found
+
+    def _modules_by_name(self, module: str) -> dict[str, str]:
+        """Return the modules of the package that a file knows by a name of their own."""
+        found = {}
+        for node in ast.walk(self.trees[module]):
+            if isinstance(node, ast.ImportFrom):
+                for alias in node.names:
+                    if f"{node.module}.{alias.name}" in self.files:
+                        found[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+        return found
+
+    def reaching_in(self, folders: set[str]) -> list[str]:
+        """Return imports of an estimator's class from beside it, and of what stands inside another's folder."""
+        found = []
+        for module, to in self.imports.items():
+            own = next((f for f in folders if module.startswith(f"{f}.")), None)
+            for other in to:
+                inside = next((f for f in folders if other.startswith(f"{f}.")), None)
+                if other == own or (inside and inside not in (module, own)):
+                    found.append(f"{module} imports {other}")
+        return found
+
     @cached_property
     def floors(self) -> dict[str, int]:
         """Room -> its floor: one above the highest that it imports from. Empty where rooms stand in a circle."""
@@ -129,4 +180,22 @@ def floors(graph: dict[str, set[str]]) -> dict[str, int]:
 
     for node in sorted(graph):
         of(node)
+    return found
+
+
+def is_private(name: str) -> bool:
+    """Return whether a name begins with an underscore and is none of Python's own."""
+    return name.startswith("_") and not name.startswith("__")
+
+
+def estimator_folders(house: House) -> set[str]:
+    """Return the folders inside a room whose ``__init__`` holds a class with ``fit`` of a design."""
+    found = set()
+    for module, path in house.files.items():
+        if path.name != "__init__.py" or module.count(".") < 2:
+            continue
+        for node in house.trees[module].body:
+            methods = [m for m in node.body if isinstance(m, ast.FunctionDef)] if isinstance(node, ast.ClassDef) else []
+            if any(m.name == "fit" and "design" in {a.arg for a in m.args.args} for m in methods):
+                found.add(module)
     return found

@@ -1,89 +1,131 @@
-"""A room imports only from floors below its own, and rooms on one floor leave each other alone."""
+"""The house stands as declared: no circle, no import upwards, no underscored file, no private name across files."""
 
-import ast
+import sys
 from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))
+from house import House, estimator_folders
+
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGE = ROOT / "svmodel"
+#: From the ground up. What is declared is what is measured: a room stands one floor above the highest it leans on.
 FLOORS = {
-    1: ["errors", "periods", "areas", "adjacency", "breaks", "ledger", "files", "seeds", "lazy", "numerics"],
-    2: ["panel", "design", "result", "estimates", "figure", "checkresult", "costs"],
-    3: ["sources", "simulate", "inference"],
-    4: ["profile", "trends", "forecast", "did", "counterfactual", "bayes", "courses", "economics"],
-    5: ["checks", "comparison", "testing"],
-    6: ["present"],
-    7: ["report"],
-    8: ["cli"],
-    9: ["__main__"],
+    1: ["areas", "errors", "lazy", "seeds", "words"],
+    2: ["adjacency", "costs", "files", "ledger", "numerics", "periods", "protect"],
+    3: ["breaks", "engine", "panel"],
+    4: ["design", "forecast", "profile", "sources"],
+    5: ["result", "simulate"],
+    6: ["economics", "inference", "testing", "trends"],
+    7: ["bayes", "counterfactual", "did"],
+    8: ["checks", "comparison"],
+    9: ["planning"],
+    10: ["present"],
+    11: ["report"],
+    12: ["cli"],
+    13: ["__main__"],
 }
-FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
-#: Floors whose rooms are one family: the shared types and the ground may lean on each other.
-FAMILIES = {1, 2}
-SOURCES = sorted(PACKAGE.rglob("*.py"))
+DECLARED = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 
 
-def room_of(path: Path) -> str:
-    first = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-    private = {
-        "_panel_rules": "panel",
-        "_panel_columns": "panel",
-        "_panel_aggregate": "panel",
-        "_design_rules": "design",
-        "_vintage_rule": "panel",
-        "_testing_strategies": "testing",
-        "_result_json": "result",
-        "_testing_contract": "testing",
-        "_testing_tools": "testing",
-    }
-    return private.get(first, first)
+@pytest.fixture(scope="module")
+def house():
+    return House(ROOT / "svmodel")
 
 
-def imported_rooms(path: Path) -> set[str]:
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative imports hide which room is meant"
-            module = node.module or ""
-            names = [f"svmodel.{a.name}" for a in node.names] if module == "svmodel" else [module]
-        else:
-            continue
-        found |= {n.split(".")[1] for n in names if n.startswith("svmodel.")}
-    return {room_of(PACKAGE / f) for f in found if f != "__version__"}
+def test_no_circle_between_files(house):
+    assert house.circles == []
 
 
-def test_every_room_has_a_floor():
-    rooms = {room_of(p) for p in SOURCES} - {"__init__"}
-    assert not rooms - set(FLOOR), f"give these a floor: {sorted(rooms - set(FLOOR))}"
+def test_declared_floors_are_the_measured_ones(house):
+    assert house.floors == DECLARED
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_imports_go_down(path):
-    room = room_of(path)
-    if room == "__init__":
-        return
-    for other in imported_rooms(path) - {room}:
-        if FLOOR[room] in FAMILIES and FLOOR[other] == FLOOR[room]:
-            continue
-        assert FLOOR[other] < FLOOR[room], f"{room} (floor {FLOOR[room]}) imports {other} (floor {FLOOR[other]})"
+def test_no_import_goes_up(house):
+    assert house.upward(DECLARED) == []
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_only_posterior_touches_samplers(path):
-    if path == PACKAGE / "engine" / "posterior.py":
-        return
-    text = path.read_text(encoding="utf-8")
-    assert "import arviz" not in text
-    assert "import pymc" not in text or "bayes" in path.parts
+def test_no_file_name_begins_with_an_underscore(house):
+    assert house.underscored == []
 
 
-def test_the_floor_test_can_fail(tmp_path):
-    wrong = PACKAGE / "numerics" / "__init__.py"
-    text = wrong.read_text(encoding="utf-8") + "\nfrom svmodel.report import run\n"
-    tree = tmp_path / "x.py"
-    tree.write_text(text, encoding="utf-8")
-    assert imported_rooms(tree) >= {"report"}
-    assert FLOOR["report"] > FLOOR[room_of(wrong)]
+def test_no_private_name_is_imported_by_another_file(house):
+    assert house.private_imports == []
+
+
+def test_files_beside_a_class_never_import_it_nor_another_folders_inside(house):
+    assert house.reaching_in(estimator_folders(house)) == []
+
+
+def test_only_one_file_touches_samplers_traces(house):
+    reading = {m for m, p in house.files.items() if "import arviz" in p.read_text(encoding="utf-8")}
+    assert reading <= {"svmodel.engine.posterior"}
+    building = {m for m, p in house.files.items() if "import pymc" in p.read_text(encoding="utf-8")}
+    assert {house.room(m) for m in building} <= {"engine", "bayes"}
+
+
+#: What is planted -> which finding has to name it.
+PLANTED = {
+    "a circle, hidden in a function": (
+        {"low/a.py": "def f():\n    from svmodel.low.b import g\n", "low/b.py": "from svmodel.low.a import f\n"},
+        lambda house: house.circles == [["svmodel.low.a", "svmodel.low.b"]],
+    ),
+    "a circle, hidden behind TYPE_CHECKING": (
+        {
+            "low/a.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from svmodel.low.b import B\n",
+            "low/b.py": "from svmodel.low import a\n",
+        },
+        lambda house: house.circles == [["svmodel.low.a", "svmodel.low.b"]],
+    ),
+    "an import upwards": (
+        {"low/a.py": "import svmodel.high.c\n", "high/c.py": ""},
+        lambda house: house.upward({"low": 1, "high": 2}) == ["svmodel.low.a imports svmodel.high.c"],
+    ),
+    "an import on one floor": (
+        {"low/a.py": "from svmodel.high.c import x\n", "high/c.py": "x = 1\n"},
+        lambda house: house.upward({"low": 1, "high": 1}) == ["svmodel.low.a imports svmodel.high.c"],
+    ),
+    "a floor that is not as declared": (
+        {"low/a.py": "", "high/c.py": "from svmodel.low.a import x\n"},
+        lambda house: house.floors == {"low": 1, "high": 2} != {"low": 1, "high": 3},
+    ),
+    "an underscored file": (
+        {"low/_a.py": ""},
+        lambda house: house.underscored == ["svmodel.low._a"],
+    ),
+    "a private name": (
+        {"low/a.py": "_x = 1\n", "low/b.py": "from svmodel.low.a import _x\n"},
+        lambda house: house.private_imports == ["svmodel.low.b takes _x from svmodel.low.a"],
+    ),
+    "a private name, by its module": (
+        {"low/a.py": "_x = 1\n", "low/b.py": "from svmodel.low import a\n\nprint(a._x)\n"},
+        lambda house: house.private_imports == ["svmodel.low.b takes _x from svmodel.low.a"],
+    ),
+    "a file that imports the class beside it": (
+        {
+            "did/own/__init__.py": "class Own:\n    def fit(self, design): ...\n",
+            "did/own/sums.py": "from svmodel.did.own import Own\n",
+        },
+        lambda house: house.reaching_in(estimator_folders(house)) == ["svmodel.did.own.sums imports svmodel.did.own"],
+    ),
+    "an estimator that reaches into another's folder": (
+        {
+            "did/own/__init__.py": "from svmodel.did.other.sums import s\nclass Own:\n    def fit(self, design): ...\n",
+            "did/other/__init__.py": "class Other:\n    def fit(self, design): ...\n",
+            "did/other/sums.py": "s = 1\n",
+        },
+        lambda house: house.reaching_in(estimator_folders(house)) == ["svmodel.did.own imports svmodel.did.other.sums"],
+    ),
+}
+
+
+@pytest.mark.parametrize("what", PLANTED)
+def test_what_is_planted_is_found(what, tmp_path):
+    files, found = PLANTED[what]
+    package = tmp_path / "svmodel"
+    for name, text in {**dict.fromkeys([str(Path(f).parent / "__init__.py") for f in files], ""), **files}.items():
+        path = package / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    (package / "__init__.py").touch()
+    assert found(House(package)), what
