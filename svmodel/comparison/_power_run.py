@@ -10,10 +10,10 @@ import numpy as np
 
 from svmodel.comparison._power_effects import impose
 from svmodel.comparison._power_plan import Roles, as_design, by_name, status_of
-from svmodel.comparison._side_by_side import each_draw
 from svmodel.design import TREATED
 from svmodel.errors import DesignError, EstimationError
 from svmodel.seeds import derive_seed
+from svmodel.workers import each_draw
 
 if TYPE_CHECKING:
     from svmodel.comparison._power_history import History

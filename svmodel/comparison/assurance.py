@@ -18,10 +18,10 @@ from svmodel.comparison._assurance_run import Bar, Finding, Planned, one_study
 from svmodel.comparison._assurance_words import board, notes_on
 from svmodel.comparison._planned import CHOICES, check_named, check_whole, source_of
 from svmodel.comparison._power_curve import wilson
-from svmodel.comparison._side_by_side import each_draw
 from svmodel.comparison.stated_study import StatedStudy
 from svmodel.design import Design
 from svmodel.errors import DesignError, EstimationError, Problems
+from svmodel.workers import each_draw
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "svmodel"
 FLOORS = {
-    1: ["errors", "periods", "areas", "adjacency", "breaks", "ledger", "files", "seeds", "lazy", "numerics"],
+    1: ["errors", "periods", "areas", "adjacency", "breaks", "ledger", "files", "seeds", "lazy", "workers", "numerics"],
     2: ["panel", "design", "result", "estimates", "figure", "checkresult", "costs"],
     3: ["sources", "simulate", "inference"],
     4: ["profile", "trends", "forecast", "did", "counterfactual", "bayes", "courses", "economics"],
