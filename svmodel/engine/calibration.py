@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
@@ -19,6 +17,7 @@ from svmodel.engine.quantities import LogLikelihood, Quantity, Sampled, standard
 from svmodel.errors import EstimationError
 from svmodel.numerics.uniformity import chi_square_p, ecdf_p, rank_among
 from svmodel.seeds import derive_seed
+from svmodel.workers import LocalFork, Task
 
 #: Draws that a truth is ranked among: one fewer than a number that many bins divide.
 RANKED_AMONG = 199
@@ -156,8 +155,8 @@ def simulation_based_calibration(
     if jobs == 1:
         parts = [_many(block) for block in blocks]
     else:
-        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-            parts = list(pool.map(_many, blocks))
+        tasks = [Task(f"fits from {block.which.start}", _many, (block,)) for block in blocks]
+        parts = [outcome.result() for outcome in LocalFork(jobs).run(tasks)]
     rows = [row for part, _ in parts for row in part]
     failures = tuple(reason for _, reasons in parts for reason in reasons)
     columns = ["fit", "quantity", "arrived", "rank", "truth", *(f"within_{100 * v:.0f}" for v in LEVELS)]
@@ -175,7 +174,8 @@ class _Block:
 
 
 def _in_blocks(fits: int, jobs: int) -> list[range]:
-    size = fits if jobs == 1 else 20
+    # a process imports and compiles anew: a few blocks for each, and none of a fit or two
+    size = fits if jobs == 1 else max(20, math.ceil(fits / (4 * jobs)))
     return [range(a, min(a + size, fits)) for a in range(0, fits, max(size, 1))]
 
 

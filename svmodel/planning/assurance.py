@@ -15,7 +15,6 @@ import pandas as pd
 
 from svmodel.bayes.answer import AnswersDesigns
 from svmodel.bayes.ratio_prior import Belief, RatioPrior, ratio_prior
-from svmodel.comparison._side_by_side import each_draw
 from svmodel.design import Design
 from svmodel.errors import DesignError, EstimationError, Problems
 from svmodel.numerics.arrays import Floats
@@ -26,6 +25,7 @@ from svmodel.planning.runs import Bar, Finding, Planned, one_study
 from svmodel.planning.source import CHOICES, check_named, check_whole, source_of
 from svmodel.planning.stated_study import StatedStudy
 from svmodel.planning.words import board, notes_of_assurance
+from svmodel.workers import each_draw
 
 _CHOICES = {"conclusive": ("probability", "interval"), **CHOICES}
 #: Draws of a posterior: a probability of 0.95 then has a Monte Carlo error of 0.007.

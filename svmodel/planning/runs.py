@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from svmodel.bayes.ratio_prior import RatioPrior
-from svmodel.comparison._side_by_side import each_draw
 from svmodel.design import TREATED, Design, DesignArrays
 from svmodel.engine import arrived, run
 from svmodel.errors import DesignError, EstimationError
@@ -20,6 +19,7 @@ from svmodel.planning.model import Model
 from svmodel.planning.plan import Drawn, Roles, as_design, by_name, status_of
 from svmodel.result import Estimator, Result
 from svmodel.seeds import derive_seed
+from svmodel.workers import each_draw
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,7 @@ from svmodel.report.study import read_study
 from svmodel.seeds import derive_seed
 from svmodel.simulate import panel as simulated
 from svmodel.sources import write_panel
+from svmodel.workers import LocalFork
 
 STUDY = """
 title: A small study
@@ -70,7 +71,7 @@ def test_everything_study_wide_is_fitted_once_and_refusals_are_kept(prepared):
 
 
 def test_side_by_side_gives_the_same_bits_as_one_after_the_other(prepared, folder):
-    apart = contexts.prepare(read_study(folder / "study.yaml"), workers=2)
+    apart = contexts.prepare(read_study(folder / "study.yaml"), workers=LocalFork(2))
     for outcome, results in prepared.results.items():
         for label, result in results.items():
             assert apart.results[outcome][label].to_json() == result.to_json()

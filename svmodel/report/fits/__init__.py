@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from svmodel.design import Design
-from svmodel.errors import DataError, DesignError, EstimationError, Problems, UserError
+from svmodel.errors import DataError, DesignError, Problems, UserError
 from svmodel.files import atomic_file
 from svmodel.panel import Panel
 from svmodel.report.fits.second_looks import FAULT, Scrutiny, scrutinise
-from svmodel.report.processes import Answer, Piece, side_by_side
 from svmodel.report.study import Study
 from svmodel.result import Result
 from svmodel.result.check import CheckResult
 from svmodel.seeds import derive_seed
+from svmodel.workers import Outcome, Spread, Task
 
 _FORMAT = "svmodel-context-1"
 #: Checks that a study without a choice of its own makes of posteriors alone.
@@ -138,7 +138,7 @@ def prepare(
     data: Path | str | None = None,
     *,
     panel: Panel | None = None,
-    workers: int | None = None,
+    workers: Spread | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> StudyContext:
     """Read the data and fit everything that is study-wide, once.
@@ -150,8 +150,8 @@ def prepare(
         Folder of the data; see :meth:`Study.data_root`.
     panel : Panel, optional
         What :func:`svmodel.report.study.data.load_panel` gave, where it has been read already.
-    workers : int, optional
-        Processes in which outcomes are fitted side by side; None fits them here, one after the other.
+    workers : LocalFork, optional
+        How outcomes are fitted side by side; None fits them here, one after the other.
     progress : callable, optional
         Is told what is being fitted.
 
@@ -175,15 +175,15 @@ def prepare(
     asked = designs(study, panel, data)
     _refuse_a_headline_that_cannot_be_asked(study, asked)
     told = replace(study, check_options=told_to_checks(study, data)) if asked else study
-    pieces = [Piece(o.column, fit_outcome, (told, reporting, o.column, asked.get(o.column))) for o in study.outcomes]
+    tasks = [Task(o.column, fit_outcome, (told, reporting, o.column, asked.get(o.column))) for o in study.outcomes]
     fits: dict[str, OutcomeFits] = {}
     if workers is None:
-        for piece in pieces:
-            say(f"fitting {piece.name}")
-            fits[piece.name] = piece.function(*piece.arguments)
+        for task in tasks:
+            say(f"fitting {task.name}")
+            fits[task.name] = task.function(*task.arguments)
     else:
-        for answer in side_by_side(pieces, workers, started=lambda p: say(f"fitting {p.name}")):
-            fits[answer.name] = _fits_of(answer, asked.get(answer.name))
+        for outcome in workers.run(tasks, started=lambda task: say(f"fitting {task.name}")):
+            fits[outcome.name] = _fits_of(outcome, asked.get(outcome.name))
     ordered = {o.column: fits[o.column] for o in study.outcomes}
     return StudyContext(
         study=study,
@@ -227,13 +227,9 @@ def fit_outcome(study: Study, reporting: Panel, outcome: str, design: Design | N
     )
 
 
-def _fits_of(answer: Answer, design: Design | None) -> OutcomeFits:
+def _fits_of(outcome: Outcome, design: Design | None) -> OutcomeFits:
     """Return what a process fitted, with the design of this process instead of a copy for every result."""
-    if answer.error is not None:
-        raise answer.error
-    if answer.died:
-        raise EstimationError(f"the process that fitted {answer.name} ended unexpectedly ({answer.died})")
-    fits: OutcomeFits = answer.value
+    fits: OutcomeFits = outcome.result()
     return replace(fits, results={label: replace(r, design=design) for label, r in fits.results.items()})
 
 

@@ -16,11 +16,11 @@ from svmodel.files import atomic_folder, atomic_write_text, clear_partial
 from svmodel.panel import Panel
 from svmodel.report import fits as contexts
 from svmodel.report.fits.second_looks import FAULT
-from svmodel.report.processes import Answer, Piece, default_workers, side_by_side
 from svmodel.report.run.manifest import AreaOutcome, is_complete, mark, write_manifest
 from svmodel.report.run.plan import AreaJob, Plan, make_plan
 from svmodel.report.run.worker import AreaTask, Verdict, install_kernel, make_report
 from svmodel.report.study import read_study
+from svmodel.workers import LocalFork, Outcome, Spread, Task, default_jobs
 
 
 class Progress:
@@ -136,7 +136,8 @@ def run_study(
     progress = progress or Progress()
     if jobs is not None and jobs < 1:
         raise UserError(f"--jobs has to be 1 or more, and is {jobs}")
-    workers = jobs or default_workers()
+    # kernels, which are started anew, gain nothing from what is imported beforehand
+    workers = LocalFork(jobs or default_jobs(), preload=(make_report.__module__, "papermill"))
     progress.say("reading the study and its data")
     plan, panel = plan_study(path, data=data, out=out, areas=areas)
     with _output_folder(plan):
@@ -207,7 +208,7 @@ def _output_folder(plan: Plan) -> Iterator[None]:
             clear_partial(plan.folder / "areas")
 
 
-def _fit_once(plan: Plan, panel: Panel, data: Path | str | None, workers: int, progress: Progress) -> None:
+def _fit_once(plan: Plan, panel: Panel, data: Path | str | None, workers: Spread, progress: Progress) -> None:
     """Have the study's fits on disk: those of a run that was broken off, or new ones."""
     if plan.context.is_file():
         with contextlib.suppress(UserError):
@@ -217,22 +218,24 @@ def _fit_once(plan: Plan, panel: Panel, data: Path | str | None, workers: int, p
 
 
 def _make(
-    plan: Plan, todo: list[AreaJob], workers: int, progress: Progress, *, synthetic: bool
-) -> Iterator[AreaOutcome]:
+    plan: Plan, todo: list[AreaJob], workers: Spread, progress: Progress, *, synthetic: bool
+) -> list[AreaOutcome]:
     """Make the reports; an area that fails gets its page."""
     kernels = install_kernel(plan.work)
-    jobs = {j.code: j for j in todo}
-    pieces = [Piece(j.code, make_report, (_task(plan, j, kernels),)) for j in todo]
-    with contextlib.closing(side_by_side(pieces, workers, started=lambda p: progress.started(jobs[p.name]))) as answers:
-        for answer in answers:
-            job, verdict = jobs[answer.name], _verdict(answer)
-            if verdict.status == "output":
-                raise OutputError(verdict.message)
-            outcome = AreaOutcome(job.code, job.name, verdict.status, verdict.message, round(answer.seconds, 1))
-            if outcome.failed:
-                _write_failed(plan, job, verdict.message, synthetic=synthetic)
-            progress.ended(outcome)
-            yield outcome
+    jobs, made = {j.code: j for j in todo}, list[AreaOutcome]()
+
+    def ended(outcome: Outcome) -> None:
+        job, verdict = jobs[outcome.name], _verdict(outcome)
+        if verdict.status == "output":
+            raise OutputError(verdict.message)
+        made.append(AreaOutcome(job.code, job.name, verdict.status, verdict.message, round(outcome.seconds, 1)))
+        if made[-1].failed:
+            _write_failed(plan, job, verdict.message, synthetic=synthetic)
+        progress.ended(made[-1])
+
+    tasks = [Task(j.code, make_report, (_task(plan, j, kernels),)) for j in todo]
+    workers.run(tasks, started=lambda task: progress.started(jobs[task.name]), progress=ended)
+    return made
 
 
 def _task(plan: Plan, job: AreaJob, kernels: Path) -> AreaTask:
@@ -247,13 +250,8 @@ def _task(plan: Plan, job: AreaJob, kernels: Path) -> AreaTask:
     )
 
 
-def _verdict(answer: Answer) -> Verdict:
-    if answer.died:
-        return Verdict("failed", f"the process that made this report ended unexpectedly ({answer.died})")
-    if answer.error is not None:
-        return Verdict("failed", f"{type(answer.error).__name__}: {answer.error}")
-    verdict: Verdict = answer.value
-    return verdict
+def _verdict(outcome: Outcome) -> Verdict:
+    return outcome.value if outcome.ending == "value" else Verdict("failed", outcome.text)
 
 
 def _write_failed(plan: Plan, job: AreaJob, message: str, *, synthetic: bool) -> None:
