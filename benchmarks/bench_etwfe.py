@@ -25,13 +25,16 @@ from statistics import median
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "RAYON_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
+#: The regression by pyfixest that tests and benchmarks share.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "oracles"))
+
 import numpy as np
 import pandas as pd
+from pyfixest_regression import Regression, regress
 
 import svmodel as sv
 from svmodel.did._etwfe_fit import impute
 from svmodel.numerics.imputation import sum_cells
-from svmodel.numerics.regression import Regression, regress
 
 HERE = Path(__file__).parent
 RUNS = 3

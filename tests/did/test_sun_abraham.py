@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyfixest_regression import regress
 
 from svmodel import Design, Intervention, Panel
 from svmodel.did import CallawaySantAnna, SunAbraham
 from svmodel.errors import EstimationError
 from svmodel.estimates import critical_value
 from svmodel.numerics.cluster import small_sample
-from svmodel.numerics.regression import regress
 
 # The dense regression is a pseudo-inverse of all columns: rounding.
 ROUNDING = 1e-8

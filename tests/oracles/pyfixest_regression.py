@@ -1,8 +1,4 @@
-"""The one file that touches pyfixest: two-way regressions by a second, independent engine.
-
-svmodel's own kernels answer in production, because they refit in milliseconds; this adapter lets tests, checks and
-benchmarks put the same question to pyfixest.
-"""
+"""Two-way regressions by a second, independent engine: tests and benchmarks put the same question to pyfixest."""
 
 from __future__ import annotations
 
@@ -111,7 +107,8 @@ def regress(
     return Regression(
         names=tuple(str(n) for n in coefficients.index),
         estimate=coefficients.to_numpy(dtype=np.float64),
-        covariance=np.asarray(fit._vcov, dtype=np.float64),  # noqa: SLF001 - pyfixest gives no public access to it
-        n_cells=int(fit._N),  # noqa: SLF001
-        n_clusters=int(min(fit._G)) if cluster else None,  # noqa: SLF001
+        # pyfixest gives no public access to these
+        covariance=np.asarray(fit._vcov, dtype=np.float64),
+        n_cells=int(fit._N),
+        n_clusters=int(min(fit._G)) if cluster else None,
     )
