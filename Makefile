@@ -14,11 +14,12 @@ JOBS   ?= 2
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: report test lab bench calibrate lint lock environment install clean help
+.PHONY: report test coverage lab bench calibrate lint lock environment install clean help
 
 help:
 	@echo "make report     reports for every area of the synthetic data, into $(OUT)/"
 	@echo "make test       the tests (real data too, where SVMODEL_REAL_DATA says where they are)"
+	@echo "make coverage   the tests again, slower, and which branches of each room they take"
 	@echo "make lab        JupyterLab on the notebooks"
 	@echo "make bench      timings beside the peers; make calibrate: coverage by simulation (both take long)"
 	@echo "make lint       ruff and mypy; make lock: renew the locks; make environment: renew environment.yml"
@@ -41,6 +42,14 @@ report: $(READY)
 
 test: $(READY)
 	$(PY) -m pytest -n $(JOBS)
+
+# Apart from `make test`, which it would slow down. A process that a test kills may leave half a file: it is not counted.
+coverage: $(READY)
+	$(PY) -m coverage erase
+	$(PY) -m coverage run -m pytest -n $(JOBS)
+	$(PY) -m coverage combine --quiet
+	rm -f .coverage.*
+	$(PY) tests/coverage_floors.py
 
 lab: $(READY)
 	$(VENV)/bin/jupyter lab --notebook-dir=notebooks

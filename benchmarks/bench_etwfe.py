@@ -25,12 +25,15 @@ from statistics import median
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "RAYON_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
+#: The regression by pyfixest that tests and benchmarks share.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "oracles"))
+
 import numpy as np
 import pandas as pd
+from pyfixest_regression import Regression, regress
 
 import svmodel as sv
 from svmodel.did.expected_poisson import impute
-from svmodel.numerics.regression import Regression, regress
 from svmodel.numerics.two_way.imputation import sum_cells
 
 HERE = Path(__file__).parent

@@ -26,10 +26,9 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS",
 
 import numpy as np
 import pandas as pd
-from bench_etwfe import seconds, simulated
+from bench_etwfe import regress, seconds, simulated
 
 import svmodel as sv
-from svmodel.numerics.regression import regress
 
 HERE = Path(__file__).parent
 RUNS, DRAWS = 5, 1_000

@@ -2,8 +2,8 @@
 
 Two studies. Simulation-based calibration of every model and engine: do its probabilities mean what they say where prior
 and model are right? And panels with effects that are fixed, on which the model is right or wrong in a known way. Run by
-`make calibrate`; writes results/calibration_bayes.csv, _coverage.csv, .md and pictures. The same seed and numbers give
-the same tables, with any number of processes. A part that is run alone (`--only`) replaces its own lines.
+`make calibrate`; writes results/calibration_bayes.csv, _ranks.csv, _coverage.csv, .svg and .md. The same seed and
+numbers give the same tables, with any number of processes. A part that is run alone (`--only`) replaces its own lines.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from calibrate_bayes_figures import picture
+from calibrate_bayes_figures import described, drawing, picture, ranked
 from calibrate_bayes_page import page
 
 from svmodel import simulate
@@ -259,11 +259,20 @@ def main() -> None:
             made = coverage([kind], given.panels, given.jobs)
             write(given.out / "calibration_bayes_coverage.csv", made, ["panel", "effect"], [k.name for k in KINDS])
             print(f"{kind.name}: {time.monotonic() - begun:.0f} s", flush=True)
-    tables = [given.out / f"calibration_bayes{name}.csv" for name in ("", "_coverage")]
-    path = given.out / "calibration_bayes.md"
-    held = [pd.read_csv(t) if t.exists() else None for t in tables]
-    path.write_text(page(*held, kinds=[k.name for k in KINDS]), encoding="utf-8")
+    path = pages(given.out)
     print(f"{path}: {time.monotonic() - begun:.0f} s, {given.jobs} processes")
+
+
+def pages(folder: Path) -> Path:
+    """Write the picture and the page from the tables that are there, and return where the page is."""
+    names = [folder / f"calibration_bayes{ending}.csv" for ending in ("", "_coverage", "_ranks")]
+    results, panels, ranks = (pd.read_csv(name) if name.exists() else None for name in names)
+    if ranks is not None:
+        (folder / "calibration_bayes.svg").write_text(drawing(picture(ranks)), encoding="utf-8")
+    path = folder / "calibration_bayes.md"
+    told = "" if ranks is None else described(ranks)
+    path.write_text(page(results, panels, [k.name for k in KINDS], told), encoding="utf-8")
+    return path
 
 
 def write(path: Path, made: pd.DataFrame, keys: list[str], order: Sequence[str]) -> None:
@@ -291,11 +300,11 @@ def study(given: argparse.Namespace) -> None:
                 seed=derive_seed(SEED, name),
                 jobs=given.jobs,
             )
-            table = made.table().assign(model=name, engine=engine)
             front = ["model", "engine", "quantity"]
-            table = table[[*front, *(c for c in table.columns if c not in front)]]
-            write(given.out / "calibration_bayes.csv", table, front, list(TEMPLATES))
-            picture(name, made).save(given.out / "calibration_bayes")
+            for ending, table in (("", made.table()), ("_ranks", ranked(made))):
+                whole = table.assign(model=name, engine=engine)
+                whole = whole[[*front, *(c for c in whole.columns if c not in front)]]
+                write(given.out / f"calibration_bayes{ending}.csv", whole, front, list(TEMPLATES))
             print(
                 f"{name}, {engine}: {made.asked} fits, {time.monotonic() - begun:.0f} s, {len(made.failures)} failed",
                 flush=True,

@@ -35,9 +35,17 @@ rise to panels from hardly an event to some hundreds a month.
 
 {ranks}
 
-Every quantity: [calibration_bayes.csv](calibration_bayes.csv). Pictures of the ranks:
-[calibration_bayes/](calibration_bayes).
+Every quantity: [calibration_bayes.csv](calibration_bayes.csv).
+{picture}
+"""
 
+_PICTURE = """
+The ranks of every quantity, in 25 bins: [calibration_bayes_ranks.csv](calibration_bayes_ranks.csv). Each picture below
+is a model and an engine, each line a quantity: how many more ranks lie below a point than there would be of uniform
+ones, as a share of the fits. Uniform ranks stay within the shaded band, at all points at once, in 95 of 100 cases; what
+leaves it is named.
+
+![{described}](calibration_bayes.svg)
 """
 
 _COVERAGE = """\
@@ -79,11 +87,21 @@ def outside(value: float, n: int) -> bool:
     return not LOW - slack(n) <= value <= HIGH + slack(n)
 
 
-def page(ranks: pd.DataFrame | None, coverage: pd.DataFrame | None, kinds: Sequence[str] = ()) -> str:
-    """Return both tables as Markdown; what has not been made, of `kinds` of panels too, is said not to have been."""
+def page(
+    ranks: pd.DataFrame | None, coverage: pd.DataFrame | None, kinds: Sequence[str] = (), described: str = ""
+) -> str:
+    """Return both tables as Markdown; what has not been made, of `kinds` of panels too, is said not to have been.
+
+    `described` stands in for the picture of the ranks; without it there is none.
+    """
     missing = "The table has not been made."
     verdict, table = ("", missing) if ranks is None else _ranks(ranks)
-    text = _INTRO.format(verdict=verdict, ranks=table)
+    text = _INTRO.format(
+        verdict=verdict,
+        ranks=table,
+        # square brackets of a name would end the text
+        picture=_PICTURE.format(described=re.sub(r"([\[\]])", r"\\\1", described)) if described else "",
+    )
     if coverage is None:
         return text + "## Effects that are fixed\n\n" + missing + "\n"
     verdict, table = _coverage(coverage)

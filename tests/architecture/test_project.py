@@ -77,3 +77,15 @@ def test_notebooks_are_committed_without_output(notebook):
 def test_ci_sets_the_real_data_when_it_can():
     if "CI" in os.environ and (ROOT.parent / "shared" / "data").is_dir():
         assert Path(os.environ["SVMODEL_REAL_DATA"]).is_dir()
+
+
+def test_the_changelog_knows_every_method_and_check():
+    from svmodel import bayes, checks, counterfactual, did
+
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    methods = [n for room in (bayes, counterfactual, did) for n in room.__all__ if n[0].isupper()]
+    # what a method returns or is made of goes without an entry of its own
+    parts = {"LatentModel", "MetaResult", "SmoothedAreas", "Term"}
+    missing = [n for n in [*methods, *checks.CHECKS] if n not in parts and f"`{n}`" not in text]
+    assert not missing, f"these have no entry in CHANGELOG.md: {missing}"
+    assert text.index("## [Unreleased]") < text.index(f"## [{PROJECT['version']}]")

@@ -1,7 +1,9 @@
 """A quick form of the calibration of the Bayesian models; the full one is benchmarks/calibrate_bayes.py."""
 
+import re
 import sys
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +21,11 @@ BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
 import calibrate_bayes as study  # noqa: E402 - a script, found by its folder
+import calibrate_bayes_figures as figures  # noqa: E402
 import calibrate_bayes_page  # noqa: E402
 
 HELD = BENCHMARKS / "results" / "calibration_bayes.csv"
+RANKS = BENCHMARKS / "results" / "calibration_bayes_ranks.csv"
 COVERAGE = BENCHMARKS / "results" / "calibration_bayes_coverage.csv"
 FITS = 60
 #: Chance of a red test where ranks are uniform.
@@ -151,4 +155,38 @@ def test_lines_do_not_depend_on_what_was_run_before_and_a_page_marks_what_is_out
 def test_the_committed_page_is_that_of_the_committed_tables():
     coverage = pd.read_csv(COVERAGE) if COVERAGE.exists() else None
     page = HELD.with_suffix(".md").read_text(encoding="utf-8")
-    assert page == calibrate_bayes_page.page(pd.read_csv(HELD), coverage, [k.name for k in study.KINDS])
+    told = figures.described(pd.read_csv(RANKS))
+    assert page == calibrate_bayes_page.page(pd.read_csv(HELD), coverage, [k.name for k in study.KINDS], told)
+
+
+def test_the_committed_picture_is_that_of_the_committed_ranks():
+    ranks, table = pd.read_csv(RANKS), pd.read_csv(HELD)
+    keys = ["model", "engine", "quantity", "fits"]
+    pd.testing.assert_frame_equal(ranks[keys], table[keys])
+    assert (ranks[figures.COUNTS].sum(axis=1) == ranks["fits"]).all()
+    drawing = HELD.with_suffix(".svg").read_text(encoding="utf-8")
+    words = [unescape(w) for w in re.findall(r"<text[^>]*>([^<]*)<", drawing)]
+    for (model, engine), rows in ranks.groupby(["model", "engine"], sort=False):
+        name, _, variant = model.partition(", ")
+        fits = f"{rows['fits'].iloc[0]:,} fits"
+        assert words[words.index(f"{name}, {engine}") + 1] == (f"{variant}, {fits}" if variant else fits)
+        words = words[words.index(f"{name}, {engine}") + 1 :]
+    assert figures.described(ranks) in unescape(drawing)
+    assert len(drawing.encode()) < 400_000
+
+
+def test_the_picture_is_made_of_the_ranks_alone_and_names_what_leaves_its_band(tmp_path):
+    rng = np.random.default_rng(3)
+    ranks = {"average log ratio": rng.integers(200, size=400), "area_sd": rng.integers(150, size=400)}
+    fits = pd.concat(
+        [pd.DataFrame({"quantity": q, "arrived": [True] * 399 + [False], "rank": r}) for q, r in ranks.items()]
+    )
+    table = figures.ranked(Calibration("laplace", fits, (), 400)).assign(model="A & B, c", engine="laplace")
+    assert table["fits"].tolist() == [399, 399]
+    assert table.loc[0, "bin_1"] == (ranks["average log ratio"][:-1] < 8).sum()
+    table.to_csv(tmp_path / RANKS.name, index=False)
+    page = study.pages(tmp_path).read_text(encoding="utf-8")
+    assert "1 leave their band at some point" in page
+    assert "A & B, c by laplace: area_sd.](calibration_bayes.svg)" in page
+    words = re.findall(r"<text[^>]*>([^<]*)<", (tmp_path / "calibration_bayes.svg").read_text(encoding="utf-8"))
+    assert {"A &amp; B, laplace", "c, 399 fits", "area_sd", "1 of 2 lines leave the band;"} <= set(words)

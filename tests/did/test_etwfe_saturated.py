@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from pyfixest_regression import regress
 
 from svmodel import Design, Intervention, Panel
 from svmodel.did import ExtendedTwoWayFixedEffects
-from svmodel.numerics.regression import regress
 
 # Both sides solve the same equations by Newton steps; pyfixest stops at a deviance change of 1e-12, which leaves
 # coefficients good to about 1e-7 and standard errors to about 1e-6 of themselves.

@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyfixest_regression import regress
 
 from svmodel import Design, Intervention, Panel
 from svmodel.did import CallawaySantAnna, SunAbraham
 from svmodel.errors import EstimationError
 from svmodel.numerics.cluster import small_sample
-from svmodel.numerics.regression import regress
 from svmodel.result.scales import critical_value
 
 # The dense regression is a pseudo-inverse of all columns: rounding.

@@ -1,11 +1,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from pyfixest_regression import regress
 
 from svmodel import Design, Intervention, Panel
 from svmodel.did import TwoWayFixedEffects
 from svmodel.errors import EstimationError
-from svmodel.numerics.regression import regress
 
 
 def make(y, starts, *, exposure=None, x=None, measure=False, anticipation=0):

@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from pyfixest_regression import regress
 
 from svmodel.numerics.cluster import cluster_covariance, crv1_factor
-from svmodel.numerics.regression import regress
 from svmodel.numerics.two_way import TwoWay
 from svmodel.numerics.two_way.linear_fe import fit_linear
 from svmodel.numerics.two_way.poisson_fe import fit_poisson, informative_cells
