@@ -79,7 +79,7 @@ def scripts(*folders):
 
 
 SHIPPED = distributions([*sources("svmodel"), *sources("notebooks")])
-TESTS = distributions(sources("tests"), scripts("tests", "benchmarks"))
+TESTS = distributions(sources("tests"), scripts("tests", "benchmarks", "docs"))
 BENCHMARKS = distributions([*sources("benchmarks"), *sources("docs")], scripts("tests", "benchmarks", "docs"))
 
 

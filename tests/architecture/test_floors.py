@@ -18,12 +18,11 @@ FLOORS = {
     5: ["result", "simulate"],
     6: ["economics", "inference", "testing", "trends"],
     7: ["bayes", "counterfactual", "did"],
-    8: ["checks", "comparison"],
-    9: ["planning"],
-    10: ["present"],
-    11: ["report"],
-    12: ["cli"],
-    13: ["__main__"],
+    8: ["checks", "comparison", "planning"],
+    9: ["present"],
+    10: ["report"],
+    11: ["cli"],
+    12: ["__main__"],
 }
 DECLARED = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 

@@ -15,7 +15,7 @@ SOURCES = (
     *(ROOT / "svmodel" / "sources").glob("*.py"),
     *(ROOT / "svmodel" / "panel").glob("*.py"),
 )
-DESIGN = tuple((ROOT / "svmodel" / "design").glob("*.py"))
+DESIGN = tuple(ROOT / "svmodel" / "design" / f"{n}.py" for n in ("rules", "__init__"))
 #: Place of the rule among the arguments where it is not given by name.
 PLACES = {"LedgerEntry": 4, "Problem": 4, "fault": 0}
 
