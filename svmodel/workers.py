@@ -254,7 +254,7 @@ class LocalFork:
             if ending == "out of memory" and self.memory is not None:
                 text = f"it needs more than the {self.memory / 1e6:,.0f} MB of memory that it may take ({text})"
             return Outcome(name, ending, None, text, held, seconds)
-        if isinstance(problem, TimeoutError):
+        if isinstance(problem, TimeoutError) and self.seconds is not None:
             text = f"it took longer than the {self.seconds:g} s that it may take, and was stopped"
             return Outcome(name, "timed out", None, text, None, seconds)
         if isinstance(problem, Exception) and not isinstance(problem, ProcessExpired):

@@ -353,6 +353,24 @@ def test_an_interruption_before_a_process_is_known_leaves_it_not_behind(monkeypa
     assert not [p for p in multiprocessing.active_children() if p.name.startswith("svmodel-")]
 
 
+@pytest.mark.parametrize("problem", [TimeoutError("no answer"), OSError("no room for a process")])
+def test_a_process_that_cannot_be_started_costs_its_own_task(problem, monkeypatch):
+    from pebble import common
+
+    real, first = common.launch_process, [True]
+
+    def launch(*arguments):
+        if first:
+            first.clear()
+            raise problem
+        return real(*arguments)
+
+    monkeypatch.setattr(common, "launch_process", launch)
+    found = outcomes((double, (1,)), (double, (2,)))
+    assert [o.ending for o in found] == ["error", "value"]
+    assert str(problem) in found[0].text
+
+
 SCRIPT = """
 import signal, sys
 sys.path.insert(0, {tests!r})
