@@ -1,26 +1,27 @@
-"""Segmented regression of one series, with what every average of it owes to each period's error."""
+"""Segmented regression of one series: its terms, what keeps it from being fitted, and the fit."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from svmodel import periods
-from svmodel.errors import EstimationError
+from svmodel.counterfactual.series import LEAST_BEFORE
+from svmodel.errors import EstimationError, Problems
 from svmodel.numerics.arrays import Floats
 from svmodel.numerics.negative_binomial import nb2_dispersion
 from svmodel.numerics.series import Series
 from svmodel.numerics.series.hac import residual_ar1
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-
 _STEPS = 100
 _TOLERANCE = 1e-10
+#: Degrees of freedom below which residuals say next to nothing of the noise.
+_LEAST_DF = 3
+#: Known treated periods below which a change of slope is not told from noise.
+LEAST_AFTER = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +75,59 @@ def build_terms(index: pd.PeriodIndex, series: Series, season: str, harmonics: i
     if slope_change:
         columns.append(on * years)
     return Terms(np.column_stack(columns), slice(first, len(columns)), slice(2, stop))
+
+
+def find_problems(
+    index: pd.PeriodIndex, series: Series, terms: Terms, found: Problems, *, log: bool, slope: bool, name: str
+) -> None:
+    """Add what keeps the series from being fitted."""
+    use = series.used
+    y, X = series.y[use], terms.X[use]
+    before, after = int(series.before.sum()), int(series.after.sum())
+    least = LEAST_BEFORE[periods.per_year(index)]
+    word = periods.describe_frequency(index)
+    if before < least:
+        found.add(
+            f"{before} known {word}s before the start, and a line with its season needs {least}",
+            where=name,
+            fix="Give earlier data; with controls, a difference-in-differences needs fewer.",
+            rule="few_before",
+        )
+    if after < LEAST_AFTER and slope:
+        found.add(
+            f"{after} known {word}s from the start on show no change of slope",
+            where=name,
+            fix="Use slope_change=False, or wait for later data.",
+            rule="few_after",
+        )
+    if before and float(np.ptp(series.y[use])) == 0:
+        found.add(f"the outcome is {series.y[use][0]:g} in every period", where=name, rule="constant_series")
+        return
+    if log and (y < 0).any():
+        found.add("the outcome is negative, and a model of ratios takes none", where=name, rule="negative")
+    elif log and before and after:
+        for part, when in ((series.before, "before the start"), (series.after, "from the start on")):
+            if series.y[part].sum() == 0:
+                found.add(
+                    f"there is not one event {when}, so no ratio",
+                    where=name,
+                    fix="Sum areas, or use a longer window.",
+                    rule="no_events",
+                )
+    if len(y) - X.shape[1] < _LEAST_DF:
+        found.add(
+            f"{len(y)} known {word}s for {X.shape[1]} coefficients",
+            where=name,
+            fix="Use fewer harmonics, no season, or a longer window.",
+            rule="few_periods",
+        )
+    elif (after >= LEAST_AFTER or not slope) and np.linalg.matrix_rank(X) < X.shape[1]:
+        found.add(
+            "trend, season, covariates and the intervention cannot be told apart",
+            where=name,
+            fix="Use fewer terms, or a longer window.",
+            rule="not_identified",
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +13,7 @@ from numpy.typing import NDArray
 from svmodel import periods
 from svmodel.design import TREATED, UNTREATED, Design, DesignArrays
 from svmodel.errors import DataError, DesignError, EstimationError, Problems, did_you_mean
-from svmodel.numerics.arrays import Floats
-
-if TYPE_CHECKING:
-    Places = NDArray[np.int64]
-
+from svmodel.numerics.arrays import Floats, Ints
 
 #: With one or two donors there is nothing to weight, and no hull to lie in.
 FEWEST_DONORS = 3
@@ -39,9 +35,9 @@ class Slot:
         Of all of them together, per :data:`UNIT` of rate.
     """
 
-    rows: Places
-    before: Places
-    after: Places
+    rows: Ints
+    before: Ints
+    after: Ints
     exposure: Floats
 
     def blocks(self, series: Floats, weight: Floats, size: int) -> Floats:
@@ -80,10 +76,10 @@ class Layout:
     y: Floats
     exposure: Floats
     slots: tuple[Slot, ...]
-    donors: Places
-    dropped: Places
-    left_out: Places
-    lost: Places
+    donors: Ints
+    dropped: Ints
+    left_out: Ints
+    lost: Ints
     predictors: tuple[Predictor, ...]
     top: Floats
     bottom: Floats
@@ -146,17 +142,7 @@ def lay_out(arrays: DesignArrays, *, pooled: bool, block: int, predictors: tuple
     held = np.column_stack([y[donors][:, used], exposure[donors][:, used], *(t[donors] for t in tops)])
     donors = donors[np.lexsort(held.T[::-1])]
     return Layout(
-        arrays,
-        y,
-        exposure,
-        slots,
-        donors,
-        never[gaps],
-        left_out,
-        lost,
-        predictors,
-        np.stack(tops),
-        np.stack(bottoms),
+        arrays, y, exposure, slots, donors, never[gaps], left_out, lost, predictors, np.stack(tops), np.stack(bottoms)
     )
 
 
@@ -168,7 +154,7 @@ def _slots(
     *,
     pooled: bool,
     block: int,
-) -> tuple[tuple[Slot, ...], Places]:
+) -> tuple[tuple[Slot, ...], Ints]:
     """Return the groups, ordered by start and by what they hold, and treated areas that none of them holds."""
     treated = np.flatnonzero((arrays.status == TREATED).any(axis=1))
     time = np.arange(len(arrays.periods))
@@ -299,7 +285,7 @@ def need_columns(arrays: DesignArrays, predictors: tuple[Predictor, ...]) -> Non
 
 
 def values(
-    arrays: DesignArrays, predictors: tuple[Predictor, ...], before: NDArray[np.int64], exposure: Floats
+    arrays: DesignArrays, predictors: tuple[Predictor, ...], before: Ints, exposure: Floats
 ) -> tuple[Floats, Floats]:
     """Return numerators and denominators of the predictors, shape (N, K) each; NaN where one is not known.
 
@@ -309,7 +295,7 @@ def values(
     Parameters
     ----------
     before : ndarray of int
-        Places of the periods before the start.
+        Ints of the periods before the start.
     exposure : ndarray, shape (N, T)
 
     Raises
@@ -335,9 +321,7 @@ def values(
     return np.column_stack(top), np.column_stack(bottom)
 
 
-def _span(
-    p: Predictor, codes: Mapping[str, int], arrays: DesignArrays, before: NDArray[np.int64], found: Problems
-) -> NDArray[np.int64]:
+def _span(p: Predictor, codes: Mapping[str, int], arrays: DesignArrays, before: Ints, found: Problems) -> Ints:
     nothing = np.empty(0, dtype=np.int64)
     if p.first not in codes or p.last not in codes:
         span = f"{periods.label(arrays.periods[0])} to {periods.label(arrays.periods[-1])}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +12,7 @@ from svmodel.design import TREATED, UNTREATED, DesignArrays
 from svmodel.errors import EstimationError
 from svmodel.numerics.arrays import Floats
 
-if TYPE_CHECKING:
-    Index = NDArray[np.intp]
-
-
+Index: TypeAlias = NDArray[np.intp]
 #: Periods before the start without which nothing can be matched.
 FEWEST_BEFORE = 2
 #: Donors without which there is nothing to weight.
@@ -126,7 +123,7 @@ def data_order(rows: Index, held: Working) -> Index:
     return np.asarray(rows[np.lexsort(np.hstack([size, y]).T)])
 
 
-def split(arrays: DesignArrays, held: Working) -> tuple[list[Block], dict[str, object]]:
+def split(arrays: DesignArrays, held: Working) -> tuple[list[Block], dict[str, Any]]:
     """Return the blocks, and what had to be left out.
 
     Returns
