@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from svmodel import periods
 from svmodel.design import TREATED, UNTREATED, Design, DesignArrays
+from svmodel.errors import Problems, did_you_mean
 from svmodel.numerics import series
-from svmodel.numerics.arrays import Floats
+from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.numerics.series import Series
 from svmodel.result.doubts import MANY_ZEROS
+from svmodel.result.method import choice_of
 from svmodel.result.notes import Note, ResultWarning
 from svmodel.result.rule import FEW_CONTROLS
 from svmodel.result.tables import ALL_TREATED, observed_and_expected
 
 #: Known periods that a line before the start needs, by periods a year: one round of seasons, or a line of five points.
 LEAST_BEFORE = {12: 12, 4: 8, 1: 5}
+
+
+def problems_of(estimator: Any, valid: Mapping[str, Sequence[str]]) -> Problems:
+    """Return which choices of an estimator there are not, and whether its level is none."""
+    found = Problems()
+    for name, names in valid.items():
+        value = choice_of(estimator, name)
+        if value not in names:
+            found.add(f"there is no {name} {value!r}", fix=did_you_mean(value, names), rule=name)
+    if not 0 < estimator.level < 1:
+        found.add(f"the level must lie between 0 and 1, not at {estimator.level!r}", rule="level")
+    return found
 
 
 def treated_series(arrays: DesignArrays, *, each: bool) -> list[Series]:
@@ -34,14 +47,14 @@ def treated_series(arrays: DesignArrays, *, each: bool) -> list[Series]:
     return series.treated_series(*parts, each=each)
 
 
-def sum_of(arrays: DesignArrays, rows: NDArray[np.int64], start: int, like: int | None = None) -> Series:
+def sum_of(arrays: DesignArrays, rows: Ints, start: int, like: int | None = None) -> Series:
     """Return the sum of some areas as one series; `like` is the row whose periods count, by default the first."""
     status = arrays.status[rows[0] if like is None else like]
     parts = (arrays.y, arrays.exposure, arrays.covariates, rows, start)
     return series.sum_series(*parts, status == UNTREATED, status == TREATED)
 
 
-def whole(arrays: DesignArrays, rows: NDArray[np.int64], series: Series) -> NDArray[np.int64]:
+def whole(arrays: DesignArrays, rows: Ints, series: Series) -> Ints:
     """Return those of some areas that are known in every period of a series; all of them where none is.
 
     A sum is known only where all its areas are: a gap here and there would take most periods away.
@@ -52,7 +65,7 @@ def whole(arrays: DesignArrays, rows: NDArray[np.int64], series: Series) -> NDAr
     return kept if len(kept) else rows
 
 
-def control_rows(arrays: DesignArrays) -> NDArray[np.int64]:
+def control_rows(arrays: DesignArrays) -> Ints:
     """Return the rows of areas that are untreated throughout."""
     return np.flatnonzero((arrays.status == UNTREATED).all(axis=1))
 
@@ -62,7 +75,7 @@ def single_areas(held: Sequence[Series], arrays: DesignArrays) -> list[tuple[str
     return sorted((arrays.areas[int(s.rows[0])], i) for i, s in enumerate(held) if len(s.rows) == 1)
 
 
-def terms_of(held: Sequence[Series], arrays: DesignArrays) -> list[tuple[str, dict[str, Any], list[NDArray[np.bool_]]]]:
+def terms_of(held: Sequence[Series], arrays: DesignArrays) -> list[tuple[str, dict[str, Any], list[Mask]]]:
     """Return each term that series bear: its name, what it is about, and its known treated periods in each series."""
     time = np.arange(len(arrays.periods))
     longest = max(int(np.flatnonzero(s.after)[-1]) - s.start for s in held)
@@ -81,9 +94,7 @@ def terms_of(held: Sequence[Series], arrays: DesignArrays) -> list[tuple[str, di
 
 
 def path_of(
-    held: Sequence[Series],
-    arrays: DesignArrays,
-    numbers: Callable[[list[NDArray[np.bool_]], NDArray[np.int64]], Iterable[Floats]],
+    held: Sequence[Series], arrays: DesignArrays, numbers: Callable[[list[Mask], Ints], Iterable[Floats]]
 ) -> pd.DataFrame:
     """Return observed and expected outcomes by period, of each series that is one area and of all together.
 

@@ -11,9 +11,9 @@ import numpy as np
 from svmodel.counterfactual.interrupted_time_series.fit import build_terms, find_problems, fit_segment
 from svmodel.counterfactual.interrupted_time_series.notes import described, errors_rest_on, in_doubt, notes_of
 from svmodel.counterfactual.interrupted_time_series.sums import Fitted, Unit, Writer, changes, path, term_rows
-from svmodel.counterfactual.series import control_rows, sum_of, treated_series, whole
+from svmodel.counterfactual.series import control_rows, problems_of, sum_of, treated_series, whole
 from svmodel.design import Design, DesignArrays
-from svmodel.errors import EstimationError, Problems, did_you_mean
+from svmodel.errors import EstimationError, Problems
 from svmodel.result import Result
 from svmodel.result.interval import with_interval
 from svmodel.result.method import Method
@@ -137,13 +137,7 @@ class InterruptedTimeSeries:
     inference: str = "auto"
 
     def __post_init__(self) -> None:
-        found = Problems()
-        for name, valid in _VALID.items():
-            value = getattr(self, name)
-            if value not in valid:
-                found.add(f"there is no {name} {value!r}", fix=did_you_mean(value, valid), rule=name)
-        if not 0 < self.level < 1:
-            found.add(f"the level must lie between 0 and 1, not at {self.level!r}", rule="level")
+        found = problems_of(self, _VALID)
         if isinstance(self.harmonics, bool) or not isinstance(self.harmonics, int) or self.harmonics < 1:
             found.add(
                 f"{self.harmonics!r} is no number of harmonics", fix="Use season='none' for none.", rule="harmonics"

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from svmodel import periods
 from svmodel.counterfactual.series import LEAST_BEFORE
@@ -50,7 +49,7 @@ class Terms:
 
 
 def build_terms(index: pd.PeriodIndex, series: Series, season: str, harmonics: int, *, slope_change: bool) -> Terms:
-    """Return the columns; covariates that stand still over the periods used say nothing and are left out."""
+    """Return the columns; covariates that do not change over the periods used say nothing and are left out."""
     per_year = periods.per_year(index)
     T = len(index)
     years = (np.arange(T) - series.start) / per_year
@@ -87,19 +86,12 @@ def find_problems(
     least = LEAST_BEFORE[periods.per_year(index)]
     word = periods.describe_frequency(index)
     if before < least:
-        found.add(
-            f"{before} known {word}s before the start, and a line with its season needs {least}",
-            where=name,
-            fix="Give earlier data; with controls, a difference-in-differences needs fewer.",
-            rule="few_before",
-        )
+        text = f"{before} known {word}s before the start, and a line with its season needs {least}"
+        fix = "Give earlier data; with controls, a difference-in-differences needs fewer."
+        found.add(text, where=name, fix=fix, rule="few_before")
     if after < LEAST_AFTER and slope:
-        found.add(
-            f"{after} known {word}s from the start on show no change of slope",
-            where=name,
-            fix="Use slope_change=False, or wait for later data.",
-            rule="few_after",
-        )
+        text = f"{after} known {word}s from the start on show no change of slope"
+        found.add(text, where=name, fix="Use slope_change=False, or wait for later data.", rule="few_after")
     if before and float(np.ptp(series.y[use])) == 0:
         found.add(f"the outcome is {series.y[use][0]:g} in every period", where=name, rule="constant_series")
         return
@@ -108,26 +100,14 @@ def find_problems(
     elif log and before and after:
         for part, when in ((series.before, "before the start"), (series.after, "from the start on")):
             if series.y[part].sum() == 0:
-                found.add(
-                    f"there is not one event {when}, so no ratio",
-                    where=name,
-                    fix="Sum areas, or use a longer window.",
-                    rule="no_events",
-                )
+                text = f"there is not one event {when}, so no ratio"
+                found.add(text, where=name, fix="Sum areas, or use a longer window.", rule="no_events")
     if len(y) - X.shape[1] < _LEAST_DF:
-        found.add(
-            f"{len(y)} known {word}s for {X.shape[1]} coefficients",
-            where=name,
-            fix="Use fewer harmonics, no season, or a longer window.",
-            rule="few_periods",
-        )
+        fix = "Use fewer harmonics, no season, or a longer window."
+        found.add(f"{len(y)} known {word}s for {X.shape[1]} coefficients", where=name, fix=fix, rule="few_periods")
     elif (after >= LEAST_AFTER or not slope) and np.linalg.matrix_rank(X) < X.shape[1]:
-        found.add(
-            "trend, season, covariates and the intervention cannot be told apart",
-            where=name,
-            fix="Use fewer terms, or a longer window.",
-            rule="not_identified",
-        )
+        text = "trend, season, covariates and the intervention cannot be told apart"
+        found.add(text, where=name, fix="Use fewer terms, or a longer window.", rule="not_identified")
 
 
 @dataclass(frozen=True, eq=False)
@@ -226,21 +206,8 @@ def fit_segment(series: Series, terms: Terms, family: str, *, prais_winsten: boo
     maker = np.eye(len(y)) - Z @ bread @ Z.T
     df = len(y) - X.shape[1]
     dispersion = float(z @ z) / df if df > 0 else np.nan
-    return Segment(
-        series,
-        terms,
-        log=True,
-        beta=beta,
-        mean=mean,
-        z=_spread_out(z, use),
-        spread=_spread_out(np.sqrt(mu * (1 + k * mu)), use),
-        C=_columns(bread @ Z.T, use),
-        maker=maker,
-        dispersion=dispersion,
-        k=k,
-        rho=0.0,
-        deviance=_spread_out(_deviance(y, mu, k), use, np.nan),
-    )
+    errors = (z, np.sqrt(mu * (1 + k * mu)), bread @ Z.T, maker, dispersion, _deviance(y, mu, k))
+    return _segment(series, terms, beta, mean, *errors, log=True, k=k)
 
 
 def _linear(series: Series, terms: Terms, *, prais_winsten: bool) -> Segment:
@@ -259,21 +226,36 @@ def _linear(series: Series, terms: Terms, *, prais_winsten: bool) -> Segment:
     beta = C @ y
     z = y - X @ beta
     df = len(y) - X.shape[1]
-    return Segment(
-        series,
-        terms,
-        log=False,
-        beta=beta,
-        mean=series.exposure * (terms.X @ beta),
-        z=_spread_out(z, use),
-        spread=_spread_out(series.exposure[use], use),
-        C=_columns(C, use),
-        maker=np.eye(len(y)) - X @ C,
-        dispersion=float(z @ weight @ z) / df if df > 0 else np.nan,
-        k=0.0,
-        rho=rho,
-        deviance=_spread_out(z, use, np.nan),
-    )
+    dispersion = float(z @ weight @ z) / df if df > 0 else np.nan
+    errors = (z, series.exposure[use], C, np.eye(len(y)) - X @ C, dispersion, z)
+    return _segment(series, terms, beta, series.exposure * (terms.X @ beta), *errors, log=False, rho=rho)
+
+
+def _segment(
+    series: Series,
+    terms: Terms,
+    beta: Floats,
+    mean: Floats,
+    z: Floats,
+    spread: Floats,
+    C: Floats,
+    maker: Floats,
+    dispersion: float,
+    deviance: Floats,
+    *,
+    log: bool,
+    k: float = 0.0,
+    rho: float = 0.0,
+) -> Segment:
+    """Return the fit with what is known of periods used laid out over all."""
+
+    def over_all(values: Floats, empty: float = 0.0) -> Floats:
+        out = np.full((*values.shape[:-1], len(series.used)), empty)
+        out[..., series.used] = values
+        return out
+
+    z, spread, C, deviance = over_all(z), over_all(spread), over_all(C), over_all(deviance, np.nan)
+    return Segment(series, terms, log, beta, mean, z, spread, C, maker, dispersion, k, rho, deviance)
 
 
 def _scoring(y: Floats, X: Floats, offset: Floats, *, negative_binomial: bool) -> tuple[Floats, float]:
@@ -316,15 +298,3 @@ def _deviance(y: Floats, mu: Floats, k: float) -> Floats:
     first = np.where(y > 0, y * np.log(positive / mu), 0.0)
     terms = 2 * (first - (y - mu)) if k == 0 else 2 * (first - (y + 1 / k) * np.log((1 + k * y) / (1 + k * mu)))
     return np.asarray(np.sign(y - mu) * np.sqrt(np.maximum(terms, 0.0)))
-
-
-def _spread_out(values: Floats, use: NDArray[np.bool_], empty: float = 0.0) -> Floats:
-    out = np.full(len(use), empty)
-    out[use] = values
-    return out
-
-
-def _columns(values: Floats, use: NDArray[np.bool_]) -> Floats:
-    out = np.zeros((len(values), len(use)))
-    out[:, use] = values
-    return out

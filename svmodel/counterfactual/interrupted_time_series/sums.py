@@ -10,12 +10,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from svmodel.counterfactual.interrupted_time_series.fit import Segment
 from svmodel.counterfactual.series import path_of, terms_of
 from svmodel.design import DesignArrays
-from svmodel.numerics.arrays import Floats
+from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.numerics.series.hac import automatic_bandwidth, newey_west, residual_ar1
 from svmodel.result.scales import critical_value, linear_row, log_row
 
@@ -317,7 +316,7 @@ def changes(fitted: Fitted, i: int, writer: Writer) -> dict[str, float]:
 def path(fitted: Fitted, arrays: DesignArrays, writer: Writer) -> pd.DataFrame:
     """Return observed and expected events by period, of each series that is one area and of all together."""
 
-    def numbers(used: list[NDArray[np.bool_]], live: NDArray[np.int64]) -> tuple[Floats, ...]:
+    def numbers(used: list[Mask], live: Ints) -> tuple[Floats, ...]:
         weights = [np.eye(len(arrays.periods))[live] * use for use in used]
         pairs = list(zip(fitted.units, weights, strict=True))
         observed = np.sum([w @ np.nan_to_num(u.fit.series.y) for u, w in pairs], axis=0)

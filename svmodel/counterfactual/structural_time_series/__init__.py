@@ -9,27 +9,11 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from svmodel import periods
-from svmodel.counterfactual.series import treated_series
-from svmodel.counterfactual.structural_time_series.predict import (
-    LEAST_DRAWS,
-    R_HAT,
-    Prediction,
-    Priors,
-    find_problems,
-    predict_series,
-)
-from svmodel.counterfactual.structural_time_series.rows import (
-    Writer,
-    cells_in,
-    limits_rest_on,
-    notes_of,
-    path,
-    summed,
-    term_rows,
-    weights_of,
-)
+from svmodel.counterfactual.series import problems_of, treated_series
+from svmodel.counterfactual.structural_time_series import rows
+from svmodel.counterfactual.structural_time_series.predict import Prediction, Priors, find_problems, predict_series
 from svmodel.design import Design, DesignArrays
-from svmodel.errors import EstimationError, Problems, did_you_mean, shorten
+from svmodel.errors import EstimationError, Problems, shorten
 from svmodel.result import Result
 from svmodel.result.method import UNSHOWN, Method
 from svmodel.result.scales import estimates_frame, provenance
@@ -170,13 +154,7 @@ class StructuralTimeSeries:
     level: float = 0.95
 
     def __post_init__(self) -> None:
-        found = Problems()
-        for name, valid in _VALID.items():
-            value = getattr(self, name)
-            if value not in valid:
-                found.add(f"there is no {name} {value!r}", fix=did_you_mean(value, valid), rule=name)
-        if not 0 < self.level < 1:
-            found.add(f"the level must lie between 0 and 1, not at {self.level!r}", rule="level")
+        found = problems_of(self, _VALID)
         for name in ("level_sd", "level_df", "model_size", "explained_df"):
             if not 0 < getattr(self, name) < math.inf:
                 found.add(f"{name} must be above 0, not {getattr(self, name)!r}", rule=name)
@@ -204,9 +182,9 @@ class StructuralTimeSeries:
         except EstimationError:
             return math.nan
         after = [p.series.after for p in held]
-        observed, expected, _ = summed(held, after)
+        observed, expected, _ = rows.summed(held, after)
         if self.scale == "difference":
-            return (observed - expected) / cells_in(held, after)
+            return (observed - expected) / rows.cells_in(held, after)
         return math.log(observed / expected) if observed > 0 else -math.inf
 
     def fit(self, design: Design, *, seed: int = 0) -> Result:
@@ -236,19 +214,19 @@ class StructuralTimeSeries:
         arrays = design.arrays
         held = self._predicted(arrays, seed)
         after = [p.series.after for p in held]
-        observed, expected, predicted = summed(held, after)
-        cells = cells_in(held, after)
-        writer = Writer(design.is_count, arrays.exposure is not None, self.level)
+        observed, expected, predicted = rows.summed(held, after)
+        cells = rows.cells_in(held, after)
+        writer = rows.Writer(design.is_count, arrays.exposure is not None, self.level)
         with np.errstate(divide="ignore"):
             log = self.transform == "log"
             draws = np.log(observed) - np.log(predicted) if log else (observed - predicted) / cells
-        why = limits_rest_on(self.level_sd, self.level_df, periods.describe_frequency(arrays.periods))
+        why = rows.limits_rest_on(self.level_sd, self.level_df, periods.describe_frequency(arrays.periods))
         return Result(
-            estimates=estimates_frame(term_rows(held, arrays, writer)),
+            estimates=estimates_frame(rows.term_rows(held, arrays, writer)),
             design=design,
             estimator=self,
-            counterfactual=path(held, arrays, self.level),
-            weights=weights_of(held, arrays),
+            counterfactual=rows.path(held, arrays, self.level),
+            weights=rows.weights_of(held, arrays),
             diagnostics={
                 "observed": observed,
                 "expected": expected,
@@ -261,7 +239,7 @@ class StructuralTimeSeries:
             draws=draws,
             provenance=provenance(design, seed),
             seed=seed,
-            **notes_of(design, held, why, season=self.season).parts(),
+            **rows.notes_of(design, held, why, season=self.season).parts(),
         )
 
     def _predicted(self, arrays: DesignArrays, seed: int) -> list[Prediction]:
@@ -292,14 +270,11 @@ class StructuralTimeSeries:
             for i, s in enumerate(all_series)
         ]
         for p, name in zip(held, names, strict=True):
-            told = p.described()
-            if not (told["r_hat"] <= R_HAT and told["effective_draws"] >= LEAST_DRAWS):
-                found.add(
-                    f"the chains have not met (R-hat {told['r_hat']:.3f}, {told['effective_draws']:.0f} draws' worth)",
-                    where=name,
-                    fix="Give more draws and a longer warmup, or a firmer prior on the level (level_df).",
-                    rule="not_converged",
-                )
+            if not p.met:
+                worst, worth = p.mixing
+                text = f"the chains have not met (R-hat {worst:.3f}, {worth:.0f} draws' worth)"
+                fix = "Give more draws and a longer warmup, or a firmer prior on the level (level_df)."
+                found.add(text, where=name, fix=fix, rule="not_converged")
         found.raise_if_any(EstimationError, title)
         # series whose chains were run for longer are thinned, so that draws of a sum pair up
         fewest = min(len(p.predicted) for p in held)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from svmodel import periods
 from svmodel.counterfactual.series import LEAST_BEFORE, control_rows
 from svmodel.design import DesignArrays
 from svmodel.errors import Problems
-from svmodel.numerics.arrays import Floats
+from svmodel.numerics.arrays import Floats, Ints
 from svmodel.numerics.series import Series
 from svmodel.numerics.series.convergence import effective_draws, r_hat
 from svmodel.numerics.series.spike_and_slab import SpikeAndSlab, truncated_variance
@@ -43,7 +43,7 @@ class Candidates:
     """
 
     X: Floats
-    rows: NDArray[np.int64]
+    rows: Ints
     left_out: int
 
 
@@ -115,13 +115,22 @@ class Prediction:
     expected: Floats
     predicted: Floats
 
+    @cached_property
+    def mixing(self) -> tuple[float, float]:
+        """The worst R-hat, and what the draws of the effect are worth; see :func:`mixing`."""
+        return mixing(self.draws, self.series)
+
+    @property
+    def met(self) -> bool:
+        """Whether its chains have met."""
+        return have_met(*self.mixing)
+
     def described(self) -> dict[str, Any]:
         """Return plain numbers on the chains."""
-        worst, worth = met(self.draws, self.series)
         steps = zip(self.draws.names, self.draws.shock_sd.mean(axis=(0, 1)), strict=True)
         return {
-            "r_hat": worst,
-            "effective_draws": worth,
+            "r_hat": self.mixing[0],
+            "effective_draws": self.mixing[1],
             "draws": self.draws.noise_sd.size,
             "noise_sd": float(self.draws.noise_sd.mean()),
             **{f"{name}_step_sd": float(v) for name, v in steps},
@@ -153,7 +162,12 @@ def find_problems(
         found.add(text, where=name, fix="Use transform='none', or sum areas.", rule="no_events")
 
 
-def met(draws: Draws, series: Series) -> tuple[float, float]:
+def have_met(worst: float, worth: float) -> bool:
+    """Return whether chains with this R-hat, whose draws are worth so many, have met."""
+    return worst <= R_HAT and worth >= LEAST_DRAWS
+
+
+def mixing(draws: Draws, series: Series) -> tuple[float, float]:
     """Return the worst R-hat of the effect and the variances, and what the draws of the effect are worth."""
     effect = draws.signal[:, :, series.after].sum(axis=2)
     watched = [effect, draws.noise_sd, *np.moveaxis(draws.shock_sd, -1, 0)]
@@ -191,8 +205,7 @@ def predict_series(
             warmup=warmup * times,
             seed=seed,
         )
-        worst, worth = met(drawn, series)
-        if worst <= R_HAT and worth >= LEAST_DRAWS:
+        if have_met(*mixing(drawn, series)):
             break
     rng = np.random.default_rng([seed, 1])
     signal = drawn.signal.reshape(-1, len(y))
@@ -206,7 +219,7 @@ def predict_series(
     return Prediction(series, others, drawn, series.exposure * (mean + sd * signal.mean(axis=0)), predicted)
 
 
-#: Weight of the prior of the noise where there are no candidates: next to nothing is said.
+#: Weight of the prior of the noise where there are no candidates: it says next to nothing.
 _VAGUE_DF = 0.01
 _NOISE_UPPER = 1.2
 

@@ -1,4 +1,4 @@
-"""Posterior draws of events without the intervention as rows and weights, and what is said of them."""
+"""Posterior draws of events without the intervention as rows and weights, and their notes."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from svmodel import periods
 from svmodel.counterfactual.series import few_others, path_of, summed_areas, terms_of
 from svmodel.counterfactual.structural_time_series.predict import COVARIATE, SUM, Prediction
 from svmodel.design import Design, DesignArrays
-from svmodel.numerics.arrays import Floats
+from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.result.doubts import doubts
 from svmodel.result.notes import Notes
 from svmodel.result.tables import ALL_TREATED
@@ -98,12 +97,12 @@ def term_rows(held: Sequence[Prediction], arrays: DesignArrays, writer: Writer) 
     return rows
 
 
-def cells_in(held: Sequence[Prediction], chosen: Sequence[NDArray[np.bool_]]) -> float:
+def cells_in(held: Sequence[Prediction], chosen: Sequence[Mask]) -> float:
     """Return how many area-periods the chosen periods of each series are."""
     return float(sum(int(m.sum()) * len(p.series.rows) for p, m in zip(held, chosen, strict=True)))
 
 
-def summed(held: Sequence[Prediction], chosen: Sequence[NDArray[np.bool_]]) -> tuple[float, float, Floats]:
+def summed(held: Sequence[Prediction], chosen: Sequence[Mask]) -> tuple[float, float, Floats]:
     """Return observed, expected and draws of predicted events over chosen periods of each series."""
     pairs = list(zip(held, chosen, strict=True))
     observed = float(sum(p.series.y[m].sum() for p, m in pairs))
@@ -116,7 +115,7 @@ def path(held: Sequence[Prediction], arrays: DesignArrays, level: float) -> pd.D
     """Return observed and expected events by period, with limits of what would have been observed."""
     time = np.arange(len(arrays.periods))
 
-    def numbers(used: list[NDArray[np.bool_]], live: NDArray[np.int64]) -> Floats:
+    def numbers(used: list[Mask], live: Ints) -> Floats:
         rows = []
         for t in live:
             observed, expected, predicted = summed(held, [(time == t) & use for use in used])
@@ -190,7 +189,7 @@ def notes_of(design: Design, held: Sequence[Prediction], why: str, *, season: st
             "counts is not normal, as the model has it.",
         )
     notes.say(why)
-    worst = max(p.described()["r_hat"] for p in held)
+    worst = max(p.mixing[0] for p in held)
     if worst > _R_HAT_ROUGH:
         text = f"Chains have met roughly (R-hat {worst:.3f}): give more draws before quoting limits closely."
         notes.warn("sampler", text)

@@ -8,27 +8,8 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from svmodel.counterfactual.synthetic_control.fit import (
-    Fitted,
-    Matching,
-    Placebos,
-    fit_group,
-    gaps,
-    placebos,
-    spread_of,
-)
-from svmodel.counterfactual.synthetic_control.report import (
-    area_rows,
-    balance,
-    counterfactual,
-    effect_rows,
-    errors_rest_on,
-    event_rows,
-    notes_of,
-    outside_hull,
-    sums,
-    weights_frame,
-)
+from svmodel.counterfactual.synthetic_control import report
+from svmodel.counterfactual.synthetic_control.fit import Fitted, Matching, Placebos, fit_group, gaps, placebos
 from svmodel.counterfactual.synthetic_control.units import (
     Layout,
     Predictor,
@@ -80,7 +61,7 @@ class SyntheticControl:
     inference : {"auto", "placebo"}
         Placebos in space in either case: cluster-robust errors do not exist for weights that were searched for.
     draws : int
-        Placebo assignments drawn where several treated areas can be dealt out in too many ways to go through all.
+        Placebo assignments drawn where several treated areas can be replaced in too many ways to go through all.
 
     Notes
     -----
@@ -95,7 +76,7 @@ class SyntheticControl:
     *Donors* are areas never treated that are known in every period in use; three at least.
 
     *Errors.* Each donor in turn takes the treated area's place; several treated areas are replaced by as many donors,
-    in all ways up to 1,000 (`draws` with predictors), by lot beyond. ``std_error`` is the standard deviation of the
+    in all ways up to 1,000 (`draws` with predictors), at random beyond. ``std_error`` is the standard deviation of the
     placebo effects. The p-value is the rank of the effect's size among them, the effect counted in, and the interval
     holds every constant effect that this test does not reject. Placebo effects are taken as rates, at the treated
     areas' exposure. Rates of small areas stray more: a placebo's gaps are scaled by the square root of the ratio of
@@ -258,27 +239,21 @@ class SyntheticControl:
         real = gaps(layout, fits)
         made = placebos(how, layout, draws=self.draws, seed=seed)
         # outside the hull the bias is not in the placebos
-        hull = outside_hull(design, layout, fits)
+        hull = report.outside_hull(design, layout, fits)
         shown = Placebos((), made.enumerated) if hull else made
         counts, level, slots = design.is_count, self.level, layout.slots
-        size = sums(layout, slots, [s.after for s in slots])
-        spread = spread_of(real.average, shown.averages, level)
-        table = [
-            *effect_rows("att", real.average, spread, size, counts=counts, level=level),
-            *event_rows(layout, real, shown, counts=counts, level=level),
-            *area_rows(layout, fits, shown, how, counts=counts, level=level),
-        ]
-        matched = balance(layout, fits)
+        observed, cells, _ = report.sums(layout, slots, [s.after for s in slots])
+        table = report.rows(layout, fits, real, shown, how, counts=counts, level=level)
+        matched = report.balance(layout, fits)
         p_ratio = shown.p_value_of_ratio(real)
-        why = errors_rest_on(layout, made, hull, p_ratio, level)
+        why = report.errors_rest_on(layout, made, hull, p_ratio, level)
         first = hull if why in hull else [*hull, why]
-        observed, cells, _ = size
         return Result(
             estimates=estimates_frame(table),
             design=design,
             estimator=self,
-            counterfactual=counterfactual(layout, fits, real, shown, counts=counts, level=level),
-            weights=weights_frame(layout, fits),
+            counterfactual=report.counterfactual(layout, fits, real, shown, counts=counts, level=level),
+            weights=report.weights_frame(layout, fits),
             diagnostics={
                 "observed": observed,
                 "expected": observed - real.average * cells,
@@ -304,7 +279,7 @@ class SyntheticControl:
             },
             provenance=provenance(design, seed),
             seed=seed,
-            **notes_of(design, layout, fits, real, matched, how, first).parts(),
+            **report.notes_of(design, layout, fits, real, matched, how, first).parts(),
         )
 
     @property

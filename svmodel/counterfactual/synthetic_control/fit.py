@@ -162,7 +162,7 @@ def fit_group(how: Matching, layout: Layout, k: int, rows: Ints, donors: Ints) -
     )
 
 
-#: Ways to deal the places out that are all gone through; more are drawn from.
+#: Ways to give the treated areas' places to donors that are all tried; of more, some are drawn.
 ENUMERATED = 1000
 
 

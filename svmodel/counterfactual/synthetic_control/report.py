@@ -70,14 +70,14 @@ def effect_rows(
             factors.append(("per_100k", 1e5 * cells / exposure))
         factors.append(("events", cells))
     numbers = {"estimate": estimate, "std_error": spread.std_error, "conf_low": spread.low, "conf_high": spread.high}
-    rows = [{"scale": s, **{k: v * f for k, v in numbers.items()}, **shared} for s, f in factors]
+    out = [{"scale": s, **{k: v * f for k, v in numbers.items()}, **shared} for s, f in factors]
     expected = observed - estimate * cells
     if counts and expected > 0:
         ratio = observed / expected
         error = ratio**2 * spread.std_error * cells / observed if observed > 0 else math.nan
         limits = {"conf_low": _ratio(observed, spread.low * cells), "conf_high": _ratio(observed, spread.high * cells)}
-        rows.append({"scale": "rate_ratio", "estimate": ratio, "std_error": error, **limits, **shared})
-    return rows
+        out.append({"scale": "rate_ratio", "estimate": ratio, "std_error": error, **limits, **shared})
+    return out
 
 
 def _ratio(observed: float, events: float) -> float:
@@ -95,37 +95,35 @@ def sums(layout: Layout, slots: Sequence[Slot], times: Sequence[Any]) -> tuple[f
     return observed, float(cells), None if layout.arrays.exposure is None else exposure
 
 
-def event_rows(layout: Layout, real: Gaps, made: Placebos, *, counts: bool, level: float) -> list[dict[str, Any]]:
-    """Rows of ``event``; at negative horizons they are what the fit leaves over."""
-    rows: list[dict[str, Any]] = []
-    errors = made.columns("by_horizon", len(real.by_horizon))
-    for i, h in enumerate(horizons(layout)):
-        times = []
-        for s in layout.slots:
-            t = int(layout.arrays.start[s.rows[0]]) + int(h)
-            used = np.concatenate([s.before, s.after])
-            times.append(used[used == t])
-        size = sums(layout, layout.slots, times)
-        estimate = float(real.by_horizon[i])
-        spread = spread_of(estimate, errors[:, i], level)
-        rows += effect_rows("event", estimate, spread, size, counts=counts, level=level, horizon=int(h))
-    return rows
-
-
-def area_rows(
-    layout: Layout, fits: Sequence[Fitted], made: Placebos, how: Matching, *, counts: bool, level: float
+def rows(
+    layout: Layout, fits: Sequence[Fitted], real: Gaps, made: Placebos, how: Matching, *, counts: bool, level: float
 ) -> list[dict[str, Any]]:
-    """Rows of treated areas that are matched alone: by placebos of their own where there are several groups."""
-    rows: list[dict[str, Any]] = []
-    alone = [(int(s.rows[0]), k) for k, s in enumerate(layout.slots) if len(s.rows) == 1]
+    """Return the rows of every term.
+
+    Rows of ``event`` at negative horizons are what the fit leaves over. Of several groups, areas that are matched alone
+    have placebos of their own.
+    """
+    slots, out = layout.slots, []
+
+    def add(
+        term: str, estimate: float, errors: Floats, over: Sequence[Slot], times: Sequence[Ints], **which: Any
+    ) -> None:
+        spread = spread_of(estimate, errors, level)
+        out.extend(effect_rows(term, estimate, spread, sums(layout, over, times), counts=counts, level=level, **which))
+
+    add("att", real.average, made.averages, slots, [s.after for s in slots])
+    errors = made.columns("by_horizon", len(real.by_horizon))
+    starts = [int(layout.arrays.start[s.rows[0]]) for s in slots]
+    for i, h in enumerate(horizons(layout).tolist()):
+        used = [np.concatenate([s.before, s.after]) for s in slots]
+        times = [u[u == start + h] for u, start in zip(used, starts, strict=True)]
+        add("event", float(real.by_horizon[i]), errors[:, i], slots, times, horizon=h)
+    alone = [(int(s.rows[0]), k) for k, s in enumerate(slots) if len(s.rows) == 1]
     for row, k in sorted(alone):
-        slot = layout.slots[k]
-        estimate = gaps(layout, [fits[k]], [k]).average
-        own = own_placebos(how, layout, k) if len(layout.slots) > 1 and not fits[k].outside else made
-        spread, size = spread_of(estimate, own.averages, level), sums(layout, [slot], [slot.after])
-        name = layout.arrays.areas[row]
-        rows += effect_rows("area", estimate, spread, size, counts=counts, level=level, area=name)
-    return rows
+        own = own_placebos(how, layout, k) if len(slots) > 1 and not fits[k].outside else made
+        estimate, name = gaps(layout, [fits[k]], [k]).average, layout.arrays.areas[row]
+        add("area", estimate, own.averages, [slots[k]], [slots[k].after], area=name)
+    return out
 
 
 def counterfactual(

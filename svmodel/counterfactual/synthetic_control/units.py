@@ -8,12 +8,11 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from svmodel import periods
 from svmodel.design import TREATED, UNTREATED, Design, DesignArrays
 from svmodel.errors import DataError, DesignError, EstimationError, Problems, did_you_mean
-from svmodel.numerics.arrays import Floats, Ints
+from svmodel.numerics.arrays import Floats, Ints, Mask
 
 #: With one or two donors there is nothing to weight, and no hull to lie in.
 FEWEST_DONORS = 3
@@ -147,13 +146,7 @@ def lay_out(arrays: DesignArrays, *, pooled: bool, block: int, predictors: tuple
 
 
 def _slots(
-    arrays: DesignArrays,
-    known: NDArray[np.bool_],
-    usable: NDArray[np.bool_],
-    exposure: Floats,
-    *,
-    pooled: bool,
-    block: int,
+    arrays: DesignArrays, known: Mask, usable: Mask, exposure: Floats, *, pooled: bool, block: int
 ) -> tuple[tuple[Slot, ...], Ints]:
     """Return the groups, ordered by start and by what they hold, and treated areas that none of them holds."""
     treated = np.flatnonzero((arrays.status == TREATED).any(axis=1))
@@ -330,11 +323,8 @@ def _span(p: Predictor, codes: Mapping[str, int], arrays: DesignArrays, before: 
     when = np.arange(codes[p.first], codes[p.last] + 1)
     if len(before) == 0 or when[-1] > before[-1]:
         last = periods.label(arrays.periods[int(before[-1])]) if len(before) else "nothing"
-        found.add(
-            f"{p.label} reaches beyond the time before the start, which ends with {last}",
-            where="predictors",
-            fix="What came after the start may be its effect, and cannot choose the donors.",
-            rule="predictor_after_start",
-        )
+        text = f"{p.label} reaches beyond the time before the start, which ends with {last}"
+        fix = "What came after the start may be its effect, and cannot choose the donors."
+        found.add(text, where="predictors", fix=fix, rule="predictor_after_start")
         return nothing
     return when

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from svmodel.design import TREATED, UNTREATED, DesignArrays
 from svmodel.errors import EstimationError
-from svmodel.numerics.arrays import Floats
+from svmodel.numerics.arrays import Floats, Mask
 
 Index: TypeAlias = NDArray[np.intp]
 #: Periods before the start without which nothing can be matched.
@@ -103,8 +103,8 @@ def working(arrays: DesignArrays, *, rates: bool) -> Working:
     return Working(y - centred @ beta, size, exposed, beta)
 
 
-def _coefficients(y: Floats, x: Floats, use: NDArray[np.bool_]) -> Floats:
-    """Return the coefficients of covariates beside area and period effects."""
+def _coefficients(y: Floats, x: Floats, use: Mask) -> Floats:
+    """Return the coefficients of covariates with area and period effects."""
     from svmodel.numerics.two_way import TwoWay
     from svmodel.numerics.two_way.linear_fe import fit_linear
 
@@ -152,7 +152,7 @@ def split(arrays: DesignArrays, held: Working) -> tuple[list[Block], dict[str, A
     some_donor = known[never].any(axis=0)
     blocks = []
     for (before_bytes, after_bytes), members in groups.items():
-        treated = data_order(np.array(members), held)  # placebo sets are dealt out in it
+        treated = data_order(np.array(members), held)  # placebo sets are drawn in it
         before = np.flatnonzero(np.frombuffer(before_bytes, dtype=bool) & some_donor)
         after = np.flatnonzero(np.frombuffer(after_bytes, dtype=bool) & some_donor)
         whole = known[np.ix_(never, np.concatenate([before, after]))].all(axis=1)

@@ -87,7 +87,7 @@ def placebos(est: Estimate, terms: Terms, rng: np.random.Generator, most: int) -
     """Return placebo effects of every term, or None where too few donors are left to stand in.
 
     All sets of donors are gone through where there are at most `most`; else that many are drawn. Treated areas take no
-    part. Donors' and periods' weights are found anew for each set, with the ridge of the estimate itself, as in R's
+    part. Donors' and periods' weights are found again for each set, with the ridge of the estimate itself, as in R's
     synthdid; coefficients of covariates are held.
 
     Of rates, those of small areas stray more. A placebo's gaps are scaled by the square root of
@@ -247,7 +247,7 @@ def _without(est: Estimate, area: int, strays: list[Floats]) -> Floats:
 def bootstrap(
     arrays: DesignArrays, est: Estimate, terms: Terms, rng: np.random.Generator, *, level: float, draws: int
 ) -> Uncertainty:
-    """Draw areas with replacement and do everything anew (algorithm 2); limits are normal."""
+    """Draw areas with replacement and do everything again (algorithm 2); limits are normal."""
     order = data_order(np.arange(len(arrays.start)), est.held)
     order = order[np.argsort(arrays.start[order], kind="stable")]
     shuffled = arrays.take(order)
