@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import numpy as np
+import pandas as pd
 
 from svmodel import periods
 from svmodel.design import Design
 from svmodel.result.doubts import MANY_ZEROS, share_of_zeros
-
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 #: Ratio of two changes from which they are said to differ.
 _APART = 2.0
 #: Changes below this, in per cent, are too near to nothing to be set in proportion.
 _NOTHING = 1.0
 _FOLD = {2: "twofold", 3: "threefold", 4: "fourfold", 5: "fivefold"}
-#: Methods that differ in their family alone are one question asked twice.
-_KIN = {"ExtendedTwoWayFixedEffects": "imputation", "Imputation": "imputation"}
 _UNIT = {"difference": "", "events": " events", "per_100k": " per 100,000"}
 
 
@@ -50,13 +45,13 @@ def fold(larger: float, smaller: float) -> str:
     return _FOLD.get(times, f"by a factor of {times}")
 
 
-def agreement(table: pd.DataFrame, pairs: pd.DataFrame, scale: str, design: Design) -> str:
-    """Return how far the methods of a comparison agree."""
+def agreement(table: pd.DataFrame, pairs: pd.DataFrame, scale: str, design: Design, kin: Mapping[str, str]) -> str:
+    """Return how far the methods of a comparison agree; `kin` is method to kin."""
     known = table[np.isfinite(table["estimate"].to_numpy(dtype=np.float64))]
     said = [_answered(table, known)]
     if len(known) > 1:
         said += [_same(known), _direction(known, scale), _exclusions(known), _differing(pairs, known)]
-        said.append(families(known, pairs, scale, design))
+        said.append(families(known, pairs, scale, design, kin))
         said.append("They all rest on the same data, so that their agreement confirms none of what they suppose alike.")
     return " ".join(s for s in said if s)
 
@@ -144,15 +139,15 @@ def _differing(pairs: pd.DataFrame, known: pd.DataFrame) -> str:
     return text + "."
 
 
-def families(known: pd.DataFrame, pairs: pd.DataFrame, scale: str, design: Design) -> str:
+def families(known: pd.DataFrame, pairs: pd.DataFrame, scale: str, design: Design, kin: Mapping[str, str]) -> str:
     """Return how the linear and the Poisson answer to one question differ and why, or nothing where they do not.
 
-    Methods that differ in the family alone are set beside each other; where there are none, the medians of all linear
-    and all Poisson ones are.
+    Methods of one kin, which differ in the family alone, are one question asked twice and are compared; where there are
+    none, the medians of all linear and all Poisson ones are.
     """
     if not design.is_count:
         return ""
-    found = _pair(known)
+    found = _pair(known, kin)
     if found is None:
         return ""
     (linear_name, linear), (poisson_name, poisson) = found
@@ -178,18 +173,21 @@ def families(known: pd.DataFrame, pairs: pd.DataFrame, scale: str, design: Desig
     return text
 
 
-def _pair(known: pd.DataFrame) -> tuple[tuple[str, float], tuple[str, float]] | None:
-    """Return a linear and a Poisson method of one kind, by name and estimate, or the medians of all of each."""
-    kin = known["estimator"].map(lambda name: _KIN.get(name, name))
-    for kind in kin.unique():
-        one = known[kin == kind]
-        linear, poisson = one[one["family"] == "linear"], one[one["family"] == "Poisson"]
+def _pair(known: pd.DataFrame, kin: Mapping[str, str]) -> tuple[tuple[str, float], tuple[str, float]] | None:
+    """Return a linear and a Poisson method of one kin, by name and estimate, or the medians of all of each."""
+
+    def both(rows: pd.DataFrame) -> list[pd.DataFrame]:
+        return [rows[rows["family"] == name] for name in ("linear", "Poisson")]
+
+    of = known["method"].map(kin)
+    for kind in of.unique():
+        linear, poisson = both(known[of == kind])
         if len(linear) and len(poisson):
             first, second = (
                 (str(part["method"].iloc[0]), float(part["estimate"].iloc[0])) for part in (linear, poisson)
             )
             return first, second
-    linear, poisson = known[known["family"] == "linear"], known[known["family"] == "Poisson"]
+    linear, poisson = both(known)
     if not (len(linear) and len(poisson)):
         return None
     first, second = (

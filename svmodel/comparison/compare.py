@@ -15,7 +15,7 @@ from svmodel.comparison.differences import Sums, as_shown, checked_scale, differ
 from svmodel.design import Design
 from svmodel.errors import DesignError, EstimationError, Problems
 from svmodel.result import Estimator, Result
-from svmodel.result.method import named
+from svmodel.result.method import card, named
 from svmodel.result.rule import FEW_TREATED, choose
 
 COLUMNS = (
@@ -160,7 +160,8 @@ def compare(
         raise EstimationError(f"none of {len(rows)} methods answers this design: {told}")
     logs = _working(table, scale)
     pairs = differences(logs if jackknife else {}, held, design, scale, level)
-    text = agreement(table, pairs, scale, design)
+    kin = {name: card(estimator).kin or card(estimator).short for name, estimator in held.items()}
+    text = agreement(table, pairs, scale, design, kin)
     return Comparison(table, scale, pairs, text, results, design)
 
 
@@ -182,25 +183,19 @@ def row_of(design: Design, estimator: Estimator, scale: str, seed: int) -> tuple
         numbers, implied = _numbers(result, scale)
     except (DesignError, EstimationError) as error:
         return {**head, **rest, "status": "refused", "reason": _reason(error)}, None
-    known = result.diagnostics
     row = {**head, **numbers, "implied": implied, "family": family(estimator, result)}
-    row["inference"] = str(known.get("inference", ""))
-    row["in_doubt"] = bool(known.get("inference_in_doubt", known.get("in_doubt", False)))
+    rests_on = result.uncertainty
     lacking = math.isnan(numbers["conf_low"]) or math.isnan(numbers["conf_high"])
-    row["status"] = "no_interval" if lacking else "estimated"
-    row["reason"] = _last_word(result) if lacking else ""
+    row |= {"inference": rests_on.kind, "in_doubt": rests_on.in_doubt}
+    row |= {"status": "no_interval" if lacking else "estimated", "reason": ""}
+    if lacking:
+        row["reason"] = rests_on.why or "no interval is given"
     return row, result
 
 
 def _reason(error: DesignError | EstimationError) -> str:
     """Return an error in one line."""
     return "; ".join([error.title, *(str(p) for p in error.problems)])
-
-
-def _last_word(result: Result) -> str:
-    """Return the note that speaks of the lacking interval, or the first one."""
-    spoken = [n for n in result.notes if "interval" in n.lower()]
-    return (spoken or list(result.notes) or ["no interval is given"])[-1]
 
 
 def _numbers(result: Result, scale: str) -> tuple[dict[str, float], bool]:
@@ -210,14 +205,15 @@ def _numbers(result: Result, scale: str) -> tuple[dict[str, float], bool]:
         low, high = effect.conf_low, effect.conf_high
         made = {"estimate": effect.estimate, "conf_low": low, "conf_high": high, "level": effect.level}
         if math.isnan(effect.estimate):
-            raise EstimationError(f"the average effect is not identified. {_last_word(result)}")
+            why = [w.text for w in result.warnings if w.kind == "identification"] or [result.uncertainty.why]
+            raise EstimationError(f"the average effect is not identified. {why[0]}")
         return {**made, "p_value": effect.p_value}, False
     if scale != "rate_ratio" or not result.has("att", "difference"):
         raise EstimationError(f"it gives no average effect on {scale!r}")
-    effect, known, design = result.effect("att", "difference"), result.diagnostics, result.design
-    if design is None or not {"observed", "treated_cells_used"} <= set(known):
+    effect, totals = result.effect("att", "difference"), result.totals
+    sums = Sums(totals.observed, totals.cells_used, math.nan)
+    if math.isnan(sums.observed) or math.isnan(sums.cells):
         raise EstimationError("it gives no rate ratio, and not the sums that one could be worked out from")
-    sums = Sums(float(known["observed"]), float(known["treated_cells_used"]), math.nan)
     ratio, low, high = (
         as_shown(on_scale(v, "difference", "rate_ratio", sums), "rate_ratio")
         for v in (effect.estimate, effect.conf_low, effect.conf_high)

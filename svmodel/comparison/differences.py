@@ -9,16 +9,14 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from svmodel.design import Design, DesignArrays
 from svmodel.errors import EstimationError, did_you_mean
-from svmodel.inference import arrays_of
-from svmodel.numerics.arrays import Floats
-from svmodel.numerics.cluster import small_sample
+from svmodel.inference.jackknife import by_t, cv3
+from svmodel.numerics.arrays import Floats, Ints
 from svmodel.result import SCALES, Estimator, PointEstimator, Result
+from svmodel.result.method import arrays_of, scale_of
 from svmodel.result.rule import n_controls
-from svmodel.result.scales import critical_value
 
 COLUMNS = ("first", "second", "difference", "std_error", "conf_low", "conf_high", "df", "p_value", "p_holm", "why")
 
@@ -61,7 +59,7 @@ def differences(
 
 
 def jackknife_difference(
-    gap: float, without: Floats, group: NDArray[np.int64], level: float
+    gap: float, without: Floats, group: Ints, level: float
 ) -> tuple[float, float, float, float, float]:
     """Return standard error (CV3), limits, degrees of freedom and p-value of a difference of two estimates.
 
@@ -77,7 +75,7 @@ def jackknife_difference(
 
     Notes
     -----
-    Both estimates are found anew on the same areas each time, so that what they share cancels in the difference. A
+    Both estimates are found again on the same areas each time, so that what they share cancels in the difference. A
     sum of the two variances would take them for independent, and is far too wide or, where they lean opposite ways,
     too narrow.
 
@@ -88,18 +86,11 @@ def jackknife_difference(
     >>> round(error, 4), low < 1 < high
     (0.1225, True)
     """
-    from scipy import special
-
-    G = len(without)
-    loss = gap - without
-    error = float(np.sqrt((G - 1) / G * (loss**2).sum()))
+    error, df = cv3(gap - without, group)
     if not error > 1e-9 * max(abs(gap), 1e-3):
         return math.nan, math.nan, math.nan, math.nan, math.nan
-    mean = np.array([loss[group == g].mean() for g in range(2)])
-    df = small_sample(loss - mean[group], group).df
-    df = min(df, G - 1.0) if np.isfinite(df) else G - 1.0
-    half = critical_value(level, df) * error
-    return error, gap - half, gap + half, float(df), float(2 * special.stdtr(df, -abs(gap) / error))
+    low, high, p = by_t(gap, error, df, level)
+    return error, low, high, df, p
 
 
 def _lone(arrays: DesignArrays) -> str:
@@ -116,7 +107,7 @@ def _left_out(estimator: Estimator, design: Design, scale: str, estimate: float)
     point = quick(estimator, scale)
     if point is None:
         return None, "gives no quick estimate"
-    arrays = laid_out(estimator, design)
+    arrays = arrays_of(estimator, design)
     value = point(arrays)
     # 1e-6: the quick answer stops iterating where the fit does; a gap beyond that is another estimand
     if not abs(value - estimate) <= 1e-6 * max(1.0, abs(estimate)):
@@ -200,11 +191,6 @@ def on_scale(value: float, own: str, scale: str, sums: Sums) -> float:
     return events / sums.cells if sums.cells else math.nan
 
 
-def laid_out(estimator: Estimator, design: Design) -> DesignArrays:
-    """Return the design's arrays as the estimator's ``point`` takes them."""
-    return arrays_of(estimator, design)
-
-
 def quick(estimator: Estimator, scale: str) -> Callable[[DesignArrays], float] | None:
     """Return the average effect on `scale` (a ratio as its logarithm) of any arrays; None without ``point``."""
     if not isinstance(estimator, PointEstimator):
@@ -218,7 +204,7 @@ def quick(estimator: Estimator, scale: str) -> Callable[[DesignArrays], float] |
 
 def family(estimator: Estimator, result: Result | None = None) -> str:
     """Return ``Poisson`` for a method in ratios, ``linear`` for one in the outcome's units, or nothing."""
-    scale = getattr(estimator, "scale", None)
+    scale = scale_of(estimator)
     if scale is None and result is not None and result.joint is not None:
         scale = result.joint.scale
     return {"log_rate_ratio": "Poisson", "difference": "linear"}.get(str(scale), "")

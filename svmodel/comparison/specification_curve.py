@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from svmodel.comparison.agreement import shown
 from svmodel.comparison.compare import row_of
@@ -26,6 +25,7 @@ from svmodel.comparison.specifications import (
 )
 from svmodel.design import Design
 from svmodel.errors import EstimationError, Problems
+from svmodel.numerics.arrays import Floats
 from svmodel.result import Estimator
 
 
@@ -59,7 +59,7 @@ class SpecificationCurve:
     table: pd.DataFrame
     scale: str
     joint: pd.DataFrame
-    draws: NDArray[np.float64] = field(repr=False)
+    draws: Floats = field(repr=False)
     text: str
     counts: bool
     choices: tuple[str, ...]
@@ -128,7 +128,7 @@ def specification_curve(
     Notes
     -----
     The share of significant specifications means nothing by itself, because all of them see the same data. Starts are
-    therefore dealt out anew among areas, the same deal in all specifications, and three statistics are ranked among
+    therefore reassigned among areas, alike in all specifications, and three statistics are ranked among
     the draws, each by ``(b + 1) / (B + 1)``: the size of the median effect, the share of specifications that are
     significant on the commoner side, and the share on the commoner side (Simonsohn, Simmons and Nelson 2020, who
     permute the variable of interest alike). In the second a specification is significant by its own rank among the
@@ -136,8 +136,8 @@ def specification_curve(
 
     *Supposes* that within strata each area might as well have had another's start: exact in a lottery. It is a test of
     no effect whatever in any area. It says nothing on whether the set of specifications was a fair one, and where all
-    share a fault (areas chosen for a recorded high, say) all are wrong together. Starts are dealt out among areas that
-    every specification holds. Where choices of controls do not overlap, little or nothing is left to deal, and the
+    share a fault (areas chosen for a recorded high, say) all are wrong together. Starts are reassigned among areas that
+    every specification holds. Where choices of controls do not overlap, little or nothing is left to reassign, and the
     notes say so.
 
     References
@@ -204,10 +204,11 @@ def specification_curve(
 def _row(one: Specification, scale: str, seed: int) -> dict[str, Any]:
     row, result = row_of(one.design, one.estimator, scale, seed)
     held = {c: row[c] for c in ("status", "estimate", "conf_low", "conf_high", "p_value", "inference", "reason")}
-    known = math.nan
+    observed = math.nan
     if result is not None:
-        known = float(result.diagnostics.get("observed", one.design.arrays.y[one.design.arrays.treated].sum()))
-    return {**held, "observed": known}
+        arrays, observed = one.design.arrays, result.totals.observed
+        observed = float(arrays.y[arrays.treated].sum()) if math.isnan(observed) else observed
+    return {**held, "observed": observed}
 
 
 def _dealt(design: Design, held: list[Specification], scale: str, draws: int, strata: Any, seed: int) -> Dealt:

@@ -9,16 +9,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from svmodel import periods
-from svmodel.comparison.differences import laid_out, quick
+from svmodel.comparison.differences import quick
 from svmodel.design import Design, DesignArrays
 from svmodel.errors import DataError, DesignError, Problems, did_you_mean, shorten
 from svmodel.inference.assignments import draw_lot, strata_labels
-from svmodel.numerics.arrays import Floats
+from svmodel.numerics.arrays import Floats, Ints
 from svmodel.result import Estimator
-from svmodel.result.method import named
+from svmodel.result.method import arrays_of, named
 
 CHOICES = ("estimator", "controls", "window", "outcome", "covariates", "anticipation")
 
@@ -111,9 +110,8 @@ def _windows(design: Design, windows: Any, found: Problems) -> dict[str, Any]:
     """Return windows by name; None is the design's own."""
     if windows is None:
         return {"whole" if design.window is None else "design": design.window}
-    given = list(windows.items()) if isinstance(windows, Mapping) else [(None, w) for w in windows]
     out: dict[str, Any] = {}
-    for name, window in given:
+    for name, window in _by_name(windows, "windows", found):
         if window is not None and (isinstance(window, str) or len(window) != 2):
             found.add(f"{window!r} is no window", where="windows", fix='Give ("2018-01", "2024-12"); None for an end.')
             continue
@@ -122,14 +120,22 @@ def _windows(design: Design, windows: Any, found: Problems) -> dict[str, Any]:
         except DataError as error:
             found.add(error.title, where=f"windows, {window!r}")
             continue
-        words = f"{periods.label(view.periods[0])} to {periods.label(view.periods[-1])}"
-        key = str(name) if name is not None else words
+        key = f"{periods.label(view.periods[0])} to {periods.label(view.periods[-1])}" if name is None else name
         if key in out:
             found.add(f"window {key!r} comes twice", where="windows")
         out[key] = window
-    if not given:
-        found.add("nothing is given", where="windows")
     return out
+
+
+def _by_name(given: Any, where: str, found: Problems) -> list[tuple[str | None, Any]]:
+    """Return choices with their names, where they have names; note that nothing is given."""
+    named = isinstance(given, Mapping)
+    pairs: list[tuple[str | None, Any]] = (
+        [(str(k), v) for k, v in given.items()] if named else [(None, v) for v in given]
+    )
+    if not pairs:
+        found.add("nothing is given", where=where)
+    return pairs
 
 
 def _covariates(design: Design, covariates: Any, found: Problems) -> dict[str, tuple[str, ...]]:
@@ -140,19 +146,16 @@ def _covariates(design: Design, covariates: Any, found: Problems) -> dict[str, t
         covariates = [(covariates,)]
     known = (*design.panel.covariates, *design.panel.exposures)
     out: dict[str, tuple[str, ...]] = {}
-    given = list(covariates.items()) if isinstance(covariates, Mapping) else [(None, c) for c in covariates]
-    for name, columns in given:
+    for name, columns in _by_name(covariates, "covariates", found):
         one = (columns,) if isinstance(columns, str) else tuple(columns)
         for column in one:
             if column not in known:
                 fix = did_you_mean(column, known)
                 found.add(f"{column!r} is no covariate of the panel", where="covariates", fix=fix)
-        key = str(name) if name is not None else ", ".join(one) or "none"
+        key = (", ".join(one) or "none") if name is None else name
         if key in out:
             found.add(f"covariates {key!r} come twice", where="covariates")
         out[key] = one
-    if not given:
-        found.add("nothing is given", where="covariates")
     return out
 
 
@@ -171,7 +174,7 @@ class Dealt:
     used : ndarray of int, shape (K,)
         Which specifications the columns are.
     areas : int
-        Among which starts were dealt out.
+        Among which starts were reassigned.
     total : int
         Distinct assignments that there are.
     why : str
@@ -179,7 +182,7 @@ class Dealt:
     """
 
     values: Floats
-    used: NDArray[np.int64]
+    used: Ints
     areas: int
     total: int
     why: str = ""
@@ -196,7 +199,7 @@ def deal_all(
 ) -> Dealt:
     """Estimate every specification under the actual starts and under `draws` others, the same ones in all.
 
-    Starts are dealt out among the areas that every specification holds, so that each one has the same panel in every
+    Starts are reassigned among the areas that every specification holds, so that each one has the same panel in every
     draw and only who is treated when differs.
     """
     points = [quick(s.estimator, scale) for s in held]
@@ -204,7 +207,7 @@ def deal_all(
     none = np.full((1, len(used)), np.nan)
     if not len(used):
         return Dealt(none, used, 0, 0, "no estimator gives a quick estimate")
-    arrays = [laid_out(held[k].estimator, held[k].design) for k in used]
+    arrays = [arrays_of(held[k].estimator, held[k].design) for k in used]
     shared = set.intersection(*(set(a.areas) for a in arrays))
     base = design.arrays
     rows = np.array([i for i, a in enumerate(base.areas) if a in shared], dtype=np.int64)
@@ -226,7 +229,7 @@ def deal_all(
     return Dealt(values, used, len(rows), lot.total)
 
 
-def _places(arrays: DesignArrays, areas: Sequence[str]) -> NDArray[np.int64]:
+def _places(arrays: DesignArrays, areas: Sequence[str]) -> Ints:
     at = {a: i for i, a in enumerate(arrays.areas)}
     return np.array([at[a] for a in areas], dtype=np.int64)
 

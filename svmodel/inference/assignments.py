@@ -1,4 +1,4 @@
-"""Dealing adoption dates out anew: which patterns there are, in which strata, and in an order that no name decides."""
+"""Reassigning adoption dates: which patterns there are, in which strata, and in an order that no name decides."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from svmodel.seeds import derive_seed
 
 @dataclass(frozen=True, eq=False)
 class Lot:
-    """The patterns of an intervention (start, end, anticipation) and the strata that they are dealt out in.
+    """The patterns of an intervention (start, end, anticipation) and the strata that they are reassigned in.
 
     Attributes
     ----------
@@ -73,7 +73,7 @@ def draw_lot(arrays: DesignArrays, stratum: Ints | None = None) -> Lot:
     Raises
     ------
     DesignError
-        If the intervention can be dealt out in one way only.
+        If the intervention can be assigned in one way only.
     """
     pattern = np.column_stack([arrays.start, arrays.status])
     _, example, kind = np.unique(pattern, axis=0, return_index=True, return_inverse=True)
@@ -113,7 +113,7 @@ def strata_labels(
     Parameters
     ----------
     strata : mapping of str to object, str, or None
-        Area to stratum; a column of the panel that stands still within areas; ``"parent"`` for reporting areas.
+        Area to stratum; a column of the panel that is constant within areas; ``"parent"`` for reporting areas.
 
     Raises
     ------
@@ -127,12 +127,9 @@ def strata_labels(
     found = Problems()
     lacking = [a for a in arrays.areas if a not in strata]
     if lacking:
-        found.add(
-            f"{len(lacking)} areas have no stratum: {shorten(lacking)}",
-            where="strata",
-            fix="Give a stratum to every area of the panel, treated or not.",
-            rule="stratum_missing",
-        )
+        text = f"{len(lacking)} areas have no stratum: {shorten(lacking)}"
+        fix = "Give a stratum to every area of the panel, treated or not."
+        found.add(text, where="strata", fix=fix, rule="stratum_missing")
     found.raise_if_any(DesignError, "starts cannot be dealt out within these strata")
     names = [str(strata[a]) for a in arrays.areas]
     return np.unique(names, return_inverse=True)[1].astype(np.int64)

@@ -8,13 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from svmodel.design import DesignArrays
-from svmodel.errors import EstimationError, did_you_mean
-from svmodel.inference.bootstrap import check_draws, from_draws, told_failures
-from svmodel.inference.statistic import design_of, finite_estimate, one_outcome
+from svmodel.errors import EstimationError
+from svmodel.inference.bootstrap import from_draws, from_resamples, told_failures
+from svmodel.inference.statistic import design_of, finite_estimate, one_outcome, problems_of, scale_of
 from svmodel.numerics.arrays import Floats
 from svmodel.numerics.resampling.blocks import BLOCKS, block_length, block_rows
 from svmodel.result import PointEstimator, Result
-from svmodel.result.interval import Interval, with_interval
 from svmodel.result.method import arrays_of
 from svmodel.seeds import derive_seed
 
@@ -25,7 +24,7 @@ _FEWEST_BLOCKS = 4
 
 @dataclass(frozen=True)
 class BlockBootstrap:
-    """Bootstrap that puts blocks of the past's residuals on the fitted series and estimates anew.
+    """Bootstrap that puts blocks of the past's residuals on the fitted series and estimates again.
 
     Parameters
     ----------
@@ -64,15 +63,10 @@ class BlockBootstrap:
     level: float = 0.95
 
     def __post_init__(self) -> None:
-        problems = check_draws(self.draws, self.level)
-        for name, valid in (("interval", _INTERVALS), ("blocks", BLOCKS)):
-            value = getattr(self, name)
-            if value not in valid:
-                fix = did_you_mean(str(value), valid)
-                problems.add(f"{value!r} is no {name}", where=name, fix=fix, rule="choice")
+        found = problems_of(self, 999, interval=_INTERVALS, blocks=BLOCKS)
         if self.length is not None and (not isinstance(self.length, int) or self.length < 1):
-            problems.add(f"{self.length!r} is no number of periods", where="length", fix="Give 6.", rule="length")
-        problems.raise_if_any(EstimationError, "BlockBootstrap cannot be used")
+            found.add(f"{self.length!r} is no number of periods", where="length", fix="Give 6.", rule="length")
+        found.raise_if_any(EstimationError, "BlockBootstrap cannot be used")
 
     def infer(self, result: Result, *, seed: int = 0) -> Result:
         """Return the result with this interval on its average effect, and the draws.
@@ -98,9 +92,8 @@ class BlockBootstrap:
         one_outcome(arrays, "a block bootstrap")
         if not isinstance(estimator, PointEstimator):
             raise EstimationError(f"{type(estimator).__name__} has no `point(arrays)`, which a block bootstrap needs")
-        scale, estimate = finite_estimate(result)
+        estimate, log = finite_estimate(result), scale_of(result) == "log_rate_ratio"
         expected = _expected(result, arrays)
-        log = scale == "log_rate_ratio"
         with np.errstate(invalid="ignore"):
             unit = np.sqrt(expected) if log else np.ones_like(expected)
             residual = np.where(arrays.untreated, (arrays.y - expected) / np.where(unit > 0, unit, np.nan), np.nan)
@@ -126,18 +119,14 @@ class BlockBootstrap:
             values[b] = estimator.point(replace(arrays, y=y))
         good = ~np.isnan(values)
         failed = told_failures(good, "draws of periods", values)
-        kept = values[good]
-        low, high, p = from_draws(kept, estimate, self.interval, self.level)
+        limits = from_draws(values[good], estimate, self.interval, self.level)
         method = f"block bootstrap, {self.draws:,} draws, {self.blocks} blocks of {length}"
         why = (
             f"The interval is a block bootstrap's over periods ({self.draws:,} draws, {self.blocks} blocks of "
             f"{length}; {self.interval}). It supposes that the noise after the start is like that of the "
             f"{len(past)} periods before it, and that the fitted past is right. {failed}"
         ).rstrip()
-        error = float(kept.std(ddof=1)) if np.isfinite(kept).all() else math.nan
-        found = with_interval(result, Interval(scale, estimate, error, low, high, p, self.level, method, why))
-        held = {**found.diagnostics, "bootstrap_draws": self.draws, "bootstrap_failed": int((~good).sum())}
-        return replace(found, draws=kept, diagnostics=held)
+        return from_resamples(result, estimate, values, good, limits, self.level, method, why)
 
 
 def _expected(result: Result, arrays: DesignArrays) -> Floats:

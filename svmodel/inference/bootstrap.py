@@ -4,34 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from svmodel.design import DesignArrays
-from svmodel.errors import EstimationError, Problems, did_you_mean
-from svmodel.inference.statistic import (
-    HasInfluence,
-    data_order,
-    design_of,
-    estimate_of,
-    few,
-    finite_estimate,
-    point_by_rows,
-    refuse_lone,
-    resampled,
-)
-from svmodel.numerics.arrays import Floats
+from svmodel.errors import DesignError, EstimationError
+from svmodel.inference import statistic
+from svmodel.inference.statistic import HasInfluence, design_of, few, finite_estimate
+from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.result import Result
-from svmodel.result.interval import Interval, with_interval
+from svmodel.result.interval import Interval
 from svmodel.result.method import arrays_of
 from svmodel.seeds import derive_seed
-
-if TYPE_CHECKING:
-    Rows = NDArray[np.int64]
-
 
 INTERVALS = ("percentile", "basic", "bootstrap_t")
 _STRATA = ("treated", "cohort", "none")
@@ -41,7 +26,7 @@ _SAID, _TOO_MANY = 0.05, 0.5
 
 @dataclass(frozen=True)
 class ClusterBootstrap:
-    """Bootstrap that draws whole areas with replacement and estimates anew.
+    """Bootstrap that draws whole areas with replacement and estimates again.
 
     Parameters
     ----------
@@ -82,13 +67,8 @@ class ClusterBootstrap:
     level: float = 0.95
 
     def __post_init__(self) -> None:
-        problems = check_draws(self.draws, self.level)
-        for name, valid in (("interval", INTERVALS), ("strata", _STRATA)):
-            value = getattr(self, name)
-            if value not in valid:
-                fix = did_you_mean(str(value), valid)
-                problems.add(f"{value!r} is no {name}", where=name, fix=fix, rule="choice")
-        problems.raise_if_any(EstimationError, "ClusterBootstrap cannot be used")
+        found = statistic.problems_of(self, 999, interval=INTERVALS, strata=_STRATA)
+        found.raise_if_any(EstimationError, "ClusterBootstrap cannot be used")
 
     def infer(self, result: Result, *, seed: int = 0) -> Result:
         """Return the result with this interval on its average effect, and the draws.
@@ -110,12 +90,9 @@ class ClusterBootstrap:
             If a single area is treated or serves as control, a cohort is a single area with ``strata="cohort"``, or
             more than half of the draws fail.
         """
-        from dataclasses import replace
-
         arrays = design_of(result, "ClusterBootstrap").arrays
-        refuse_lone(arrays, "a cluster bootstrap")
-        scale, estimate = finite_estimate(result)
-        order = data_order(arrays)
+        statistic.refuse_lone(arrays, "a cluster bootstrap")
+        estimate, order = finite_estimate(result), statistic.data_order(arrays)
         stratum = self._strata(arrays)[order]
         rng = np.random.default_rng(derive_seed(seed, "ClusterBootstrap"))
         taken = [order[_draw(stratum, rng)] for _ in range(self.draws)]
@@ -125,28 +102,24 @@ class ClusterBootstrap:
             own = studied(order)[1]
             values, errors = pairs[:, 0], pairs[:, 1]
         else:
-            point = point_by_rows(result)
+            point = statistic.point_by_rows(result)
             values, errors, own = np.array([point(rows) for rows in taken]), None, math.nan
         good = ~np.isnan(values) if errors is None else np.isfinite(values) & (errors > 0)
         failed = told_failures(good, "resamples of areas", values)
-        kept = values[good]
-        low, high, p = from_draws(
-            kept, estimate, self.interval, self.level, None if errors is None else errors[good], own
+        limits = from_draws(
+            values[good], estimate, self.interval, self.level, None if errors is None else errors[good], own
         )
-        words = f"cluster bootstrap, {self.draws:,} draws, {self.interval.replace('_', '-')}"
+        kind = self.interval.replace("_", "-")
         by = {"treated": "treated and other areas apart", "cohort": "cohort by cohort", "none": "from all areas"}
         why = (
-            f"The interval is a cluster bootstrap's ({self.draws:,} draws of areas, {by[self.strata]}; "
-            f"{self.interval.replace('_', '-')}). It supposes that areas are independent of each other. {failed}"
+            f"The interval is a cluster bootstrap's ({self.draws:,} draws of areas, {by[self.strata]}; {kind}). "
+            f"It supposes that areas are independent of each other. {failed}"
         ).rstrip()
-        if scarce := few(arrays):
-            why += f" With {scarce} such intervals are known to be too narrow: a few areas drawn again show too little."
-        error = float(kept.std(ddof=1)) if np.isfinite(kept).all() else math.nan
-        found = with_interval(result, Interval(scale, estimate, error, low, high, p, self.level, words, why))
-        held = {**found.diagnostics, "bootstrap_draws": self.draws, "bootstrap_failed": int((~good).sum())}
-        return replace(found, draws=kept, diagnostics=held)
+        why += few(arrays, "such intervals are known to be too narrow: a few areas drawn again show too little.")
+        method = f"cluster bootstrap, {self.draws:,} draws, {kind}"
+        return from_resamples(result, estimate, values, good, limits, self.level, method, why)
 
-    def _strata(self, arrays: DesignArrays) -> Rows:
+    def _strata(self, arrays: DesignArrays) -> Ints:
         """Return the stratum of each area."""
         treated = np.asarray(arrays.treated.any(axis=1))
         if self.strata == "none":
@@ -163,43 +136,59 @@ class ClusterBootstrap:
         return stratum
 
 
-def check_draws(draws: object, level: float) -> Problems:
-    """Return what is wrong with a number of draws and a level."""
-    problems = Problems()
-    if not isinstance(draws, int) or draws < 19:
-        problems.add(f"{draws!r} is no number of draws", where="draws", fix="Give 999.", rule="draws")
-    if not 0 < level < 1:
-        problems.add(f"{level!r} is no coverage", where="level", fix="Give 0.95.", rule="level")
-    return problems
+def from_resamples(
+    result: Result,
+    estimate: float,
+    values: Floats,
+    good: Mask,
+    limits: tuple[float, float, float],
+    level: float,
+    method: str,
+    why: str,
+) -> Result:
+    """Return the result with the interval of its resamples, and those that identify the effect.
+
+    Parameters
+    ----------
+    result : Result
+    estimate : float
+    values : ndarray, shape (B,)
+    good : ndarray of bool, shape (B,)
+        Which resamples identify the effect.
+    limits : low, high, p_value
+    level : float
+    method, why : str
+    """
+    kept = values[good]
+    error = float(kept.std(ddof=1)) if np.isfinite(kept).all() else math.nan
+    interval = Interval(statistic.scale_of(result), estimate, error, *limits, level, method, why)
+    told = {"bootstrap_draws": len(good), "bootstrap_failed": int((~good).sum())}
+    return statistic.answered(replace(result, draws=kept), interval, told=told)
 
 
-def _draw(stratum: Rows, rng: np.random.Generator) -> Rows:
+def _draw(stratum: Ints, rng: np.random.Generator) -> Ints:
     """Return places drawn with replacement within each stratum, in ascending order of stratum."""
     parts = [np.flatnonzero(stratum == s) for s in np.unique(stratum)]
     return np.concatenate([part[rng.integers(0, len(part), len(part))] for part in parts])
 
 
-def _studied(result: Result) -> Callable[[Rows], tuple[float, float]]:
+def _studied(result: Result) -> Callable[[Ints], tuple[float, float]]:
     """Return estimate and standard error as a function of rows; NaN where not identified."""
     design, estimator = design_of(result, "a bootstrap of t statistics"), result.estimator
     arrays = arrays_of(estimator, design)
 
-    def by_influence(rows: Rows) -> tuple[float, float]:
+    def by_influence(rows: Ints) -> tuple[float, float]:
         assert isinstance(estimator, HasInfluence)
         estimate, psi = estimator.influence(arrays.take(rows))
         return estimate, math.sqrt(float((psi**2).sum()))
 
-    def by_fit(rows: Rows) -> tuple[float, float]:
-        fitted = result.refit(design=resampled(design, rows))
-        scale, value = estimate_of(fitted)
-        effect = fitted.effect("att", "rate_ratio" if scale == "log_rate_ratio" else "difference")
-        return value, effect.std_error / (effect.estimate if scale == "log_rate_ratio" else 1.0)
+    def by_fit(rows: Ints) -> tuple[float, float]:
+        fitted = result.refit(design=statistic.resampled(design, rows))
+        return statistic.estimate_of(fitted), statistic.error_of(fitted)
 
     quick = isinstance(estimator, HasInfluence)
 
-    def either(rows: Rows) -> tuple[float, float]:
-        from svmodel.errors import DesignError
-
+    def either(rows: Ints) -> tuple[float, float]:
         try:
             return by_influence(rows) if quick else by_fit(rows)
         except (DesignError, EstimationError):
@@ -208,7 +197,7 @@ def _studied(result: Result) -> Callable[[Rows], tuple[float, float]]:
     return either
 
 
-def told_failures(good: NDArray[np.bool_], what: str, values: Floats | None = None) -> str:
+def told_failures(good: Mask, what: str, values: Floats | None = None) -> str:
     """Return a sentence on failed draws where they are more than one in twenty.
 
     Raises

@@ -10,12 +10,12 @@ import numpy as np
 
 from svmodel.errors import EstimationError, Problems, did_you_mean
 from svmodel.inference.conformal_residuals import Residuals
-from svmodel.inference.inversion import too_few
-from svmodel.inference.statistic import Statistic
+from svmodel.inference.inversion import needed, too_few
+from svmodel.inference.statistic import answered, estimate_of, scale_of
 from svmodel.numerics.arrays import Floats
 from svmodel.numerics.resampling.permutations import as_far, count_assignments, every_assignment, sample_assignments
 from svmodel.result import Result
-from svmodel.result.interval import Interval, with_interval
+from svmodel.result.interval import Interval
 from svmodel.seeds import derive_seed
 
 _PERMUTATIONS = ("moving_block", "iid")
@@ -119,27 +119,16 @@ class Conformal:
         EstimationError
             If the estimator has neither ``path`` nor ``point``, uses the order of periods, or leaves residuals unknown.
         """
-        statistic = Statistic(result)
-        estimate = statistic.read(result)
-        test = self._test(result, seed)
+        estimate, test = estimate_of(result), self._test(result, seed)
         p_value = test.p_value(0.0)
         limits = (math.nan, math.nan)
         if math.isfinite(estimate):
             limits = test.limits(estimate, self.level, self.grid)
-        interval = Interval(
-            statistic.scale,
-            estimate,
-            math.nan,
-            *limits,
-            p_value,
-            self.level,
-            f"conformal, {self.permutations.replace('_', ' ')}s"
-            if self.permutations == "moving_block"
-            else "conformal, iid",
-            self._why(test, limits),
-        )
+        method = f"conformal, {'moving blocks' if self.permutations == 'moving_block' else 'iid'}"
+        why = self._why(test, limits)
+        interval = Interval(scale_of(result), estimate, math.nan, *limits, p_value, self.level, method, why)
         told = {"conformal_permutations": len(test.sets), "conformal_effects_tried": test.tried}
-        return with_interval(result, interval, told=told)
+        return answered(result, interval, warns=not needed(self.level, len(test.sets)), told=told)
 
     def p_value(self, result: Result, effect: float = 0.0, *, seed: int = 0) -> float:
         """Return the p-value of a constant `effect`, on the estimator's scale.
@@ -187,7 +176,7 @@ class Conformal:
                 else "might have come in any order: no correlation over time."
             )
         ]
-        if 1 / len(test.sets) > 1 - self.level + 1e-12:
+        if not needed(self.level, len(test.sets)):
             said.append(too_few(self.level, len(test.sets), f"{len(test.sets)} of them"))
         elif math.isnan(limits[0]):
             said.append(

@@ -38,11 +38,8 @@ class Residuals:
         controls = never_treated(arrays)
         found = Problems()
         if (arrays.status[treated] != arrays.status[treated[0]]).any():
-            found.add(
-                f"{len(treated)} treated areas have different dates",
-                fix="Use randomisation inference or placebos, or give each start a design of its own.",
-                rule="staggered",
-            )
+            fix = "Use randomisation inference or placebos, or give each start a design of its own."
+            found.add(f"{len(treated)} treated areas have different dates", fix=fix, rule="staggered")
         if not len(controls):
             found.add("no area is never treated", fix="Keep areas without the intervention.", rule="no_controls")
         found.raise_if_any(DesignError, "conformal inference cannot answer this design")

@@ -8,18 +8,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
-from svmodel.numerics.arrays import Floats
+from svmodel.numerics.arrays import Floats, Ints
 from svmodel.numerics.resampling.permutations import as_far
 
-if TYPE_CHECKING:
-    Evaluate = Callable[[float, slice | NDArray[np.int64]], Floats]
-
-
+#: From an effect and a choice of rows to their statistics once that effect is taken from the treated cells.
+Evaluate: TypeAlias = Callable[[float, slice | Ints], Floats]
 #: Room for (1 - level) (B + 1) to be a whole number in spite of rounding: 0.05 x 20 is 1.0000000000000009.
 _WHOLE = 1e-9
 #: Statistics that follow a straight line up to this share of their spread are taken for linear in the effect.
@@ -160,7 +157,7 @@ class _Curves:
             for j, i in enumerate(nearest):
                 rest = np.delete(x, j)
                 out = out + float(np.prod((effect - rest) / (x[j] - rest))) * self.values[i]
-        # an infinite statistic (no event in the cells dealt) is infinite under every effect
+        # an infinite statistic (no event in the reassigned cells) is infinite under every effect
         return np.where(np.isfinite(self.values[0]), out, self.values[0])
 
     def count(self, effect: float) -> int:

@@ -6,15 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from svmodel.design import DesignArrays
-from svmodel.errors import EstimationError, Problems, shorten
-from svmodel.inference.statistic import data_order, design_of, few, finite_estimate, point_by_rows, refuse_lone
-from svmodel.numerics.arrays import Floats
+from svmodel.errors import EstimationError, shorten
+from svmodel.inference import statistic
+from svmodel.numerics.arrays import Floats, Ints
 from svmodel.numerics.cluster import small_sample
 from svmodel.result import Result
-from svmodel.result.interval import Interval, with_interval
+from svmodel.result.interval import Interval
 from svmodel.result.scales import critical_value
 
 
@@ -54,10 +53,7 @@ class Jackknife:
     level: float = 0.95
 
     def __post_init__(self) -> None:
-        problems = Problems()
-        if not 0 < self.level < 1:
-            problems.add(f"{self.level!r} is no coverage", where="level", fix="Give 0.95.", rule="level")
-        problems.raise_if_any(EstimationError, "Jackknife cannot be used")
+        statistic.problems_of(self).raise_if_any(EstimationError, "Jackknife cannot be used")
 
     def infer(self, result: Result, *, seed: int = 0) -> Result:  # noqa: ARG002 - nothing here is random
         """Return the result with this standard error and interval on its average effect.
@@ -77,8 +73,6 @@ class Jackknife:
         EstimationError
             If a single area is treated or serves as control, or the effect is not identified without some area.
         """
-        from scipy import special
-
         arrays, scale, estimate, without = self._leave_out(result)
         lost = [arrays.areas[i] for i in np.flatnonzero(~np.isfinite(without))]
         if lost:
@@ -87,22 +81,15 @@ class Jackknife:
                 "jackknife, and a variance from the other areas would be too small"
             )
         G = len(without)
-        loss = estimate - without
-        error = float(np.sqrt((G - 1) / G * (loss**2).sum()))
-        group = np.array(arrays.treated.any(axis=1), dtype=np.int64)
-        df = small_sample(_centred(loss, group), group).df
-        df = min(df, G - 1.0) if np.isfinite(df) else G - 1.0
-        half = critical_value(self.level, df) * error
-        p = float(2 * special.stdtr(df, -abs(estimate) / error)) if error > 0 else float("nan")
+        error, df = cv3(estimate - without, np.array(arrays.treated.any(axis=1), dtype=np.int64))
+        low, high, p = by_t(estimate, error, df, self.level)
         why = (
             f"The interval is a jackknife's over {G} areas (CV3; t with {df:.1f} degrees of freedom). It supposes that "
             "areas are independent of each other."
         )
-        if scarce := few(arrays):
-            why += f" With {scarce} it rests on few areas, and may be too narrow (MacKinnon and Webb 2017)."
-        method = f"jackknife over {G} areas"
-        interval = Interval(scale, estimate, error, estimate - half, estimate + half, p, self.level, method, why)
-        return with_interval(result, interval)
+        why += statistic.few(arrays, "it rests on few areas, and may be too narrow (MacKinnon and Webb 2017).")
+        interval = Interval(scale, estimate, error, low, high, p, self.level, f"jackknife over {G} areas", why)
+        return statistic.answered(result, interval)
 
     def table(self, result: Result) -> pd.DataFrame:
         """Return what each area adds to the average effect.
@@ -135,18 +122,36 @@ class Jackknife:
 
     def _leave_out(self, result: Result) -> tuple[DesignArrays, str, float, Floats]:
         """Return the arrays, scale and estimate, and the estimate without each area."""
-        arrays = design_of(result, "a jackknife").arrays
-        refuse_lone(arrays, "a jackknife")
-        scale, estimate = finite_estimate(result)
-        point, order = point_by_rows(result), data_order(arrays)
+        arrays = statistic.design_of(result, "a jackknife").arrays
+        statistic.refuse_lone(arrays, "a jackknife")
+        estimate = statistic.finite_estimate(result)
+        point, order = statistic.point_by_rows(result), statistic.data_order(arrays)
         without = np.empty(len(order))
         for k, area in enumerate(order):
             without[area] = point(np.delete(order, k))
-        return arrays, scale, estimate, without
+        return arrays, statistic.scale_of(result), estimate, without
 
 
-def _centred(loss: Floats, group: NDArray[np.int64]) -> Floats:
-    """Return the losses less their group's mean, as influences are."""
+def cv3(loss: Floats, group: Ints) -> tuple[float, float]:
+    """Return the standard error (CV3) of an estimate and its degrees of freedom.
+
+    Parameters
+    ----------
+    loss : ndarray, shape (G,)
+        The estimate less that without each area in turn.
+    group : ndarray of int, shape (G,)
+        1 for treated areas.
+    """
+    G = len(loss)
     mean = np.array([loss[group == g].mean() for g in range(2)])
-    centred: Floats = loss - mean[group]
-    return centred
+    df = small_sample(loss - mean[group], group).df
+    return float(np.sqrt((G - 1) / G * (loss**2).sum())), float(min(df, G - 1.0) if np.isfinite(df) else G - 1.0)
+
+
+def by_t(estimate: float, error: float, df: float, level: float) -> tuple[float, float, float]:
+    """Return limits and p-value by Student's t."""
+    from scipy import special  # slow to load
+
+    half = critical_value(level, df) * error
+    p = float(2 * special.stdtr(df, -abs(estimate) / error)) if error > 0 else float("nan")
+    return estimate - half, estimate + half, p

@@ -8,17 +8,16 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from svmodel.design import TREATED, UNTREATED, DesignArrays
 from svmodel.errors import DesignError, EstimationError, Problems
 from svmodel.inference.assignments import Sets, given_dates
 from svmodel.inference.inversion import distance_limit, needed, too_few
-from svmodel.inference.statistic import PathEstimator, Statistic
-from svmodel.numerics.arrays import Floats, Ints
+from svmodel.inference.statistic import PathEstimator, Statistic, answered, scale_of
+from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.numerics.resampling.permutations import as_far, rank_p_value
 from svmodel.result import Result
-from svmodel.result.interval import Interval, with_interval
+from svmodel.result.interval import Interval
 from svmodel.result.rule import never_treated
 
 #: Sets of placebo areas that are all tried. A p-value near .05 from this many draws would have a Monte Carlo error of
@@ -184,25 +183,18 @@ class InSpacePlacebos:
         """
         held = self.placebos(result, seed=seed)
         reach = distance_limit(np.abs(held.placebos), self.level)
-        scale = Statistic(result).scale
         known = math.isfinite(held.effect)
-        interval = Interval(
-            scale,
-            held.effect,
-            held.std_error if known else math.nan,
-            held.effect - reach if known else math.nan,
-            held.effect + reach if known else math.nan,
-            held.p_value,
-            self.level,
-            f"in-space placebos, {'all' if held.enumerated else f'{len(held.placebos):,} of'} {held.total:,}",
-            self._why(held, len(held.areas[0])),
-        )
+        errors = (held.std_error, held.effect - reach, held.effect + reach) if known else (math.nan,) * 3
+        method = f"in-space placebos, {'all' if held.enumerated else f'{len(held.placebos):,} of'} {held.total:,}"
+        why = self._why(held, len(held.areas[0]))
+        interval = Interval(scale_of(result), held.effect, *errors, held.p_value, self.level, method, why)
         told: dict[str, object] = {"placebos": len(held.placebos), "placebos_possible": held.total}
         if len(held.areas[0]) == 1:
             told["placebo_effects"] = {a[0]: float(e) for a, e in zip(held.areas, held.placebos, strict=True)}
         if self.rmspe_ratio:
             told |= {"rmspe_ratio": held.ratio, "rmspe_ratio_p_value": held.ratio_p_value}
-        return with_interval(result, interval, told=told)
+        coarse = not needed(self.level, 1 + len(held.placebos))
+        return answered(result, interval, warns=coarse, told=told)
 
     def placebos(
         self, result: Result, *, seed: int = 0, paths: bool | None = None, most: int | None = None
@@ -303,8 +295,8 @@ class GapPath:
     """Gaps of the treated areas, observed less expected."""
 
     gap: Floats
-    before: NDArray[np.bool_]
-    after: NDArray[np.bool_]
+    before: Mask
+    after: Mask
 
     @property
     def ratio(self) -> float:

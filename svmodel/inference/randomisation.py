@@ -1,4 +1,4 @@
-"""Randomisation inference: the adoption dates dealt out anew among areas, staggered designs included."""
+"""Randomisation inference: the adoption dates reassigned among areas, staggered designs included."""
 
 from __future__ import annotations
 
@@ -8,17 +8,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from svmodel.design import EXCLUDED
 from svmodel.errors import EstimationError, Problems, did_you_mean
 from svmodel.inference.assignments import draw_lot, strata_labels
-from svmodel.inference.inversion import Limits, invert, too_few
-from svmodel.inference.statistic import Statistic, without_effect
-from svmodel.numerics.arrays import Floats
+from svmodel.inference.inversion import Limits, invert, needed, too_few
+from svmodel.inference.statistic import Statistic, answered, estimate_of, without_effect
+from svmodel.numerics.arrays import Floats, Ints
 from svmodel.numerics.resampling.permutations import rank_p_value
 from svmodel.result import Result
-from svmodel.result.interval import Interval, with_interval
+from svmodel.result.interval import Interval
 
 _STATISTICS = ("estimate", "studentised")
 
@@ -48,7 +47,7 @@ class Randomisation:
 
     observed: float
     others: Floats
-    patterns: NDArray[np.int64]
+    patterns: Ints
     total: int
     unidentified: int
     enumerated: bool
@@ -57,9 +56,9 @@ class Randomisation:
 
 @dataclass(frozen=True)
 class RandomisationInference:
-    """Fisher's test of no effect whatever, by dealing the adoption dates out anew; and the interval that goes with it.
+    """Fisher's test of no effect whatever, by reassigning the adoption dates; and the interval that goes with it.
 
-    Start, end and anticipation of the areas are dealt out among areas, within strata where there are any. The p-value
+    Start, end and anticipation of the areas are reassigned among areas, within strata where there are any. The p-value
     is the share of assignments, the actual one included, whose average effect is at least as far from zero.
 
     Parameters
@@ -67,7 +66,7 @@ class RandomisationInference:
     draws : int
         Assignments other than the actual one. Where no more exist, all are tried and nothing is random.
     strata : mapping of str to object, or str, optional
-        Stratum of each area; a column of the panel that stands still within areas; ``"parent"`` for the reporting
+        Stratum of each area; a column of the panel that is constant within areas; ``"parent"`` for the reporting
         areas. :func:`level_strata` makes size bands.
     statistic : {"estimate", "studentised"}
         The average effect, or the average effect over its cluster-robust standard error. The second also holds,
@@ -161,19 +160,19 @@ class RandomisationInference:
         Raises
         ------
         DesignError
-            If the intervention can be dealt out in one way only, or strata are not known for every area.
+            If the intervention can be assigned in one way only, or strata are not known for every area.
         EstimationError
             If the result carries no design, gives no average effect, or no other assignment could be estimated.
         """
         statistic = Statistic(result, studentised=self.statistic == "studentised")
         held = self.distribution(result, seed=seed)
-        estimate = Statistic(result).read(result)
+        estimate = estimate_of(result)
         limits, unbounded = Limits(math.nan, math.nan, 0, exact=True), ""
         if self.interval and math.isfinite(estimate):
             limits = self._inverted(statistic, held, estimate)
         elif self.interval:
             unbounded = " No event was seen in the treated cells, and no interval of ratios can be given."
-        why = self._why(result, held, limits, statistic.scale) + unbounded
+        why = self._why(statistic, held, limits) + unbounded
         method = f"randomisation of starts, {'all' if held.enumerated else f'{len(held.others):,} of'} {held.total:,}"
         interval = Interval(
             statistic.scale, estimate, math.nan, limits.low, limits.high, held.p_value, self.level, method, why
@@ -185,7 +184,8 @@ class RandomisationInference:
             "randomisation_rounds": 1 + limits.rounds,
             "smallest_p_value": 1 / (1 + len(held.others)),
         }
-        return with_interval(result, interval, told=told)
+        coarse = not needed(self.level, 1 + len(held.others))
+        return answered(result, interval, warns=coarse, told=told)
 
     def distribution(self, result: Result, *, seed: int = 0) -> Randomisation:
         """Return the statistic under all assignments tried, for a plot or a test of one's own.
@@ -227,12 +227,12 @@ class RandomisationInference:
     def _inverted(self, statistic: Statistic, held: Randomisation, estimate: float) -> Limits:
         arrays = statistic.arrays
 
-        def evaluate(effect: float, rows: slice | NDArray[np.int64]) -> Floats:
+        def evaluate(effect: float, rows: slice | Ints) -> Floats:
             return statistic.many(held.patterns[rows], without_effect(arrays, effect, statistic.scale))
 
         return invert(evaluate, np.append(held.observed, held.others), estimate, self.level)
 
-    def _why(self, result: Result, held: Randomisation, limits: Limits, scale: str) -> str:
+    def _why(self, statistic: Statistic, held: Randomisation, limits: Limits) -> str:
         within = " within strata" if self.strata is not None else ""
         tried = (
             f"all {held.total:,} distinct ways"
@@ -249,14 +249,14 @@ class RandomisationInference:
         if held.unidentified:
             said.append(f"Of these ways, {held.unidentified:,} left the effect unidentified and take no part.")
         total = 1 + len(held.others)
-        if 1 / total > 1 - self.level + 1e-12:
+        if not needed(self.level, total):
             said.append(too_few(self.level, total, f"{total} assignments"))
         elif not math.isnan(limits.low):
-            ratio = ", the treated counts divided by it, which is approximate" if scale == "log_rate_ratio" else ""
+            log = statistic.scale == "log_rate_ratio"
+            ratio = ", the treated counts divided by it, which is approximate" if log else ""
             said.append(
                 f"The interval holds the effects, the same in every treated cell, that are not rejected{ratio}."
             )
-            arrays = result.design.arrays if result.design is not None else None
-            if arrays is not None and (arrays.status == EXCLUDED).any():
+            if (statistic.arrays.status == EXCLUDED).any():
                 said.append("It takes cells of anticipation and after an end as they were recorded.")
         return " ".join(said)

@@ -3,36 +3,83 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
+import pandas as pd
 
-from svmodel.design import Design, DesignArrays
-from svmodel.errors import DataError, DesignError, EstimationError
-from svmodel.numerics.arrays import Floats
+from svmodel.design import Design, DesignArrays, Intervention
+from svmodel.errors import DataError, DesignError, EstimationError, Problems, did_you_mean
+from svmodel.numerics.arrays import Floats, Ints
 from svmodel.numerics.cluster.coefficient import Coefficient
-from svmodel.result import PointEstimator, Result, method
+from svmodel.panel import Panel
+from svmodel.result import PointEstimator, Result, ResultWarning, method
+from svmodel.result.interval import Interval, with_interval
 from svmodel.result.rule import FEW_CONTROLS, FEW_TREATED, n_controls
 
-if TYPE_CHECKING:
-    Rows: TypeAlias = NDArray[np.int64]
+#: Fewer draws than this reject nothing at 5%.
+_FEWEST_DRAWS = 19
 
 
 def scale_of(result: Result) -> str:
     """Return the scale that the result was estimated on: ``log_rate_ratio`` or ``difference``."""
-    if isinstance(result.estimator, PointEstimator):
-        return str(result.estimator.scale)
-    if result.joint is not None:
-        return result.joint.scale
-    if result.has("att", "difference"):
-        return "difference"
-    if result.has("att", "rate_ratio"):
-        return "log_rate_ratio"
+    known = method.scale_of(result.estimator) or (result.joint.scale if result.joint is not None else None)
+    if known is not None:
+        return str(known)
+    for held, scale in (("difference", "difference"), ("rate_ratio", "log_rate_ratio")):
+        if result.has("att", held):
+            return scale
     raise EstimationError(f"{type(result.estimator).__name__} gives no average effect to draw inference on")
+
+
+def estimate_of(result: Result, *, studentised: bool = False) -> float:
+    """Return the average effect as inference works on it, a ratio as its logarithm; NaN where there is none.
+
+    Parameters
+    ----------
+    result : Result
+    studentised : bool
+        Whether it is divided by its standard error.
+    """
+    log = scale_of(result) == "log_rate_ratio"
+    held = "rate_ratio" if log else "difference"
+    if not result.has("att", held):
+        return math.nan
+    effect = result.effect("att", held)
+    with np.errstate(divide="ignore"):
+        estimate = float(np.log(effect.estimate)) if log else effect.estimate
+    if not studentised:
+        return estimate
+    error = error_of(result)
+    return estimate / error if error > 0 else math.nan
+
+
+def error_of(result: Result) -> float:
+    """Return the standard error of :func:`estimate_of`, which has to be there; of a ratio its logarithm's."""
+    log = scale_of(result) == "log_rate_ratio"
+    effect = result.effect("att", "rate_ratio" if log else "difference")
+    return effect.std_error / effect.estimate if log and effect.estimate else effect.std_error
+
+
+def finite_estimate(result: Result) -> float:
+    """Return a result's average effect; an EstimationError where it has none that is finite."""
+    value = estimate_of(result)
+    if not math.isfinite(value):
+        raise EstimationError("the average effect has no finite estimate, so that resampling has nothing to go round")
+    return value
+
+
+def with_choices(estimator: Any, **wanted: Any) -> Any:
+    """Return the estimator with other choices, of those that it has; as it is where it cannot be used so."""
+    names = {f.name for f in fields(estimator)} if is_dataclass(estimator) else set()
+    changes = {name: value for name, value in wanted.items() if name in names}
+    try:
+        return replace(estimator, **changes) if changes else estimator
+    except EstimationError:
+        return estimator
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,15 +98,12 @@ class Statistic:
     studentised: bool = False
 
     def __post_init__(self) -> None:
-        if self.result.design is None:
-            raise EstimationError("this result was read without its data; give `design=` to Result.from_json")
+        design_of(self.result, "inference by refits")
 
     @property
     def design(self) -> Design:
         """The design of the result."""
-        if self.result.design is None:
-            raise EstimationError("this result was read without its data")
-        return self.result.design
+        return design_of(self.result, "inference by refits")
 
     @cached_property
     def scale(self) -> str:
@@ -91,15 +135,9 @@ class Statistic:
     @cached_property
     def bare(self) -> Any:
         """The estimator without placebos of its own where it has cluster-robust errors, which are all a refit needs."""
-        estimator: Any = self.result.estimator
-        if is_dataclass(estimator) and "inference" in {f.name for f in fields(estimator)}:
-            try:
-                return replace(estimator, inference="cluster")  # type: ignore[type-var]
-            except EstimationError:  # it has no such errors
-                return estimator
-        return estimator
+        return with_choices(self.result.estimator, inference="cluster")
 
-    def many(self, patterns: NDArray[np.int64], y: Floats | None = None) -> Floats:
+    def many(self, patterns: Ints, y: Floats | None = None) -> Floats:
         """Return the statistic for each pattern (see :meth:`DesignArrays.assigned`), NaN where it is not identified.
 
         Parameters
@@ -124,22 +162,12 @@ class Statistic:
         try:
             result = self.result.refit(design=design, estimator=self.bare)
         except (DesignError, EstimationError):
-            return math.nan  # a deal whose effect is not identified; it is counted and told
+            return math.nan  # an assignment whose effect is not identified; it is counted, and the notes say so
         return self.read(result)
 
     def read(self, result: Result) -> float:
         """Return the statistic of a fit."""
-        log = self.scale == "log_rate_ratio"
-        held = "rate_ratio" if log else "difference"
-        if not result.has("att", held):
-            return math.nan
-        effect = result.effect("att", held)
-        with np.errstate(divide="ignore"):
-            estimate = float(np.log(effect.estimate)) if log else effect.estimate
-        if not self.studentised:
-            return estimate
-        error = effect.std_error / effect.estimate if log and effect.estimate else effect.std_error
-        return estimate / error if error > 0 else math.nan
+        return estimate_of(result, studentised=self.studentised)
 
 
 def without_effect(arrays: DesignArrays, effect: float, scale: str) -> Floats:
@@ -185,7 +213,7 @@ class HasInfluence(Protocol):
         """Scale of the estimate: ``log_rate_ratio`` or ``difference``."""
         ...
 
-    def influence(self, arrays: DesignArrays) -> tuple[float, NDArray[np.float64]]:
+    def influence(self, arrays: DesignArrays) -> tuple[float, Floats]:
         """Return the average effect and the influence of each area, shape (N,), whose squares sum to CR0."""
         ...
 
@@ -194,15 +222,13 @@ class HasInfluence(Protocol):
 class PathEstimator(Protocol):
     """An estimator that gives its counterfactual path before and after the start, without anything else."""
 
-    def path(self, arrays: DesignArrays) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def path(self, arrays: DesignArrays) -> tuple[Floats, Floats]:
         """Return observed and expected outcome of treated areas, shape (N, T); expected is NaN where there is none."""
         ...
 
 
 def one_outcome(arrays: DesignArrays, who: str) -> None:
-    """Refuse arrays that hold a second outcome, which a method that makes the first anew would leave as it was."""
-    from svmodel.design import DesignArrays
-
+    """Refuse arrays that hold a second outcome, which a method that replaces the first would leave as it was."""
     if type(arrays) is not DesignArrays:
         raise EstimationError(
             f"{who} makes one outcome anew, and this estimator compares two that move together; use ClusterBootstrap, "
@@ -210,7 +236,7 @@ def one_outcome(arrays: DesignArrays, who: str) -> None:
         )
 
 
-def data_order(arrays: DesignArrays) -> Rows:
+def data_order(arrays: DesignArrays) -> Ints:
     """Return the rows in an order that depends on what the areas' data are, not on names or on where they stand."""
     exposure = [] if arrays.exposure is None else list(arrays.exposure.T)
     N = len(arrays.start)
@@ -226,21 +252,7 @@ def design_of(result: Result, who: str) -> Design:
     return result.design
 
 
-def estimate_of(result: Result) -> tuple[str, float]:
-    """Return the scale and the value of a result's average effect, as inference works on it."""
-    scale = method.scale_of(result.estimator)
-    if scale is None:
-        scale = "log_rate_ratio" if result.has("att", "rate_ratio") else "difference"
-    wanted = "rate_ratio" if scale == "log_rate_ratio" else "difference"
-    if not result.has("att", wanted):
-        raise EstimationError(f"{type(result.estimator).__name__} gives no average effect on {wanted!r} to work on")
-    value = result.effect("att", wanted).estimate
-    if scale == "log_rate_ratio":
-        value = math.log(value) if value > 0 else -math.inf
-    return str(scale), value
-
-
-def point_by_rows(result: Result) -> Callable[[Rows], float]:
+def point_by_rows(result: Result) -> Callable[[Ints], float]:
     """Return the average effect as a function of rows of the design's arrays, which may come several times.
 
     By ``point``, by ``coefficient``, or else by a fit to a design with the areas under new names; NaN where the
@@ -252,7 +264,7 @@ def point_by_rows(result: Result) -> Callable[[Rows], float]:
         return lambda rows: float(estimator.point(arrays.take(rows)))
     if isinstance(estimator, HasCoefficient):
         return lambda rows: _or_nan(lambda: estimator.coefficient(arrays.take(rows)).estimate)
-    return lambda rows: _or_nan(lambda: estimate_of(result.refit(design=resampled(design, rows)))[1])
+    return lambda rows: _or_nan(lambda: estimate_of(result.refit(design=resampled(design, rows))))
 
 
 def _or_nan(make: Callable[[], float]) -> float:
@@ -262,15 +274,8 @@ def _or_nan(make: Callable[[], float]) -> float:
         return math.nan
 
 
-def resampled(design: Design, rows: Rows) -> Design:
+def resampled(design: Design, rows: Ints) -> Design:
     """Return the design with some of its areas, each under a new name; an area may come several times."""
-    from dataclasses import replace
-
-    import pandas as pd
-
-    from svmodel.design import Intervention
-    from svmodel.panel import Panel
-
     view, told = design.view, design.intervention
     frame = view.to_frame()
     held = dict(iter(frame.groupby("area", sort=False, observed=True)))
@@ -295,14 +300,6 @@ def resampled(design: Design, rows: Rows) -> Design:
     return replace(design, panel=panel, intervention=Intervention(told.name, starts, ends, told.cost), window=None)
 
 
-def finite_estimate(result: Result) -> tuple[str, float]:
-    """Return the scale and the value of a result's average effect; an EstimationError where it is not finite."""
-    scale, value = estimate_of(result)
-    if not math.isfinite(value):
-        raise EstimationError("the average effect has no finite estimate, so that resampling has nothing to go round")
-    return scale, value
-
-
 def refuse_lone(arrays: DesignArrays, who: str) -> None:
     """Raise an EstimationError where a single area is treated, or serves as control."""
     treated, controls = int(arrays.treated.any(axis=1).sum()), n_controls(arrays)
@@ -314,27 +311,70 @@ def refuse_lone(arrays: DesignArrays, who: str) -> None:
         )
 
 
-def few(arrays: DesignArrays) -> str:
-    """Return how many areas are treated and serve as controls, where either is few, or nothing."""
+def few(arrays: DesignArrays, then: str) -> str:
+    """Return `then` after how many areas are treated and serve as controls, where either is few; else nothing."""
     treated, controls = int(arrays.treated.any(axis=1).sum()), n_controls(arrays)
     if treated >= FEW_TREATED and controls >= FEW_CONTROLS:
         return ""
-    return f"{treated} treated area{'s' if treated > 1 else ''} and {controls} control{'s' if controls > 1 else ''}"
+    areas = f"{treated} treated area{'s' if treated > 1 else ''} and {controls} control{'s' if controls > 1 else ''}"
+    return f" With {areas} {then}"
 
 
 def with_sums(result: Result, coefficient: Coefficient) -> Result:
     """Return the result with the sums that tie its scales, where it does not hold them."""
-    from dataclasses import replace
-
-    held = dict(result.diagnostics)
-    if "observed" in held and "expected" in held:
+    if {"observed", "expected"} <= set(result.diagnostics):
         return result
     group = coefficient.terms.group
     assert group is not None
     cells = coefficient.terms.use & (group >= 0)
     observed, estimate = float(coefficient.y[cells].sum()), coefficient.estimate
     ratio = coefficient.family == "poisson"
-    held["observed"] = observed
-    held["expected"] = observed / math.exp(estimate) if ratio else observed - estimate * float(cells.sum())
-    held["treated_cells_used"] = int(cells.sum())
-    return replace(result, diagnostics=held)
+    expected = observed / math.exp(estimate) if ratio else observed - estimate * float(cells.sum())
+    sums = {"observed": observed, "expected": expected, "treated_cells_used": int(cells.sum())}
+    return replace(result, diagnostics={**result.diagnostics, **sums})
+
+
+def problems_of(made: Any, usual: int | None = None, **choices: tuple[str, ...]) -> Problems:
+    """Return what is wrong with a method of inference: its draws, its level, and choices that there are not.
+
+    Parameters
+    ----------
+    made : method of inference
+        With ``level`` and, where a `usual` number is proposed, ``draws``.
+    usual : int, optional
+    **choices
+        Valid values by the name of the choice.
+    """
+    found = Problems()
+    if usual is not None and (not isinstance(made.draws, int) or made.draws < _FEWEST_DRAWS):
+        found.add(f"{made.draws!r} is no number of draws", where="draws", fix=f"Give {usual}.", rule="draws")
+    if not 0 < made.level < 1:
+        found.add(f"{made.level!r} is no coverage", where="level", fix="Give 0.95.", rule="level")
+    for name, valid in choices.items():
+        value = getattr(made, name)
+        if value not in valid:
+            found.add(f"{value!r} is no {name}", where=name, fix=did_you_mean(str(value), valid), rule="choice")
+    return found
+
+
+def answered(
+    result: Result, interval: Interval, *, warns: bool = False, told: Mapping[str, object] | None = None
+) -> Result:
+    """Return the result with this interval on its average effect.
+
+    Parameters
+    ----------
+    result : Result
+    interval : Interval
+    warns : bool
+        Whether what it rests on takes away from it.
+    told : mapping of str to object, optional
+        What else the diagnostics say.
+    """
+    before = result.uncertainty.why
+    if any(w.text == before and w.kind != "interval" for w in result.warnings):
+        # why there was no interval stays true of the effect itself
+        result = replace(result, diagnostics={k: v for k, v in result.diagnostics.items() if k != "inference_why"})
+    made = with_interval(result, interval, told=told)
+    kept = tuple(w for w in made.warnings if w.text in made.notes and w.text != interval.why)
+    return replace(made, warnings=(*kept, ResultWarning("interval", interval.why)) if warns else kept)

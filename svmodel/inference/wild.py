@@ -7,21 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from svmodel.design import DesignArrays
-from svmodel.errors import EstimationError, Problems, did_you_mean
-from svmodel.inference.statistic import (
-    HasCoefficient,
-    HasInfluence,
-    data_order,
-    design_of,
-    estimate_of,
-    few,
-    refuse_lone,
-    with_sums,
-)
-from svmodel.numerics.arrays import Floats
+from svmodel.errors import EstimationError
+from svmodel.inference import statistic
+from svmodel.inference.statistic import HasCoefficient, HasInfluence, answered, few, with_sums
+from svmodel.numerics.arrays import Floats, Mask
 from svmodel.numerics.cluster.coefficient import Coefficient
 from svmodel.numerics.cluster.wild_bootstrap import (
     all_signs,
@@ -32,7 +23,7 @@ from svmodel.numerics.cluster.wild_bootstrap import (
     wild_weights,
 )
 from svmodel.result import Result
-from svmodel.result.interval import Interval, with_interval
+from svmodel.result.interval import Interval
 from svmodel.result.method import arrays_of
 from svmodel.seeds import derive_seed
 
@@ -88,7 +79,8 @@ class WildClusterBootstrap:
     level: float = 0.95
 
     def __post_init__(self) -> None:
-        _check(self)
+        found = statistic.problems_of(self, 9999, weights=_WEIGHTS)
+        found.raise_if_any(EstimationError, f"{type(self).__name__} cannot be used")
 
     def infer(self, result: Result, *, seed: int = 0) -> Result:
         """Return the result with this interval and p-value on its average effect.
@@ -122,7 +114,7 @@ class WildClusterBootstrap:
         def p_value(null: float) -> float:
             distance = estimate - null
             squared = drawn.squared_t(distance) if self.restricted else unrestricted
-            return share_at_least(squared, _observed(sample.squared_t(distance)), enumerated=listed)
+            return share_at_least(squared, float(sample.squared_t(distance)[0]), enumerated=listed)
 
         low, high = invert(p_value, estimate, error, 1 - self.level)
         method = f"wild cluster bootstrap, {words}"
@@ -131,11 +123,10 @@ class WildClusterBootstrap:
             f"({words}; Cameron, Gelbach and Miller 2008; Roodman and others 2019). It supposes "
             "that areas are independent of each other."
         )
-        if scarce := few(arrays):
-            wrong = "too wide (the test rejects too seldom)" if self.restricted else "too narrow"
-            why += f" With {scarce} such intervals are known to be {wrong} at times (MacKinnon and Webb 2017)."
+        wrong = "too wide (the test rejects too seldom)" if self.restricted else "too narrow"
+        why += few(arrays, f"such intervals are known to be {wrong} at times (MacKinnon and Webb 2017).")
         interval = Interval("difference", estimate, error, low, high, p_value(0.0), self.level, method, why)
-        return with_interval(with_sums(result, coefficient), interval)
+        return answered(with_sums(result, coefficient), interval)
 
 
 @dataclass(frozen=True)
@@ -185,7 +176,8 @@ class ScoreBootstrap:
     level: float = 0.95
 
     def __post_init__(self) -> None:
-        _check(self)
+        found = statistic.problems_of(self, 9999, weights=_WEIGHTS)
+        found.raise_if_any(EstimationError, f"{type(self).__name__} cannot be used")
 
     def infer(self, result: Result, *, seed: int = 0) -> Result:
         """Return the result with this interval and p-value on its average effect.
@@ -226,23 +218,21 @@ class ScoreBootstrap:
                 both = wild_draws(under, contrast, np.vstack([whole, v])).squared_t(0.0)
             except EstimationError:
                 return math.nan
-            return share_at_least(both[1:], _observed(both[:1]), enumerated=listed)
+            return share_at_least(both[1:], float(both[0]), enumerated=listed)
 
         low, high = invert(p_value, estimate, error, 1 - self.level, tolerance=1e-3)
         why = (
             f"The interval is a score wild cluster bootstrap's with the null imposed ({words}; Kline and Santos 2012). "
             "It supposes that areas are independent of each other."
         )
-        if scarce := few(arrays):
-            why += f" With {scarce} such tests are known to reject too seldom or too often (MacKinnon and Webb 2017)."
+        why += few(arrays, "such tests are known to reject too seldom or too often (MacKinnon and Webb 2017).")
         method = f"score wild cluster bootstrap, {words}"
         interval = Interval("log_rate_ratio", estimate, error, low, high, p_value(0.0), self.level, method, why)
-        return with_interval(with_sums(result, coefficient), interval)
+        return answered(with_sums(result, coefficient), interval)
 
     def _by_influence(self, result: Result, arrays: DesignArrays, seed: int) -> Result:
         estimator = result.estimator
         assert isinstance(estimator, HasInfluence)
-        scale = estimate_of(result)[0]
         estimate, psi = estimator.influence(arrays)
         if not np.isfinite(estimate) or not np.isfinite(psi).all():
             raise EstimationError("the average effect has no finite estimate, so that there are no scores to perturb")
@@ -262,35 +252,24 @@ class ScoreBootstrap:
             f"The interval is a score wild cluster bootstrap's of the areas' influences ({words}; Kline and Santos "
             "2012). It supposes that areas are independent of each other."
         )
-        if scarce := few(arrays):
-            why += f" With {scarce} such intervals are known to be too narrow (MacKinnon and Webb 2017)."
+        why += few(arrays, "such intervals are known to be too narrow (MacKinnon and Webb 2017).")
         method = f"score wild cluster bootstrap, {words}"
-        interval = Interval(scale, estimate, spread, low, high, p_value(0.0), self.level, method, why)
-        return with_interval(result, interval)
-
-
-def _check(made: Any) -> None:
-    problems = Problems()
-    if not isinstance(made.draws, int) or made.draws < 19:
-        problems.add(f"{made.draws!r} is no number of draws", where="draws", fix="Give 9999.", rule="draws")
-    if made.weights not in _WEIGHTS:
-        fix = did_you_mean(str(made.weights), _WEIGHTS)
-        problems.add(f"{made.weights!r} is no weights", where="weights", fix=fix, rule="choice")
-    if not 0 < made.level < 1:
-        problems.add(f"{made.level!r} is no coverage", where="level", fix="Give 0.95.", rule="level")
-    problems.raise_if_any(EstimationError, f"{type(made).__name__} cannot be used")
+        interval = Interval(
+            statistic.scale_of(result), estimate, spread, low, high, p_value(0.0), self.level, method, why
+        )
+        return answered(result, interval)
 
 
 def _coefficient(result: Result, who: str) -> tuple[DesignArrays, Coefficient | None]:
     """Return the arrays in the order of their data, and the regression where the estimator offers one."""
     estimator = result.estimator
-    arrays = arrays_of(estimator, design_of(result, who))
-    refuse_lone(arrays, who)
-    arrays = arrays.take(data_order(arrays))
+    arrays = arrays_of(estimator, statistic.design_of(result, who))
+    statistic.refuse_lone(arrays, who)
+    arrays = arrays.take(statistic.data_order(arrays))
     return arrays, estimator.coefficient(arrays) if isinstance(estimator, HasCoefficient) else None
 
 
-def _deal(made: Any, live: NDArray[np.bool_], seed: int, name: str) -> tuple[Floats, bool, str]:
+def _deal(made: Any, live: Mask, seed: int, name: str) -> tuple[Floats, bool, str]:
     """Return weights for every area (1 for those that carry nothing), whether all are listed, and words on them."""
     n = int(live.sum())
     kind = made.weights
@@ -299,7 +278,8 @@ def _deal(made: Any, live: NDArray[np.bool_], seed: int, name: str) -> tuple[Flo
     drawn, listed = wild_weights(kind, n, made.draws, np.random.default_rng(derive_seed(seed, name)))
     v = np.ones((len(drawn), len(live)))
     v[:, live] = drawn
-    return v, listed, _words(len(v), listed, kind)
+    what = "signs" if kind == "rademacher" else "Webb's six points"
+    return v, listed, f"all {len(v):,} combinations of {what}" if listed else f"{len(v):,} draws of {what}"
 
 
 def _deal_and_error(made: Any, coefficient: Coefficient, seed: int, name: str) -> tuple[Floats, bool, str, float]:
@@ -314,13 +294,3 @@ def _positive(error: float, estimate: float) -> float:
     if not error > 1e-10 * max(abs(estimate), 1e-300):
         raise EstimationError("areas differ by nothing but the effect, so that there is no noise to perturb")
     return error
-
-
-def _observed(squared: Floats) -> float:
-    """Return the sample's own statistic."""
-    return float(squared[0])
-
-
-def _words(draws: int, listed: bool, kind: str) -> str:
-    what = "signs" if kind == "rademacher" else "Webb's six points"
-    return f"all {draws:,} combinations of {what}" if listed else f"{draws:,} draws of {what}"

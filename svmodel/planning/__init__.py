@@ -5,11 +5,7 @@ from __future__ import annotations
 from svmodel.lazy import room
 
 #: Public name -> module that holds it.
-_NAMES: dict[str, str] = {
-    "Assurance": "assurance",
-    "Power": "power",
-    "StatedStudy": "stated_study",
-}
+_NAMES: dict[str, str] = {"Assurance": "assurance", "Power": "power", "StatedStudy": "stated_study"}
 
 __all__ = sorted(_NAMES)  # noqa: PLE0605 - the names are strings
 

@@ -22,15 +22,14 @@ from svmodel.planning.history import History
 from svmodel.planning.model import Model
 from svmodel.planning.plan import wilson
 from svmodel.planning.runs import Bar, Finding, Planned, one_study
-from svmodel.planning.source import CHOICES, check_named, check_whole, source_of
+from svmodel.planning.source import Options, check_named, check_shares, check_whole
 from svmodel.planning.stated_study import StatedStudy
 from svmodel.planning.words import board, notes_of_assurance
 from svmodel.workers import each_draw
 
-_CHOICES = {"conclusive": ("probability", "interval"), **CHOICES}
 #: Draws of a posterior: a probability of 0.95 then has a Monte Carlo error of 0.007.
 _POSTERIOR_DRAWS = 1000
-#: True effects are told in so many groups of like size.
+#: True effects are reported in so many groups of like size.
 _GROUPS = 5
 
 
@@ -137,8 +136,9 @@ def assurance(
     but to the probability that the belief gives to effects that are conclusive: a study of something that may not work
     may well end in doubt.
 
-    A Bayesian method has no level to keep. How often it is conclusive where there is no effect is told all the same,
-    where 1 is among `effects`: a board should know. Errors of sign and size are those of Gelman and Carlin (2014).
+    A Bayesian method has no level to keep. How often it is conclusive where there is no effect is reported all the
+    same, where 1 is among `effects`: a board should know. Errors of sign and size are those of Gelman and Carlin
+    (2014).
 
     Examples
     --------
@@ -151,22 +151,27 @@ def assurance(
     if not isinstance(plan, Design | StatedStudy):
         problems.add(f"{plan!r} is no plan", where="plan", fix="Give a Design or a StatedStudy.", rule="plan")
     held = _belief(belief, problems)
-    _check(problems, conclusive, probability, reduction, method, placement, draws, jobs)
+    options = Options(method, n_treated, n_controls, study, placement, planned)
+    check_named(problems, conclusive=conclusive, method=method, placement=placement)
+    check_shares(problems, 0.5, probability=probability)
+    if not (isinstance(reduction, Real) and 0 <= reduction < 1):
+        text = f"{reduction!r} is no share from 0 to below 1"
+        problems.add(text, where="reduction", rule="reduction")
+    check_whole(problems, draws=(draws, 10), jobs=(jobs, 1), **options.areas)
     sizes = _sizes(effects, problems)
     chosen = _estimator(estimator, problems)
     source: History | Model | None = None
     if isinstance(plan, StatedStudy):
-        told = {"n_treated": n_treated, "n_controls": n_controls, "study": study}
-        given = [name for name, value in told.items() if value is not None]
-        if given or planned or method != "resample" or placement != "any":
+        if not options.are_standard:
             problems.add("a StatedStudy says its size and process itself", where="plan", rule="stated")
         source = plan.source
     elif isinstance(plan, Design):
+        options.check_study(problems, plan.anticipation)
         problems.extend(plan.problems())
         if not problems and not plan.is_count:
             problems.add(f"{plan.outcome!r} is a measure, and a count is needed", where="outcome", rule="measure")
         if not problems:
-            source = source_of(plan, method, n_treated, n_controls, study, placement, planned=planned, found=problems)
+            source = options.source(plan, problems)
     problems.raise_if_any(DesignError, "assurance cannot be worked out so")
     assert source is not None
     assert held is not None
@@ -207,24 +212,6 @@ def _estimator(given: Any, found: Problems) -> Any:
         return HierarchicalDiD()
     me: Any = given
     return replace(me, draws=min(me.draws, _POSTERIOR_DRAWS))
-
-
-def _check(
-    found: Problems,
-    conclusive: str,
-    probability: float,
-    reduction: float,
-    method: str,
-    placement: str,
-    draws: int,
-    jobs: int,
-) -> None:
-    check_named(found, {"conclusive": conclusive, "method": method, "placement": placement}, _CHOICES)
-    if not (isinstance(probability, Real) and 0.5 < probability < 1):
-        found.add(f"{probability!r} does not lie between 0.5 and 1", where="probability", rule="probability")
-    if not (isinstance(reduction, Real) and 0 <= reduction < 1):
-        found.add(f"{reduction!r} is no share from 0 to below 1", where="reduction", rule="reduction")
-    check_whole(found, {"draws": (draws, 10), "jobs": (jobs, 1)})
 
 
 def _summed(studies: list[tuple[float, list[Finding]]], work: Planned) -> Assurance:

@@ -5,23 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+import pandas as pd
 
 from svmodel.design import NEVER, TREATED, UNTREATED, DesignArrays
 from svmodel.errors import EstimationError, Problems
 from svmodel.inference.statistic import data_order
-from svmodel.numerics.arrays import Floats, Ints
+from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.numerics.negative_binomial import nb2_dispersion
 from svmodel.numerics.two_way import TwoWay
 from svmodel.numerics.two_way.poisson_fe import fit_poisson, informative_cells
 from svmodel.planning.plan import Drawn, Shape
-
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 #: Areas nearest in level among which a likeness is drawn.
 _NEAREST = 10
@@ -128,40 +123,30 @@ def history_of(
     before = T if planned or not reached.any() else int(np.argmax(reached))
     never = np.flatnonzero((arrays.status == UNTREATED).all(axis=1))
     n, need = len(shape.start), shape.length
-    if before >= need:
-        rows, span, kind = np.arange(N), before, "before"
-    elif need <= T:
-        rows, span, kind = never, T, "never"
-    else:
-        rows, span, kind = np.empty(0, dtype=np.int64), 0, ""
-    if not kind:
-        found.add(
-            f"the study has {need} periods and the panel {T}",
-            where="study",
-            fix="Simulate from a model: method='model'.",
-            rule="too_short",
-        )
+    if need > T:
+        fix = "Simulate from a model: method='model'."
+        found.add(f"the study has {need} periods and the panel {T}", where="study", fix=fix, rule="too_short")
         return None
+    rows, span, kind = (np.arange(N), before, "before") if before >= need else (never, T, "never")
     rows = rows[~np.isnan(arrays.y[rows, :span]).all(axis=1)]
     if kind == "never" and len(rows) < n + _FEWEST_CONTROLS:
-        found.add(
+        text = (
             f"there is nothing to resample {n} treated areas from: {before} periods before the first start, fewer than "
-            f"the study's {need}, and {len(rows)} areas that are never treated",
-            where="design",
-            fix="Shorten the study (study=(12, 12), say), treat fewer areas, say planned=True if nothing has begun "
-            "yet, or simulate from a model: method='model'.",
-            rule="no_history",
+            f"the study's {need}, and {len(rows)} areas that are never treated"
         )
+        fix = (
+            "Shorten the study (study=(12, 12), say), treat fewer areas, say planned=True if nothing has begun yet, or "
+            "simulate from a model: method='model'."
+        )
+        found.add(text, where="design", fix=fix, rule="no_history")
         return None
     left = len(rows) - n
     controls = left if n_controls is None else n_controls
     if controls > left or controls < _FEWEST_CONTROLS:
-        found.add(
-            f"{n} treated areas and {controls} controls cannot be drawn from {len(rows)} areas without intervention",
-            where="n_treated" if n_controls is None else "n_controls",
-            fix="Ask for fewer, or simulate from a model: method='model'.",
-            rule="too_many",
-        )
+        text = f"{n} treated areas and {controls} controls cannot be drawn from {len(rows)} areas without intervention"
+        where = "n_treated" if n_controls is None else "n_controls"
+        fix = "Ask for fewer, or simulate from a model: method='model'."
+        found.add(text, where=where, fix=fix, rule="too_many")
         return None
     part = _cut(arrays.take(rows), span)
     part = part.take(data_order(part))
@@ -171,22 +156,10 @@ def history_of(
     level = _log_level(y, ~np.isnan(y), counts=counts)
     if placement == "alike":
         use = arrays.untreated if not planned else ~np.isnan(arrays.y)
-        own = _log_level(arrays.y, use, counts=counts)[(arrays.status == TREATED).any(axis=1)]
-        own = np.sort(own)
+        own = np.sort(_log_level(arrays.y, use, counts=counts)[(arrays.status == TREATED).any(axis=1)])
         wanted = own[np.floor((np.arange(n) + 0.5) * len(own) / n).astype(np.int64)]
     return History(
-        y,
-        mean,
-        k,
-        exposure,
-        part.covariates,
-        part.areas,
-        part.periods,
-        wanted,
-        level,
-        shape,
-        int(controls),
-        kind,
+        y, mean, k, exposure, part.covariates, part.areas, part.periods, wanted, level, shape, int(controls), kind
     )
 
 
@@ -203,7 +176,7 @@ def _cut(arrays: DesignArrays, span: int) -> DesignArrays:
     )
 
 
-def _log_level(y: Floats, use: NDArray[np.bool_], *, counts: bool) -> Floats:
+def _log_level(y: Floats, use: Mask, *, counts: bool) -> Floats:
     """Return each area's mean outcome, for counts as a logarithm with half an event added."""
     n = np.maximum(use.sum(axis=1), 1)
     total = np.where(use, y, 0.0).sum(axis=1)
@@ -229,7 +202,7 @@ def _mean(y: Floats, exposure: Floats | None, found: Problems) -> tuple[Floats, 
 
 
 def impose(
-    rng: np.random.Generator, y: Floats, intensity: Floats, treated: NDArray[np.bool_], effects: Sequence[float]
+    rng: np.random.Generator, y: Floats, intensity: Floats, treated: Mask, effects: Sequence[float]
 ) -> list[Floats]:
     """Return the counts under each rate ratio, from one set of random numbers.
 

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+import pandas as pd
 
 from svmodel.design import NEVER, TREATED, DesignArrays
 from svmodel.errors import EstimationError, Problems
 from svmodel.inference.statistic import data_order
-from svmodel.numerics.arrays import Floats, Ints
+from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.numerics.two_way import TwoWay
 from svmodel.numerics.two_way.poisson_fe import fit_poisson, informative_cells
 from svmodel.planning.plan import Drawn, Shape
 from svmodel.simulate.fields import fading_shocks
 from svmodel.simulate.process import draw_counts
-
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 #: Lags of the residuals that the noise is fitted to: a year and a half of months, or a third of the history.
 _MOST_LAGS = 18
@@ -78,7 +73,7 @@ class Model:
 
     rate: Floats
     exposure: Floats | None
-    treated: NDArray[np.bool_]
+    treated: Mask
     season: Floats
     trend: float
     common_sd: float
@@ -93,8 +88,6 @@ class Model:
 
     def draw(self, place: np.random.Generator, noise: np.random.Generator) -> Drawn:
         """Draw a panel of the study's areas and length."""
-        import pandas as pd
-
         rows = self._areas(place)
         n, T = len(self.shape.start), self.shape.length
         periods = pd.period_range(self.first, periods=T, freq=self.first.freq)
@@ -126,9 +119,12 @@ class Model:
 
 
 def fit_model(
-    arrays: DesignArrays, shape: Shape, *, planned: bool, n_treated: int | None, n_controls: int | None, found: Problems
+    arrays: DesignArrays, shape: Shape, *, planned: bool, n_controls: int | None, own_areas: bool, found: Problems
 ) -> Model | None:
-    """Fit the model to the untreated cells; note why it cannot be."""
+    """Fit the model to the untreated cells; note why it cannot be.
+
+    With `own_areas` each study has the template's; else areas are drawn from them.
+    """
     use = ~np.isnan(arrays.y) if planned else arrays.untreated
     use = informative_cells(arrays.y, use)
     # periods with a single area are their own level, and leave no residual
@@ -155,7 +151,7 @@ def fit_model(
     mean = np.where(use, fit.mu, np.nan)
     season, trend, common_sd, common_persistence = _path(arrays, mean, use)
     known = ~np.isnan(arrays.y) & (np.ones_like(use) if planned else arrays.untreated)
-    # a silent area has no fitted mean; its level is zero
+    # an area without events has no fitted mean; its level is zero
     total, cells = np.where(known, arrays.y, 0.0).sum(axis=1), np.maximum(known.sum(axis=1), 1)
     exposure = None if arrays.exposure is None else np.nanmean(np.where(known, arrays.exposure, np.nan), axis=1)
     return Model(
@@ -170,7 +166,7 @@ def fit_model(
         first=arrays.periods[0],
         shape=shape,
         n_controls=controls,
-        fixed=n_treated is None and n_controls is None,
+        fixed=own_areas,
         areas=arrays.areas,
         order=data_order(replace(arrays, y=np.where(known, arrays.y, np.nan))),
     )
@@ -183,10 +179,10 @@ def _phase(periods: pd.PeriodIndex, length: int) -> Ints:
     return np.asarray(periods.month - 1 if length == 12 else periods.quarter - 1, dtype=np.int64)
 
 
-def _path(arrays: DesignArrays, mean: Floats, use: NDArray[np.bool_]) -> tuple[Floats, float, float, float]:
+def _path(arrays: DesignArrays, mean: Floats, use: Mask) -> tuple[Floats, float, float, float]:
     """Return season, trend, and the standard deviation and persistence of what periods stray from them."""
     seen = np.flatnonzero(use.any(axis=0))
-    # the common path: fitted means beside the levels of the areas seen in a period
+    # the common path: fitted means over the levels of the areas seen in a period
     level = np.nanmean(mean, axis=1)
     path = np.array([np.log(np.nansum(mean[:, t]) / level[use[:, t]].sum()) for t in seen])
     freq = arrays.periods.freqstr

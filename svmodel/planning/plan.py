@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from svmodel.design import EXCLUDED, NEVER, TREATED, UNTREATED, Design, Intervention
-from svmodel.numerics.arrays import Floats, Ints
+from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.panel import Panel
 from svmodel.result.scales import critical_value
 from svmodel.seeds import derive_seed
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,8 +114,6 @@ def by_name(drawn: Drawn) -> Ints:
 
 def as_design(drawn: Drawn, roles: Roles, anticipation: int) -> Design:
     """Return the design of a drawn panel, whose areas are sorted by name; see :func:`by_name`."""
-    import pandas as pd
-
     N, T = drawn.y.shape
     sort = by_name(drawn)
     areas = tuple(drawn.areas[i] for i in sort)
@@ -204,10 +200,10 @@ def crossing(size: Floats, power: Floats, target: float) -> float:
     return float(size[at - 1] + share * (size[at] - size[at - 1]))
 
 
-def detectable(size: Floats, rejected: NDArray[np.bool_], target: float, seed: int) -> tuple[float, float, float]:
+def detectable(size: Floats, rejected: Mask, target: float, seed: int) -> tuple[float, float, float]:
     """Return the least detectable size and its 95% Monte Carlo limits.
 
-    Draws are drawn anew, whole, because all effects share them.
+    Whole draws are resampled, because all effects share them.
 
     Parameters
     ----------

@@ -12,18 +12,16 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from svmodel.design import Design
 from svmodel.errors import DesignError, EstimationError, Problems
-from svmodel.planning.history import History
-from svmodel.planning.model import Model
+from svmodel.numerics.arrays import Floats, Mask
 from svmodel.planning.plan import Roles, detectable, wilson
 from svmodel.planning.runs import Outcome, Work, bare, outcomes_of
-from svmodel.planning.source import CHOICES, check_named, check_whole, is_whole, source_of
-from svmodel.planning.words import notes_on, words
+from svmodel.planning.source import Options, check_named, check_shares, check_whole
+from svmodel.planning.words import notes_of_power, power_found
 from svmodel.result import Estimator
-from svmodel.result.method import label
+from svmodel.result.method import is_estimator, label
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -53,7 +51,7 @@ class Power:
     target: float
     text: str
     notes: tuple[str, ...]
-    rejected: NDArray[np.bool_] = field(repr=False)
+    rejected: Mask = field(repr=False)
 
     @property
     def type_one_error(self) -> float:
@@ -136,10 +134,10 @@ def power(
     *resample.* The study is laid into real data from places and times without the intervention: all areas before the
     first start, the window shifted at random, where the study is no longer than that; else the never treated areas over
     the whole of the panel, some of which then play the treated, so that as many fewer are left as controls. In each
-    draw treated areas and window are drawn anew. Overdispersion, season, trends, and dependence over time and between
+    draw treated areas and window are drawn again. Overdispersion, season, trends, and dependence over time and between
     areas are those of the data, and need no model. It is right where the future strays as the past did and where areas
     are chosen without regard to the outcome. Few distinct placements (few areas, one shift) hold one history only; the
-    Monte Carlo limits say nothing on that. Blocks of time are never put together anew: that would cut off slow drifts
+    Monte Carlo limits say nothing on that. Blocks of time are never recombined: that would cut off slow drifts
     of single areas, which are the main noise of a long comparison, and power would come out too high.
 
     *model.* ``y_it | s_it ~ NB2(mu_it exp(s_it), k)`` with ``log mu_it = a_i + season + trend + common shock`` and
@@ -176,18 +174,25 @@ def power(
     design = design_template
     problems = Problems()
     sizes = _effects(effects, problems, counts=design.is_count)
-    _check(design, problems, method, draws, alpha, target, n_treated, n_controls, study, placement, jobs)
+    options = Options(method, n_treated, n_controls, study, placement, planned)
+    check_named(problems, method=method, placement=placement)
+    check_whole(problems, draws=(draws, 10), jobs=(jobs, 1), **options.areas)
+    check_shares(problems, alpha=alpha, target=target)
+    options.check_study(problems, design.anticipation)
+    if method == "model" and not design.is_count:
+        text = "the model is one of counts, and the outcome is a measure"
+        problems.add(text, where="method", rule="model_measure")
+    if method == "model" and design.covariates:
+        problems.add("the model has no covariates", where="method", fix="Leave them out.", rule="model_covariates")
     if inference is not None and not callable(getattr(inference, "infer", None)):
         fix = "Give svmodel.inference.RandomisationInference(), say."
         problems.add(f"{inference!r} infers nothing", where="inference", fix=fix, rule="inference")
-    if estimator is not None and (isinstance(estimator, type) or not callable(getattr(estimator, "fit", None))):
+    if estimator is not None and not is_estimator(estimator):
         problems.add(f"{estimator!r} is no estimator", where="estimator", rule="estimator")
     faults = design.problems()
     problems.extend(faults)
-    source: History | Model | None = None
     shaped = not any(p.where in ("n_treated", "n_controls", "study", "method", "placement") for p in problems)
-    if not faults and shaped:
-        source = source_of(design, method, n_treated, n_controls, study, placement, planned=planned, found=problems)
+    source = options.source(design, problems) if not faults and shaped else None
     problems.raise_if_any(DesignError, "power cannot be worked out so")
     assert source is not None
     chosen = estimator if estimator is not None else _default(design)
@@ -212,38 +217,6 @@ def _effects(effects: Any, found: Problems, *, counts: bool) -> tuple[float, ...
     if not [v for v in good if v != neutral] and not found:
         found.add("no effect is given that power could be worked out for", where="effects", rule="effects")
     return tuple(sorted({*good, neutral}))
-
-
-def _check(
-    design: Design,
-    found: Problems,
-    method: str,
-    draws: int,
-    alpha: float,
-    target: float,
-    n_treated: int | None,
-    n_controls: int | None,
-    study: tuple[int, int] | None,
-    placement: str,
-    jobs: int,
-) -> None:
-    """Note what is wrong with the choices by themselves."""
-    check_named(found, {"method": method, "placement": placement}, CHOICES)
-    areas = {"n_treated": (n_treated, 1), "n_controls": (n_controls, 2)}
-    given = {where: one for where, one in areas.items() if one[0] is not None}
-    check_whole(found, {"draws": (draws, 10), "jobs": (jobs, 1), **given})
-    for where, share in (("alpha", alpha), ("target", target)):
-        if not (isinstance(share, Real) and 0 < share < 1):
-            found.add(f"{share!r} does not lie between 0 and 1", where=where, rule=where)
-    if study is not None:
-        lead = design.anticipation if is_whole(design.anticipation) else 0
-        if len(study) != 2 or not all(is_whole(v) for v in study) or study[0] <= lead or study[1] < 1:
-            fix = f"Give periods before ({lead + 1} or more) and after (1 or more) the start."
-            found.add(f"{study!r} is no study", where="study", fix=fix, rule="study")
-    if method == "model" and not design.is_count:
-        found.add("the model is one of counts, and the outcome is a measure", where="method", rule="model_measure")
-    if method == "model" and design.covariates:
-        found.add("the model has no covariates", where="method", fix="Leave them out.", rule="model_covariates")
 
 
 def _roles(design: Design) -> Roles:
@@ -297,11 +270,12 @@ def _summed(outcomes: list[list[Outcome]], work: Work, chosen: Estimator, target
     table = pd.DataFrame(rows)
     least = _least(effects, true, rejected, target, work)
     at_null = table[table["neutral"]].iloc[0]
-    text = words(least, at_null, work, chosen, target)
-    return Power(table, least, work.alpha, target, text, notes_on(work, at_null, failed, reasons, design), rejected)
+    text = power_found(least, at_null, work, chosen, target)
+    notes = notes_of_power(work, at_null, failed, reasons, design)
+    return Power(table, least, work.alpha, target, text, notes, rejected)
 
 
-def _sign_and_size(found: NDArray[np.float64], true: float) -> tuple[float, float]:
+def _sign_and_size(found: Floats, true: float) -> tuple[float, float]:
     """Return the share of rejected estimates of the other sign, and how many times too large they are."""
     known = found[~np.isnan(found)]
     if true == 0 or not len(known):
@@ -309,9 +283,7 @@ def _sign_and_size(found: NDArray[np.float64], true: float) -> tuple[float, floa
     return float((known * true < 0).mean()), float(np.median(np.abs(known)) / abs(true))
 
 
-def _least(
-    effects: NDArray[np.float64], true: NDArray[np.float64], rejected: NDArray[np.bool_], target: float, work: Work
-) -> pd.DataFrame:
+def _least(effects: Floats, true: Floats, rejected: Mask, target: float, work: Work) -> pd.DataFrame:
     """Return the least detectable effect on each side on which effects were tried."""
     rows = []
     for direction, sign in (("fewer", -1.0), ("more", 1.0)):

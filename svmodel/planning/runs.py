@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from svmodel.bayes.ratio_prior import RatioPrior
 from svmodel.design import TREATED, Design, DesignArrays
 from svmodel.engine import arrived, run
 from svmodel.errors import DesignError, EstimationError
+from svmodel.inference.statistic import with_choices
 from svmodel.numerics.arrays import Floats
 from svmodel.planning.history import History, impose
 from svmodel.planning.model import Model
@@ -58,17 +59,8 @@ class Outcome:
 
 def bare(estimator: Estimator, inference: Any) -> Estimator:
     """Return the estimator with nothing but its average effect, and without errors of its own where others follow."""
-    changes: dict[str, Any] = {}
-    made: Any = estimator
-    names = {f.name for f in fields(made)} if is_dataclass(made) else set()
-    if "only_average" in names:
-        changes["only_average"] = True
-    if inference is not None and "inference" in names:
-        changes["inference"] = "cluster"
-    try:
-        slim: Estimator = replace(made, **changes) if changes else made
-    except EstimationError:  # it has no such errors
-        return estimator
+    own = {} if inference is None else {"inference": "cluster"}
+    slim: Estimator = with_choices(estimator, only_average=True, **own)
     return slim
 
 
@@ -126,8 +118,8 @@ def verdict(result: Result, alpha: float, *, counts: bool) -> Outcome:
     if abs(effect.level - (1 - alpha)) < 1e-9 and not (math.isnan(effect.conf_low) or math.isnan(effect.conf_high)):
         neutral = 1.0 if ratio else 0.0
         return Outcome(not effect.conf_low <= neutral <= effect.conf_high, estimate, math.nan)
-    spoken = [n for n in result.notes if "interval" in n.lower()] or ["no p-value is given"]
-    return Outcome(rejected=False, estimate=estimate, p_value=math.nan, reason=spoken[-1])
+    why = result.uncertainty.why or "no p-value is given"
+    return Outcome(rejected=False, estimate=estimate, p_value=math.nan, reason=why)
 
 
 @dataclass(frozen=True)

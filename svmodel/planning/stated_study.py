@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from numbers import Integral
 
 import numpy as np
-from numpy.typing import NDArray
+import pandas as pd
 
 from svmodel.design import NEVER
 from svmodel.errors import DesignError, Problems
 from svmodel.planning.model import Model, Noise
 from svmodel.planning.plan import Shape
+from svmodel.planning.source import check_whole
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,8 @@ class StatedStudy:
 
     def __post_init__(self) -> None:
         found = Problems()
-        for name, least in (("n_treated", 1), ("n_controls", 2), ("before", 1), ("after", 1)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-                found.add(f"{value!r} is no whole number of {least} or more", where=name, rule=name)
+        areas = {"n_treated": (self.n_treated, 1), "n_controls": (self.n_controls, 2)}
+        check_whole(found, **areas, before=(self.before, 1), after=(self.after, 1))
         if not 0 < self.mean < math.inf:
             found.add(f"{self.mean!r} is no expected count above 0", where="mean", rule="mean")
         for name in ("dispersion", "level_sd", "shock_sd", "common_sd"):
@@ -87,10 +85,11 @@ class StatedStudy:
     @property
     def source(self) -> Model:
         """The process that panels are drawn from."""
-        import pandas as pd
+        from scipy import special  # slow to load
 
         n = self.n_treated + self.n_controls
-        levels = self._levels(n)
+        # quantiles of a normal law
+        levels = self.level_sd * special.ndtri((np.arange(n) + 0.5) / n)
         # treated areas are spread over the levels, not bunched at one end
         treated = np.zeros(n, dtype=bool)
         treated[np.floor((np.arange(self.n_treated) + 0.5) * n / self.n_treated).astype(np.int64)] = True
@@ -111,9 +110,3 @@ class StatedStudy:
             areas=tuple(f"area {i}" for i in range(n)),
             order=np.arange(n, dtype=np.int64),
         )
-
-    def _levels(self, n: int) -> NDArray[np.float64]:
-        """Return the quantiles of a normal law."""
-        from scipy import special
-
-        return np.asarray(self.level_sd * special.ndtri((np.arange(n) + 0.5) / n))

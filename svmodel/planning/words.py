@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+import pandas as pd
 
 from svmodel import periods
+from svmodel.bayes.ratio_prior import ratio_prior
 from svmodel.design import TREATED, Design
+from svmodel.numerics.arrays import Mask
 from svmodel.planning.history import History
 from svmodel.planning.runs import Bar, Planned, Work
 from svmodel.result import Estimator
-from svmodel.result.method import label
-
-if TYPE_CHECKING:
-    import pandas as pd
+from svmodel.result.method import choice_of, label
 
 
 def _size(effect: float, *, counts: bool) -> str:
     return f"{100 * (effect - 1):+.1f}%" if counts else f"{effect:+.4g}"
 
 
-def words(least: pd.DataFrame, at_null: Any, work: Work, chosen: Estimator, target: float) -> str:
+def power_found(least: pd.DataFrame, at_null: Any, work: Work, chosen: Estimator, target: float) -> str:
     """Return the least detectable effects and the error of the first kind in sentences."""
     shape, counts = work.source.shape, work.roles.counts
     n_controls = work.source.n_controls
@@ -48,9 +46,7 @@ def words(least: pd.DataFrame, at_null: Any, work: Work, chosen: Estimator, targ
     )
 
 
-def notes_on(
-    work: Work, at_null: Any, failed: NDArray[np.bool_], reasons: Counter[str], design: Design
-) -> tuple[str, ...]:
+def notes_of_power(work: Work, at_null: Any, failed: Mask, reasons: Counter[str], design: Design) -> tuple[str, ...]:
     """Return what the panels were, whether the test is valid, and how often it did not answer."""
     source, arrays = work.source, design.arrays
     word = periods.describe_frequency(arrays.periods)
@@ -161,7 +157,5 @@ def notes_of_assurance(table: pd.DataFrame, work: Planned, reasons: Counter[str]
 
 
 def _prior(work: Planned) -> str:
-    from svmodel.bayes.ratio_prior import ratio_prior
-
-    held = getattr(work.estimator, "prior", None)
+    held = choice_of(work.estimator, "prior")
     return "its own" if held is None else ratio_prior(held).describe()

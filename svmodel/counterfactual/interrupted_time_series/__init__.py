@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from svmodel.counterfactual.interrupted_time_series.sums import Fitted
+from svmodel.counterfactual.interrupted_time_series.fit import build_terms, find_problems, fit_segment
+from svmodel.counterfactual.interrupted_time_series.notes import described, errors_rest_on, in_doubt, notes_of
+from svmodel.counterfactual.interrupted_time_series.sums import Fitted, Unit, Writer, changes, path, term_rows
+from svmodel.counterfactual.series import control_rows, problems_of, sum_of, treated_series, whole
 from svmodel.design import Design, DesignArrays
-from svmodel.errors import EstimationError, Problems, did_you_mean
+from svmodel.errors import EstimationError, Problems
 from svmodel.result import Result
+from svmodel.result.interval import with_interval
 from svmodel.result.method import Method
+from svmodel.result.rule import choose
 from svmodel.result.scales import estimates_frame, provenance
+from svmodel.result.uncertainty import placebo_interval
 
 _VALID = {
     "family": ("quasipoisson", "negative_binomial", "poisson", "linear"),
@@ -132,13 +137,7 @@ class InterruptedTimeSeries:
     inference: str = "auto"
 
     def __post_init__(self) -> None:
-        found = Problems()
-        for name, valid in _VALID.items():
-            value = getattr(self, name)
-            if value not in valid:
-                found.add(f"there is no {name} {value!r}", fix=did_you_mean(value, valid), rule=name)
-        if not 0 < self.level < 1:
-            found.add(f"the level must lie between 0 and 1, not at {self.level!r}", rule="level")
+        found = problems_of(self, _VALID)
         if isinstance(self.harmonics, bool) or not isinstance(self.harmonics, int) or self.harmonics < 1:
             found.add(
                 f"{self.harmonics!r} is no number of harmonics", fix="Use season='none' for none.", rule="harmonics"
@@ -190,89 +189,73 @@ class InterruptedTimeSeries:
             If a series is too short, has no events before or after, does not identify its terms, or the family is one
             for counts and the outcome is none. Every series that cannot be fitted is named.
         """
-        from svmodel.counterfactual.interrupted_time_series.notes import described, errors_told, in_doubt, say
-        from svmodel.counterfactual.interrupted_time_series.sums import Writer, path
-
-        arrays = design.arrays
-        fitted = self._fitted(arrays, counts=design.is_count)
-        log = self.family != "linear"
-        widening = fitted.widening if self.errors == "newey_west" else 1.0
+        arrays, counts = design.arrays, design.is_count
+        fitted = self._fitted(arrays, counts=counts)
+        newey_west = self.errors == "newey_west"
+        widening = fitted.widening if newey_west else 1.0
         df = math.inf if self.errors == "model" else fitted.df
-        writer = Writer(log, design.is_count, arrays.exposure is not None, self.level, df, widening)
-        rows, first = _term_rows(fitted, arrays, writer)
+        writer = Writer(self.family != "linear", counts, arrays.exposure is not None, self.level, df, widening)
+        rows, sums = term_rows(fitted, arrays, writer)
         each = [
-            {**described(fitted, u.fit, arrays.periods), **_changes(fitted, i, writer)}
+            {**described(fitted, u.fit, arrays.periods), **changes(fitted, i, writer)}
             for i, u in enumerate(fitted.units)
         ]
-        diagnostics: dict[str, Any] = {
-            **(each[0] if len(each) == 1 else {}),
-            "series": each,
-            "observed": float(first.observed[0]),
-            "expected": float(first.expected[0]),
-            "treated_cells_used": int(first.cells[0]),
-            "autocorrelation": fitted.rho,
-            "inference": "series",
-            "errors": self.errors,
-            "inference_why": errors_told(self, fitted),
-            "inference_in_doubt": in_doubt(self, fitted, counts=design.is_count),
-        }
-        if self.errors == "newey_west":
-            diagnostics["bandwidth"] = fitted.bandwidth
+        notes = notes_of(design, fitted, each, season=self.season, slope_change=self.slope_change)
         result = Result(
             estimates=estimates_frame(rows),
             design=design,
             estimator=self,
             counterfactual=path(fitted, arrays, writer),
-            diagnostics=diagnostics,
-            notes=tuple(say(design, self, fitted, diagnostics)),
+            diagnostics={
+                **(each[0] if len(each) == 1 else {}),
+                "series": each,
+                "observed": float(sums.observed[0]),
+                "expected": float(sums.expected[0]),
+                "treated_cells_used": int(sums.cells[0]),
+                "autocorrelation": fitted.rho,
+                "inference": "series",
+                "errors": self.errors,
+                "inference_why": errors_rest_on(fitted),
+                "inference_in_doubt": in_doubt(fitted, counts=counts),
+                **({"bandwidth": fitted.bandwidth} if newey_west else {}),
+            },
             provenance=provenance(design, seed),
             seed=seed,
+            **notes.parts(),
         )
-        return self._with_placebos(result, design) if self.inference == "placebo" else result
+        return self._with_placebos(result, arrays, counts=counts) if self.inference == "placebo" else result
 
-    def _with_placebos(self, result: Result, design: Design) -> Result:
-        from svmodel.inference import choose, with_interval
-
-        arrays = design.arrays
-
+    def _with_placebos(self, result: Result, arrays: DesignArrays, *, counts: bool) -> Result:
         choice = choose(arrays, "placebo")
         if choice.kind != "placebo":
             raise EstimationError(f"no placebos can be drawn: {choice.why}")
-        from svmodel.result.uncertainty import placebo_interval
-
-        interval = placebo_interval(self, arrays, counts=design.is_count, level=self.level, why=choice.why)
-        made = with_interval(result, interval)
-        return replace(made, diagnostics={**made.diagnostics, "inference_in_doubt": choice.warn})
+        interval = placebo_interval(self, arrays, counts=counts, level=self.level, why=choice.why)
+        return with_interval(result, interval, told={"inference_in_doubt": choice.warn})
 
     def _fitted(self, arrays: DesignArrays, *, counts: bool) -> Fitted:
         """Fit every series, or raise with what is wrong in each."""
-        from svmodel.counterfactual.interrupted_time_series.fit import build_terms, fit_segment
-        from svmodel.counterfactual.interrupted_time_series.notes import find_problems
-        from svmodel.counterfactual.interrupted_time_series.sums import Fitted, Unit
-        from svmodel.counterfactual.series import control_rows, sum_of, treated_series, whole
-
-        found = Problems()
+        found, title = Problems(), "an interrupted series cannot answer this"
         if not counts and self.family in ("poisson", "negative_binomial"):
             fix = "Use family='quasipoisson' or 'linear'."
             found.add(f"the family {self.family!r} is for counts, and the outcome is none", fix=fix, rule="measure")
         rows = control_rows(arrays)
         if self.controls == "untreated" and len(rows) == 0:
             found.add("no area is untreated throughout", fix="Use controls='none'.", rule="no_controls")
-        found.raise_if_any(EstimationError, "an interrupted series cannot answer this")
-        errors = "poisson" if (self.family, self.errors) == ("poisson", "model") else self.errors
+        found.raise_if_any(EstimationError, title)
+        log = self.family != "linear"
         units = []
         for series in treated_series(arrays, each=self.areas == "each"):
-            name = f"area {arrays.areas[int(series.rows[0])]}"
+            first = int(series.rows[0])
+            name = f"area {arrays.areas[first]}"
             held = [(series, name if len(series.rows) == 1 else f"{len(series.rows)} areas from {name} on")]
             if self.controls == "untreated":
-                others = whole(arrays, rows, series)
-                held.append((sum_of(arrays, others, series.start, like=int(series.rows[0])), "untreated areas"))
+                others = sum_of(arrays, whole(arrays, rows, series), series.start, like=first)
+                held.append((others, "untreated areas"))
             segments = []
             for one, called in held:
                 terms = build_terms(arrays.periods, one, self.season, self.harmonics, slope_change=self.slope_change)
-                log = self.family != "linear"
                 before = len(found)
-                find_problems(arrays, one, terms, found, log=log, slope=self.slope_change, name=called)
+                find_problems(arrays.periods, one, terms, found, log=log, slope=self.slope_change, name=called)
                 if len(found) > before:
                     continue
                 try:
@@ -281,48 +264,5 @@ class InterruptedTimeSeries:
                     found.add(error.title, where=called, rule="no_fit")
             if len(segments) == len(held):
                 units.append(Unit(*segments))
-        found.raise_if_any(EstimationError, "an interrupted series cannot answer this")
-        return Fitted(tuple(units), errors)
-
-
-def _term_rows(fitted: Fitted, arrays: DesignArrays, writer: Any) -> tuple[list[dict[str, Any]], Any]:
-    """Return the rows of every term, and the sums behind the average."""
-    from svmodel.counterfactual.interrupted_time_series.sums import treated_weights
-
-    T = len(arrays.periods)
-    everything = np.ones(T, dtype=bool)
-    series = [u.fit.series for u in fitted.units]
-    asked: list[tuple[str, dict[str, Any], list[NDArray[np.bool_]]]] = [("att", {}, [everything] * len(series))]
-    longest = max(int(np.flatnonzero(s.after)[-1]) - s.start for s in series)
-    asked += [("event", {"horizon": h}, [np.arange(T) == s.start + h for s in series]) for h in range(longest + 1)]
-    asked += [
-        ("cohort", {"cohort": arrays.periods[g]}, [everything & (s.start == g) for s in series])
-        for g in sorted({s.start for s in series})
-    ]
-    single = {arrays.areas[int(s.rows[0])]: i for i, s in enumerate(series) if len(s.rows) == 1}
-    asked += [
-        ("area", {"area": a}, [everything & (j == i) for j in range(len(series))]) for a, i in sorted(single.items())
-    ]
-    sums = fitted.sums(treated_weights(fitted, [[masks[i] for _, _, masks in asked] for i in range(len(series))]))
-    rows = []
-    for q, (term, which, _) in enumerate(asked):
-        if sums.cells[q]:
-            rows += writer.rows(term, sums, q, **which)
-    return rows, sums
-
-
-def _changes(fitted: Fitted, i: int, writer: Any) -> dict[str, float]:
-    """Return the change of level and of slope of unit `i` with their limits; ratios for a log model."""
-    fit, control = fitted.units[i].fit, fitted.units[i].control
-    value, variance = fitted.coefficients(i)
-    out = {}
-    names = ("level_change", "slope_change_per_year")
-    for j, name in enumerate(names[: fit.terms.post.stop - fit.terms.post.start]):
-        half = writer.critical * math.sqrt(float(variance[j]))
-        limits = [float(value[j]), float(value[j]) - half, float(value[j]) + half]
-        with np.errstate(over="ignore"):
-            told = [float(v) for v in (np.exp(limits) if writer.log else limits)]
-        out.update(dict(zip((name, f"{name}_low", f"{name}_high"), told, strict=True)))
-    if control is not None:
-        out["dispersion_of_controls"] = control.dispersion
-    return out
+        found.raise_if_any(EstimationError, title)
+        return Fitted(tuple(units), "poisson" if (self.family, self.errors) == ("poisson", "model") else self.errors)

@@ -1,26 +1,26 @@
-"""Segmented regression of one series, with what every average of it owes to each period's error."""
+"""Segmented regression of one series: its terms, what keeps it from being fitted, and the fit."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+import pandas as pd
 
 from svmodel import periods
-from svmodel.errors import EstimationError
+from svmodel.counterfactual.series import LEAST_BEFORE
+from svmodel.errors import EstimationError, Problems
 from svmodel.numerics.arrays import Floats
 from svmodel.numerics.negative_binomial import nb2_dispersion
 from svmodel.numerics.series import Series
 from svmodel.numerics.series.hac import residual_ar1
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-
 _STEPS = 100
 _TOLERANCE = 1e-10
+#: Degrees of freedom below which residuals say next to nothing of the noise.
+_LEAST_DF = 3
+#: Known treated periods below which a change of slope is not told from noise.
+LEAST_AFTER = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +49,7 @@ class Terms:
 
 
 def build_terms(index: pd.PeriodIndex, series: Series, season: str, harmonics: int, *, slope_change: bool) -> Terms:
-    """Return the columns; covariates that stand still over the periods used say nothing and are left out."""
+    """Return the columns; covariates that do not change over the periods used say nothing and are left out."""
     per_year = periods.per_year(index)
     T = len(index)
     years = (np.arange(T) - series.start) / per_year
@@ -74,6 +74,40 @@ def build_terms(index: pd.PeriodIndex, series: Series, season: str, harmonics: i
     if slope_change:
         columns.append(on * years)
     return Terms(np.column_stack(columns), slice(first, len(columns)), slice(2, stop))
+
+
+def find_problems(
+    index: pd.PeriodIndex, series: Series, terms: Terms, found: Problems, *, log: bool, slope: bool, name: str
+) -> None:
+    """Add what keeps the series from being fitted."""
+    use = series.used
+    y, X = series.y[use], terms.X[use]
+    before, after = int(series.before.sum()), int(series.after.sum())
+    least = LEAST_BEFORE[periods.per_year(index)]
+    word = periods.describe_frequency(index)
+    if before < least:
+        text = f"{before} known {word}s before the start, and a line with its season needs {least}"
+        fix = "Give earlier data; with controls, a difference-in-differences needs fewer."
+        found.add(text, where=name, fix=fix, rule="few_before")
+    if after < LEAST_AFTER and slope:
+        text = f"{after} known {word}s from the start on show no change of slope"
+        found.add(text, where=name, fix="Use slope_change=False, or wait for later data.", rule="few_after")
+    if before and float(np.ptp(series.y[use])) == 0:
+        found.add(f"the outcome is {series.y[use][0]:g} in every period", where=name, rule="constant_series")
+        return
+    if log and (y < 0).any():
+        found.add("the outcome is negative, and a model of ratios takes none", where=name, rule="negative")
+    elif log and before and after:
+        for part, when in ((series.before, "before the start"), (series.after, "from the start on")):
+            if series.y[part].sum() == 0:
+                text = f"there is not one event {when}, so no ratio"
+                found.add(text, where=name, fix="Sum areas, or use a longer window.", rule="no_events")
+    if len(y) - X.shape[1] < _LEAST_DF:
+        fix = "Use fewer harmonics, no season, or a longer window."
+        found.add(f"{len(y)} known {word}s for {X.shape[1]} coefficients", where=name, fix=fix, rule="few_periods")
+    elif (after >= LEAST_AFTER or not slope) and np.linalg.matrix_rank(X) < X.shape[1]:
+        text = "trend, season, covariates and the intervention cannot be told apart"
+        found.add(text, where=name, fix="Use fewer terms, or a longer window.", rule="not_identified")
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,21 +206,8 @@ def fit_segment(series: Series, terms: Terms, family: str, *, prais_winsten: boo
     maker = np.eye(len(y)) - Z @ bread @ Z.T
     df = len(y) - X.shape[1]
     dispersion = float(z @ z) / df if df > 0 else np.nan
-    return Segment(
-        series,
-        terms,
-        log=True,
-        beta=beta,
-        mean=mean,
-        z=_spread_out(z, use),
-        spread=_spread_out(np.sqrt(mu * (1 + k * mu)), use),
-        C=_columns(bread @ Z.T, use),
-        maker=maker,
-        dispersion=dispersion,
-        k=k,
-        rho=0.0,
-        deviance=_spread_out(_deviance(y, mu, k), use, np.nan),
-    )
+    errors = (z, np.sqrt(mu * (1 + k * mu)), bread @ Z.T, maker, dispersion, _deviance(y, mu, k))
+    return _segment(series, terms, beta, mean, *errors, log=True, k=k)
 
 
 def _linear(series: Series, terms: Terms, *, prais_winsten: bool) -> Segment:
@@ -205,21 +226,36 @@ def _linear(series: Series, terms: Terms, *, prais_winsten: bool) -> Segment:
     beta = C @ y
     z = y - X @ beta
     df = len(y) - X.shape[1]
-    return Segment(
-        series,
-        terms,
-        log=False,
-        beta=beta,
-        mean=series.exposure * (terms.X @ beta),
-        z=_spread_out(z, use),
-        spread=_spread_out(series.exposure[use], use),
-        C=_columns(C, use),
-        maker=np.eye(len(y)) - X @ C,
-        dispersion=float(z @ weight @ z) / df if df > 0 else np.nan,
-        k=0.0,
-        rho=rho,
-        deviance=_spread_out(z, use, np.nan),
-    )
+    dispersion = float(z @ weight @ z) / df if df > 0 else np.nan
+    errors = (z, series.exposure[use], C, np.eye(len(y)) - X @ C, dispersion, z)
+    return _segment(series, terms, beta, series.exposure * (terms.X @ beta), *errors, log=False, rho=rho)
+
+
+def _segment(
+    series: Series,
+    terms: Terms,
+    beta: Floats,
+    mean: Floats,
+    z: Floats,
+    spread: Floats,
+    C: Floats,
+    maker: Floats,
+    dispersion: float,
+    deviance: Floats,
+    *,
+    log: bool,
+    k: float = 0.0,
+    rho: float = 0.0,
+) -> Segment:
+    """Return the fit with what is known of periods used laid out over all."""
+
+    def over_all(values: Floats, empty: float = 0.0) -> Floats:
+        out = np.full((*values.shape[:-1], len(series.used)), empty)
+        out[..., series.used] = values
+        return out
+
+    z, spread, C, deviance = over_all(z), over_all(spread), over_all(C), over_all(deviance, np.nan)
+    return Segment(series, terms, log, beta, mean, z, spread, C, maker, dispersion, k, rho, deviance)
 
 
 def _scoring(y: Floats, X: Floats, offset: Floats, *, negative_binomial: bool) -> tuple[Floats, float]:
@@ -262,15 +298,3 @@ def _deviance(y: Floats, mu: Floats, k: float) -> Floats:
     first = np.where(y > 0, y * np.log(positive / mu), 0.0)
     terms = 2 * (first - (y - mu)) if k == 0 else 2 * (first - (y + 1 / k) * np.log((1 + k * y) / (1 + k * mu)))
     return np.asarray(np.sign(y - mu) * np.sqrt(np.maximum(terms, 0.0)))
-
-
-def _spread_out(values: Floats, use: NDArray[np.bool_], empty: float = 0.0) -> Floats:
-    out = np.full(len(use), empty)
-    out[use] = values
-    return out
-
-
-def _columns(values: Floats, use: NDArray[np.bool_]) -> Floats:
-    out = np.zeros((len(values), len(use)))
-    out[:, use] = values
-    return out

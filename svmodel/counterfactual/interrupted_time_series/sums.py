@@ -6,19 +6,20 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import pandas as pd
 
 from svmodel.counterfactual.interrupted_time_series.fit import Segment
+from svmodel.counterfactual.series import path_of, terms_of
 from svmodel.design import DesignArrays
-from svmodel.numerics.arrays import Floats
+from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.numerics.series.hac import automatic_bandwidth, newey_west, residual_ar1
 from svmodel.result.scales import critical_value, linear_row, log_row
 
-if TYPE_CHECKING:
-    import pandas as pd
+#: A sum over fewer periods than this has too few terms for a kernel.
+_FEW_PERIODS = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +91,11 @@ class Fitted:
         return [s for u in self.units for s in u.segments]
 
     @property
+    def independent(self) -> bool:
+        """Whether errors of different periods are taken as independent."""
+        return self.errors in ("model", "poisson")
+
+    @property
     def df(self) -> float:
         """Degrees of freedom of Student's t: those of the smallest regression, fewer where errors follow each other.
 
@@ -105,7 +111,7 @@ class Fitted:
     def _ar1(self) -> tuple[float, Floats]:
         """Autocorrelation and the covariance of standardised errors between regressions, shape (S, S)."""
         held = self.segments
-        if self.errors in ("model", "poisson"):
+        if self.independent:
             rho, variance = 0.0, np.array([1.0 if self.errors == "poisson" else s.dispersion for s in held])
         else:
             rho, variance = residual_ar1(
@@ -189,7 +195,7 @@ class Fitted:
         if not noise:
             return by_kernel
         periods = np.sum([(w != 0) for w in weights], axis=0).astype(bool).sum(axis=1)
-        return np.where(periods < FEW_PERIODS, by_model, by_kernel)
+        return np.where(periods < _FEW_PERIODS, by_model, by_kernel)
 
     def coefficients(self, i: int) -> tuple[Floats, Floats]:
         """Return the intervention's terms of unit `i`, less those of its comparison, and their variances."""
@@ -222,13 +228,6 @@ class Fitted:
         return Sums(observed, expected, cells.astype(np.float64), exposure, np.sqrt(self.variance(weights)))
 
 
-#: A sum over fewer periods than this has too few terms for a kernel.
-FEW_PERIODS = 6
-
-
-ALL_TREATED = "all treated"
-
-
 @dataclass(frozen=True)
 class Writer:
     """How sums are written.
@@ -241,8 +240,8 @@ class Writer:
         Whether the outcome counts events.
     exposed : bool
         Whether the design has an exposure.
-    level, critical, df : float
-        Coverage, the critical value for it, and Student's degrees of freedom for p-values.
+    level, df : float
+        Coverage, and Student's degrees of freedom.
     widening : float
         What intervals and p-values take errors times.
     """
@@ -267,22 +266,17 @@ class Writer:
             scales.append(("per_100k", 1e5 / float(sums.exposure[q])))
         if self.counts:
             scales.append(("events", 1.0))
+        how: Any = {"level": self.level, "df": self.df, **which}
+        wide = error * self.widening
         if not self.log:
-            wide = error * self.widening
-            made = [
-                linear_row(term, s, (observed - expected) * f, wide * f, level=self.level, df=self.df, **which)
-                for s, f in scales
-            ]
+            made = [linear_row(term, s, (observed - expected) * f, wide * f, **how) for s, f in scales]
             return [{**r, "std_error": r["std_error"] / self.widening} for r in made]
         if observed <= 0:
-            nothing = {"std_error": math.nan, "conf_low": math.nan, "conf_high": math.nan, "p_value": math.nan}
+            nothing = dict.fromkeys(("std_error", "conf_low", "conf_high", "p_value"), math.nan)
             shared = {"term": term, "level": self.level, **nothing, **which}
-            return [{"scale": "rate_ratio", "estimate": 0.0, **shared}] + [
-                {"scale": s, "estimate": -expected * f, **shared} for s, f in scales
-            ]
-        ratio = log_row(
-            term, math.log(observed / expected), error * self.widening, level=self.level, df=self.df, **which
-        )
+            estimates = [("rate_ratio", 0.0), *((s, -expected * f) for s, f in scales)]
+            return [{"scale": s, "estimate": v, **shared} for s, v in estimates]
+        ratio = log_row(term, math.log(observed / expected), wide, **how)
         low, high = (observed * (1 - 1 / ratio[k]) if ratio[k] > 0 else -math.inf for k in ("conf_low", "conf_high"))
         out = [{**ratio, "std_error": ratio["std_error"] / self.widening}]
         for scale, f in scales:
@@ -291,46 +285,45 @@ class Writer:
         return out
 
 
-def treated_weights(fitted: Fitted, chosen: list[list[NDArray[np.bool_]]]) -> list[Floats]:
-    """Return one (Q, T) array a unit: 1 in the known treated periods that each sum chooses."""
-    return [
-        np.array([np.where(mask & u.fit.series.after, 1.0, 0.0) for mask in masks])
-        for u, masks in zip(fitted.units, chosen, strict=True)
-    ]
+def term_rows(fitted: Fitted, arrays: DesignArrays, writer: Writer) -> tuple[list[dict[str, Any]], Sums]:
+    """Return the rows of every term, and the sums behind them, the average effect's first."""
+    asked = terms_of([u.fit.series for u in fitted.units], arrays)
+    sums = fitted.sums([np.array(masks, dtype=np.float64) for masks in zip(*(m for _, _, m in asked), strict=True)])
+    rows = []
+    for q, (term, which, _) in enumerate(asked):
+        if sums.cells[q]:
+            rows += writer.rows(term, sums, q, **which)
+    return rows, sums
+
+
+def changes(fitted: Fitted, i: int, writer: Writer) -> dict[str, float]:
+    """Return the change of level and of slope of unit `i` with their limits; ratios for a log model."""
+    out, control = {}, fitted.units[i].control
+    # without a change of slope there is a change of level alone
+    for name, value, variance in zip(
+        ("level_change", "slope_change_per_year"), *(v.tolist() for v in fitted.coefficients(i)), strict=False
+    ):
+        half = writer.critical * math.sqrt(variance)
+        limits = [value, value - half, value + half]
+        with np.errstate(over="ignore"):
+            told = [float(v) for v in (np.exp(limits) if writer.log else limits)]
+        out.update(dict(zip((name, f"{name}_low", f"{name}_high"), told, strict=True)))
+    if control is not None:
+        out["dispersion_of_controls"] = control.dispersion
+    return out
 
 
 def path(fitted: Fitted, arrays: DesignArrays, writer: Writer) -> pd.DataFrame:
     """Return observed and expected events by period, of each series that is one area and of all together."""
-    import pandas as pd
 
-    T = len(arrays.periods)
-    groups: list[tuple[str, list[bool]]] = [
-        (arrays.areas[int(u.fit.series.rows[0])], [v is u for v in fitted.units])
-        for u in fitted.units
-        if len(u.fit.series.rows) == 1
-    ]
-    groups = [*sorted(groups), (ALL_TREATED, [True] * len(fitted.units))]
-    frames = []
-    for name, members in groups:
-        used = [u.fit.series.used & m for u, m in zip(fitted.units, members, strict=True)]
-        live = np.flatnonzero(np.any(used, axis=0))
-        weights = [np.eye(T)[live] * use for use in used]
+    def numbers(used: list[Mask], live: Ints) -> tuple[Floats, ...]:
+        weights = [np.eye(len(arrays.periods))[live] * use for use in used]
         pairs = list(zip(fitted.units, weights, strict=True))
         observed = np.sum([w @ np.nan_to_num(u.fit.series.y) for u, w in pairs], axis=0)
         expected = np.sum([w @ np.nan_to_num(u.expected) for u, w in pairs], axis=0)
         half = writer.critical * np.sqrt(fitted.variance(weights, noise=False))
         with np.errstate(over="ignore"):
             limits = expected * np.exp([-half, half]) if writer.log else expected + np.array([-half, half])
-        frames.append(
-            pd.DataFrame(
-                {
-                    "area": pd.Series([name] * len(live), dtype=object),
-                    "period": pd.Series(list(arrays.periods[live]), dtype=object),
-                    "observed": observed,
-                    "expected": expected,
-                    "low": limits[0],
-                    "high": limits[1],
-                }
-            )
-        )
-    return pd.concat(frames, ignore_index=True)
+        return observed, expected, limits[0], limits[1]
+
+    return path_of([u.fit.series for u in fitted.units], arrays, numbers)

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
 from svmodel import periods
+from svmodel.counterfactual.series import problems_of, treated_series
+from svmodel.counterfactual.structural_time_series import rows
+from svmodel.counterfactual.structural_time_series.predict import Prediction, Priors, find_problems, predict_series
 from svmodel.design import Design, DesignArrays
-from svmodel.errors import EstimationError, Problems, did_you_mean, shorten
+from svmodel.errors import EstimationError, Problems, shorten
 from svmodel.result import Result
 from svmodel.result.method import UNSHOWN, Method
 from svmodel.result.scales import estimates_frame, provenance
 from svmodel.seeds import derive_seed
-
-if TYPE_CHECKING:
-    from svmodel.counterfactual.structural_time_series.predict import Prediction
-
 
 _VALID = {
     "trend": ("level", "local_linear"),
@@ -28,11 +26,6 @@ _VALID = {
     "areas": ("sum", "each"),
     "controls": ("untreated", "sum", "none"),
 }
-#: Known periods before the start that a prediction needs, by periods a year; as for an interrupted series.
-_LEAST_BEFORE = {12: 12, 4: 8, 1: 5}
-#: Above this chains are told to have met roughly.
-_R_HAT_ROUGH = 1.02
-_FEW_EVENTS = 5.0
 
 
 @dataclass(frozen=True)
@@ -161,13 +154,7 @@ class StructuralTimeSeries:
     level: float = 0.95
 
     def __post_init__(self) -> None:
-        found = Problems()
-        for name, valid in _VALID.items():
-            value = getattr(self, name)
-            if value not in valid:
-                found.add(f"there is no {name} {value!r}", fix=did_you_mean(value, valid), rule=name)
-        if not 0 < self.level < 1:
-            found.add(f"the level must lie between 0 and 1, not at {self.level!r}", rule="level")
+        found = problems_of(self, _VALID)
         for name in ("level_sd", "level_df", "model_size", "explained_df"):
             if not 0 < getattr(self, name) < math.inf:
                 found.add(f"{name} must be above 0, not {getattr(self, name)!r}", rule=name)
@@ -194,10 +181,10 @@ class StructuralTimeSeries:
             held = self._predicted(arrays, 0)
         except EstimationError:
             return math.nan
-        observed = sum(float(p.series.y[p.series.after].sum()) for p in held)
-        expected = sum(float(p.expected[p.series.after].sum()) for p in held)
+        after = [p.series.after for p in held]
+        observed, expected, _ = rows.summed(held, after)
         if self.scale == "difference":
-            return (observed - expected) / _cells(held)
+            return (observed - expected) / rows.cells_in(held, after)
         return math.log(observed / expected) if observed > 0 else -math.inf
 
     def fit(self, design: Design, *, seed: int = 0) -> Result:
@@ -224,176 +211,71 @@ class StructuralTimeSeries:
             If a series is too short or does not change before the start, has a period without events under
             ``transform="log"``, or the chains have not met.
         """
-        from svmodel.counterfactual.structural_time_series.rows import Writer, path, summed, term_rows
-
         arrays = design.arrays
         held = self._predicted(arrays, seed)
-        observed, expected, predicted = summed(held, [p.series.after for p in held])
-        writer = Writer(design.is_count, arrays.exposure is not None, self.level)
-        if self.transform == "log":
-            with np.errstate(divide="ignore"):
-                draws = np.log(observed) - np.log(predicted)
-        else:
-            draws = (observed - predicted) / _cells(held)
+        after = [p.series.after for p in held]
+        observed, expected, predicted = rows.summed(held, after)
+        cells = rows.cells_in(held, after)
+        writer = rows.Writer(design.is_count, arrays.exposure is not None, self.level)
+        with np.errstate(divide="ignore"):
+            log = self.transform == "log"
+            draws = np.log(observed) - np.log(predicted) if log else (observed - predicted) / cells
+        why = rows.limits_rest_on(self.level_sd, self.level_df, periods.describe_frequency(arrays.periods))
         return Result(
-            estimates=estimates_frame(term_rows(held, arrays, writer)),
+            estimates=estimates_frame(rows.term_rows(held, arrays, writer)),
             design=design,
             estimator=self,
-            counterfactual=path(held, arrays, self.level),
-            weights=_weights(held, arrays),
+            counterfactual=rows.path(held, arrays, self.level),
+            weights=rows.weights_of(held, arrays),
             diagnostics={
                 "observed": observed,
                 "expected": expected,
-                "treated_cells_used": int(_cells(held)),
+                "treated_cells_used": int(cells),
                 "inference": "posterior",
-                "inference_why": self._errors_told(design),
+                "inference_why": why,
                 "inference_in_doubt": True,
-                "series": [_described(p) for p in held],
+                "series": [p.described() for p in held],
             },
             draws=draws,
-            notes=tuple(self._say(design, held)),
             provenance=provenance(design, seed),
             seed=seed,
+            **rows.notes_of(design, held, why, season=self.season).parts(),
         )
 
     def _predicted(self, arrays: DesignArrays, seed: int) -> list[Prediction]:
         """Sample every series, or raise with what is wrong in each."""
-        from svmodel.counterfactual.series import treated_series
-        from svmodel.counterfactual.structural_time_series.predict import LEAST_DRAWS, R_HAT, outcome, predict
-
-        per_year = periods.per_year(arrays.periods)
-        seasons = per_year if self.season == "dummies" else 1
-        word = periods.describe_frequency(arrays.periods)
+        seasons = periods.per_year(arrays.periods) if self.season == "dummies" else 1
         log = self.transform == "log"
         found, title = Problems(), "a structural time series cannot answer this"
         all_series = treated_series(arrays, each=self.areas == "each")
-        for s in all_series:
-            names = shorten([arrays.areas[int(i)] for i in s.rows], limit=2).replace("'", "")
-            least = max(_LEAST_BEFORE[per_year], 2 * seasons if seasons > 1 else 0)
-            before = int(s.before.sum())
-            if before < least:
-                fix = "Give earlier data." if before < _LEAST_BEFORE[per_year] else "Use season='none'."
-                text = f"{before} known {word}s before the start, and {least} are needed"
-                found.add(text, where=names, fix=fix, rule="few_before")
-            elif float(np.ptp(s.rate[s.before])) == 0:
-                text = f"the outcome is {s.y[s.before][0]:g} in every {word} before the start"
-                found.add(text, where=names, rule="constant_series")
-            elif not s.after.any():
-                found.add(f"no {word} from the start on is known", where=names, rule="no_after")
-            elif log and not (outcome(s, log=True)[s.before] > -np.inf).all():
-                text = f"there are {word}s before the start without events, and the log of a rate needs some"
-                found.add(text, where=names, fix="Use transform='none', or sum areas.", rule="no_events")
+        names = [shorten([arrays.areas[int(i)] for i in s.rows], limit=2).replace("'", "") for s in all_series]
+        for s, name in zip(all_series, names, strict=True):
+            find_problems(arrays.periods, s, found, seasons=seasons, log=log, name=name)
         found.raise_if_any(EstimationError, title)
-        seeds = [derive_seed(seed, "structural time series", i) for i in range(len(all_series))]
-        held = [predict(self, arrays, s, seasons, d) for s, d in zip(all_series, seeds, strict=True)]
-        for p in held:
-            told = _described(p)
-            if not (told["r_hat"] <= R_HAT and told["effective_draws"] >= LEAST_DRAWS):
-                found.add(
-                    f"the chains have not met (R-hat {told['r_hat']:.3f}, {told['effective_draws']:.0f} draws' worth)",
-                    where=shorten([arrays.areas[int(i)] for i in p.series.rows], limit=2).replace("'", ""),
-                    fix="Give more draws and a longer warmup, or a firmer prior on the level (level_df).",
-                    rule="not_converged",
-                )
+        priors = Priors(self.level_sd, self.level_df, self.model_size, self.explained, self.explained_df)
+        held = [
+            predict_series(
+                arrays,
+                s,
+                priors,
+                controls=self.controls,
+                log=log,
+                slope=self.trend == "local_linear",
+                seasons=seasons,
+                chains=self.chains,
+                draws=self.draws,
+                warmup=self.warmup,
+                seed=derive_seed(seed, "structural time series", i),
+            )
+            for i, s in enumerate(all_series)
+        ]
+        for p, name in zip(held, names, strict=True):
+            if not p.met:
+                worst, worth = p.mixing
+                text = f"the chains have not met (R-hat {worst:.3f}, {worth:.0f} draws' worth)"
+                fix = "Give more draws and a longer warmup, or a firmer prior on the level (level_df)."
+                found.add(text, where=name, fix=fix, rule="not_converged")
         found.raise_if_any(EstimationError, title)
         # series whose chains were run for longer are thinned, so that draws of a sum pair up
         fewest = min(len(p.predicted) for p in held)
         return [replace(p, predicted=p.predicted[:: len(p.predicted) // fewest]) for p in held]
-
-    def _errors_told(self, design: Design) -> str:
-        """Return what limits rest on."""
-        word = periods.describe_frequency(design.view.periods)
-        return (
-            f"Posterior with a prior that the level moves by {self.level_sd:g} standard deviations a {word}, worth "
-            f"{self.level_df:g} observations: long predictions rest on it. The p-value is a tail area, doubled."
-        )
-
-    def _say(self, design: Design, held: Sequence[Prediction]) -> list[str]:
-        """Return the notes."""
-        from svmodel.counterfactual.series import few_others
-        from svmodel.inference import doubts
-
-        word = periods.describe_frequency(design.view.periods)
-        n = max(len(p.candidates.rows) for p in held)
-        out = []
-        if n == 0:
-            out.append(
-                "The series is held against its own past alone: anything else that happened at the same time passes "
-                "for the effect."
-            )
-            if self.season == "none" and periods.per_year(design.view.periods) > 1:
-                out.append("Nothing here knows of the season: use season='dummies', or controls that have one.")
-        else:
-            out.append(
-                f"{n} series that had no intervention may predict the treated ones, as they did before the start. That "
-                "they went on to do so, and were not touched by the intervention, is supposed. Series with much noise "
-                "of their own are followed in part only: of a fall that all share, the rest passes for an effect."
-            )
-        out.append(
-            "The interval is in doubt: the model knows no errors that last, and in simulation with controls 95% "
-            "intervals held no effect in 79 to 92 of 100 series. Read it as the least there is."
-        )
-        out += few_others(n)
-        out += doubts(design, additive=True, rates=False, controls=n > 0)
-        left_out = max(p.candidates.left_out for p in held)
-        if left_out:
-            out.append(f"{left_out} untreated areas are left out: missing in a {word} used, or without change before.")
-        lost = sum(p.series.lost for p in held)
-        if lost:
-            out.append(f"{lost} {word}s of treated series are left out, because an area was missing in them.")
-        summed_areas = [p.series for p in held if len(p.series.rows) > 1]
-        if summed_areas:
-            total = sum(len(s.rows) for s in summed_areas)
-            out.append(f"{total} areas are summed, by start, into {len(summed_areas)} series.")
-        if len(held) > 1:
-            out.append("Series are predicted one by one: shocks that they share are in no interval of their sum.")
-        few = [p for p in held if design.is_count and p.series.y[p.series.before].mean() < _FEW_EVENTS]
-        if few:
-            out.append(
-                f"{len(few)} of {len(held)} series have less than {_FEW_EVENTS:.0f} events a {word}: the noise of such "
-                "counts is not normal, as the model has it."
-            )
-        out.append(self._errors_told(design))
-        worst = max(_described(p)["r_hat"] for p in held)
-        if worst > _R_HAT_ROUGH:
-            out.append(f"Chains have met roughly (R-hat {worst:.3f}): give more draws before quoting limits closely.")
-        return out
-
-
-def _cells(held: Sequence[Prediction]) -> float:
-    return float(sum(len(p.series.rows) * int(p.series.after.sum()) for p in held))
-
-
-def _described(p: Prediction) -> dict[str, Any]:
-    """Return plain numbers on the chains of one series."""
-    from svmodel.counterfactual.structural_time_series.predict import met
-
-    worst, worth = met(p.draws, p.series)
-    return {
-        "r_hat": worst,
-        "effective_draws": worth,
-        "draws": p.draws.noise_sd.size,
-        "noise_sd": float(p.draws.noise_sd.mean()),
-        **{f"{n}_step_sd": float(v) for n, v in zip(p.draws.names, p.draws.shock_sd.mean(axis=(0, 1)), strict=True)},
-        "periods_before": int(p.series.before.sum()),
-        "periods_after": int(p.series.after.sum()),
-        "candidates": len(p.candidates.rows),
-        "expected_model_size": float((p.draws.beta != 0).sum(axis=2).mean()),
-    }
-
-
-def _weights(held: Sequence[Prediction], arrays: DesignArrays) -> Any:
-    """Return each untreated area's probability of being in the model and its mean coefficient, by series."""
-    import pandas as pd
-
-    from svmodel.counterfactual.structural_time_series.predict import COVARIATE, SUM
-
-    rows = []
-    for p in held:
-        into = "all treated" if len(p.series.rows) > 1 else arrays.areas[int(p.series.rows[0])]
-        for j in np.argsort(p.candidates.rows, kind="stable"):
-            beta = p.draws.beta[:, :, j]
-            row = int(p.candidates.rows[j])
-            name = {COVARIATE: "covariate", SUM: "all untreated"}.get(row) or arrays.areas[row]
-            rows.append((into, arrays.periods[p.series.start], name, float((beta != 0).mean()), float(beta.mean())))
-    return pd.DataFrame(rows, columns=["series", "cohort", "area", "inclusion", "weight"]) if rows else None

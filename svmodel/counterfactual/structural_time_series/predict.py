@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import pandas as pd
 
-from svmodel.counterfactual.series import control_rows
+from svmodel import periods
+from svmodel.counterfactual.series import LEAST_BEFORE, control_rows
 from svmodel.design import DesignArrays
-from svmodel.numerics.arrays import Floats
+from svmodel.errors import Problems
+from svmodel.numerics.arrays import Floats, Ints
 from svmodel.numerics.series import Series
 from svmodel.numerics.series.convergence import effective_draws, r_hat
 from svmodel.numerics.series.spike_and_slab import SpikeAndSlab, truncated_variance
 from svmodel.numerics.series.state_space import structural
-
-if TYPE_CHECKING:
-    from svmodel.counterfactual.structural_time_series import StructuralTimeSeries
-
 
 COVARIATE, SUM = -1, -2
 #: Chains with a larger R-hat, or fewer independent draws of the effect, have not met; fewer draws than this do not fix
@@ -44,7 +43,7 @@ class Candidates:
     """
 
     X: Floats
-    rows: NDArray[np.int64]
+    rows: Ints
     left_out: int
 
 
@@ -116,58 +115,111 @@ class Prediction:
     expected: Floats
     predicted: Floats
 
+    @cached_property
+    def mixing(self) -> tuple[float, float]:
+        """The worst R-hat, and what the draws of the effect are worth; see :func:`mixing`."""
+        return mixing(self.draws, self.series)
 
-def met(draws: Draws, series: Series) -> tuple[float, float]:
+    @property
+    def met(self) -> bool:
+        """Whether its chains have met."""
+        return have_met(*self.mixing)
+
+    def described(self) -> dict[str, Any]:
+        """Return plain numbers on the chains."""
+        steps = zip(self.draws.names, self.draws.shock_sd.mean(axis=(0, 1)), strict=True)
+        return {
+            "r_hat": self.mixing[0],
+            "effective_draws": self.mixing[1],
+            "draws": self.draws.noise_sd.size,
+            "noise_sd": float(self.draws.noise_sd.mean()),
+            **{f"{name}_step_sd": float(v) for name, v in steps},
+            "periods_before": int(self.series.before.sum()),
+            "periods_after": int(self.series.after.sum()),
+            "candidates": len(self.candidates.rows),
+            "expected_model_size": float((self.draws.beta != 0).sum(axis=2).mean()),
+        }
+
+
+def find_problems(
+    index: pd.PeriodIndex, series: Series, found: Problems, *, seasons: int, log: bool, name: str
+) -> None:
+    """Add what keeps the series from being predicted."""
+    word, least = periods.describe_frequency(index), LEAST_BEFORE[periods.per_year(index)]
+    needed = max(least, 2 * seasons if seasons > 1 else 0)
+    before = int(series.before.sum())
+    if before < needed:
+        fix = "Give earlier data." if before < least else "Use season='none'."
+        text = f"{before} known {word}s before the start, and {needed} are needed"
+        found.add(text, where=name, fix=fix, rule="few_before")
+    elif float(np.ptp(series.rate[series.before])) == 0:
+        text = f"the outcome is {series.y[series.before][0]:g} in every {word} before the start"
+        found.add(text, where=name, rule="constant_series")
+    elif not series.after.any():
+        found.add(f"no {word} from the start on is known", where=name, rule="no_after")
+    elif log and not (outcome(series, log=True)[series.before] > -np.inf).all():
+        text = f"there are {word}s before the start without events, and the log of a rate needs some"
+        found.add(text, where=name, fix="Use transform='none', or sum areas.", rule="no_events")
+
+
+def have_met(worst: float, worth: float) -> bool:
+    """Return whether chains with this R-hat, whose draws are worth so many, have met."""
+    return worst <= R_HAT and worth >= LEAST_DRAWS
+
+
+def mixing(draws: Draws, series: Series) -> tuple[float, float]:
     """Return the worst R-hat of the effect and the variances, and what the draws of the effect are worth."""
     effect = draws.signal[:, :, series.after].sum(axis=2)
     watched = [effect, draws.noise_sd, *np.moveaxis(draws.shock_sd, -1, 0)]
     return max(r_hat(w) for w in watched), effective_draws(effect)
 
 
-def predict(
-    estimator: StructuralTimeSeries, arrays: DesignArrays, series: Series, seasons: int, seed: int
+def predict_series(
+    arrays: DesignArrays,
+    series: Series,
+    priors: Priors,
+    *,
+    controls: str,
+    log: bool,
+    slope: bool,
+    seasons: int,
+    chains: int,
+    draws: int,
+    warmup: int,
+    seed: int,
 ) -> Prediction:
-    """Sample one series and take it back to events."""
-    log = estimator.transform == "log"
-    held = candidates(arrays, series, controls=estimator.controls, log=log)
+    """Sample one series, longer while its chains have not met, and take it back to events; see :func:`sample`."""
+    others = candidates(arrays, series, controls=controls, log=log)
     y = outcome(series, log=log)
     mean, sd = float(y[series.before].mean()), float(y[series.before].std(ddof=1))
     standardised = np.where(series.before, (y - mean) / sd, np.nan)
-    for doubled in range(_DOUBLINGS + 1):
-        draws = sample(
+    for times in (2**k for k in range(_DOUBLINGS + 1)):
+        drawn = sample(
             standardised,
-            held.X,
-            Priors(
-                estimator.level_sd,
-                estimator.level_df,
-                estimator.model_size,
-                estimator.explained,
-                estimator.explained_df,
-            ),
-            slope=estimator.trend == "local_linear",
+            others.X,
+            priors,
+            slope=slope,
             seasons=seasons,
-            chains=estimator.chains,
-            draws=estimator.draws * 2**doubled,
-            warmup=estimator.warmup * 2**doubled,
+            chains=chains,
+            draws=draws * times,
+            warmup=warmup * times,
             seed=seed,
         )
-        worst, worth = met(draws, series)
-        if worst <= R_HAT and worth >= LEAST_DRAWS:
+        if have_met(*mixing(drawn, series)):
             break
-    T = len(y)
     rng = np.random.default_rng([seed, 1])
-    signal = draws.signal.reshape(-1, T)
-    noise = draws.noise_sd.reshape(-1, 1) * rng.standard_normal(signal.shape)
+    signal = drawn.signal.reshape(-1, len(y))
+    noise = drawn.noise_sd.reshape(-1, 1) * rng.standard_normal(signal.shape)
     if log:
         with np.errstate(over="ignore"):
             predicted = series.exposure * np.exp(mean + sd * (signal + noise))
-        return Prediction(series, held, draws, predicted.mean(axis=0), predicted)
+        return Prediction(series, others, drawn, predicted.mean(axis=0), predicted)
     predicted = series.exposure * (mean + sd * (signal + noise))
     # the mean is that of the signal: noise is centred, and only adds sampling error to it
-    return Prediction(series, held, draws, series.exposure * (mean + sd * signal.mean(axis=0)), predicted)
+    return Prediction(series, others, drawn, series.exposure * (mean + sd * signal.mean(axis=0)), predicted)
 
 
-#: Weight of the prior of the noise where there are no candidates: next to nothing is said.
+#: Weight of the prior of the noise where there are no candidates: it says next to nothing.
 _VAGUE_DF = 0.01
 _NOISE_UPPER = 1.2
 
@@ -218,16 +270,7 @@ class Draws:
 
 
 def sample(
-    y: Floats,
-    X: Floats,
-    priors: Priors,
-    *,
-    slope: bool,
-    seasons: int,
-    chains: int,
-    draws: int,
-    warmup: int,
-    seed: int,
+    y: Floats, X: Floats, priors: Priors, *, slope: bool, seasons: int, chains: int, draws: int, warmup: int, seed: int
 ) -> Draws:
     """Draw states, variances, inclusions and coefficients given the observed periods.
 

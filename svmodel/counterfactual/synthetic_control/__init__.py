@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
-from svmodel.counterfactual.synthetic_control.units import Layout, Predictor, need_columns, parsed, with_columns
+from svmodel.counterfactual.synthetic_control import report
+from svmodel.counterfactual.synthetic_control.fit import Fitted, Matching, Placebos, fit_group, gaps, placebos
+from svmodel.counterfactual.synthetic_control.units import (
+    Layout,
+    Predictor,
+    lay_out,
+    need_columns,
+    parsed,
+    with_columns,
+)
 from svmodel.design import Design, DesignArrays
 from svmodel.errors import EstimationError, Problems, UserError
 from svmodel.numerics.arrays import Floats
 from svmodel.result import Result
 from svmodel.result.method import Method
+from svmodel.result.notes import texts
 from svmodel.result.scales import estimates_frame, provenance
 
 
@@ -51,7 +61,7 @@ class SyntheticControl:
     inference : {"auto", "placebo"}
         Placebos in space in either case: cluster-robust errors do not exist for weights that were searched for.
     draws : int
-        Placebo assignments drawn where several treated areas can be dealt out in too many ways to go through all.
+        Placebo assignments drawn where several treated areas can be replaced in too many ways to go through all.
 
     Notes
     -----
@@ -66,7 +76,7 @@ class SyntheticControl:
     *Donors* are areas never treated that are known in every period in use; three at least.
 
     *Errors.* Each donor in turn takes the treated area's place; several treated areas are replaced by as many donors,
-    in all ways up to 1,000 (`draws` with predictors), by lot beyond. ``std_error`` is the standard deviation of the
+    in all ways up to 1,000 (`draws` with predictors), at random beyond. ``std_error`` is the standard deviation of the
     placebo effects. The p-value is the rank of the effect's size among them, the effect counted in, and the interval
     holds every constant effect that this test does not reject. Placebo effects are taken as rates, at the treated
     areas' exposure. Rates of small areas stray more: a placebo's gaps are scaled by the square root of the ratio of
@@ -177,8 +187,6 @@ class SyntheticControl:
             With the predictors' columns as covariates, in the order in which predictors first name them; see
             :meth:`arrays`. Without predictors other than the outcome, any design's arrays will do.
         """
-        from svmodel.counterfactual.synthetic_control.fit import gaps
-
         need_columns(arrays, self.predictors)
         try:
             layout = self._layout(arrays)
@@ -226,37 +234,26 @@ class SyntheticControl:
             If fewer than three donors, or too few periods before the start, are known; or a predictor does not vary or
             reaches beyond the start.
         """
-        from svmodel.counterfactual.synthetic_control import fit as sp
-        from svmodel.counterfactual.synthetic_control import report as rows
-        from svmodel.counterfactual.synthetic_control.report import errors_told, say
-
-        layout = self._layout(self.arrays(design))
+        layout, how = self._layout(self.arrays(design)), self._matching
         fits = self._fits(layout)
-        real = sp.gaps(layout, fits)
-        made = sp.placebos(self, layout, draws=self.draws, seed=seed)
-        outside = any(f.outside for f in fits)
-        shown = sp.Placebos((), made.enumerated) if outside else made
-        counts, slots = design.is_count, layout.slots
-        size = rows.sums(layout, slots, [s.after for s in slots])
-        spread = sp.spread_of(real.average, shown.of("average"), self.level)
-        table = rows.effect_rows("att", real.average, spread, size, counts=counts, level=self.level)
-        table += rows.event_rows(layout, real, shown, counts=counts, level=self.level)
-        for k in sorted(range(len(slots)), key=lambda k: int(slots[k].rows[0])):
-            if len(slots[k].rows) == 1:
-                table += self._area(layout, fits, k, shown, counts=counts)
-        matched = rows.balance(layout, fits)
-        ratio = real.after / real.before if real.before > 0 else math.inf
-        with np.errstate(divide="ignore"):
-            ratios = shown.of("after") / shown.of("before")
-        p_ratio = (1 + int((ratios >= ratio).sum())) / (1 + len(ratios)) if len(ratios) else math.nan
-        observed, cells, _ = size
-        why = errors_told(self, layout, made, p_ratio, held_back=outside)
+        real = gaps(layout, fits)
+        made = placebos(how, layout, draws=self.draws, seed=seed)
+        # outside the hull the bias is not in the placebos
+        hull = report.outside_hull(design, layout, fits)
+        shown = Placebos((), made.enumerated) if hull else made
+        counts, level, slots = design.is_count, self.level, layout.slots
+        observed, cells, _ = report.sums(layout, slots, [s.after for s in slots])
+        table = report.rows(layout, fits, real, shown, how, counts=counts, level=level)
+        matched = report.balance(layout, fits)
+        p_ratio = shown.p_value_of_ratio(real)
+        why = report.errors_rest_on(layout, made, hull, p_ratio, level)
+        first = hull if why in hull else [*hull, why]
         return Result(
             estimates=estimates_frame(table),
             design=design,
             estimator=self,
-            counterfactual=rows.counterfactual(layout, fits, real, shown, counts=counts, level=self.level),
-            weights=rows.weights_frame(layout, fits),
+            counterfactual=report.counterfactual(layout, fits, real, shown, counts=counts, level=level),
+            weights=report.weights_frame(layout, fits),
             diagnostics={
                 "observed": observed,
                 "expected": observed - real.average * cells,
@@ -267,27 +264,30 @@ class SyntheticControl:
                 "effective_donors": min(1 / float(f.weights @ f.weights) for f in fits),
                 "rmspe_before": real.before,
                 "rmspe_after": real.after,
-                "rmspe_ratio": ratio,
+                "rmspe_ratio": real.ratio,
                 "relative_fit": max(f.rmspe / f.uniform if f.uniform > 0 else math.nan for f in fits),
                 "misfit": max(f.misfit for f in fits),
-                "hull": "outside" if outside else "inside",
+                "hull": "outside" if hull else "inside",
                 "inference": "placebo" if len(shown) else "none",
-                **({"inference_why": why[0]} if why else {}),
+                "inference_why": texts([why])[0],
                 "inference_in_doubt": not len(shown),
                 "placebos": len(shown),
                 "placebos_enumerated": shown.enumerated,
                 "p_value_rmspe_ratio": p_ratio,
                 "balance": matched,
-                **({"penalty": [f.penalty for f in fits]} if self.augment == "ridge" else {}),
+                **({"penalty": [f.penalty for f in fits]} if how.ridge else {}),
             },
-            notes=tuple(say(self, design, layout, fits, real, made, matched, p_ratio=p_ratio)),
             provenance=provenance(design, seed),
             seed=seed,
+            **report.notes_of(design, layout, fits, real, matched, how, first).parts(),
         )
 
-    def _layout(self, arrays: DesignArrays) -> Layout:
-        from svmodel.counterfactual.synthetic_control.units import lay_out
+    @property
+    def _matching(self) -> Matching:
+        ridge = self.augment == "ridge"
+        return Matching(self.method == "predictors", ridge, self.penalty, self.intercept, self.block)
 
+    def _layout(self, arrays: DesignArrays) -> Layout:
         layout = lay_out(arrays, pooled=self.pooled, block=self.block, predictors=self.predictors)
         still = [
             p.label
@@ -301,21 +301,5 @@ class SyntheticControl:
             raise EstimationError(f"{', '.join(still)}: the same in every area, so that it cannot choose donors")
         return layout
 
-    def _fits(self, layout: Layout) -> list[Any]:
-        from svmodel.counterfactual.synthetic_control.fit import fit_group
-
-        return [fit_group(self, layout, k, s.rows, layout.donors) for k, s in enumerate(layout.slots)]
-
-    def _area(self, layout: Layout, fits: list[Any], k: int, made: Any, *, counts: bool) -> list[dict[str, Any]]:
-        """Return the rows of a treated area that is matched alone."""
-        from svmodel.counterfactual.synthetic_control import fit as sp
-        from svmodel.counterfactual.synthetic_control.report import effect_rows, sums
-
-        slot = layout.slots[k]
-        own = sp.gaps(layout, [fits[k]], [k]).average
-        if len(layout.slots) > 1 and not fits[k].outside:
-            made = sp.own_placebos(self, layout, k)
-        spread = sp.spread_of(own, made.of("average"), self.level)
-        size = sums(layout, [slot], [slot.after])
-        name = layout.arrays.areas[int(slot.rows[0])]
-        return effect_rows("area", own, spread, size, counts=counts, level=self.level, area=name)
+    def _fits(self, layout: Layout) -> list[Fitted]:
+        return [fit_group(self._matching, layout, k, s.rows, layout.donors) for k, s in enumerate(layout.slots)]

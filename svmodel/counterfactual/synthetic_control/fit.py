@@ -6,54 +6,45 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import TYPE_CHECKING, Protocol
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from svmodel.counterfactual.synthetic_control.units import FEWEST_DONORS, Layout
-from svmodel.numerics.arrays import Floats
+from svmodel.numerics.arrays import Floats, Ints
 from svmodel.numerics.synthetic.nested_v import NestedFit, nested_v
 from svmodel.numerics.synthetic.ridge_augmented import ridge_augmented
 from svmodel.numerics.synthetic.simplex import simplex_weights
 from svmodel.seeds import derive_seed
-
-if TYPE_CHECKING:
-    Places = NDArray[np.int64]
-
 
 #: A systematic misfit above this share of the donors' spread is outside their hull (Imbens and Wooldridge 2009,
 #: *Journal of Economic Literature* 47(1), take a quarter for the imbalance beyond which adjustment hangs on the model).
 FAR = 0.25
 
 
-class Choices(Protocol):
-    """What a fit asks of the estimator."""
+@dataclass(frozen=True)
+class Matching:
+    """How a group is matched.
 
-    @property
-    def method(self) -> str | None:
-        """How predictors are weighed; None for the outcome alone."""
-        ...
+    Attributes
+    ----------
+    by_predictors : bool
+        Whether predictors are matched; else every block before the start.
+    ridge : bool
+        Whether what the weights leave over is mended by a ridge regression.
+    penalty : float or None
+        Of the ridge; None to have it found.
+    intercept : bool
+        Whether levels may differ by a constant.
+    block : int
+        Periods that are put together before they are matched.
+    """
 
-    @property
-    def augment(self) -> str:
-        """How what weights leave is corrected."""
-        ...
-
-    @property
-    def penalty(self) -> float | None:
-        """Ridge penalty on the weights; None to have it found."""
-        ...
-
-    @property
-    def intercept(self) -> bool:
-        """Whether levels may differ by a constant."""
-        ...
-
-    @property
-    def block(self) -> int:
-        """Periods that are averaged into one before they are matched."""
-        ...
+    by_predictors: bool
+    ridge: bool
+    penalty: float | None
+    intercept: bool
+    block: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +71,7 @@ class Fitted:
     """
 
     weights: Floats
-    donors: Places
+    donors: Ints
     offset: float
     path: Floats
     gap: Floats
@@ -128,32 +119,32 @@ def _share(part: float, whole: float) -> float:
     return part / whole if whole > 0 else math.inf
 
 
-def predictor_values(layout: Layout, k: int, rows: Places, donors: Places) -> tuple[Floats, Floats]:
+def predictor_values(layout: Layout, k: int, rows: Ints, donors: Ints) -> tuple[Floats, Floats]:
     """Return the donors' predictors, shape (K, J), and the group's."""
     top, bottom = layout.top[k], layout.bottom[k]
     return (top[donors] / bottom[donors]).T, top[rows].sum(axis=0) / bottom[rows].sum(axis=0)
 
 
-def fit_group(choices: Choices, layout: Layout, k: int, rows: Places, donors: Places) -> Fitted:
+def fit_group(how: Matching, layout: Layout, k: int, rows: Ints, donors: Ints) -> Fitted:
     """Fit the areas `rows` in the place of slot `k`."""
     slot = layout.slots[k]
     y, exposure = layout.y[rows].sum(axis=0), layout.exposure[rows].sum(axis=0)
-    A = slot.blocks(layout.y[donors], layout.exposure[donors], choices.block).T
-    b = slot.blocks(y, exposure, choices.block)
+    A = slot.blocks(layout.y[donors], layout.exposure[donors], how.block).T
+    b = slot.blocks(y, exposure, how.block)
     nested, penalty = None, math.nan
-    if choices.method == "predictors":
+    if how.by_predictors:
         nested = nested_v(*predictor_values(layout, k, rows, donors), A, b)
         weights = nested.weights
     else:
-        weights = simplex_weights(A, b, intercept=choices.intercept).weights
-    if choices.augment == "ridge":
-        made = ridge_augmented(A, b, simplex=weights, penalty=choices.penalty, intercept=choices.intercept)
+        weights = simplex_weights(A, b, intercept=how.intercept).weights
+    if how.ridge:
+        made = ridge_augmented(A, b, simplex=weights, penalty=how.penalty, intercept=how.intercept)
         weights, penalty = made.weights, made.penalty
-    offset = float(np.mean(b - A @ weights)) if choices.intercept else 0.0
+    offset = float(np.mean(b - A @ weights)) if how.intercept else 0.0
     path = weights @ layout.rates[donors] + offset
-    level = A - A.mean(axis=0) if choices.intercept else A
+    level = A - A.mean(axis=0) if how.intercept else A
     even = b - A.mean(axis=1)
-    if choices.intercept:
+    if how.intercept:
         even = even - even.mean()
     return Fitted(
         weights=weights,
@@ -171,7 +162,7 @@ def fit_group(choices: Choices, layout: Layout, k: int, rows: Places, donors: Pl
     )
 
 
-#: Ways to deal the places out that are all gone through; more are drawn from.
+#: Ways to give the treated areas' places to donors that are all tried; of more, some are drawn.
 ENUMERATED = 1000
 
 
@@ -196,8 +187,13 @@ class Gaps:
     before: float
     after: float
 
+    @property
+    def ratio(self) -> float:
+        """Of the gaps after the start to those before it."""
+        return self.after / self.before if self.before > 0 else math.inf
 
-def horizons(layout: Layout) -> Places:
+
+def horizons(layout: Layout) -> Ints:
     """Return the horizons that some group reaches."""
     starts = [int(layout.arrays.start[s.rows[0]]) for s in layout.slots]
     seen = [np.concatenate([s.before, s.after]) - g for s, g in zip(layout.slots, starts, strict=True)]
@@ -241,57 +237,64 @@ class Placebos:
     def __len__(self) -> int:
         return len(self.gaps)
 
-    def of(self, name: str) -> Floats:
-        """Return one attribute of every placebo, first axis the placebo."""
-        return np.array([getattr(g, name) for g in self.gaps])
+    @property
+    def averages(self) -> Floats:
+        """Average effect of every placebo."""
+        return np.array([g.average for g in self.gaps])
+
+    def columns(self, name: Literal["by_horizon", "by_period"], width: int) -> Floats:
+        """Return effects of every placebo by horizon or period, shape (P, width)."""
+        found = [g.by_horizon if name == "by_horizon" else g.by_period for g in self.gaps]
+        return np.array(found) if found else np.empty((0, width))
+
+    def p_value_of_ratio(self, real: Gaps) -> float:
+        """Return the rank of the real ratio of gaps after and before the start among the placebos'; NaN without any."""
+        if not self.gaps:
+            return math.nan
+        with np.errstate(divide="ignore"):
+            ratios = np.array([g.after for g in self.gaps]) / np.array([g.before for g in self.gaps])
+        return (1 + int((ratios >= real.ratio).sum())) / (1 + len(ratios))
 
 
-def placebos(choices: Choices, layout: Layout, *, draws: int, seed: int) -> Placebos:
+def placebos(how: Matching, layout: Layout, *, draws: int, seed: int) -> Placebos:
     """Deal the treated areas' places out among the donors, treated areas left out; none where donors are too few."""
     sizes = [len(s.rows) for s in layout.slots]
     J, m = len(layout.donors), sum(sizes)
     if J - m < FEWEST_DONORS:
         return Placebos((), enumerated=True)
     if sizes == [1]:
-        return own_placebos(choices, layout, 0)
+        return own_placebos(how, layout, 0)
     ways = math.factorial(J) // math.factorial(J - m)
     for size in sizes:
         ways //= math.factorial(size)
-    enumerated = ways <= (max(ENUMERATED, draws) if choices.method == "outcome" else draws)
+    enumerated = ways <= (draws if how.by_predictors else max(ENUMERATED, draws))
     dealt = _every(np.arange(J), sizes) if enumerated else _drawn(J, sizes, draws, seed)
-    noise = [variance_by_size(layout, k, _alone(choices, layout, k)) for k in range(len(sizes))]
+    noise = [variance_by_size(layout, k, _alone(how, layout, k)) for k in range(len(sizes))]
     made = []
     for groups in dealt:
         rest = np.delete(layout.donors, np.concatenate(groups))
-        fits = [fit_group(choices, layout, k, layout.donors[g], rest) for k, g in enumerate(groups)]
-        made.append(
-            gaps(
-                layout,
-                [
-                    at_size(layout, k, layout.donors[g], f, noise[k])
-                    for k, (g, f) in enumerate(zip(groups, fits, strict=True))
-                ],
-            )
-        )
+        fits = [fit_group(how, layout, k, layout.donors[g], rest) for k, g in enumerate(groups)]
+        pairs = enumerate(zip(groups, fits, strict=True))
+        made.append(gaps(layout, [at_size(layout, k, layout.donors[g], f, noise[k]) for k, (g, f) in pairs]))
     return Placebos(tuple(made), enumerated)
 
 
-def own_placebos(choices: Choices, layout: Layout, k: int) -> Placebos:
+def own_placebos(how: Matching, layout: Layout, k: int) -> Placebos:
     """Every donor in turn in the place of slot `k`, which holds one area; none where donors are too few."""
     if len(layout.donors) <= FEWEST_DONORS:
         return Placebos((), enumerated=True)
-    fits = _alone(choices, layout, k)
+    fits = _alone(how, layout, k)
     noise = variance_by_size(layout, k, fits)
     sized = [at_size(layout, k, layout.donors[[j]], f, noise) for j, f in enumerate(fits)]
     return Placebos(tuple(gaps(layout, [f], [k]) for f in sized), enumerated=True)
 
 
-def _alone(choices: Choices, layout: Layout, k: int) -> list[Fitted]:
+def _alone(how: Matching, layout: Layout, k: int) -> list[Fitted]:
     """Fit every donor in turn in the place of slot `k`, by the others; none where rates have no size."""
     if layout.arrays.exposure is None and len(layout.slots[k].rows) > 1:
         return []
     donors = layout.donors
-    return [fit_group(choices, layout, k, donors[[j]], np.delete(donors, j)) for j in range(len(donors))]
+    return [fit_group(how, layout, k, donors[[j]], np.delete(donors, j)) for j in range(len(donors))]
 
 
 def variance_by_size(layout: Layout, k: int, alone: Sequence[Fitted]) -> tuple[float, float]:
@@ -314,7 +317,7 @@ def variance_by_size(layout: Layout, k: int, alone: Sequence[Fitted]) -> tuple[f
     return float(a), float(b / inverse.mean())
 
 
-def at_size(layout: Layout, k: int, rows: Places, fit: Fitted, noise: tuple[float, float]) -> Fitted:
+def at_size(layout: Layout, k: int, rows: Ints, fit: Fitted, noise: tuple[float, float]) -> Fitted:
     """Return a placebo's fit with its gaps at the noise of the treated areas' size."""
     a, b = noise
     if b == 0:
@@ -326,7 +329,7 @@ def at_size(layout: Layout, k: int, rows: Places, fit: Fitted, noise: tuple[floa
     return replace(fit, gap=fit.gap * math.sqrt(variance[0] / variance[1]))
 
 
-def _every(free: Places, sizes: Sequence[int]) -> Iterator[list[Places]]:
+def _every(free: Ints, sizes: Sequence[int]) -> Iterator[list[Ints]]:
     """Yield every way to fill groups of these sizes from `free`."""
     if not sizes:
         yield []
@@ -336,7 +339,7 @@ def _every(free: Places, sizes: Sequence[int]) -> Iterator[list[Places]]:
             yield [np.array(group), *rest]
 
 
-def _drawn(J: int, sizes: Sequence[int], draws: int, seed: int) -> Iterator[list[Places]]:
+def _drawn(J: int, sizes: Sequence[int], draws: int, seed: int) -> Iterator[list[Ints]]:
     """Yield `draws` different ways at random."""
     rng = np.random.default_rng(derive_seed(seed, "SyntheticControl", "placebos"))
     seen: set[tuple[tuple[int, ...], ...]] = set()

@@ -3,35 +3,35 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from svmodel import periods as period_words
-from svmodel.counterfactual.series import quiet_donors
+from svmodel.counterfactual.series import zero_donors
 from svmodel.counterfactual.synthetic_control.fit import (
     FAR,
     Fitted,
     Gaps,
+    Matching,
     Placebos,
     Spread,
+    gaps,
     horizons,
+    own_placebos,
     predictor_values,
     spread_of,
 )
 from svmodel.counterfactual.synthetic_control.units import Layout, Slot
 from svmodel.design import Design
 from svmodel.errors import shorten
-from svmodel.inference import doubts
+from svmodel.numerics.arrays import Floats, Ints
+from svmodel.result.doubts import doubts
+from svmodel.result.notes import Note, Notes, ResultWarning
 from svmodel.result.scales import is_rounding
-
-if TYPE_CHECKING:
-    from svmodel.counterfactual.synthetic_control import SyntheticControl
-
-
-ALL_TREATED = "all treated"
+from svmodel.result.tables import ALL_TREATED, observed_and_expected
 
 
 def effect_rows(
@@ -69,24 +69,15 @@ def effect_rows(
         if exposure is not None:
             factors.append(("per_100k", 1e5 * cells / exposure))
         factors.append(("events", cells))
-    rows = [
-        {
-            "scale": scale,
-            "estimate": estimate * f,
-            "std_error": spread.std_error * f,
-            "conf_low": spread.low * f,
-            "conf_high": spread.high * f,
-            **shared,
-        }
-        for scale, f in factors
-    ]
+    numbers = {"estimate": estimate, "std_error": spread.std_error, "conf_low": spread.low, "conf_high": spread.high}
+    out = [{"scale": s, **{k: v * f for k, v in numbers.items()}, **shared} for s, f in factors]
     expected = observed - estimate * cells
     if counts and expected > 0:
         ratio = observed / expected
         error = ratio**2 * spread.std_error * cells / observed if observed > 0 else math.nan
         limits = {"conf_low": _ratio(observed, spread.low * cells), "conf_high": _ratio(observed, spread.high * cells)}
-        rows.append({"scale": "rate_ratio", "estimate": ratio, "std_error": error, **limits, **shared})
-    return rows
+        out.append({"scale": "rate_ratio", "estimate": ratio, "std_error": error, **limits, **shared})
+    return out
 
 
 def _ratio(observed: float, events: float) -> float:
@@ -104,21 +95,35 @@ def sums(layout: Layout, slots: Sequence[Slot], times: Sequence[Any]) -> tuple[f
     return observed, float(cells), None if layout.arrays.exposure is None else exposure
 
 
-def event_rows(layout: Layout, real: Gaps, made: Placebos, *, counts: bool, level: float) -> list[dict[str, Any]]:
-    """Rows of ``event``; at negative horizons they are what the fit leaves over."""
-    rows: list[dict[str, Any]] = []
-    errors = made.of("by_horizon") if len(made) else np.empty((0, len(real.by_horizon)))
-    for i, h in enumerate(horizons(layout)):
-        times = []
-        for s in layout.slots:
-            t = int(layout.arrays.start[s.rows[0]]) + int(h)
-            used = np.concatenate([s.before, s.after])
-            times.append(used[used == t])
-        size = sums(layout, layout.slots, times)
-        estimate = float(real.by_horizon[i])
-        spread = spread_of(estimate, errors[:, i], level)
-        rows += effect_rows("event", estimate, spread, size, counts=counts, level=level, horizon=int(h))
-    return rows
+def rows(
+    layout: Layout, fits: Sequence[Fitted], real: Gaps, made: Placebos, how: Matching, *, counts: bool, level: float
+) -> list[dict[str, Any]]:
+    """Return the rows of every term.
+
+    Rows of ``event`` at negative horizons are what the fit leaves over. Of several groups, areas that are matched alone
+    have placebos of their own.
+    """
+    slots, out = layout.slots, []
+
+    def add(
+        term: str, estimate: float, errors: Floats, over: Sequence[Slot], times: Sequence[Ints], **which: Any
+    ) -> None:
+        spread = spread_of(estimate, errors, level)
+        out.extend(effect_rows(term, estimate, spread, sums(layout, over, times), counts=counts, level=level, **which))
+
+    add("att", real.average, made.averages, slots, [s.after for s in slots])
+    errors = made.columns("by_horizon", len(real.by_horizon))
+    starts = [int(layout.arrays.start[s.rows[0]]) for s in slots]
+    for i, h in enumerate(horizons(layout).tolist()):
+        used = [np.concatenate([s.before, s.after]) for s in slots]
+        times = [u[u == start + h] for u, start in zip(used, starts, strict=True)]
+        add("event", float(real.by_horizon[i]), errors[:, i], slots, times, horizon=h)
+    alone = [(int(s.rows[0]), k) for k, s in enumerate(slots) if len(s.rows) == 1]
+    for row, k in sorted(alone):
+        own = own_placebos(how, layout, k) if len(slots) > 1 and not fits[k].outside else made
+        estimate, name = gaps(layout, [fits[k]], [k]).average, layout.arrays.areas[row]
+        add("area", estimate, own.averages, [slots[k]], [slots[k].after], area=name)
+    return out
 
 
 def counterfactual(
@@ -128,46 +133,38 @@ def counterfactual(
 
     ``low`` and ``high`` are the synthetic outcome less and plus what placebo gaps of that period reach.
     """
-    errors = made.of("by_period") if len(made) else np.empty((0, layout.y.shape[1]))
-    parts: list[dict[str, Any]] = []
+    T = layout.y.shape[1]
+    errors = made.columns("by_period", T)
     used = [np.sort(np.concatenate([s.before, s.after])) for s in layout.slots]
-    own = [(s, f, t) for s, f, t in zip(layout.slots, fits, used, strict=True) if len(s.rows) == 1]
-    for s, f, t in sorted(own, key=lambda item: int(item[0].rows[0])):
-        observed = layout.y[s.rows[0], t]
-        expected = observed - f.gap[t] * s.exposure[t]
-        limits = errors[:, t] if len(layout.slots) == 1 else np.empty((0, len(t)))
-        parts += _path(layout, layout.arrays.areas[int(s.rows[0])], t, observed, expected, limits, counts, level)
-    times = np.flatnonzero(np.isfinite(real.by_period))
-    observed = np.zeros(layout.y.shape[1])
-    for s, t in zip(layout.slots, used, strict=True):
-        observed[t] += layout.y[np.ix_(s.rows, t)].sum(axis=0)
-    expected = observed - real.by_period
-    parts += _path(layout, ALL_TREATED, times, observed[times], expected[times], errors[:, times], counts, level)
-    columns = ["area", "period", "observed", "expected", "low", "high"]
-    frame = pd.DataFrame(parts, columns=columns)
-    return frame.astype({"area": object, "period": object} | dict.fromkeys(columns[2:], np.float64))
 
-
-def _path(
-    layout: Layout, name: str, times: Any, observed: Any, expected: Any, errors: Any, counts: bool, level: float
-) -> list[dict[str, Any]]:
-    rows = []
-    for i, t in enumerate(times):
-        gap = float(observed[i] - expected[i])
-        spread = spread_of(gap, errors[:, i], level)
-        low, high = float(observed[i]) - spread.high, float(observed[i]) - spread.low
-        rows.append(
-            {
-                "area": name,
-                "period": layout.arrays.periods[int(t)],
-                "observed": float(observed[i]),
-                "expected": float(expected[i]),
-                # a count that may be expected is never below zero
-                "low": max(low, 0.0) if counts and low == low else low,  # noqa: PLR0124 - not a number
-                "high": high,
-            }
+    def part(name: str, times: Ints, observed: Floats, expected: Floats, errors: Floats) -> pd.DataFrame:
+        spreads = [
+            spread_of(float(o - e), errors[:, i], level)
+            for i, (o, e) in enumerate(zip(observed, expected, strict=True))
+        ]
+        low = observed - np.array([s.high for s in spreads])
+        return observed_and_expected(
+            [name] * len(times),
+            layout.arrays.periods[times],
+            observed=observed,
+            expected=expected,
+            # a count that may be expected is never below zero
+            low=np.maximum(low, 0.0) if counts else low,
+            high=observed - np.array([s.low for s in spreads]),
         )
-    return rows
+
+    parts = []
+    own = [(int(s.rows[0]), s, f, t) for s, f, t in zip(layout.slots, fits, used, strict=True) if len(s.rows) == 1]
+    for row, s, f, t in sorted(own, key=lambda item: item[0]):
+        observed = layout.y[row, t]
+        shown = errors[:, t] if len(layout.slots) == 1 else np.empty((0, len(t)))
+        parts.append(part(layout.arrays.areas[row], t, observed, observed - f.gap[t] * s.exposure[t], shown))
+    total = np.zeros(T)
+    for s, t in zip(layout.slots, used, strict=True):
+        total[t] += layout.y[np.ix_(s.rows, t)].sum(axis=0)
+    times = np.flatnonzero(np.isfinite(real.by_period))
+    parts.append(part(ALL_TREATED, times, total[times], (total - real.by_period)[times], errors[:, times]))
+    return pd.concat(parts, ignore_index=True)
 
 
 def weights_frame(layout: Layout, fits: Sequence[Fitted]) -> pd.DataFrame:
@@ -225,34 +222,17 @@ def balance(layout: Layout, fits: Sequence[Fitted]) -> pd.DataFrame:
 _FEW_DONORS = 5
 
 
-def say(
-    estimator: SyntheticControl,
-    design: Design,
-    layout: Layout,
-    fits: Sequence[Fitted],
-    real: Gaps,
-    made: Placebos,
-    table: pd.DataFrame,
-    *,
-    p_ratio: float,
-) -> list[str]:
-    """Return the notes, gravest first."""
-    return [
-        *_outside(design, layout, fits),
-        *errors_told(estimator, layout, made, p_ratio, held_back=any(f.outside for f in fits)),
-        *_fit(estimator, design, layout, fits, real, table),
-        *_left_out(design, layout),
-        *quiet_donors(design, layout.y[np.ix_(layout.donors, layout.slots[0].before)]),
-        *doubts(design, additive=True, rates=True),
-    ]
-
-
-def _names(design: Design, layout: Layout, rows: Sequence[int] | np.ndarray) -> str:
+def _names(design: Design, layout: Layout, rows: Iterable[int]) -> str:
     return shorten([design.panel.label(layout.arrays.areas[int(i)]) for i in rows]).replace("'", "")
 
 
-def _outside(design: Design, layout: Layout, fits: Sequence[Fitted]) -> list[str]:
-    notes = []
+def _codes(layout: Layout, rows: Iterable[int]) -> tuple[str, ...]:
+    return tuple(layout.arrays.areas[int(i)] for i in rows)
+
+
+def outside_hull(design: Design, layout: Layout, fits: Sequence[Fitted]) -> list[Note]:
+    """Return a warning for each group that no weighting of donors follows."""
+    found: list[Note] = []
     for s, f in zip(layout.slots, fits, strict=True):
         if not f.outside:
             continue
@@ -260,7 +240,7 @@ def _outside(design: Design, layout: Layout, fits: Sequence[Fitted]) -> list[str
         own = (f.path + f.gap)[s.before]
         above, below = int((own > A.max(axis=0)).sum()), int((own < A.min(axis=0)).sum())
         side = f"above every donor in {above} and below every donor in {below} of {len(own)} periods before the start"
-        notes.append(
+        text = (
             f"OUTSIDE THE DONORS' HULL: {_names(design, layout, s.rows)} lies {side}, and no weighting of donors "
             f"follows it: what is left over systematically is {f.misfit:.2f} of the donors' standard deviation, above "
             f"the limit of {FAR}. The gap after the start mixes this misfit with the effect, and placebo areas that "
@@ -268,20 +248,18 @@ def _outside(design: Design, layout: Layout, fits: Sequence[Fitted]) -> list[str
             "Ferman and Pinto 2021). Take donors more like it, rates instead of counts, or "
             "intercept=True where only levels differ."
         )
-    return notes
+        found.append(ResultWarning("fit", text, _codes(layout, s.rows)))
+    return found
 
 
-def errors_told(
-    estimator: SyntheticControl, layout: Layout, made: Placebos, p_ratio: float, *, held_back: bool
-) -> list[str]:
-    """Return one note on what errors rest on; none where they are held back."""
-    J, m = len(layout.donors), sum(len(s.rows) for s in layout.slots)
-    if not len(made):
+def errors_rest_on(layout: Layout, made: Placebos, hull: Sequence[Note], p_ratio: float, level: float) -> Note:
+    """Return what errors rest on, or why there are none; `hull` has the warnings of :func:`outside_hull`."""
+    J, m, n = len(layout.donors), sum(len(s.rows) for s in layout.slots), len(made)
+    if not n:
         text = f"{J} donors are too few to put {m} of them in the treated areas' place and match them by the rest"
-        return [f"{text}, so there is no error, no interval and no p-value."]
-    if held_back:
-        return []
-    n = len(made)
+        return f"{text}, so there is no error, no interval and no p-value."
+    if hull:
+        return hull[0]
     if m == 1:
         what = f"each of the {n} donors in turn was given the treated area's start"
     elif made.enumerated:
@@ -294,93 +272,108 @@ def errors_told(
         f"stray from theirs. By the ratio of the gaps after and before the start p = {p_ratio:.3f} (Abadie, Diamond "
         "and Hainmueller 2010)."
     )
-    needed = int(np.ceil(1 / (1 - estimator.level) - 1e-9)) - 1
-    if n < needed:
-        text += (
-            f" With {n} placebos no p-value can be below {1 / (n + 1):.3f}, so a {estimator.level:.0%} interval would "
-            f"be without limits and is not given; it takes {needed}."
-        )
-    return [text]
+    needed = int(np.ceil(1 / (1 - level) - 1e-9)) - 1
+    if n >= needed:
+        return text
+    coarse = (
+        f" With {n} placebos no p-value can be below {1 / (n + 1):.3f}, so a {level:.0%} interval would "
+        f"be without limits and is not given; it takes {needed}."
+    )
+    return ResultWarning("interval", text + coarse)
 
 
-def _fit(
-    estimator: SyntheticControl,
+def notes_of(
     design: Design,
     layout: Layout,
     fits: Sequence[Fitted],
     real: Gaps,
-    table: pd.DataFrame,
-) -> list[str]:
-    notes = []
+    matched: pd.DataFrame,
+    how: Matching,
+    first: Iterable[Note],
+) -> Notes:
+    """Return the notes; `first` comes before all others, and `matched` is what :func:`balance` gives."""
+    notes = Notes(*first)
+    _on_fit(notes, design, layout, fits, real, matched, how)
+    _on_data(notes, design, layout)
+    notes.add(zero_donors(design, layout.y[np.ix_(layout.donors, layout.slots[0].before)]))
+    notes.add(doubts(design, additive=True, rates=True))
+    return notes
+
+
+def _on_fit(
+    notes: Notes,
+    design: Design,
+    layout: Layout,
+    fits: Sequence[Fitted],
+    real: Gaps,
+    matched: pd.DataFrame,
+    how: Matching,
+) -> None:
     word = period_words.describe_frequency(layout.arrays.periods)
     level = np.mean([layout.y[np.ix_(s.rows, s.before)].mean() for s in layout.slots])
     share = f" ({real.before / level:.0%} of the level)" if level > 0 else ""
     carrying = sorted({int((f.weights != 0).sum()) for f in fits})
     number = f"{carrying[0]} to {carrying[-1]}" if len(carrying) > 1 else f"{carrying[0]}"
-    notes.append(
+    notes.say(
         f"Before the start observed and synthetic outcomes differ by {real.before:.3g} per area and {word}{share}, "
         f"root mean square, and after it by {real.after:.3g}. {number} of {len(layout.donors)} donors carry weight."
     )
     if len(layout.donors) < _FEW_DONORS:
-        notes.append(f"Only {len(layout.donors)} donors: what else happened in one of them passes for the effect.")
+        text = f"Only {len(layout.donors)} donors: what else happened in one of them passes for the effect."
+        notes.warn("identification", text)
     shortest = min(len(f.target) for f in fits)
-    if estimator.method == "outcome" and shortest < len(layout.donors):
-        coarse = f"blocks of {estimator.block}" if estimator.block > 1 else f"{word}s"
-        notes.append(
+    if not how.by_predictors and shortest < len(layout.donors):
+        coarse = f"blocks of {how.block}" if how.block > 1 else f"{word}s"
+        notes.say(
             f"{shortest} {coarse} before the start and {len(layout.donors)} donors: weights can follow noise, so that "
             "the fit before the start looks better than it is. The placebos are fitted in the same way."
         )
-    if estimator.augment == "ridge":
+    if how.ridge:
         negative = max(float(-np.minimum(f.weights, 0).sum()) for f in fits)
-        notes.append(
+        notes.say(
             f"Ridge augmentation mends the misfit by a linear model; the negative weights it needs sum to "
             f"{-negative:.2f}, which is how far it extrapolates beyond the donors."
         )
     if layout.predictors:
-        far = table[(table["gap"].abs() > FAR) & (table["predictor"] != "outcome before the start")]
+        far = matched[(matched["gap"].abs() > FAR) & (matched["predictor"] != "outcome before the start")]
         if len(far):
             which = shorten(sorted(set(far["predictor"]))).replace("'", "")
-            notes.append(
+            notes.say(
                 f"Not balanced within {FAR} standard deviations of the donors: {which}. V gives such predictors little "
                 "weight where others tell more of the outcome before the start."
             )
         losses = [f.nested for f in fits if f.nested is not None]
         worst = max(n.loss / n.bound if n.bound > 0 else 1.0 for n in losses)
-        notes.append(
+        notes.say(
             f"V was chosen by the fit before the start; its mean square is {worst:.2f} times that of the best weights "
             "without predictors."
         )
     unused = [c for c in design.covariates if c not in {p.column for p in layout.predictors}]
     if unused:
-        notes.append(f"Covariates of the design that no predictor names are not used: {shorten(unused)}.")
+        notes.say(f"Covariates of the design that no predictor names are not used: {shorten(unused)}.")
     if layout.arrays.exposure is None and design.is_count:
-        notes.append(
-            "Without an exposure numbers are matched, not rates: donors have to be as large as the treated area."
-        )
-    return notes
+        notes.say("Without an exposure numbers are matched, not rates: donors have to be as large as the treated area.")
 
 
-def _left_out(design: Design, layout: Layout) -> list[str]:
-    notes = []
+def _on_data(notes: Notes, design: Design, layout: Layout) -> None:
     if len(layout.dropped):
         which = _names(design, layout, layout.dropped)
-        notes.append(f"{len(layout.dropped)} areas never treated have gaps and are no donors: {which}.")
+        notes.say(f"{len(layout.dropped)} areas never treated have gaps and are no donors: {which}.")
     if len(layout.left_out):
         times = shorten([period_words.label(layout.arrays.periods[int(t)]) for t in layout.left_out]).replace("'", "")
-        notes.append(f"{times}: unknown in most areas never treated, and left out.")
+        notes.say(f"{times}: unknown in most areas never treated, and left out.")
     if len(layout.lost):
         which = _names(design, layout, layout.lost)
-        notes.append(f"{which}: too little is known before or after the start, so left out of every effect.")
+        text = f"{which}: too little is known before or after the start, so left out of every effect."
+        notes.warn("identification", text, _codes(layout, layout.lost))
     wanted = int(layout.arrays.treated.sum())
     if layout.cells < wanted:
-        notes.append(f"The average effect is taken over {layout.cells:,} of {wanted:,} treated area-periods.")
+        text = f"The average effect is taken over {layout.cells:,} of {wanted:,} treated area-periods."
+        notes.warn("identification", text)
     start, T = layout.arrays.start, len(layout.arrays.periods)
-    staggered = {int(start[s.rows[0]]) for s in layout.slots}
+    starts = {int(start[s.rows[0]]) for s in layout.slots}
     later = int(((start < 10**6) & (start < T)).sum()) - sum(len(s.rows) for s in layout.slots) - len(layout.lost)
-    if len(staggered) > 1:
-        notes.append(
-            f"{len(staggered)} starts: each is matched on the time before its own, by areas that are never treated."
-        )
+    if len(starts) > 1:
+        notes.say(f"{len(starts)} starts: each is matched on the time before its own, by areas that are never treated.")
     if later > 0:
-        notes.append(f"{later} areas whose treated periods are not known are left out.")
-    return notes
+        notes.say(f"{later} areas whose treated periods are not known are left out.")

@@ -5,19 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from svmodel import periods
 from svmodel.design import TREATED, UNTREATED, Design, DesignArrays
 from svmodel.errors import DataError, DesignError, EstimationError, Problems, did_you_mean
-from svmodel.numerics.arrays import Floats
-
-if TYPE_CHECKING:
-    Places = NDArray[np.int64]
-
+from svmodel.numerics.arrays import Floats, Ints, Mask
 
 #: With one or two donors there is nothing to weight, and no hull to lie in.
 FEWEST_DONORS = 3
@@ -39,9 +34,9 @@ class Slot:
         Of all of them together, per :data:`UNIT` of rate.
     """
 
-    rows: Places
-    before: Places
-    after: Places
+    rows: Ints
+    before: Ints
+    after: Ints
     exposure: Floats
 
     def blocks(self, series: Floats, weight: Floats, size: int) -> Floats:
@@ -80,10 +75,10 @@ class Layout:
     y: Floats
     exposure: Floats
     slots: tuple[Slot, ...]
-    donors: Places
-    dropped: Places
-    left_out: Places
-    lost: Places
+    donors: Ints
+    dropped: Ints
+    left_out: Ints
+    lost: Ints
     predictors: tuple[Predictor, ...]
     top: Floats
     bottom: Floats
@@ -146,29 +141,13 @@ def lay_out(arrays: DesignArrays, *, pooled: bool, block: int, predictors: tuple
     held = np.column_stack([y[donors][:, used], exposure[donors][:, used], *(t[donors] for t in tops)])
     donors = donors[np.lexsort(held.T[::-1])]
     return Layout(
-        arrays,
-        y,
-        exposure,
-        slots,
-        donors,
-        never[gaps],
-        left_out,
-        lost,
-        predictors,
-        np.stack(tops),
-        np.stack(bottoms),
+        arrays, y, exposure, slots, donors, never[gaps], left_out, lost, predictors, np.stack(tops), np.stack(bottoms)
     )
 
 
 def _slots(
-    arrays: DesignArrays,
-    known: NDArray[np.bool_],
-    usable: NDArray[np.bool_],
-    exposure: Floats,
-    *,
-    pooled: bool,
-    block: int,
-) -> tuple[tuple[Slot, ...], Places]:
+    arrays: DesignArrays, known: Mask, usable: Mask, exposure: Floats, *, pooled: bool, block: int
+) -> tuple[tuple[Slot, ...], Ints]:
     """Return the groups, ordered by start and by what they hold, and treated areas that none of them holds."""
     treated = np.flatnonzero((arrays.status == TREATED).any(axis=1))
     time = np.arange(len(arrays.periods))
@@ -299,7 +278,7 @@ def need_columns(arrays: DesignArrays, predictors: tuple[Predictor, ...]) -> Non
 
 
 def values(
-    arrays: DesignArrays, predictors: tuple[Predictor, ...], before: NDArray[np.int64], exposure: Floats
+    arrays: DesignArrays, predictors: tuple[Predictor, ...], before: Ints, exposure: Floats
 ) -> tuple[Floats, Floats]:
     """Return numerators and denominators of the predictors, shape (N, K) each; NaN where one is not known.
 
@@ -309,7 +288,7 @@ def values(
     Parameters
     ----------
     before : ndarray of int
-        Places of the periods before the start.
+        Ints of the periods before the start.
     exposure : ndarray, shape (N, T)
 
     Raises
@@ -335,9 +314,7 @@ def values(
     return np.column_stack(top), np.column_stack(bottom)
 
 
-def _span(
-    p: Predictor, codes: Mapping[str, int], arrays: DesignArrays, before: NDArray[np.int64], found: Problems
-) -> NDArray[np.int64]:
+def _span(p: Predictor, codes: Mapping[str, int], arrays: DesignArrays, before: Ints, found: Problems) -> Ints:
     nothing = np.empty(0, dtype=np.int64)
     if p.first not in codes or p.last not in codes:
         span = f"{periods.label(arrays.periods[0])} to {periods.label(arrays.periods[-1])}"
@@ -346,11 +323,8 @@ def _span(
     when = np.arange(codes[p.first], codes[p.last] + 1)
     if len(before) == 0 or when[-1] > before[-1]:
         last = periods.label(arrays.periods[int(before[-1])]) if len(before) else "nothing"
-        found.add(
-            f"{p.label} reaches beyond the time before the start, which ends with {last}",
-            where="predictors",
-            fix="What came after the start may be its effect, and cannot choose the donors.",
-            rule="predictor_after_start",
-        )
+        text = f"{p.label} reaches beyond the time before the start, which ends with {last}"
+        fix = "What came after the start may be its effect, and cannot choose the donors."
+        found.add(text, where="predictors", fix=fix, rule="predictor_after_start")
         return nothing
     return when

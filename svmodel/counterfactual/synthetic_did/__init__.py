@@ -8,23 +8,14 @@ from typing import ClassVar
 
 import numpy as np
 
-from svmodel import periods as period_words
-from svmodel.counterfactual.synthetic_did import errors as inference
-from svmodel.counterfactual.synthetic_did.errors import Uncertainty
-from svmodel.counterfactual.synthetic_did.estimate import Estimate, Terms, estimate, terms_of
-from svmodel.counterfactual.synthetic_did.report import (
-    counterfactual,
-    fit_quality,
-    notes_on_data,
-    notes_on_fit,
-    rows,
-    weight_table,
-)
+from svmodel.counterfactual.synthetic_did import report
+from svmodel.counterfactual.synthetic_did.errors import choose_uncertainty
+from svmodel.counterfactual.synthetic_did.estimate import Estimate, estimate, terms_of
+from svmodel.counterfactual.synthetic_did.weights import Weighing
 from svmodel.design import Design, DesignArrays
-from svmodel.errors import EstimationError, Problem, Problems, did_you_mean
+from svmodel.errors import EstimationError, Problems, did_you_mean
 from svmodel.result import Result
 from svmodel.result.method import Method
-from svmodel.result.rule import Choice, choose
 from svmodel.result.scales import estimates_frame, provenance
 from svmodel.seeds import derive_seed
 
@@ -182,151 +173,63 @@ class SyntheticDiD:
             If no area is never treated, no treated area has two periods before its start and two donors, donors never
             change before the start, or covariates cannot be projected out.
         """
-        arrays = design.arrays
+        arrays, counts = design.arrays, design.is_count
         est = self._estimate(arrays)
         _require(est)
         terms = terms_of(arrays, est.blocks)
         rng = np.random.default_rng(derive_seed(seed, "SyntheticDiD"))
-        errors, kind, why, doubt = self._errors(est, arrays, terms, rng)
-        table, lacking = rows(est, terms, errors, arrays, counts=design.is_count, level=self.level)
-        quality = fit_quality(est, level_free=self.method != "sc")
-        word = period_words.describe_frequency(arrays.periods)
-        notes = [*notes_on_data(est, design, arrays), *notes_on_fit(quality, est, arrays, self.method, word), *why]
-        if self.solver == "frank_wolfe":
-            notes.append("Weights are those of R's synthdid, which stops short of the optimum.")
+        found = choose_uncertainty(
+            arrays, est, terms, rng, asked=self.inference, level=self.level, most=int(self.n_draws)
+        )
+        rows, lacking = report.rows(est, terms, found.errors, arrays, counts=counts, level=self.level)
+        quality = report.fit_quality(est)
+        notes = report.notes_of(design, est, quality, found.why)
         if lacking:
-            notes.append(f"{lacking:,} rate ratios are missing because the expected number is not above zero.")
+            notes.say(f"{lacking:,} rate ratios are missing because the expected number is not above zero.")
         return Result(
-            estimates=estimates_frame(table),
+            estimates=estimates_frame(rows),
             design=design,
             estimator=self,
-            counterfactual=counterfactual(est, terms, errors, arrays),
-            weights=weight_table(est, arrays),
+            counterfactual=report.counterfactual(est, terms, found.errors, arrays),
+            weights=report.weight_table(est, arrays),
             diagnostics={
-                "inference": kind,
-                "inference_why": why[0],
-                "inference_in_doubt": doubt,
+                "inference": found.kind,
+                "inference_why": found.why,
+                "inference_in_doubt": found.in_doubt,
                 "observed": float(terms.observed[0]),
                 "expected": float(terms.observed[0] - terms.chosen[0] @ est.events),
                 "treated_cells_used": int(terms.cells[0]),
-                "draws": errors.draws,
-                "degrees_of_freedom": errors.df,
+                "draws": found.errors.draws,
+                "degrees_of_freedom": found.errors.df,
                 "blocks": len(est.blocks),
                 **{key: [q[key] for q in quality] for key in quality[0]},
                 "noise_level": [w.noise for w in est.weights],
             },
-            notes=tuple(notes),
             provenance=provenance(design, seed),
             seed=seed,
+            **notes.parts(),
         )
 
     def _estimate(self, arrays: DesignArrays) -> Estimate:
-        return estimate(arrays, rates=self.rates, method=self.method, solver=self.solver)
-
-    def _errors(
-        self, est: Estimate, arrays: DesignArrays, terms: Terms, rng: np.random.Generator
-    ) -> tuple[Uncertainty, str, list[str], bool]:
-        """Return errors and limits, the kind of inference, what is to be said about it, and whether it is in doubt."""
-        asked = self.inference
-        choice = choose(arrays, {"auto": "auto", "placebo": "placebo"}.get(asked, "cluster"))
-        kind: str = choice.kind
-        if kind == "cluster":
-            kind = asked if asked in ("jackknife", "bootstrap") else "jackknife"
-            if kind == "jackknife" and not inference.can_jackknife(est):
-                kind = "bootstrap"
-        areas = f"{choice.n_treated} treated and {choice.n_never} never treated areas"
-        if kind == "placebo":
-            value = terms.chosen @ est.events
-            done = inference.placebos(est, terms, rng, method=self.method, solver=self.solver, most=int(self.n_draws))
-            if done is not None:
-                errors = done.uncertainty(value, self.level)
-                return errors, "placebo", [_placebo_note(done, errors, areas, self.level)], False
-            return (
-                *_no_errors(terms),
-                [f"{areas}: too few donors to stand in for the treated. No interval is given."],
-                True,
-            )
-        if kind == "jackknife":
-            why = f"{areas}: errors come from leaving out one area at a time, with the weights held (algorithm 3)."
-            if asked != "jackknife":
-                why += " Each donor's change is taken with time weights that were found without it."
-            errors = inference.jackknife(
-                est,
-                terms,
-                level=self.level,
-                method=self.method,
-                solver=self.solver,
-                out_of_sample=asked != "jackknife",
-            )
-            return errors, "jackknife", [why + _doubt(choice)], choice.warn
-        if kind == "bootstrap":
-            errors = inference.bootstrap(
-                arrays,
-                est,
-                terms,
-                rng,
-                level=self.level,
-                rates=self.rates,
-                method=self.method,
-                solver=self.solver,
-                draws=max(int(self.n_draws) // 5, 20),
-            )
-            why = f"{areas}: errors come from drawing areas anew {errors.draws} times (algorithm 2)."
-            if asked != "bootstrap":
-                why += " The jackknife would need two treated areas and two weighted donors in every cohort."
-            return errors, "bootstrap", [why + _doubt(choice)], choice.warn
-        if choice.n_treated == 1 and asked not in {"auto", "placebo"} and choice.n_controls > 1:
-            why = f"{areas}: inference={asked!r} takes the noise from how several treated areas differ."
-            return *_no_errors(terms), [f"{why} No interval is given; inference='placebo' can give one."], True
-        return *_no_errors(terms), [choice.why], True
+        return estimate(arrays, Weighing(self.method, self.solver), rates=self.rates)
 
 
 def _require(est: Estimate) -> None:
     """Refuse a design without anything to estimate, saying all reasons at once."""
-    left, problems = est.left_out, []
+    left, found = est.left_out, Problems()
     if not est.blocks:
         if not left["never"]:
             fix = "Use did.CallawaySantAnna(control='not_yet_treated') or did.ExtendedTwoWayFixedEffects."
-            problems.append(Problem("no area is never treated, so there is no donor", fix=fix, rule="no_never_treated"))
+            found.add("no area is never treated, so there is no donor", fix=fix, rule="no_never_treated")
         elif left["few_donors"]:
             what = f"fewer than two of {left['never']} never treated areas have an outcome in all periods needed"
-            problems.append(Problem(what, fix="Shorten the window to periods that most areas have.", rule="no_donors"))
+            found.add(what, fix="Shorten the window to periods that most areas have.", rule="no_donors")
         if left["short"]:
             what = f"{len(left['short'])} treated areas have fewer than two known periods before the start"
-            problems.append(Problem(what, fix="Use a longer window.", rule="no_pre_period"))
+            found.add(what, fix="Use a longer window.", rule="no_pre_period")
         if left["unseen"]:
-            problems.append(
-                Problem(f"{len(left['unseen'])} treated areas have no known treated period", rule="no_post_period")
-            )
+            found.add(f"{len(left['unseen'])} treated areas have no known treated period", rule="no_post_period")
     elif not any(w.noise > 0 for w in est.weights):
-        problems.append(
-            Problem("the donors' outcome never changes before the start, so nothing can be matched", rule="no_noise")
-        )
-    if problems:
-        raise EstimationError("SyntheticDiD cannot answer this design", problems)
-
-
-def _no_errors(terms: Terms) -> tuple[Uncertainty, str]:
-    blank = np.full(len(terms.keys), np.nan)
-    return inference.Uncertainty(blank, blank, blank, 0), "none"
-
-
-def _placebo_note(done: inference.Placebos, errors: Uncertainty, areas: str, level: float) -> str:
-    how = f"all {errors.draws:,} sets of" if done.enumerated else f"{errors.draws:,} drawn sets of"
-    text = (
-        f"{areas}: errors come from putting {how} donors in the treated areas' place. They suppose that treated areas "
-        "would have strayed as donors did"
-    )
-    text += ", allowing for size. " if done.rescaled is not None else ". "
-    text += f"The smallest p-value that can come out is {1 / (errors.draws + 1):.2g}."
-    if math.isinf(errors.half[0]):
-        text += f" That is too coarse for a {level:.0%} interval, which is therefore without limits."
-    return text
-
-
-def _doubt(choice: Choice) -> str:
-    return (
-        " So few areas on one side make such errors too small at times; read the interval as the least there is."
-        if choice.warn
-        else ""
-    )
+        what = "the donors' outcome never changes before the start, so nothing can be matched"
+        found.add(what, rule="no_noise")
+    found.raise_if_any(EstimationError, "SyntheticDiD cannot answer this design")

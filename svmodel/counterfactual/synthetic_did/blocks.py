@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from svmodel.design import TREATED, UNTREATED, DesignArrays
 from svmodel.errors import EstimationError
-from svmodel.numerics.arrays import Floats
+from svmodel.numerics.arrays import Floats, Mask
 
-if TYPE_CHECKING:
-    Index = NDArray[np.intp]
-
-
+Index: TypeAlias = NDArray[np.intp]
 #: Periods before the start without which nothing can be matched.
 FEWEST_BEFORE = 2
 #: Donors without which there is nothing to weight.
@@ -106,8 +103,8 @@ def working(arrays: DesignArrays, *, rates: bool) -> Working:
     return Working(y - centred @ beta, size, exposed, beta)
 
 
-def _coefficients(y: Floats, x: Floats, use: NDArray[np.bool_]) -> Floats:
-    """Return the coefficients of covariates beside area and period effects."""
+def _coefficients(y: Floats, x: Floats, use: Mask) -> Floats:
+    """Return the coefficients of covariates with area and period effects."""
     from svmodel.numerics.two_way import TwoWay
     from svmodel.numerics.two_way.linear_fe import fit_linear
 
@@ -126,7 +123,7 @@ def data_order(rows: Index, held: Working) -> Index:
     return np.asarray(rows[np.lexsort(np.hstack([size, y]).T)])
 
 
-def split(arrays: DesignArrays, held: Working) -> tuple[list[Block], dict[str, object]]:
+def split(arrays: DesignArrays, held: Working) -> tuple[list[Block], dict[str, Any]]:
     """Return the blocks, and what had to be left out.
 
     Returns
@@ -155,7 +152,7 @@ def split(arrays: DesignArrays, held: Working) -> tuple[list[Block], dict[str, o
     some_donor = known[never].any(axis=0)
     blocks = []
     for (before_bytes, after_bytes), members in groups.items():
-        treated = data_order(np.array(members), held)  # placebo sets are dealt out in it
+        treated = data_order(np.array(members), held)  # placebo sets are drawn in it
         before = np.flatnonzero(np.frombuffer(before_bytes, dtype=bool) & some_donor)
         after = np.flatnonzero(np.frombuffer(after_bytes, dtype=bool) & some_donor)
         whole = known[np.ix_(never, np.concatenate([before, after]))].all(axis=1)

@@ -11,14 +11,15 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from svmodel.counterfactual.synthetic_did.blocks import FEWEST_DONORS, Block, data_order
+from svmodel.counterfactual.synthetic_did.blocks import FEWEST_DONORS, Block, Index, data_order
 from svmodel.counterfactual.synthetic_did.estimate import Estimate, Terms, estimate, terms_of
 from svmodel.counterfactual.synthetic_did.weights import gaps, target_of, time_weights, weigh
 from svmodel.design import DesignArrays
 from svmodel.errors import EstimationError
 from svmodel.numerics.arrays import Floats
+from svmodel.result.rule import choose
+from svmodel.result.scales import critical_value
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +75,7 @@ class Placebos:
         return Uncertainty(self.effects.std(axis=0), half, (1 + as_large) / (n + 1), n)
 
 
-def pool_of(est: Estimate) -> NDArray[np.intp]:
+def pool_of(est: Estimate) -> Index:
     """Return the donors that can stand in for any treated area, in an order that their data give."""
     pool = est.blocks[0].donors
     for block in est.blocks[1:]:
@@ -82,13 +83,11 @@ def pool_of(est: Estimate) -> NDArray[np.intp]:
     return data_order(pool, est.held)
 
 
-def placebos(
-    est: Estimate, terms: Terms, rng: np.random.Generator, *, method: str, solver: str, most: int
-) -> Placebos | None:
+def placebos(est: Estimate, terms: Terms, rng: np.random.Generator, most: int) -> Placebos | None:
     """Return placebo effects of every term, or None where too few donors are left to stand in.
 
     All sets of donors are gone through where there are at most `most`; else that many are drawn. Treated areas take no
-    part. Donors' and periods' weights are found anew for each set, with the ridge of the estimate itself, as in R's
+    part. Donors' and periods' weights are found again for each set, with the ridge of the estimate itself, as in R's
     synthdid; coefficients of covariates are held.
 
     Of rates, those of small areas stray more. A placebo's gaps are scaled by the square root of
@@ -100,17 +99,16 @@ def placebos(
     if len(pool) < sum(sizes) + FEWEST_DONORS:
         return None
     chosen, enumerated = _sets(len(pool), sizes, most, rng)
-    alone = [] if not est.held.rates else _one_at_a_time(est, pool, method=method, solver=solver)
-    spread = _variance_by_size(est, pool, alone) if est.held.rates else None
-    reuse = sum(sizes) == 1 and est.held.rates
+    largest = int(np.argmax([len(b.treated) * len(b.after) for b in est.blocks]))
+    alone = [_one(est, largest, pool[[k]], pool[[k]]) for k in range(len(pool))] if est.held.rates else []
+    spread = _variance_by_size(est, est.blocks[largest], pool, alone) if alone else None
+    reuse = sum(sizes) == 1 and bool(alone)
     effects = np.empty((len(chosen), len(terms.keys)))
     for row, places in enumerate(chosen):
         taken = pool[places]
-        ends = np.cumsum(sizes)
         columns = []
-        for which, end in enumerate(ends):
-            own = taken[end - sizes[which] : end]
-            found = alone[int(places[0])] if reuse else _one(est, which, own, taken, method=method, solver=solver)
+        for which, own in enumerate(np.split(taken, np.cumsum(sizes)[:-1])):
+            found = alone[int(places[0])] if reuse else _one(est, which, own, taken)
             if spread is not None:
                 found = found * _factor(est, est.blocks[which], own, spread)[:, None]
             columns.append((est.blocks[which].size * found).sum(axis=0))
@@ -118,30 +116,22 @@ def placebos(
     return Placebos(effects, enumerated, spread)
 
 
-def _one(
-    est: Estimate, which: int, own: NDArray[np.intp], taken: NDArray[np.intp], *, method: str, solver: str
-) -> Floats:
+def _one(est: Estimate, which: int, own: Index, taken: Index) -> Floats:
     """Return the gaps of donors in the place of a block's treated areas."""
     block, fit = est.blocks[which], est.weights[which]
     stays = ~np.isin(block.donors, taken)
     donors = est.held.y[np.ix_(block.donors[stays], block.periods)]
     y = est.held.y[np.ix_(own, block.periods)]
+    before = y[:, : len(block.before)]
+    target = target_of(before, block) if len(own) == len(block.treated) else before[0]
     rest = fit.omega[stays]
-    weights = weigh(
-        donors,
-        target_of(y[:, : len(block.before)], block) if len(own) == len(block.treated) else y[0, : len(block.before)],
-        len(block.after),
-        len(block.treated),
-        method=method,
-        solver=solver,
-        noise=fit.noise,
-        start=fit,
-        omega_start=rest / rest.sum() if rest.sum() > 0 else None,
-    )
+    first = rest / rest.sum() if rest.sum() > 0 else None
+    n_after, n_treated = len(block.after), len(block.treated)
+    weights = weigh(donors, target, n_after, n_treated, est.how, noise=fit.noise, start=fit, omega_start=first)
     return gaps(y, donors, weights)
 
 
-def _sets(n: int, sizes: list[int], most: int, rng: np.random.Generator) -> tuple[list[NDArray[np.intp]], bool]:
+def _sets(n: int, sizes: list[int], most: int, rng: np.random.Generator) -> tuple[list[Index], bool]:
     """Return places in the pool for every block's areas, one row a set, and whether they are all there are."""
     count, left = 1, n
     for k in sizes:
@@ -167,22 +157,10 @@ def _every(left: tuple[int, ...], sizes: list[int]) -> Iterator[tuple[int, ...]]
             yield first + others
 
 
-def _largest(est: Estimate) -> int:
-    """Return which block has most treated cells."""
-    return int(np.argmax([len(b.treated) * len(b.after) for b in est.blocks]))
-
-
-def _one_at_a_time(est: Estimate, pool: NDArray[np.intp], *, method: str, solver: str) -> list[Floats]:
-    """Return the gaps of each donor put alone in the place of the largest block."""
-    which = _largest(est)
-    return [_one(est, which, pool[[k]], pool[[k]], method=method, solver=solver) for k in range(len(pool))]
-
-
-def _variance_by_size(est: Estimate, pool: NDArray[np.intp], alone: list[Floats]) -> tuple[float, float] | None:
+def _variance_by_size(est: Estimate, block: Block, pool: Index, alone: list[Floats]) -> tuple[float, float] | None:
     """Fit ``E[gap^2] = a + b / size`` to donors treated one at a time; None where there is nothing to learn from."""
-    from scipy.optimize import nnls
+    from scipy.optimize import nnls  # slow to load
 
-    block = est.blocks[_largest(est)]
     miss = np.array([found[0, len(block.before) :].mean() for found in alone])
     size = est.held.size[np.ix_(pool, block.after)].mean(axis=1)
     design = np.column_stack([np.ones(len(pool)), size.mean() / size])
@@ -198,7 +176,7 @@ def _variance_by_size(est: Estimate, pool: NDArray[np.intp], alone: list[Floats]
     return float(fitted[0]), float(fitted[1] * size.mean())
 
 
-def _factor(est: Estimate, block: Block, own: NDArray[np.intp], spread: tuple[float, float]) -> Floats:
+def _factor(est: Estimate, block: Block, own: Index, spread: tuple[float, float]) -> Floats:
     a, b = spread
     theirs = est.held.size[np.ix_(own, block.after)].mean(axis=1)
     return np.asarray(np.sqrt((a + b / block.after_size.mean(axis=1)) / (a + b / theirs)))
@@ -209,9 +187,7 @@ def can_jackknife(est: Estimate) -> bool:
     return all(len(b.treated) > 1 and w.omega.max() < 1 for b, w in zip(est.blocks, est.weights, strict=True))
 
 
-def jackknife(
-    est: Estimate, terms: Terms, *, level: float, method: str, solver: str, out_of_sample: bool
-) -> Uncertainty:
+def jackknife(est: Estimate, terms: Terms, *, level: float, out_of_sample: bool) -> Uncertainty:
     """Leave out one area at a time, with the weights held (algorithm 3).
 
     Time weights are those under which donors change least, so donors seem to stray less than areas do that took no part
@@ -224,7 +200,7 @@ def jackknife(
     value = terms.chosen @ est.events
     treated = np.concatenate([b.treated for b in est.blocks])
     areas = np.union1d(treated, np.concatenate([b.donors for b in est.blocks]))
-    strays = [_strays(est, k, method, solver, out_of_sample) for k in range(len(est.blocks))]
+    strays = [_strays(est, k, out_of_sample=out_of_sample) for k in range(len(est.blocks))]
     without = np.array([terms.chosen @ _without(est, int(i), strays) for i in areas])
     n = len(areas)
     square = (n - 1) / n * (without - value) ** 2
@@ -237,15 +213,16 @@ def jackknife(
     return _by_t(value, std_error, df, n, level)
 
 
-def _strays(est: Estimate, which: int, method: str, solver: str, out_of_sample: bool) -> Floats:
+def _strays(est: Estimate, which: int, *, out_of_sample: bool) -> Floats:
     """Return how far each donor strays from the weighted donors, shape (donors, periods)."""
     block, fit = est.blocks[which], est.weights[which]
     donors = est.held.y[np.ix_(block.donors, block.periods)]
     strays = gaps(donors, donors, fit)
-    if not out_of_sample or method != "sdid" or len(donors) <= FEWEST_DONORS:
+    if not out_of_sample or est.how.method != "sdid" or len(donors) <= FEWEST_DONORS:
         return strays
     for j in np.flatnonzero(fit.omega > 0):
-        lam, _ = time_weights(np.delete(donors, j, axis=0), len(block.after), solver=solver, noise=fit.noise, start=fit)
+        others = np.delete(donors, j, axis=0)
+        lam, _ = time_weights(others, len(block.after), solver=est.how.solver, noise=fit.noise, start=fit)
         strays[j] = gaps(donors[[j]], donors, replace(fit, lam=lam))[0]
     return strays
 
@@ -268,18 +245,9 @@ def _without(est: Estimate, area: int, strays: list[Floats]) -> Floats:
 
 
 def bootstrap(
-    arrays: DesignArrays,
-    est: Estimate,
-    terms: Terms,
-    rng: np.random.Generator,
-    *,
-    level: float,
-    rates: bool,
-    method: str,
-    solver: str,
-    draws: int,
+    arrays: DesignArrays, est: Estimate, terms: Terms, rng: np.random.Generator, *, level: float, draws: int
 ) -> Uncertainty:
-    """Draw areas with replacement and do everything anew (algorithm 2); limits are normal."""
+    """Draw areas with replacement and do everything again (algorithm 2); limits are normal."""
     order = data_order(np.arange(len(arrays.start)), est.held)
     order = order[np.argsort(arrays.start[order], kind="stable")]
     shuffled = arrays.take(order)
@@ -288,7 +256,7 @@ def bootstrap(
     for row in range(draws):
         again = shuffled.take(rng.integers(0, len(order), len(order)))
         try:
-            other = estimate(again, rates=rates, method=method, solver=solver)
+            other = estimate(again, est.how, rates=est.held.rates)
         except EstimationError:
             continue
         if not other.blocks:
@@ -308,11 +276,88 @@ def _key(key: dict[str, object]) -> tuple[object, ...]:
 
 
 def _by_t(value: Floats, std_error: Floats, df: float, draws: int, level: float) -> Uncertainty:
-    from scipy import special
-
-    from svmodel.result.scales import critical_value
+    from scipy import special  # slow to load
 
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(std_error > 0, np.abs(value) / std_error, np.nan)
     tail = special.ndtr(-ratio) if math.isinf(df) else special.stdtr(df, -ratio)
     return Uncertainty(std_error, critical_value(level, df) * std_error, 2 * tail, draws, df)
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """Errors of the kind that a design can bear.
+
+    Attributes
+    ----------
+    errors : Uncertainty
+    kind : {"placebo", "jackknife", "bootstrap", "none"}
+    why : str
+    in_doubt : bool
+    """
+
+    errors: Uncertainty
+    kind: str
+    why: str
+    in_doubt: bool
+
+
+def choose_uncertainty(
+    arrays: DesignArrays, est: Estimate, terms: Terms, rng: np.random.Generator, *, asked: str, level: float, most: int
+) -> Chosen:
+    """Return errors of the kind that is asked for, or that the rule chooses, where the design can bear them.
+
+    Parameters
+    ----------
+    asked : {"auto", "placebo", "cluster", "jackknife", "bootstrap"}
+    level : float
+    most : int
+        Placebo sets; the bootstrap takes a fifth as many resamples.
+    """
+    choice = choose(arrays, asked if asked in ("auto", "placebo") else "cluster")
+    areas = f"{choice.n_treated} treated and {choice.n_never} never treated areas"
+    if choice.kind == "placebo":
+        done = placebos(est, terms, rng, most)
+        if done is None:
+            why = f"{areas}: too few donors to stand in for the treated. No interval is given."
+            return Chosen(_no_errors(terms), "none", why, in_doubt=True)
+        errors = done.uncertainty(terms.chosen @ est.events, level)
+        return Chosen(errors, "placebo", f"{areas}: {_placebos_rest_on(done, errors, level)}", in_doubt=False)
+    if choice.kind == "none":
+        why = choice.why
+        if choice.n_treated == 1 and asked not in {"auto", "placebo"} and choice.n_controls > 1:
+            why = f"{areas}: inference={asked!r} takes the noise from how several treated areas differ."
+            why += " No interval is given; inference='placebo' can give one."
+        return Chosen(_no_errors(terms), "none", why, in_doubt=True)
+    kind = "bootstrap" if asked == "bootstrap" or not can_jackknife(est) else "jackknife"
+    if kind == "jackknife":
+        errors = jackknife(est, terms, level=level, out_of_sample=asked != "jackknife")
+        why = f"{areas}: errors come from leaving out one area at a time, with the weights held (algorithm 3)."
+        more = " Each donor's change is taken with time weights that were found without it."
+    else:
+        errors = bootstrap(arrays, est, terms, rng, level=level, draws=max(most // 5, 20))
+        why = f"{areas}: errors come from drawing areas anew {errors.draws} times (algorithm 2)."
+        more = " The jackknife would need two treated areas and two weighted donors in every cohort."
+    if asked != kind:
+        why += more
+    if choice.warn:
+        why += " So few areas on one side make such errors too small at times; read the interval as the least there is."
+    return Chosen(errors, kind, why, choice.warn)
+
+
+def _no_errors(terms: Terms) -> Uncertainty:
+    blank = np.full(len(terms.keys), np.nan)
+    return Uncertainty(blank, blank, blank, 0)
+
+
+def _placebos_rest_on(done: Placebos, errors: Uncertainty, level: float) -> str:
+    how = f"all {errors.draws:,} sets of" if done.enumerated else f"{errors.draws:,} drawn sets of"
+    size = ", allowing for size" if done.rescaled is not None else ""
+    text = (
+        f"errors come from putting {how} donors in the treated areas' place. They suppose that treated areas "
+        f"would have strayed as donors did{size}. "
+        f"The smallest p-value that can come out is {1 / (errors.draws + 1):.2g}."
+    )
+    if math.isinf(errors.half[0]):
+        text += f" That is too coarse for a {level:.0%} interval, which is therefore without limits."
+    return text

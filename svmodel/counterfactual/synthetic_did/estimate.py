@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from svmodel.counterfactual.synthetic_did.blocks import Block, Working, split, working
-from svmodel.counterfactual.synthetic_did.weights import BlockWeights, gaps, noise_level, target_of, weigh
+from svmodel.counterfactual.synthetic_did.weights import BlockWeights, Weighing, gaps, noise_level, target_of, weigh
 from svmodel.design import DesignArrays
-from svmodel.numerics.arrays import Floats
+from svmodel.numerics.arrays import Floats, Mask
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,12 +31,12 @@ class Terms:
     """
 
     keys: list[dict[str, Any]]
-    chosen: NDArray[np.bool_]
+    chosen: Mask
     cells: Floats
     size: Floats
     observed: Floats
     exposure: Floats
-    after: NDArray[np.bool_]
+    after: Mask
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +52,7 @@ class Estimate:
         In the working outcome's units.
     left_out : dict
         As :func:`split` gives it.
+    how : Weighing
     """
 
     held: Working
@@ -60,11 +60,12 @@ class Estimate:
     weights: list[BlockWeights]
     gaps: list[Floats]
     left_out: dict[str, Any]
+    how: Weighing
 
     @property
     def events(self) -> Floats:
         """Effects in the outcome's units, summed over areas, in each (block, period) column."""
-        return np.concatenate([sums(b, g) for b, g in zip(self.blocks, self.gaps, strict=True)])
+        return np.concatenate([(b.size * g).sum(axis=0) for b, g in zip(self.blocks, self.gaps, strict=True)])
 
     @property
     def att(self) -> float:
@@ -75,7 +76,7 @@ class Estimate:
         return float(after @ self.events) * (1 / cells)
 
 
-def estimate(arrays: DesignArrays, *, rates: bool, method: str, solver: str) -> Estimate:
+def estimate(arrays: DesignArrays, how: Weighing, *, rates: bool) -> Estimate:
     """Weigh and compare every block.
 
     Raises
@@ -90,23 +91,11 @@ def estimate(arrays: DesignArrays, *, rates: bool, method: str, solver: str) -> 
         donors = held.y[np.ix_(block.donors, block.periods)]
         own = held.y[np.ix_(block.treated, block.periods)]
         n_before = len(block.before)
-        fit = weigh(
-            donors,
-            target_of(own[:, :n_before], block),
-            len(block.after),
-            len(block.treated),
-            method=method,
-            solver=solver,
-            noise=noise_level(donors[:, :n_before]),
-        )
+        target, noise = target_of(own[:, :n_before], block), noise_level(donors[:, :n_before])
+        fit = weigh(donors, target, len(block.after), len(block.treated), how, noise=noise)
         weights.append(fit)
         found.append(gaps(own, donors, fit))
-    return Estimate(held, blocks, weights, found, left_out)
-
-
-def sums(block: Block, found: Floats) -> Floats:
-    """Return effects in the outcome's units, summed over the block's areas, by period."""
-    return np.asarray((block.size * found).sum(axis=0))
+    return Estimate(held, blocks, weights, found, left_out, how)
 
 
 def terms_of(arrays: DesignArrays, blocks: list[Block]) -> Terms:
@@ -118,28 +107,18 @@ def terms_of(arrays: DesignArrays, blocks: list[Block]) -> Terms:
     size = np.concatenate([b.size.sum(axis=0) for b in blocks])
     picked = [np.ix_(b.treated, b.periods) for b in blocks]
     observed = np.concatenate([arrays.y[p].sum(axis=0) for p in picked])
-    exposure = np.full(len(time), np.nan)
-    if arrays.exposure is not None:
-        exposure = np.concatenate([arrays.exposure[p].sum(axis=0) for p in picked])
-
-    keys: list[dict[str, Any]] = [{"term": "att"}]
-    chosen = [after]
-    for h in np.unique(time - start):
-        keys.append({"term": "event", "horizon": int(h)})
-        chosen.append((time - start == h) & (after == (h >= 0)))
-    for g in np.unique(start):
-        keys.append({"term": "cohort", "cohort": int(g)})
-        chosen.append(after & (start == g))
-    for t in np.unique(time[after]):
-        keys.append({"term": "calendar", "period": int(t)})
-        chosen.append(after & (time == t))
-    table = np.array(chosen)
-    return Terms(
-        keys,
-        table,
-        table @ cells,
-        table @ size,
-        table @ observed,
-        table @ exposure if arrays.exposure is not None else np.full(len(table), np.nan),
-        np.array([bool(after[row].all()) for row in table]),
-    )
+    people = np.full(arrays.y.shape, np.nan) if arrays.exposure is None else arrays.exposure
+    exposure = np.concatenate([people[p].sum(axis=0) for p in picked])
+    asked: list[tuple[dict[str, Any], Mask]] = [
+        ({"term": "att"}, after),
+        *(
+            ({"term": "event", "horizon": int(h)}, (time - start == h) & (after == (h >= 0)))
+            for h in np.unique(time - start)
+        ),
+        *(({"term": "cohort", "cohort": int(g)}, after & (start == g)) for g in np.unique(start)),
+        *(({"term": "calendar", "period": int(t)}, after & (time == t)) for t in np.unique(time[after])),
+    ]
+    table = np.array([columns for _, columns in asked])
+    treated = np.array([bool(after[row].all()) for row in table])
+    keys = [key for key, _ in asked]
+    return Terms(keys, table, table @ cells, table @ size, table @ observed, table @ exposure, treated)

@@ -9,14 +9,16 @@ import numpy as np
 import pandas as pd
 
 from svmodel import periods as period_words
-from svmodel.counterfactual.series import quiet_donors
+from svmodel.counterfactual.series import zero_donors
 from svmodel.counterfactual.synthetic_did.blocks import FEWEST_BEFORE
 from svmodel.counterfactual.synthetic_did.errors import Uncertainty
 from svmodel.counterfactual.synthetic_did.estimate import Estimate, Terms
 from svmodel.design import EXCLUDED, NEVER, Design, DesignArrays
 from svmodel.errors import shorten
-from svmodel.inference import doubts
+from svmodel.result.doubts import doubts
+from svmodel.result.notes import Notes
 from svmodel.result.scales import is_rounding
+from svmodel.result.tables import ALL_TREATED, observed_and_expected
 
 #: A fit before the start that misses by more than this share of the donors' own spread is called poor.
 POOR = 1.0
@@ -95,15 +97,13 @@ def counterfactual(est: Estimate, terms: Terms, errors: Uncertainty, arrays: Des
             low[t], high[t] = total[t] - errors.half[j], total[t] + errors.half[j]
     names, labels = np.array(arrays.areas, dtype=object), np.array(list(arrays.periods), dtype=object)
     blank = np.full(len(who), np.nan)
-    return pd.DataFrame(
-        {
-            "area": pd.Series([*names[own[who]], *["all treated"] * len(whole)], dtype=object),
-            "period": pd.Series([*labels[when], *labels[whole]], dtype=object),
-            "observed": np.concatenate([arrays.y[own[who], when], arrays.y[np.ix_(own, whole)].sum(axis=0)]),
-            "expected": np.concatenate([expected[own[who], when], total[whole]]),
-            "low": np.concatenate([blank, low[whole]]),
-            "high": np.concatenate([blank, high[whole]]),
-        }
+    return observed_and_expected(
+        [*names[own[who]], *[ALL_TREATED] * len(whole)],
+        [*labels[when], *labels[whole]],
+        observed=np.concatenate([arrays.y[own[who], when], arrays.y[np.ix_(own, whole)].sum(axis=0)]),
+        expected=np.concatenate([expected[own[who], when], total[whole]]),
+        low=np.concatenate([blank, low[whole]]),
+        high=np.concatenate([blank, high[whole]]),
     )
 
 
@@ -113,24 +113,22 @@ def weight_table(est: Estimate, arrays: DesignArrays) -> pd.DataFrame:
     Columns: ``kind`` (area or period), ``cohort``, ``treated_areas`` (how many a block has), ``area``, ``period``,
     ``weight``. Weights of a kind sum to one in a block.
     """
-    parts: dict[str, list[Any]] = {k: [] for k in ("kind", "cohort", "treated_areas", "area", "period", "weight")}
+    rows: list[tuple[Any, ...]] = []
     for block, fit in zip(est.blocks, est.weights, strict=True):
+        of = (arrays.periods[block.start], float(len(block.treated)))
         listed = np.argsort(block.donors)
-        for kind, places, w in (
-            ("area", block.donors[listed], fit.omega[listed]),
-            ("period", block.before, fit.lam),
-        ):
-            parts["kind"] += [kind] * len(w)
-            parts["cohort"] += [arrays.periods[block.start]] * len(w)
-            parts["treated_areas"] += [float(len(block.treated))] * len(w)
-            parts["area"] += [arrays.areas[i] for i in places] if kind == "area" else [None] * len(w)
-            parts["period"] += [arrays.periods[t] for t in places] if kind == "period" else [None] * len(w)
-            parts["weight"] += w.tolist()
-    texts = ("kind", "cohort", "area", "period")
-    return pd.DataFrame({k: pd.Series(v, dtype=object if k in texts else float) for k, v in parts.items()})
+        donors = zip(block.donors[listed], fit.omega[listed].tolist(), strict=True)
+        rows += [("area", *of, arrays.areas[i], None, w) for i, w in donors]
+        rows += [
+            ("period", *of, None, arrays.periods[t], w) for t, w in zip(block.before, fit.lam.tolist(), strict=True)
+        ]
+    names = ("kind", "cohort", "treated_areas", "area", "period", "weight")
+    numbers = ("treated_areas", "weight")
+    columns = zip(names, zip(*rows, strict=True), strict=True)
+    return pd.DataFrame({k: pd.Series(v, dtype=float if k in numbers else object) for k, v in columns})
 
 
-def fit_quality(est: Estimate, *, level_free: bool) -> list[dict[str, float]]:
+def fit_quality(est: Estimate) -> list[dict[str, float]]:
     """Return how well each block is matched before the start.
 
     ``pre_rmse`` and ``donor_spread`` are in the working outcome's units, both free of levels where the method has an
@@ -143,7 +141,7 @@ def fit_quality(est: Estimate, *, level_free: bool) -> list[dict[str, float]]:
         own = share @ est.held.y[np.ix_(block.treated, block.before)]
         gap = own - fit.omega @ donors
         apart = donors - donors.mean(axis=0)
-        if level_free:
+        if est.how.method != "sc":
             gap = gap - gap.mean()
             apart = apart - apart.mean(axis=1, keepdims=True)
         out.append(
@@ -160,88 +158,94 @@ def fit_quality(est: Estimate, *, level_free: bool) -> list[dict[str, float]]:
     return out
 
 
-def notes_on_data(est: Estimate, design: Design, arrays: DesignArrays) -> list[str]:
+def notes_of(design: Design, est: Estimate, quality: list[dict[str, float]], why: str) -> Notes:
+    """Return the notes; `quality` is what :func:`fit_quality` gives, and `why` says what errors rest on."""
+    notes = Notes()
+    word = period_words.describe_frequency(design.arrays.periods)
+    _on_data(notes, design, est, word)
+    _on_fit(notes, design, est, quality, word)
+    notes.say(why)
+    if est.how.solver == "frank_wolfe":
+        notes.say("Weights are those of R's synthdid, which stops short of the optimum.")
+    return notes
+
+
+def _on_data(notes: Notes, design: Design, est: Estimate, word: str) -> None:
     """Say what of the data takes no part, and why."""
-    left, notes = est.left_out, []
-    word = period_words.describe_frequency(arrays.periods)
+    left, arrays, block = est.left_out, design.arrays, est.blocks[0]
 
     def named(places: Iterable[int]) -> str:
         return shorten([design.panel.label(arrays.areas[i]) for i in places]).replace("'", "")
 
-    block = est.blocks[0]
-    notes += quiet_donors(design, arrays.y[np.ix_(block.donors, block.before)])
-    notes += doubts(design, additive=True, rates=est.held.rates)
+    notes.add(zero_donors(design, arrays.y[np.ix_(block.donors, block.before)]))
+    notes.add(doubts(design, additive=True, rates=est.held.rates))
     if est.held.rates:
-        notes.append(
+        notes.say(
             "Areas are compared by rates per 100,000, so that large and small ones can stand for each other; effects "
             "are given back in the outcome's units by each treated area's own exposure."
         )
     elif design.is_count:
-        notes.append(
-            "Areas are compared by their numbers, not rates: an area larger than every donor is hard to match."
-        )
+        notes.say("Areas are compared by their numbers, not rates: an area larger than every donor is hard to match.")
     for key, why in (
         ("short", f"fewer than {FEWEST_BEFORE} {word}s with an outcome before the start"),
         ("unseen", "no treated period with a known outcome"),
         ("few_donors", "no two never treated areas whose outcome is known in all of the periods"),
     ):
         if left[key]:
-            notes.append(f"Left out of the average effect: {named(left[key])} ({why}).")
+            text = f"Left out of the average effect: {named(left[key])} ({why})."
+            notes.warn("identification", text, [arrays.areas[i] for i in left[key]])
     if left["gaps"]:
-        notes.append(
+        notes.say(
             f"{len(left['gaps'])} never treated areas lack an outcome in a {word} that is needed and do not serve as "
             f"donors there: {named(left['gaps'])}. A missing outcome is never taken as zero."
         )
     if left["cells"]:
-        notes.append(
+        notes.say(
             f"{left['cells']} area-{word}s of treated areas lack the outcome, the exposure or a covariate and are left "
             "out, before the start and after it."
         )
     later = arrays.start[(arrays.status == 0).all(axis=1)]
     if (later < NEVER).any():
-        notes.append(f"Areas that start after the last {word} serve as never treated.")
+        notes.say(f"Areas that start after the last {word} serve as never treated.")
     ended = ((arrays.status == EXCLUDED) & (np.arange(arrays.y.shape[1]) > arrays.start[:, None])).any(axis=1)
     if ended.any():
-        notes.append(
-            f"{word.capitalize()}s after the end of the intervention are left out ({named(np.flatnonzero(ended))})."
-        )
+        where = named(np.flatnonzero(ended))
+        notes.say(f"{word.capitalize()}s after the end of the intervention are left out ({where}).")
     if len(est.held.beta):
         told = ", ".join(f"{c} {b:.4g}" for c, b in zip(design.covariates, est.held.beta, strict=True))
-        notes.append(
+        notes.say(
             f"Covariates were projected out first, by a regression with area and {word} effects on untreated cells "
             f"(coefficients: {told}); intervals take these as known, except the bootstrap's."
         )
-    return notes
 
 
-def notes_on_fit(
-    quality: list[dict[str, float]], est: Estimate, arrays: DesignArrays, method: str, word: str
-) -> list[str]:
+def _on_fit(notes: Notes, design: Design, est: Estimate, quality: list[dict[str, float]], word: str) -> None:
     """Say where the treated areas cannot be matched, and what the method does about it."""
-    notes = []
+    arrays = design.arrays
     for block, q in zip(est.blocks, quality, strict=True):
         who = f"the treated areas that started in {period_words.label(arrays.periods[block.start])}"
         if len(est.blocks) == 1:
             who = "the treated area" if len(block.treated) == 1 else "the treated areas"
+        about = [arrays.areas[i] for i in block.treated]
         outside = [f"{side} every donor in {q[side]:.0%}" for side in ("above", "below") if q[side] > 0.5]
         if outside:
             does = (
                 "The intercept allows a constant gap, so the estimate rests on the gap staying as it was, as "
                 "difference-in-differences supposes; no weights reach the level itself."
-                if method != "sc"
+                if est.how.method != "sc"
                 else "No weights reach it, and the gap that is left counts as effect: take method='sdid'."
             )
-            notes.append(
-                f"Outside the donors: {who} lie {' and '.join(outside)} of the {word}s before the start. {does}"
-            )
+            text = f"Outside the donors: {who} lie {' and '.join(outside)} of the {word}s before the start. {does}"
+            notes.warn("fit", text, about)
         if q["donor_spread"] == 0 or q["pre_rmse"] > POOR * q["donor_spread"]:
-            notes.append(
+            text = (
                 f"Poor fit before the start: {who} are missed by {q['pre_rmse']:.3g} (root mean square), where "
                 f"donors differ by {q['donor_spread']:.3g} among themselves. The estimate is not to be trusted."
             )
+            notes.warn("fit", text, about)
         if q["donors"] < _FEW_DONORS:
-            notes.append(
+            text = (
                 f"Only {q['donors']:.0f} donors for {who}: there is little to weight, and what else happened in one of "
                 "them passes for the effect."
             )
-    return notes
+            notes.warn("identification", text, about)

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from svmodel.counterfactual.synthetic_did.blocks import Block
 from svmodel.numerics.arrays import Floats
 from svmodel.numerics.synthetic.simplex import simplex_weights
 
-if TYPE_CHECKING:
-    Index = NDArray[np.intp]
-
-
 #: Ridge of the time weights in standard deviations of the noise: there to make them unique.
 ETA_LAMBDA = 1e-6
+
+
+@dataclass(frozen=True)
+class Weighing:
+    """How weights are found.
+
+    Attributes
+    ----------
+    method : {"sdid", "did", "sc"}
+    solver : {"exact", "frank_wolfe"}
+    """
+
+    method: str
+    solver: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,9 +60,8 @@ def weigh(
     target: Floats,
     n_after: int,
     n_treated: int,
+    how: Weighing,
     *,
-    method: str,
-    solver: str,
     noise: float,
     start: BlockWeights | None = None,
     omega_start: Floats | None = None,
@@ -68,8 +75,7 @@ def weigh(
     target : ndarray, shape (before,)
         Mean of the treated areas.
     n_after, n_treated : int
-    method : {"sdid", "did", "sc"}
-    solver : {"exact", "frank_wolfe"}
+    how : Weighing
     noise : float
         Standard deviation of first differences, which sets the ridge (eq. 5).
     start, omega_start
@@ -78,15 +84,15 @@ def weigh(
     """
     before = y[:, :-n_after]
     n_donors, n_before = before.shape
-    if method == "did":
+    if how.method == "did":
         return BlockWeights(np.full(n_donors, 1 / n_donors), np.full(n_before, 1 / n_before), noise, 0.0)
     # a treated area's weights are spread the more, the more is averaged over; the synthetic control's are not
-    zeta_omega = (n_treated * n_after) ** 0.25 * noise if method == "sdid" else ETA_LAMBDA * noise
-    free = method == "sdid"
+    free = how.method == "sdid"
+    zeta_omega = (n_treated * n_after) ** 0.25 * noise if free else ETA_LAMBDA * noise
     lam, kkt = np.zeros(n_before), 0.0
     if free:
-        lam, kkt = time_weights(y, n_after, solver=solver, noise=noise, start=start)
-    if solver == "frank_wolfe":
+        lam, kkt = time_weights(y, n_after, solver=how.solver, noise=noise, start=start)
+    if how.solver == "frank_wolfe":
         omega = two_stages(before.T, target, zeta_omega, intercept=free, least=1e-5 * noise, start=omega_start)
         return BlockWeights(omega, lam, noise, np.nan)
     # weights of donors differ too much between targets for a start to help; those of periods hardly do
