@@ -20,11 +20,12 @@ from svmodel.checks.words import (
     with_interval,
 )
 from svmodel.design import Design, Intervention
-from svmodel.errors import UserError, shorten
+from svmodel.errors import UserError
 from svmodel.inference.statistic import Statistic
 from svmodel.result import Effect, Result
 from svmodel.result.check import CheckResult, Status
 from svmodel.result.rule import FEW_TREATED
+from svmodel.words import listed
 
 _NAME = "leave_one_area_out"
 #: With more treated areas than this, those with the most events since their start are left out in turn.
@@ -161,11 +162,11 @@ def _judge(whole: Effect, effects: dict[str, Effect], design: Design) -> tuple[S
         f"{change_of(whole)}."
     )
     if significant and (signs or turned):
-        which = shorten(map(name, signs or turned), limit=3).replace("'", "")
+        which = listed(map(name, signs or turned), limit=3)
         lost = "change sign" if signs else "lose its significance"
         return "failed", f"{spread} Without {which} it would {lost}: the finding hangs on a single area."
     if turned:
-        which = shorten(map(name, turned), limit=3).replace("'", "")
+        which = listed(map(name, turned), limit=3)
         return "informative", f"{spread} It is not significant with all areas, but would be without {which}."
     if signs:
         return "informative", f"{spread} It is not significant, and even its direction hangs on a single area."

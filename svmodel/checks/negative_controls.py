@@ -15,7 +15,6 @@ from svmodel.checks.words import (
     change,
     change_of,
     not_applicable,
-    p_words,
     preferred_scale,
     why_refused,
     with_interval,
@@ -24,6 +23,7 @@ from svmodel.design import Design
 from svmodel.errors import DataError, Problems, UserError, did_you_mean, shorten
 from svmodel.result import Effect, Result
 from svmodel.result.check import CheckResult
+from svmodel.words import p_value
 
 _NAME = "negative_controls"
 
@@ -92,7 +92,7 @@ def negative_controls(result: Result, *, seed: int = 0, outcomes: Iterable[str] 
     refused = f" The method did not answer for {shorten(set(names) - set(effects))}; the table says why."
     refused = refused if len(effects) < len(names) else ""
     if moved:
-        told = "; ".join(f"{m}: {change_of(effects[m])}, {p_words(adjusted[m])}" for m in moved)
+        told = "; ".join(f"{m}: {change_of(effects[m])}, {p_value(adjusted[m])}" for m in moved)
         kind = "p-values" if known else "posterior tail areas"
         text = (
             f"Of {many}, {len(moved)} {'moves' if len(moved) == 1 else 'move'} with the start all the same ({told}; "

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from svmodel.checks.posterior import is_posterior, quick
-from svmodel.checks.words import average_effect, change, is_significant, not_applicable, p_words, why_refused
+from svmodel.checks.words import average_effect, change, is_significant, not_applicable, why_refused
 from svmodel.design import TREATED, DesignArrays
 from svmodel.errors import DataError, UserError
 from svmodel.inference.placebos import MOST, InSpacePlacebos, Placebos
@@ -17,6 +17,7 @@ from svmodel.numerics.resampling.permutations import count_assignments
 from svmodel.result import Result
 from svmodel.result.check import CheckResult, Status
 from svmodel.result.rule import never_treated
+from svmodel.words import p_value
 
 _NAME = "placebo_in_space"
 #: Cells that drawn placebos together are estimated from, unless `draws` says otherwise: some seconds.
@@ -116,7 +117,7 @@ def _judge(result: Result, held: Placebos, scale: str) -> tuple[Status, str]:
     low, high = (change(float(v), scale) for v in middle)
     head = (
         f"Given the treated areas' dates, {tried} show effects of {low} to {high} (95% of them), where there ought to "
-        f"be none; the real one is {change(held.effect, scale)} ({p_words(p)} by rank)."
+        f"be none; the real one is {change(held.effect, scale)} ({p_value(p)} by rank)."
     )
     if held.unidentified:
         head += f" {held.unidentified:,} more left the effect unidentified."

@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 
 from svmodel.bayes.answer import Fitted, Question
-from svmodel.checks.words import p_words
 from svmodel.engine.description import LatentModel
 from svmodel.numerics.arrays import Floats
 from svmodel.result import Effect, Result
-from svmodel.words import chance
+from svmodel.words import chance, p_value
 
 #: Numbers (draws times cells) that a check holds at once.
 _MOST_NUMBERS = 20_000_000
@@ -56,7 +55,7 @@ def tail_area(effect: Effect) -> float:
 def evidence(effect: Effect) -> str:
     """Return the p-value in words, or of a posterior the probability of fewer."""
     if math.isfinite(effect.p_value) or math.isnan(effect.prob_reduction):
-        return p_words(effect.p_value)
+        return p_value(effect.p_value)
     return f"probability of fewer: {chance(effect.prob_reduction)}"
 
 

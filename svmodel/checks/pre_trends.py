@@ -7,10 +7,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from svmodel.checks.event_path import degrees_of_freedom
-from svmodel.checks.words import change, not_applicable, p_words
+from svmodel.checks.words import change, not_applicable
 from svmodel.result import JointEstimate, Result
 from svmodel.result.check import CheckResult, Status
 from svmodel.result.scales import is_rounding
+from svmodel.words import p_value, plural
 
 _NAME = "pre_trends"
 
@@ -190,7 +191,7 @@ def _text(
     largest = int(np.argmax(np.abs(leads.estimate)))
     n, rows = len(horizons), table[table["quantity"] == "group"]
     unit = "" if leads.scale == "log_rate_ratio" else " in the outcome's units"
-    pooled = f", averaged into {len(rows)} group{'s' if len(rows) > 1 else ''}" if len(rows) < n else ""
+    pooled = f", averaged into {len(rows)} {plural('group', len(rows))}" if len(rows) < n else ""
     dropped = f" (of which {rank} independent)" if rank < len(rows) else ""
     if p < 0.05:
         first = "Before the start, treated and control areas were already moving apart"
@@ -214,8 +215,8 @@ def _text(
         f"and of {bounds[1]} on average (equivalence tests at 5%)."
     )
     return (
-        f"{first} (joint test of {n} lead{'s' if n > 1 else ''}{pooled}{dropped}: "
-        f"F({rank}, {df - rank + 1:.0f}) = {statistic:.2f}, {p_words(p)}). The largest single gap was "
+        f"{first} (joint test of {n} {plural('lead', n)}{pooled}{dropped}: "
+        f"F({rank}, {df - rank + 1:.0f}) = {statistic:.2f}, {p_value(p)}). The largest single gap was "
         f"{change(float(leads.estimate[largest]), leads.scale)}{unit}, {-int(horizons[largest])} "
-        f"period{'s' if horizons[largest] < -1 else ''} before the start. {allowed} {last}"
+        f"{plural('period', -int(horizons[largest]))} before the start. {allowed} {last}"
     )

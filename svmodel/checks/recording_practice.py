@@ -20,7 +20,6 @@ from svmodel.checks.words import (
     change_of,
     is_significant,
     not_applicable,
-    p_words,
     treated_indices,
     why_refused,
 )
@@ -32,6 +31,7 @@ from svmodel.result.check import CheckResult
 from svmodel.result.interval import Interval
 from svmodel.result.rule import choose
 from svmodel.result.uncertainty import placebo_interval
+from svmodel.words import p_value
 
 _NAME = "recording_practice"
 _COLUMNS = ["quantity", "outcome", "period", "scale", "estimate", "conf_low", "conf_high", "p_value", "problem"]
@@ -139,7 +139,7 @@ def _say(
         text = f"{head} Whether their ratio broke at the start could not be tested: {why.rstrip('.')}. {near}"
         return CheckResult(_NAME, "informative", text.strip(), frame)
     low, high = (change(v, "log_rate_ratio") for v in (found.low, found.high))
-    ratio = f"{change(found.estimate, 'log_rate_ratio')} ({low} to {high}, {p_words(found.p_value)})"
+    ratio = f"{change(found.estimate, 'log_rate_ratio')} ({low} to {high}, {p_value(found.p_value)})"
     if found.low > 0 or found.high < 0:
         less = found.estimate < 0
         text = (

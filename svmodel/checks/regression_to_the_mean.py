@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from svmodel.checks.words import average_effect, change, change_of, not_applicable, p_words, span, treated_indices
+from svmodel.checks.words import average_effect, change, change_of, not_applicable, span, treated_indices
 from svmodel.design import Design, DesignArrays
 from svmodel.numerics.arrays import Floats
 from svmodel.numerics.firth import firth_logistic
@@ -18,6 +18,7 @@ from svmodel.periods import per_year
 from svmodel.result import Result
 from svmodel.result.check import CheckResult
 from svmodel.seeds import derive_seed
+from svmodel.words import p_value
 
 if TYPE_CHECKING:
     Rows = NDArray[np.int64]
@@ -288,14 +289,14 @@ def _say(
     if p >= 0.05:
         text = (
             f"{head}. Among areas with like records as a whole, those with more of it in that time were not clearly "
-            f"more often chosen ({p_words(p)}). There is no clear sign that areas were chosen at a passing high."
+            f"more often chosen ({p_value(p)}). There is no clear sign that areas were chosen at a passing high."
         )
         return CheckResult(_NAME, "passed", text + out, table)
     real = average_effect(result)
     found = f" The effect found is {change_of(real)}." if real is not None and real.scale == "rate_ratio" else ""
     text = (
         f"{head}. Among areas with like records as a whole, those with more of it in that time were chosen more often "
-        f"({p_words(p)}). Areas seem to have been chosen at a passing high.{found}"
+        f"({p_value(p)}). Areas seem to have been chosen at a passing high.{found}"
     )
     if math.isfinite(stays):
         text += (

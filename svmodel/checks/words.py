@@ -12,6 +12,7 @@ from svmodel.design import Design
 from svmodel.errors import UserError
 from svmodel.result import Effect, Result
 from svmodel.result.check import CheckResult
+from svmodel.words import plural
 
 
 def preferred_scale(result: Result) -> str | None:
@@ -67,21 +68,9 @@ def change_of(effect: Effect) -> str:
     return f"{change(effect.estimate, effect.scale)}{unit} ({low} to {high})"
 
 
-def p_words(p: float) -> str:
-    """Return a p-value as printed.
-
-    Examples
-    --------
-    >>> p_words(0.034), p_words(0.0000001)
-    ('p = 0.034', 'p < 0.001')
-    """
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
-
-
 def span(design: Design, n: int) -> str:
     """Return a number of periods in words."""
-    word = periods.describe_frequency(design.view.periods)
-    return f"{n} {word}{'' if n == 1 else 's'}"
+    return f"{n} {plural(periods.describe_frequency(design.view.periods), n)}"
 
 
 def treated_indices(design: Design) -> NDArray[np.int64]:
