@@ -6,15 +6,19 @@ from dataclasses import replace
 
 import pandas as pd
 
+from svmodel.checks.declared import check
 from svmodel.checks.placebo_in_time import placebo_design
 from svmodel.checks.posterior import evidence, quick
 from svmodel.checks.words import (
+    as_row,
     average_effect,
     change,
     change_of,
+    design_of,
     is_significant,
     not_applicable,
     null_value,
+    refitted,
     span,
     treated_indices,
     why_refused,
@@ -30,6 +34,7 @@ _NAME = "anticipation"
 _LOOKED_AT = {12: 3, 4: 1}
 
 
+@check("Did anything move before the start?", needs=("data",))
 def anticipation(result: Result, *, seed: int = 0, n_periods: int | None = None) -> CheckResult:
     """Estimate an effect on the last periods before the start, and the effect itself without these periods.
 
@@ -67,9 +72,7 @@ def anticipation(result: Result, *, seed: int = 0, n_periods: int | None = None)
     if n_periods is not None and (isinstance(n_periods, bool) or not isinstance(n_periods, int) or n_periods < 1):
         raise DataError(f"n_periods has to be a whole number of 1 or more, not {n_periods!r}")
     result = quick(result)
-    if result.design is None:
-        return not_applicable(_NAME, "the result was read without its data")
-    design = result.design
+    design = design_of(result)
     real = average_effect(result)
     if real is None:
         return not_applicable(_NAME, "the method gives no average effect with an interval")
@@ -93,7 +96,8 @@ def anticipation(result: Result, *, seed: int = 0, n_periods: int | None = None)
     rows.append(_row("effect", design.anticipation, real))
     for more in range(1, k + 1):
         wider = design.anticipation + more
-        effect, problem = _wider(result, design, wider)
+        moved = replace(design, anticipation=wider)
+        effect, problem = refitted(result, none="no average effect with an interval", design=moved)
         rows.append(_row("effect", wider, effect, problem))
         effects += [(wider, effect)] if effect is not None else []
     columns = ["quantity", "anticipation", "scale", "estimate", "conf_low", "conf_high", "p_value", "problem"]
@@ -126,15 +130,4 @@ def _declared(design: Design) -> str:
 
 
 def _row(quantity: str, periods: int, effect: Effect | None, problem: str | None = None) -> dict[str, object]:
-    row: dict[str, object] = {"quantity": quantity, "anticipation": periods, "problem": problem}
-    if effect is not None:
-        row |= {f: getattr(effect, f) for f in ("scale", "estimate", "conf_low", "conf_high", "p_value")}
-    return row
-
-
-def _wider(result: Result, design: Design, periods: int) -> tuple[Effect | None, str | None]:
-    try:
-        effect = average_effect(result.refit(design=replace(design, anticipation=periods)))
-    except UserError as error:
-        return None, why_refused(error)
-    return (effect, None) if effect is not None else (None, "no average effect with an interval")
+    return {"quantity": quantity, "anticipation": periods, "problem": problem, **as_row(effect)}

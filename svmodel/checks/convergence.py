@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from svmodel.checks.posterior import is_posterior
+from svmodel.checks.declared import check
 from svmodel.checks.words import not_applicable
 from svmodel.engine.posterior import ENERGY, FEWEST_DRAWS, FEWEST_POINTS, R_HAT, Convergence
 from svmodel.result import Result
@@ -21,6 +21,7 @@ _MOST_FAILURES = 0.05
 _HEAVIEST = 0.2
 
 
+@check("Have the draws arrived?", needs=("posterior",))
 def convergence(result: Result, *, seed: int = 0) -> CheckResult:
     """Say what the draws rest on. A fit that has not converged is refused before it gets here.
 
@@ -47,7 +48,7 @@ def convergence(result: Result, *, seed: int = 0) -> CheckResult:
     """
     del seed
     told = result.diagnostics.get("convergence")
-    if not is_posterior(result) or not isinstance(told, dict):
+    if not isinstance(told, dict):
         return not_applicable(_NAME, "the method is not Bayesian: nothing was sampled")
     found = _read(told)
     engine = str(result.diagnostics.get("engine", ""))

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from svmodel.checks.declared import check
 from svmodel.checks.event_path import EventPath, event_path, grouped
 from svmodel.checks.words import change, not_applicable
 from svmodel.numerics.honest import EventStudy
@@ -20,6 +21,7 @@ _MAGNITUDES = (0.0, 0.5, 1.0, 1.5, 2.0)
 _BENDS = (0.0, 0.01, 0.02, 0.05, 0.1)
 
 
+@check("Does it hold if trends parted after the start?", needs=("event_path",), figure="bounds")
 def honest_bounds(result: Result, *, seed: int = 0) -> CheckResult:
     """Bound the overall effect if trends parted after the start as far as they did before, or bent a little.
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from svmodel.checks.posterior import fitted_of, held_at_once, log_likelihood, thin
-from svmodel.checks.words import not_applicable
+from svmodel.bayes.question import Fitted
+from svmodel.checks.declared import check
+from svmodel.checks.posterior import held_at_once, log_likelihood, thin
 from svmodel.engine import arrived, run
 from svmodel.engine.description import LatentModel
 from svmodel.engine.posterior import Posterior
@@ -61,6 +62,7 @@ class LeaveOneOut:
         return int((self.k > trusted_below(self.draws)).sum())
 
 
+@check("Does the model foretell counts that it has not seen?", needs=("model",))
 def leave_one_out(result: Result, *, seed: int = 0) -> CheckResult:
     """Compare how well the model, the model without the intervention, and the other law of counts foretell each count.
 
@@ -90,9 +92,7 @@ def leave_one_out(result: Result, *, seed: int = 0) -> CheckResult:
     A count is foretold from its own area's and its own period's other counts. That asks whether the model describes
     such data, not whether it foretells months to come.
     """
-    held = fitted_of(result)
-    if isinstance(held, str):
-        return not_applicable(_NAME, held)
+    held: Fitted = result.posterior
     question, model = held.question, held.model
     whole = left_out_densities(model, held.posterior, seed)
     rows = [_row("as fitted", whole, whole)]

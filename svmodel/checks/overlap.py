@@ -8,13 +8,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from svmodel.checks.words import not_applicable, treated_indices
+from svmodel.checks.declared import check
+from svmodel.checks.words import design_of, not_applicable, treated_indices
 from svmodel.design import Design, DesignArrays
 from svmodel.numerics.arrays import Floats
 from svmodel.numerics.firth import firth_logistic
 from svmodel.result import Result
 from svmodel.result.check import CheckResult, Status
 from svmodel.result.doubts import MANY_ZEROS, share_of_zeros
+from svmodel.result.method import scale_of
 from svmodel.result.rule import never_treated
 
 _NAME = "overlap"
@@ -38,6 +40,7 @@ _COLUMNS = [
 ]
 
 
+@check("Are there areas like the treated ones to compare with?", needs=("data",))
 def overlap(result: Result, *, seed: int = 0) -> CheckResult:
     """Compare treated and control areas before the start: level, change and covariates.
 
@@ -75,9 +78,7 @@ def overlap(result: Result, *, seed: int = 0) -> CheckResult:
     Analysis* 14(2) (the convex hull).
     """
     del seed
-    if result.design is None:
-        return not_applicable(_NAME, "the result was read without its data")
-    design = result.design
+    design = design_of(result)
     arrays = design.arrays
     described = _described(design)
     if isinstance(described, str):
@@ -200,8 +201,7 @@ def _judge(table: pd.DataFrame, result: Result, *, zeros: float, never: int, lat
     if never <= _HARDLY_ANY and not later:
         many = {0: "No area is", 1: "A single area is"}.get(never, f"Only {never} areas are")
         warnings.append(f"{many} never treated: whatever else happened there passes for the effect.")
-    scale = getattr(result.estimator, "scale", None)
-    if zeros > MANY_ZEROS and scale == "difference":
+    if zeros > MANY_ZEROS and scale_of(result.estimator) == "difference":
         warnings.append(
             f"{100 * zeros:.0f}% of the counts are zero, and the model is one in numbers: quiet areas cannot fall by "
             "what busy ones fall by."

@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pandas as pd
 
-from svmodel.checks.posterior import is_posterior, quick
+from svmodel.checks.declared import check
+from svmodel.checks.posterior import quick
 from svmodel.checks.words import average_effect, change, is_significant, not_applicable, why_refused
 from svmodel.design import TREATED, DesignArrays
 from svmodel.errors import DataError, UserError
@@ -33,6 +34,7 @@ _MOST_FITS = 200
 _MOST_NAMED = 5
 
 
+@check("Do areas where nothing was done show an effect?", needs=("data",), figure="placebos")
 def placebo_in_space(result: Result, *, seed: int = 0, draws: int | None = None) -> CheckResult:
     """Give the treated areas' dates to never treated areas, and rank the real effect among what is found there.
 
@@ -70,14 +72,12 @@ def placebo_in_space(result: Result, *, seed: int = 0, draws: int | None = None)
     if draws is not None and (isinstance(draws, bool) or not isinstance(draws, int) or draws < 1):
         raise DataError(f"draws has to be a whole number of 1 or more, not {draws!r}")
     result = quick(result)
-    if result.design is None:
-        return not_applicable(_NAME, "the result was read without its data")
     try:
         statistic = Statistic(result)
         scale, arrays = statistic.scale, statistic.arrays
         cells, total = len(never_treated(arrays)) * len(arrays.periods), _n_sets(arrays)
         wanted = draws or int(np.clip(_CELLS // (cells or 1), _FEWEST_DRAWS, _MOST_DRAWS))
-        slow = is_posterior(result)
+        slow = result.is_posterior
         wanted = (draws or _POSTERIORS) if slow else wanted
         most = wanted if slow else MOST
         tried = total if total <= most else wanted

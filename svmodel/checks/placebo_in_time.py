@@ -7,10 +7,13 @@ from dataclasses import replace
 import pandas as pd
 
 from svmodel import periods
+from svmodel.checks.declared import check
 from svmodel.checks.posterior import quick
 from svmodel.checks.words import (
+    as_row,
     average_effect,
     change_of,
+    design_of,
     is_significant,
     not_applicable,
     span,
@@ -27,6 +30,7 @@ _NAME = "placebo_in_time"
 _SHORTEST = 4
 
 
+@check("Does a made-up earlier start show an effect?", needs=("data",))
 def placebo_in_time(result: Result, *, seed: int = 0) -> CheckResult:
     """Move every start back into the time before it, fit again, and expect no effect.
 
@@ -47,36 +51,22 @@ def placebo_in_time(result: Result, *, seed: int = 0) -> CheckResult:
     """
     del seed
     result = quick(result)
-    if result.design is None:
-        return not_applicable(_NAME, "the result was read without its data")
-    real = average_effect(result)
+    design, real = design_of(result), average_effect(result)
     if real is None:
         return not_applicable(_NAME, "the method gives no average effect with an interval")
-    made = placebo_design(result.design)
+    made = placebo_design(design)
     if isinstance(made, str):
         return not_applicable(_NAME, made)
-    design, shift = made
+    moved, shift = made
     try:
-        found = average_effect(result.refit(design=design))
+        found = average_effect(result.refit(design=moved))
     except UserError as error:
         return not_applicable(_NAME, f"the method cannot answer the placebo design ({why_refused(error)})")
     if found is None:
         return not_applicable(_NAME, "the method gives no average effect with an interval for the placebo design")
-    table = pd.DataFrame(
-        [
-            {
-                "start": name,
-                "scale": effect.scale,
-                "estimate": effect.estimate,
-                "conf_low": effect.conf_low,
-                "conf_high": effect.conf_high,
-                "p_value": effect.p_value,
-            }
-            for name, effect in (("placebo", found), ("real", real))
-        ]
-    )
+    table = pd.DataFrame([{"start": name, **as_row(effect)} for name, effect in (("placebo", found), ("real", real))])
     head = (
-        f"With every start moved back by {span(result.design, shift)}, to a time when nothing had been done, the "
+        f"With every start moved back by {span(design, shift)}, to a time when nothing had been done, the "
         f"method gives {change_of(found)}"
     )
     if is_significant(found):

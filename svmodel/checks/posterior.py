@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from svmodel.bayes.answer import Fitted, Question
+from svmodel.bayes.question import Fitted, Question
 from svmodel.engine.description import LatentModel
 from svmodel.numerics.arrays import Floats
 from svmodel.result import Effect, Result
@@ -19,16 +19,11 @@ from svmodel.words import chance, p_value
 _MOST_NUMBERS = 20_000_000
 
 
-def is_posterior(result: Result) -> bool:
-    """Return whether a result is a posterior: by its draws, or where it was read without them by its diagnostics."""
-    return isinstance(result.posterior, Fitted) or result.diagnostics.get("inference") == "posterior"
-
-
-def fitted_of(result: Result) -> Fitted | str:
-    """Return the model with its posterior, or why there is none."""
+def no_model(result: Result) -> str | None:
+    """Return why a result keeps no model with its posterior; None where it does, in ``result.posterior``."""
     if isinstance(result.posterior, Fitted):
-        return result.posterior
-    if is_posterior(result):
+        return None
+    if result.is_posterior:
         return "the result was read without its posterior, or has no model that svmodel can read; fit it again"
     return "the method is not Bayesian: it has no prior and no posterior to look at"
 

@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from svmodel.checks.posterior import fitted_of, held_at_once, thin
+from svmodel.bayes.question import Fitted
+from svmodel.checks.declared import check
+from svmodel.checks.posterior import held_at_once, thin
 from svmodel.checks.words import not_applicable
 from svmodel.engine.description import LatentModel
 from svmodel.numerics.arrays import Floats
@@ -26,6 +28,7 @@ _EXTREME = 0.01
 _NARROW = 1.1
 
 
+@check("Could the fitted model have made such data?", needs=("model",), figure="replications")
 def posterior_predictive(result: Result, *, seed: int = 0) -> CheckResult:
     """Draw data from the fitted model, and ask whether those that were seen would stand out among them.
 
@@ -55,9 +58,7 @@ def posterior_predictive(result: Result, *, seed: int = 0) -> CheckResult:
     The data serve twice, to fit and to judge. P-values near 0 or 1 therefore come up less often than they say where the
     model is right (Bayarri and Berger 2000, *JASA* 95): what fails here fails clearly.
     """
-    held = fitted_of(result)
-    if isinstance(held, str):
-        return not_applicable(_NAME, held)
+    held: Fitted = result.posterior
     model = held.model
     if model.family not in ("negative_binomial", "poisson"):
         return not_applicable(_NAME, "the model is not one of counts")

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 
+from svmodel.checks.declared import check
 from svmodel.checks.event_path import EventPath, event_path
 from svmodel.checks.pre_trends import pool
 from svmodel.checks.words import change, not_applicable
@@ -19,6 +20,7 @@ _POWERS = (0.5, 0.8)
 _SIZE = 0.05
 
 
+@check("Which drift would that test have overlooked?", needs=("event_path",))
 def pre_trend_power(result: Result, *, seed: int = 0) -> CheckResult:
     """Find the steady drift that the joint test of pre-trends would detect half of the time, or four times in five.
 

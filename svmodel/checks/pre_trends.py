@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from svmodel.checks.declared import check
 from svmodel.checks.event_path import degrees_of_freedom
 from svmodel.checks.words import change, not_applicable
 from svmodel.result import JointEstimate, Result
@@ -16,6 +17,7 @@ from svmodel.words import p_value, plural
 _NAME = "pre_trends"
 
 
+@check("Were the areas alike before the start?", needs=("event_path",))
 def pre_trends(result: Result, *, seed: int = 0) -> CheckResult:
     """Test jointly that the event-study estimates before the start are zero.
 

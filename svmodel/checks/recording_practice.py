@@ -13,22 +13,26 @@ from numpy.typing import NDArray
 
 from svmodel import periods
 from svmodel.breaks import Break
+from svmodel.checks.declared import check
 from svmodel.checks.posterior import quick
 from svmodel.checks.words import (
+    as_row,
     average_effect,
     change,
     change_of,
+    design_of,
     is_significant,
     not_applicable,
+    refitted,
     treated_indices,
-    why_refused,
 )
 from svmodel.design import Design, DesignArrays
-from svmodel.errors import DataError, EstimationError, UserError, did_you_mean
+from svmodel.errors import DataError, EstimationError, did_you_mean
 from svmodel.inference.assignments import canonical_order
 from svmodel.result import Effect, PointEstimator, Result
 from svmodel.result.check import CheckResult
 from svmodel.result.interval import Interval
+from svmodel.result.method import brings_arrays
 from svmodel.result.rule import choose
 from svmodel.result.uncertainty import placebo_interval
 from svmodel.words import p_value
@@ -37,6 +41,7 @@ _NAME = "recording_practice"
 _COLUMNS = ["quantity", "outcome", "period", "scale", "estimate", "conf_low", "conf_high", "p_value", "problem"]
 
 
+@check("Could a change in recording look like it?", needs=("data",))
 def recording_practice(
     result: Result, *, seed: int = 0, outcome: str | None = None, breaks: Iterable[Any] = ()
 ) -> CheckResult:
@@ -87,9 +92,7 @@ def recording_practice(
     del seed
     held = _read_breaks(breaks)
     result = quick(result)
-    if result.design is None:
-        return not_applicable(_NAME, "the result was read without its data")
-    design = result.design
+    design = design_of(result)
     near = _near(held, design)
     if outcome is None:
         if near:
@@ -99,7 +102,7 @@ def recording_practice(
     if not design.is_count:
         return not_applicable(_NAME, f"{design.outcome!r} is a measure, not a count of recorded events")
     real = average_effect(result)
-    second, problem = _effect_on(result, design, outcome)
+    second, problem = refitted(result, design=replace(design, outcome=outcome))
     table = [_row("effect_recorded", design.outcome, real), _row("effect_second", outcome, second, problem)]
     found = _ratio(result, design, outcome)
     if isinstance(found, str):
@@ -190,19 +193,8 @@ def _check_outcome(outcome: str, design: Design) -> None:
         raise DataError(f"{outcome!r} is no count of the panel. {fix}")
 
 
-def _effect_on(result: Result, design: Design, outcome: str) -> tuple[Effect | None, str | None]:
-    try:
-        effect = average_effect(result.refit(design=replace(design, outcome=outcome)))
-    except UserError as error:
-        return None, why_refused(error)
-    return (effect, None) if effect is not None else (None, "the method gives no average effect with an interval")
-
-
 def _row(quantity: str, outcome: str, effect: Effect | None, problem: str | None = None) -> dict[str, object]:
-    row: dict[str, object] = {"quantity": quantity, "outcome": outcome, "problem": problem}
-    if effect is not None:
-        row |= {f: getattr(effect, f) for f in ("scale", "estimate", "conf_low", "conf_high", "p_value")}
-    return row
+    return {"quantity": quantity, "outcome": outcome, "problem": problem, **as_row(effect)}
 
 
 def _ratio(result: Result, design: Design, outcome: str) -> Interval | str:
@@ -210,7 +202,7 @@ def _ratio(result: Result, design: Design, outcome: str) -> Interval | str:
 
     estimator: Any = result.estimator
     ready = isinstance(estimator, PointEstimator) and estimator.scale == "log_rate_ratio"
-    if not ready or hasattr(estimator, "arrays"):
+    if not ready or brings_arrays(estimator):
         estimator = ExtendedTwoWayFixedEffects()
     return ratio_interval(estimator, with_second(design.arrays, design.view.matrix(outcome)))
 

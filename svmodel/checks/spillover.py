@@ -10,19 +10,21 @@ import numpy as np
 import pandas as pd
 
 from svmodel.adjacency import read_adjacency, rings
+from svmodel.checks.declared import check
 from svmodel.checks.posterior import evidence, quick
 from svmodel.checks.spillover_designs import Surroundings, clean_design, ring_design, surroundings
 from svmodel.checks.words import (
+    as_row,
     average_effect,
     change,
     change_of,
+    design_of,
     is_significant,
     not_applicable,
     null_value,
     preferred_scale,
+    refitted,
     span,
-    why_refused,
-    with_interval,
 )
 from svmodel.design import Design
 from svmodel.errors import DataError, UserError
@@ -42,6 +44,7 @@ FEWEST_CLEAN = 10
 _COLUMNS = ["quantity", "ring", "areas", "scale", "estimate", "conf_low", "conf_high", "p_value", "problem"]
 
 
+@check("Did harm move to, or away from, the neighbours?", needs=("data",))
 def spillover(result: Result, *, seed: int = 0, neighbours: Any = None, n_rings: int = 2) -> CheckResult:
     """Estimate the effect on the rings of untreated areas around treated ones, and the effect without them as controls.
 
@@ -93,9 +96,7 @@ def spillover(result: Result, *, seed: int = 0, neighbours: Any = None, n_rings:
     if neighbours is None:
         return not_applicable(_NAME, "nobody said which areas border on which (option `neighbours`)")
     result = quick(result)
-    if result.design is None:
-        return not_applicable(_NAME, "the result was read without its data")
-    design = result.design
+    design = design_of(result)
     arrays = design.arrays
     # the panel may hold areas that the window leaves without data, and neighbours may be told for all of them
     borders = read_adjacency(neighbours, design.panel.areas)
@@ -114,11 +115,12 @@ def spillover(result: Result, *, seed: int = 0, neighbours: Any = None, n_rings:
     scale = whole.scale if whole is not None else preferred_scale(result)
     if scale is None:
         return not_applicable(_NAME, "the method gives no average effect")
-    found = [_fitted(result, ring_design(design, around, k), scale) for k in range(1, around.n_rings + 1)]
-    clean = _fitted(result, clean_design(design, around), scale)
+    designs = [ring_design(design, around, k) for k in range(1, around.n_rings + 1)]
+    found = [refitted(result, scale, design=d) for d in designs]
+    clean = refitted(result, scale, design=clean_design(design, around))
     table = [_row("effect", None, int(ever.sum()), (whole, None), scale)]
     table += [_row("effect_on_ring", k, around.size(k), f, scale) for k, f in enumerate(found, start=1)]
-    other = _two_way(result, ring_design(design, around, 1))
+    other = _two_way(result, designs[0])
     if other is not None:
         table.append(_row("effect_on_ring_two_way", 1, around.size(1), (other, None), other.scale))
     table.append(_row("effect_with_clean_controls", None, int(around.clean.sum()), clean, scale))
@@ -147,15 +149,6 @@ def spillover(result: Result, *, seed: int = 0, neighbours: Any = None, n_rings:
 _Found = tuple["Effect | None", "str | None"]
 
 
-def _fitted(result: Result, design: Design, scale: str) -> _Found:
-    try:
-        found = result.refit(design=design)
-    except UserError as error:
-        return None, why_refused(error)
-    effect = with_interval(found.effect("att", scale)) if found.has("att", scale) else None
-    return (effect, None) if effect is not None else (None, f"no average effect with an interval as {scale}")
-
-
 def _two_way(result: Result, design: Design) -> Effect | None:
     """Return the effect by a method that measures from the whole time before, unless it is the result's own."""
     from svmodel.did.etwfe import ExtendedTwoWayFixedEffects
@@ -171,10 +164,8 @@ def _two_way(result: Result, design: Design) -> Effect | None:
 
 def _row(quantity: str, ring: int | None, areas: int, found: _Found, scale: str) -> dict[str, object]:
     effect, problem = found
-    row: dict[str, object] = {"quantity": quantity, "ring": ring, "areas": areas, "scale": scale, "problem": problem}
-    if effect is not None:
-        row |= {n: getattr(effect, n) for n in ("estimate", "conf_low", "conf_high", "p_value")}
-    return row
+    row = {"quantity": quantity, "ring": ring, "areas": areas, "scale": scale, "problem": problem}
+    return {**row, **as_row(effect)}
 
 
 def _say(first: Effect, found: list[_Found], around: Surroundings, whole: Effect | None, clean: _Found) -> str:

@@ -1,15 +1,16 @@
-"""What several checks share: the scale to speak on, and numbers as words. Negative means fewer harms."""
+"""What several checks share: the scale to speak on, refits, and numbers as words. Negative means fewer harms."""
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from svmodel import periods
 from svmodel.design import Design
-from svmodel.errors import UserError
+from svmodel.errors import DataError, UserError
 from svmodel.result import Effect, Result
 from svmodel.result.check import CheckResult
 from svmodel.words import plural
@@ -77,6 +78,50 @@ def treated_indices(design: Design) -> NDArray[np.int64]:
     """Return the rows of areas that are treated inside the window."""
     arrays = design.arrays
     return np.flatnonzero(arrays.start < len(arrays.periods))
+
+
+def design_of(result: Result) -> Design:
+    """Return the design of a result, of which a check that needs data is sure."""
+    if result.design is None:
+        raise DataError("the result was read without its data")
+    return result.design
+
+
+def refitted(
+    result: Result,
+    scale: str | None = None,
+    *,
+    none: str = "the method gives no average effect with an interval",
+    **changes: Any,
+) -> tuple[Effect | None, str | None]:
+    """Return the average effect of another fit, or why there is none.
+
+    Parameters
+    ----------
+    result : Result
+    scale : str, optional
+        The preferred one where None.
+    none : str
+        What is said of a fit without an average effect.
+    **changes
+        What :meth:`svmodel.result.Result.refit` takes.
+    """
+    try:
+        found = result.refit(**changes)
+    except UserError as error:
+        return None, why_refused(error)
+    if scale is None:
+        effect = average_effect(found)
+    else:
+        none = f"no average effect with an interval as {scale}"
+        effect = with_interval(found.effect("att", scale)) if found.has("att", scale) else None
+    return (effect, None) if effect is not None else (None, none)
+
+
+def as_row(effect: Effect | None) -> dict[str, object]:
+    """Return an effect as columns of a table; none where there is no effect."""
+    names = ("scale", "estimate", "conf_low", "conf_high", "p_value")
+    return {} if effect is None else {name: vars(effect)[name] for name in names}
 
 
 def not_applicable(name: str, why: str) -> CheckResult:
