@@ -7,22 +7,10 @@ from dataclasses import replace
 import pandas as pd
 
 from svmodel.checks.declared import check
+from svmodel.checks.effects import as_row, average_effect, evidence, is_significant, needed_effect, null_value, refitted
 from svmodel.checks.placebo_in_time import placebo_design
-from svmodel.checks.posterior import evidence, quick
-from svmodel.checks.words import (
-    as_row,
-    average_effect,
-    change,
-    change_of,
-    design_of,
-    is_significant,
-    not_applicable,
-    null_value,
-    refitted,
-    span,
-    treated_indices,
-    why_refused,
-)
+from svmodel.checks.posterior import quick
+from svmodel.checks.words import CannotBeMadeError, change, change_of, design_of, span, treated_indices, why_refused
 from svmodel.design import Design
 from svmodel.errors import DataError, UserError
 from svmodel.periods import per_year
@@ -68,29 +56,26 @@ def anticipation(result: Result, *, seed: int = 0, n_periods: int | None = None)
     Malani and Reif (2015), *Journal of Public Economics* 124: what anticipation does to estimates. Callaway and
     Sant'Anna (2021), *Journal of Econometrics* 225(2), assumption 3: limited anticipation.
     """
-    del seed
     if n_periods is not None and (isinstance(n_periods, bool) or not isinstance(n_periods, int) or n_periods < 1):
         raise DataError(f"n_periods has to be a whole number of 1 or more, not {n_periods!r}")
     result = quick(result)
     design = design_of(result)
-    real = average_effect(result)
-    if real is None:
-        return not_applicable(_NAME, "the method gives no average effect with an interval")
+    real = needed_effect(result)
     arrays = design.arrays
     k = n_periods or _LOOKED_AT.get(per_year(arrays.periods), 1)
     before = int(arrays.start[treated_indices(design)].min()) - design.anticipation
     if before < k + 2:
         why = f"only {span(design, before)} lie before the first start, and {k + 2} are needed to look at the last {k}"
-        return not_applicable(_NAME, why)
-    made = placebo_design(replace(design, anticipation=0), k, until=design.anticipation)
-    if isinstance(made, str):
-        return not_applicable(_NAME, made)
+        raise CannotBeMadeError(why)
+    earlier, _ = placebo_design(replace(design, anticipation=0), k, until=design.anticipation)
     try:
-        early = average_effect(result.refit(design=made[0]))
+        early = average_effect(result.refit(design=earlier))
     except UserError as error:
-        return not_applicable(_NAME, f"the method cannot answer for the time before the start ({why_refused(error)})")
+        raise CannotBeMadeError(
+            f"the method cannot answer for the time before the start ({why_refused(error)})"
+        ) from error
     if early is None:
-        return not_applicable(_NAME, "the method gives no effect with an interval for the time before the start")
+        raise CannotBeMadeError("the method gives no effect with an interval for the time before the start")
     rows = [_row("before_the_start", design.anticipation, early)]
     effects = [(design.anticipation, real)]
     rows.append(_row("effect", design.anticipation, real))

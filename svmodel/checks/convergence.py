@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from svmodel.checks.declared import check
-from svmodel.checks.words import not_applicable
+from svmodel.checks.words import CannotBeMadeError
 from svmodel.engine.posterior import ENERGY, FEWEST_DRAWS, FEWEST_POINTS, R_HAT, Convergence
 from svmodel.result import Result
 from svmodel.result.check import CheckResult
@@ -46,10 +46,9 @@ def convergence(result: Result, *, seed: int = 0) -> CheckResult:
     Vehtari, Gelman, Simpson, Carpenter and Buerkner (2021), *Bayesian Analysis* 16(2). Betancourt (2016),
     arXiv:1604.00695, on energy.
     """
-    del seed
     told = result.diagnostics.get("convergence")
     if not isinstance(told, dict):
-        return not_applicable(_NAME, "the method is not Bayesian: nothing was sampled")
+        raise CannotBeMadeError("the method is not Bayesian: nothing was sampled")
     found = _read(told)
     engine = str(result.diagnostics.get("engine", ""))
     table = pd.DataFrame(_rows(found, engine), columns=["quantity", "value", "limit"])

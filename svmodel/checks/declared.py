@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Concatenate, Literal, ParamSpec, TypeAlias
 
-from svmodel.checks.posterior import no_model
-from svmodel.checks.words import not_applicable
+from svmodel.checks.posterior import fitted_of
+from svmodel.checks.words import CannotBeMadeError, design_of
 from svmodel.result import Result
 from svmodel.result.check import CheckResult
 from svmodel.result.method import card
@@ -56,6 +56,9 @@ def check(
 ) -> Callable[[Asked[Options]], Asked[Options]]:
     """Declare a check: a function of a result, ``seed`` and options of its own; see :class:`Declaration`.
 
+    Where a need is not met, or the function raises :class:`~svmodel.checks.words.CannotBeMadeError`, the check does not
+    apply, and says why.
+
     Examples
     --------
     >>> @check("Is anything there?", needs=("data",))
@@ -70,11 +73,12 @@ def check(
 
         @wraps(put)
         def asked(result: Result, /, *args: Options.args, **options: Options.kwargs) -> CheckResult:
-            for need in needs:
-                why = _unmet(need, result)
-                if why is not None:
-                    return not_applicable(name, why)
-            return put(result, *args, **options)
+            try:
+                for need in needs:
+                    _meet(need, result)
+                return put(result, *args, **options)
+            except CannotBeMadeError as why:
+                return CheckResult(name, "not_applicable", f"This check could not be made: {why}.")
 
         asked.declared = Declaration(question, needs, figure)  # type: ignore[attr-defined]
         return asked
@@ -116,12 +120,13 @@ def lacking(made: Any, method: Any) -> str | None:
     return f"it needs {' and '.join(absent)}, which {about.short} does not give" if absent else None
 
 
-def _unmet(need: Need, result: Result) -> str | None:
-    """Return why a need is not met; an event path and a second engine are looked for by the checks themselves."""
-    if need == "data" and result.design is None:
-        return "the result was read without its data"
-    if need == "counts" and result.design is not None and not result.design.is_count:
-        return f"{result.design.outcome!r} is a measure, not a count of events"
-    if need == "posterior" and not result.is_posterior:
-        return "the method is not Bayesian: nothing was sampled"
-    return no_model(result) if need == "model" else None
+def _meet(need: Need, result: Result) -> None:
+    """Refuse a result that lacks a need; an event path and a second engine are looked for by the checks themselves."""
+    if need == "data":
+        design_of(result)
+    elif need == "counts" and not design_of(result).is_count:
+        raise CannotBeMadeError(f"{design_of(result).outcome!r} is a measure, not a count of events")
+    elif need == "posterior" and not result.is_posterior:
+        raise CannotBeMadeError("the method is not Bayesian: nothing was sampled")
+    elif need == "model":
+        fitted_of(result)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from svmodel.bayes.question import Fitted
 from svmodel.checks.declared import check
-from svmodel.checks.words import not_applicable
+from svmodel.checks.posterior import fitted_of
+from svmodel.checks.words import CannotBeMadeError
 from svmodel.errors import DataError
 from svmodel.result import Result
 from svmodel.result.check import CheckResult
@@ -39,13 +39,12 @@ def engine_agreement(result: Result, *, seed: int = 0, audit: bool = False) -> C
     DataError
         If `audit` is neither true nor false.
     """
-    del seed
     if not isinstance(audit, bool):
         raise DataError(f"audit is true or false, not {audit!r}")
-    held: Fitted = result.posterior
+    held = fitted_of(result)
     if held.posterior.engine == "laplace" and not audit:
-        return not_applicable(_NAME, "NUTS takes half a minute or more and was not asked for (option `audit`: true)")
+        raise CannotBeMadeError("NUTS takes half a minute or more and was not asked for (option `audit`: true)")
     if auditor_of(result.estimator) is None:
-        return not_applicable(_NAME, "the model has but one engine")
+        raise CannotBeMadeError("the model has but one engine")
     found = result.audit()
     return found if found.name == _NAME else replace(found, name=_NAME)

@@ -8,19 +8,9 @@ import numpy as np
 import pandas as pd
 
 from svmodel.checks.declared import check
+from svmodel.checks.effects import as_row, is_significant, needed_effect, null_value, refitted
 from svmodel.checks.posterior import quick
-from svmodel.checks.words import (
-    as_row,
-    average_effect,
-    change,
-    change_of,
-    design_of,
-    is_significant,
-    not_applicable,
-    null_value,
-    refitted,
-    treated_indices,
-)
+from svmodel.checks.words import CannotBeMadeError, change, change_of, design_of, treated_indices
 from svmodel.design import Design, Intervention
 from svmodel.inference.statistic import Statistic
 from svmodel.result import Effect, Result
@@ -62,15 +52,12 @@ def leave_one_area_out(result: Result, *, seed: int = 0) -> CheckResult:
         ``area, name, scale, estimate, conf_low, conf_high, p_value, problem``; limits and p-value are missing where
         the estimate alone decides.
     """
-    del seed
     result = quick(result)
-    whole = average_effect(result)
-    if whole is None:
-        return not_applicable(_NAME, "the method gives no average effect with an interval")
+    whole = needed_effect(result)
     design = design_of(result)
     treated = treated_indices(design)
     if len(treated) < 2:
-        return not_applicable(_NAME, "only one area is treated, and without it nothing is left")
+        raise CannotBeMadeError("only one area is treated, and without it nothing is left")
     areas = _largest(design, treated)
     rows = []
     effects: dict[str, Effect] = {}

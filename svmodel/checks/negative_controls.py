@@ -10,16 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from svmodel.checks.declared import check
-from svmodel.checks.posterior import quick, tail_area
-from svmodel.checks.words import (
-    as_row,
-    average_effect,
-    change,
-    change_of,
-    design_of,
-    not_applicable,
-    refitted,
-)
+from svmodel.checks.effects import as_row, average_effect, refitted, tail_area
+from svmodel.checks.posterior import quick
+from svmodel.checks.words import CannotBeMadeError, change, change_of, design_of
 from svmodel.design import Design
 from svmodel.errors import DataError, Problems, did_you_mean, shorten
 from svmodel.result import Effect, Result
@@ -62,10 +55,9 @@ def negative_controls(result: Result, *, seed: int = 0, outcomes: Iterable[str] 
     Lipsitch, Tchetgen Tchetgen and Cohen (2010), *Epidemiology* 21(3). Holm (1979), *Scandinavian Journal of
     Statistics* 6(2).
     """
-    del seed
     names = [outcomes] if isinstance(outcomes, str) else list(dict.fromkeys(outcomes))
     if not names:
-        return not_applicable(_NAME, "nobody named an outcome that cannot respond (option `outcomes`)")
+        raise CannotBeMadeError("nobody named an outcome that cannot respond (option `outcomes`)")
     result = quick(result)
     design = design_of(result)
     _check(names, design)

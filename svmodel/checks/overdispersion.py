@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from svmodel.checks.declared import check
-from svmodel.checks.words import design_of, not_applicable, why_refused
+from svmodel.checks.words import CannotBeMadeError, design_of, why_refused
 from svmodel.design import DesignArrays
 from svmodel.errors import UserError
 from svmodel.numerics.two_way import TwoWay
@@ -40,13 +40,12 @@ def overdispersion(result: Result, *, seed: int = 0) -> CheckResult:
         dispersion, its degrees of freedom and p-value, the mean count, and the factor by which plain Poisson
         errors would be too small.
     """
-    del seed
     try:
         phi, df, mean = pearson_dispersion(design_of(result).arrays)
     except UserError as error:
-        return not_applicable(_NAME, why_refused(error))
+        raise CannotBeMadeError(why_refused(error)) from error
     if df < 1:
-        return not_applicable(_NAME, "there are too few untreated counts to tell their scatter")
+        raise CannotBeMadeError("there are too few untreated counts to tell their scatter")
     from scipy import stats
 
     p = float(stats.chi2.sf(phi * df, df))

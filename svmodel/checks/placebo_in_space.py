@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from svmodel.checks.declared import check
+from svmodel.checks.effects import average_effect, is_significant
 from svmodel.checks.posterior import quick
-from svmodel.checks.words import average_effect, change, is_significant, not_applicable, why_refused
+from svmodel.checks.words import CannotBeMadeError, change, why_refused
 from svmodel.design import TREATED, DesignArrays
 from svmodel.errors import DataError, UserError
 from svmodel.inference.placebos import MOST, InSpacePlacebos, Placebos
@@ -88,12 +89,12 @@ def placebo_in_space(result: Result, *, seed: int = 0, draws: int | None = None)
                 f"the {tried:,} placebos would take too long to be part of every report; "
                 "svmodel.inference.InSpacePlacebos makes them where the time is there"
             )
-            return not_applicable(_NAME, why)
+            raise CannotBeMadeError(why)
         held = InSpacePlacebos(draws=wanted).placebos(result, seed=seed, most=most)
     except UserError as error:
-        return not_applicable(_NAME, why_refused(error))
+        raise CannotBeMadeError(why_refused(error)) from error
     if not math.isfinite(held.effect):
-        return not_applicable(_NAME, "the effect itself is not finite")
+        raise CannotBeMadeError("the effect itself is not finite")
     status, words = _judge(result, held, scale)
     return CheckResult(_NAME, status, words, _table(held, scale))
 

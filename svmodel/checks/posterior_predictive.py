@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from svmodel.bayes.question import Fitted
 from svmodel.checks.declared import check
-from svmodel.checks.posterior import held_at_once, thin
-from svmodel.checks.words import not_applicable
+from svmodel.checks.posterior import fitted_of, held_at_once, thin
+from svmodel.checks.words import CannotBeMadeError
 from svmodel.engine.description import LatentModel
 from svmodel.numerics.arrays import Floats
 from svmodel.result import Result
@@ -58,10 +57,10 @@ def posterior_predictive(result: Result, *, seed: int = 0) -> CheckResult:
     The data serve twice, to fit and to judge. P-values near 0 or 1 therefore come up less often than they say where the
     model is right (Bayarri and Berger 2000, *JASA* 95): what fails here fails clearly.
     """
-    held: Fitted = result.posterior
+    held = fitted_of(result)
     model = held.model
     if model.family not in ("negative_binomial", "poisson"):
-        return not_applicable(_NAME, "the model is not one of counts")
+        raise CannotBeMadeError("the model is not one of counts")
     rng = np.random.default_rng(derive_seed(seed, "posterior predictive"))
     size = held_at_once(int(model.known.sum()), _DRAWS)
     seen, made = _statistics(model, thin(held.posterior.effects, size), thin(held.posterior.hyper, size), rng)

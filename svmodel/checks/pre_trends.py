@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from svmodel.checks.declared import check
 from svmodel.checks.event_path import degrees_of_freedom
-from svmodel.checks.words import change, not_applicable
+from svmodel.checks.words import CannotBeMadeError, change
 from svmodel.result import JointEstimate, Result
 from svmodel.result.check import CheckResult, Status
 from svmodel.result.scales import is_rounding
@@ -52,22 +52,21 @@ def pre_trends(result: Result, *, seed: int = 0) -> CheckResult:
     Insights 4(3): a test that passes is weak evidence, and selects estimates that are off. Hartman and Hidalgo (2018),
     AJPS 62(4), and Dette and Schumann (2024), JBES 42(4): equivalence of the largest and of the average lead.
     """
-    del seed
     joint = result.joint
     if joint is None or not (joint.index["term"] == "event").any():
-        return not_applicable(_NAME, "the method gives no effects by time before the start with their covariance")
+        raise CannotBeMadeError("the method gives no effects by time before the start with their covariance")
     leads = _leads(joint, result)
     if len(leads.estimate) == 0:
-        return not_applicable(_NAME, "there is no estimate for any period before the start, apart from the reference")
+        raise CannotBeMadeError("there is no estimate for any period before the start, apart from the reference")
     df = degrees_of_freedom(result)
     if df < 3:
-        return not_applicable(_NAME, "too few areas are treated, or serve as controls, to tell a trend from chance")
+        raise CannotBeMadeError("too few areas are treated, or serve as controls, to tell a trend from chance")
     horizons = leads.index["horizon"].to_numpy(dtype=int)
     L, groups = pool(horizons, max(1, int(df // 3)))
     estimate, covariance = L @ leads.estimate, L @ leads.covariance @ L.T
     statistic, rank, p = hotelling_test(estimate, covariance, df)
     if rank == 0:
-        return not_applicable(_NAME, "the estimates before the start have no covariance")
+        raise CannotBeMadeError("the estimates before the start have no covariance")
     every = np.full(len(horizons), 1 / len(horizons))
     average = np.array([every @ leads.estimate, np.sqrt(max(every @ leads.covariance @ every, 0.0))])
     table = _table(groups, estimate, covariance, average, df)

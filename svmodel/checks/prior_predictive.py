@@ -7,10 +7,9 @@ import math
 import numpy as np
 import pandas as pd
 
-from svmodel.bayes.question import Fitted
 from svmodel.checks.declared import check
-from svmodel.checks.posterior import log_ratio
-from svmodel.checks.words import change, not_applicable
+from svmodel.checks.posterior import fitted_of, log_ratio
+from svmodel.checks.words import CannotBeMadeError, change
 from svmodel.engine.description import LatentModel
 from svmodel.numerics.arrays import Floats
 from svmodel.result import Result
@@ -30,7 +29,7 @@ _CEILING = math.log(1e12)
 
 @check("Does the belief before the data expect such counts?", needs=("model",))
 def prior_predictive(result: Result, *, seed: int = 0) -> CheckResult:
-    """Draw from the priors alone, and hold what they expect beside what was observed.
+    """Draw from the priors alone, and compare what they expect with what was observed.
 
     Parameters
     ----------
@@ -58,10 +57,10 @@ def prior_predictive(result: Result, *, seed: int = 0) -> CheckResult:
     Gabry, Simpson, Vehtari, Betancourt and Gelman (2019), Visualization in Bayesian workflow, *JRSS A* 182(2), section
     3: priors that put weight on impossible data.
     """
-    held: Fitted = result.posterior
+    held = fitted_of(result)
     question, model = held.question, held.model
     if model.family not in ("negative_binomial", "poisson"):
-        return not_applicable(_NAME, "the model is not one of counts")
+        raise CannotBeMadeError("the model is not one of counts")
     y = model.y[model.known]
     rng = np.random.default_rng(derive_seed(seed, "prior predictive"))
     effects, counts = _draws(model, rng)

@@ -12,7 +12,7 @@ import pandas as pd
 from svmodel.bayes.question import Fitted
 from svmodel.bayes.ratio_prior import NAMED, RatioPrior, ratio_prior
 from svmodel.checks.declared import check
-from svmodel.checks.posterior import held_at_once, log_likelihood, log_ratio, quick, thin
+from svmodel.checks.posterior import fitted_of, held_at_once, log_likelihood, log_ratio, quick, thin
 from svmodel.checks.words import change, why_refused
 from svmodel.errors import UserError
 from svmodel.numerics.arrays import Floats
@@ -63,8 +63,7 @@ def prior_sensitivity(result: Result, *, seed: int = 0) -> CheckResult:
     (each as it is written: of a precision where it is one of a precision) and of the coefficients; priors of effects
     given their standard deviations belong to the model and are not scaled.
     """
-    del seed
-    held: Fitted = result.posterior
+    held = fitted_of(result)
     pulls = power_scaling(held)
     given = choice_of(result.estimator, "prior")
     rows = [_summary(_OWN, None if given is None else ratio_prior(given), result)]

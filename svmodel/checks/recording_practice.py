@@ -14,18 +14,9 @@ from numpy.typing import NDArray
 from svmodel import periods
 from svmodel.breaks import Break
 from svmodel.checks.declared import check
+from svmodel.checks.effects import as_row, average_effect, is_significant, refitted
 from svmodel.checks.posterior import quick
-from svmodel.checks.words import (
-    as_row,
-    average_effect,
-    change,
-    change_of,
-    design_of,
-    is_significant,
-    not_applicable,
-    refitted,
-    treated_indices,
-)
+from svmodel.checks.words import CannotBeMadeError, change, change_of, design_of, treated_indices
 from svmodel.design import Design, DesignArrays
 from svmodel.errors import DataError, EstimationError, did_you_mean
 from svmodel.inference.assignments import canonical_order
@@ -45,7 +36,7 @@ _COLUMNS = ["quantity", "outcome", "period", "scale", "estimate", "conf_low", "c
 def recording_practice(
     result: Result, *, seed: int = 0, outcome: str | None = None, breaks: Iterable[Any] = ()
 ) -> CheckResult:
-    """Set the effect on a recorded count beside that on a second record of the same harm, such as hospital admissions.
+    """Compare the effect on a recorded count with that on a second record of the same harm, as of hospital admissions.
 
     If violence falls, both fall. If less of it is recorded, the first falls alone, and the ratio of both breaks at the
     start in treated areas and not in the others. The ratio of the two effects (the difference of log rate ratios, over
@@ -89,7 +80,6 @@ def recording_practice(
     Sivarajasingam and Shepherd (2001), *Emergency Medicine Journal* 18. Florence, Shepherd, Brennan and Simon (2011),
     *BMJ* 342:d3313.
     """
-    del seed
     held = _read_breaks(breaks)
     result = quick(result)
     design = design_of(result)
@@ -97,10 +87,10 @@ def recording_practice(
     if outcome is None:
         if near:
             return CheckResult(_NAME, "informative", f"No second record of the same harm was named. {near}")
-        return not_applicable(_NAME, "nobody named a second record of the same harm (option `outcome`)")
+        raise CannotBeMadeError("nobody named a second record of the same harm (option `outcome`)")
     _check_outcome(outcome, design)
     if not design.is_count:
-        return not_applicable(_NAME, f"{design.outcome!r} is a measure, not a count of recorded events")
+        raise CannotBeMadeError(f"{design.outcome!r} is a measure, not a count of recorded events")
     real = average_effect(result)
     second, problem = refitted(result, design=replace(design, outcome=outcome))
     table = [_row("effect_recorded", design.outcome, real), _row("effect_second", outcome, second, problem)]
@@ -121,10 +111,10 @@ def recording_practice(
             }
         )
     frame = pd.DataFrame([*table, *_by_year(design, outcome)]).reindex(columns=_COLUMNS)
-    return _say(frame, design, outcome, real, second, found, near)
+    return _text(frame, design, outcome, real, second, found, near)
 
 
-def _say(
+def _text(
     frame: pd.DataFrame,
     design: Design,
     outcome: str,
@@ -242,7 +232,7 @@ _BLOCKS = 60
 class RatioOfEffects:
     """The log rate ratio on the outcome less that on a second one, which stands as the last covariate.
 
-    The second outcome goes where its area goes, so that whatever resamples or deals out areas deals both together.
+    The second outcome goes where its area goes, so that whatever resamples or reassigns areas moves both together.
     """
 
     estimator: PointEstimator

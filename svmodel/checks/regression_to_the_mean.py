@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from svmodel.checks.declared import check
-from svmodel.checks.words import average_effect, change, change_of, design_of, not_applicable, span, treated_indices
+from svmodel.checks.effects import average_effect
+from svmodel.checks.words import CannotBeMadeError, change, change_of, design_of, span, treated_indices
 from svmodel.design import Design, DesignArrays
 from svmodel.numerics.arrays import Floats, Ints
 from svmodel.numerics.firth import firth_logistic
@@ -73,14 +74,12 @@ def regression_to_the_mean(result: Result, *, seed: int = 0) -> CheckResult:
     design = design_of(result)
     width = _width(design)
     if width is None:
-        return not_applicable(_NAME, "too few periods lie before the first start to tell a passing high from the level")
+        raise CannotBeMadeError("too few periods lie before the first start to tell a passing high from the level")
     groups = _cohorts(design, width)
-    if isinstance(groups, str):
-        return not_applicable(_NAME, groups)
     log_excess = _log_excess(groups)
     p = _p_value(_parts(groups, len(design.arrays.areas)), seed)
     if not (math.isfinite(log_excess) and math.isfinite(p)):
-        return not_applicable(_NAME, "too few events lie before the start to tell a passing high from the level")
+        raise CannotBeMadeError("too few events lie before the start to tell a passing high from the level")
     stays = _persistence(design.arrays, width)
     size = [len(g.treated) for g in groups]
     share = float(np.average([width / (width + g.earlier) for g in groups], weights=size))
@@ -95,7 +94,7 @@ def regression_to_the_mean(result: Result, *, seed: int = 0) -> CheckResult:
         }
     )
     numbers = {"log_excess": log_excess, "p": p, "stays": stays, "fades": fades, "bias": bias}
-    return _told(design, average_effect(result), table, groups, **numbers, width=width)
+    return _text(design, average_effect(result), table, groups, **numbers, width=width)
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +140,7 @@ def _width(design: Design) -> int | None:
     return width if width >= shortest and before >= 2 * shortest else None
 
 
-def _cohorts(design: Design, width: int) -> list[_Cohort] | str:
+def _cohorts(design: Design, width: int) -> list[_Cohort]:
     arrays = design.arrays
     y, exposure = arrays.y, arrays.exposure if arrays.exposure is not None else np.ones_like(arrays.y)
     groups = []
@@ -162,9 +161,9 @@ def _cohorts(design: Design, width: int) -> list[_Cohort] | str:
         recent = y[:, window].sum(axis=1)
         groups.append(_Cohort(treated, pool, recent, before, expected, people, end - width, left_out))
     if not groups:
-        return "no treated area has a whole record before its start"
+        raise CannotBeMadeError("no treated area has a whole record before its start")
     if min(len(g.pool) - len(g.treated) for g in groups) < 3:
-        return "fewer than three areas were still untreated when the last ones started"
+        raise CannotBeMadeError("fewer than three areas were still untreated when the last ones started")
     return groups
 
 
@@ -258,7 +257,7 @@ def _persistence(arrays: DesignArrays, width: int) -> float:
     return float(np.clip(slope * (1 - ratio) + ratio, 0.0, 1.0))
 
 
-def _told(
+def _text(
     design: Design,
     real: Effect | None,
     table: pd.DataFrame,

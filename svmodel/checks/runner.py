@@ -57,7 +57,7 @@ OF_POSTERIORS = tuple(name for name, made in CHECKS.items() if declaration(made)
 def every_check() -> Mapping[str, Check]:
     """Return the package's own checks by name, and those that other packages add in the group ``svmodel.checks``.
 
-    The latter are made where they are named, so that what is installed beside the package changes no report by itself.
+    The latter are made where they are named, so that what happens to be installed changes no report by itself.
     """
     return Plugged(CHECKS, "svmodel.checks")
 

@@ -11,21 +11,18 @@ import pandas as pd
 
 from svmodel.adjacency import read_adjacency, rings
 from svmodel.checks.declared import check
-from svmodel.checks.posterior import evidence, quick
-from svmodel.checks.spillover_designs import Surroundings, clean_design, ring_design, surroundings
-from svmodel.checks.words import (
+from svmodel.checks.effects import (
     as_row,
     average_effect,
-    change,
-    change_of,
-    design_of,
+    evidence,
     is_significant,
-    not_applicable,
     null_value,
     preferred_scale,
     refitted,
-    span,
 )
+from svmodel.checks.posterior import quick
+from svmodel.checks.spillover_designs import Surroundings, clean_design, ring_design, surroundings
+from svmodel.checks.words import CannotBeMadeError, change, change_of, design_of, span
 from svmodel.design import Design
 from svmodel.errors import DataError, UserError
 from svmodel.numerics.displacement import (
@@ -90,11 +87,10 @@ def spillover(result: Result, *, seed: int = 0, neighbours: Any = None, n_rings:
     Bowers and Johnson (2003), *Journal of Quantitative Criminology* 19(3). Wheeler and Ratcliffe (2018), *Crime
     Science* 7:11. Maurer, Hothorn and Lehmacher (1995): tests in an order that was fixed beforehand.
     """
-    del seed
     if isinstance(n_rings, bool) or not isinstance(n_rings, int) or n_rings < 1:
         raise DataError(f"n_rings has to be a whole number of 1 or more, not {n_rings!r}")
     if neighbours is None:
-        return not_applicable(_NAME, "nobody said which areas border on which (option `neighbours`)")
+        raise CannotBeMadeError("nobody said which areas border on which (option `neighbours`)")
     result = quick(result)
     design = design_of(result)
     arrays = design.arrays
@@ -105,16 +101,16 @@ def spillover(result: Result, *, seed: int = 0, neighbours: Any = None, n_rings:
     ever = arrays.start < len(arrays.periods)
     ring = rings(borders.borders[np.ix_(rows, rows)], ever)
     if not (ring == 1).any():
-        return not_applicable(_NAME, "no never treated area borders on a treated one")
+        raise CannotBeMadeError("no never treated area borders on a treated one")
     around = surroundings(arrays, borders.borders[np.ix_(rows, rows)], ring, most=n_rings, fewest=FEWEST_CLEAN)
     if around is None:
         beyond = int(((ring > 1) | (ring < 0)).sum())
         why = f"only {beyond} areas lie beyond the first ring, and {FEWEST_CLEAN} are needed to compare it with"
-        return not_applicable(_NAME, why)
+        raise CannotBeMadeError(why)
     whole = average_effect(result)
     scale = whole.scale if whole is not None else preferred_scale(result)
     if scale is None:
-        return not_applicable(_NAME, "the method gives no average effect")
+        raise CannotBeMadeError("the method gives no average effect")
     designs = [ring_design(design, around, k) for k in range(1, around.n_rings + 1)]
     found = [refitted(result, scale, design=d) for d in designs]
     clean = refitted(result, scale, design=clean_design(design, around))
@@ -142,7 +138,7 @@ def spillover(result: Result, *, seed: int = 0, neighbours: Any = None, n_rings:
             f"Extended two-way fixed effects, which measure from the whole time before the start, find "
             f"{change_of(other)} in the first ring: spillover is not ruled out. {words}"
         )
-    text = " ".join([_say(first, found, around, whole, clean), words, *borders.notes]).strip()
+    text = " ".join([_text(first, found, around, whole, clean), words, *borders.notes]).strip()
     return CheckResult(_NAME, status, " ".join(text.split()), frame)
 
 
@@ -168,7 +164,7 @@ def _row(quantity: str, ring: int | None, areas: int, found: _Found, scale: str)
     return {**row, **as_row(effect)}
 
 
-def _say(first: Effect, found: list[_Found], around: Surroundings, whole: Effect | None, clean: _Found) -> str:
+def _text(first: Effect, found: list[_Found], around: Surroundings, whole: Effect | None, clean: _Found) -> str:
     n, beyond = around.size(1), int(around.clean.sum())
     head = (
         f"In the {n} untreated areas that border on treated ones, beside {beyond} areas further away, the method finds "
