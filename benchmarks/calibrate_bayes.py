@@ -32,7 +32,7 @@ from svmodel.bayes import (
     StructuralCounterfactual,
     simulation_based_calibration,
 )
-from svmodel.bayes.answer import Question
+from svmodel.bayes.question import Question
 from svmodel.engine import arrived, run
 from svmodel.errors import EstimationError
 from svmodel.seeds import derive_seed

@@ -1,12 +1,13 @@
-"""A probability in words: whole per cent, and never nought or a hundred, which no number of draws can show."""
+"""Numbers and lists as words, the same wherever they are read: probabilities, p-values, plurals, names."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 
 def chance(probability: float) -> str:
-    """Return a probability as a reader meets it.
+    """Return a probability in whole per cent, and never as 0 or 100, which no number of draws can show.
 
     Parameters
     ----------
@@ -16,7 +17,7 @@ def chance(probability: float) -> str:
     Returns
     -------
     str
-        Whole per cent; from 99.5% on "more than 99%", up to 0.5% "less than 1%"; "not known" where it is missing.
+        From 99.5% on "more than 99%", up to 0.5% "less than 1%"; "not known" where it is missing.
 
     Examples
     --------
@@ -30,3 +31,40 @@ def chance(probability: float) -> str:
     if probability <= 0.005:
         return "less than 1%"
     return f"{100 * probability:.0f}%"
+
+
+def p_value(p: float) -> str:
+    """Return a p-value as printed.
+
+    Examples
+    --------
+    >>> p_value(0.034), p_value(0.0000001), p_value(0.25)
+    ('p = 0.034', 'p < 0.001', 'p = 0.25')
+    """
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
+
+
+def plural(word: str, n: int) -> str:
+    """Return a word for one, or for any other number.
+
+    Examples
+    --------
+    >>> f"1 {plural('month', 1)}, 3 {plural('month', 3)}"
+    '1 month, 3 months'
+    """
+    return word if n == 1 else f"{word}s"
+
+
+def listed(values: Iterable[object], *, limit: int = 5) -> str:
+    """Return the first few values, without quotation marks, and how many more there are.
+
+    :func:`svmodel.errors.shorten` is the same with quotation marks, for what a user has to type.
+
+    Examples
+    --------
+    >>> listed(["A", "King's Lynn", "C"], limit=2), listed([2019])
+    ("A, King's Lynn and 1 more", '2019')
+    """
+    items = [str(v) for v in values]
+    text, more = ", ".join(items[:limit]), len(items) - limit
+    return f"{text} and {more} more" if more > 0 else text

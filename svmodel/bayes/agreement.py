@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from svmodel.bayes.answer import Fitted
+from svmodel.bayes.question import Fitted
 from svmodel.bayes.rows import TreatedCells
 from svmodel.engine import run
 from svmodel.engine.posterior import Posterior, independent_draws

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from svmodel import periods
-from svmodel.bayes.answer import AnswersDesigns, Question
+from svmodel.bayes.answer import AnswersDesigns, notes_of, rests_on
+from svmodel.bayes.maps import bym2
 from svmodel.bayes.options import problems_with
+from svmodel.bayes.question import Question, log_exposure
 from svmodel.bayes.ratio_prior import Belief, ratio_prior
 from svmodel.bayes.rows import TreatedCells
 from svmodel.design import Design, DesignArrays
@@ -21,8 +24,8 @@ from svmodel.errors import EstimationError
 from svmodel.numerics.latent.priors import HalfNormal
 from svmodel.numerics.latent.structures import Fixed, Independent, RandomWalk, Structure
 from svmodel.numerics.two_way import components
-from svmodel.result import Result
 from svmodel.result.method import NEUTRAL, UNSHOWN, Method
+from svmodel.result.notes import Note
 
 _VALID = {
     "family": ("negative_binomial", "poisson"),
@@ -116,6 +119,7 @@ class HierarchicalDiD(AnswersDesigns):
         supposes=("parallel", "prior"),
         unshown=(*UNSHOWN, "area_sd", "period_sd", "effect_sd", "horizon_sd", "shock_sd", "overdispersion"),
         neutral=(*NEUTRAL, "engine"),
+        gives=("posterior", "model", "engine"),
         phrases={
             "pooling: partial": "effects pooled in part",
             "pooling: none": "each effect by itself",
@@ -164,7 +168,7 @@ class HierarchicalDiD(AnswersDesigns):
                 + ". A difference-in-differences needs untreated areas in the same periods, and periods before."
             )
         y = np.where(used, arrays.y, np.nan)
-        offset = np.zeros(y.shape) if arrays.exposure is None else _log(arrays.exposure)
+        offset = np.zeros(y.shape) if arrays.exposure is None else log_exposure(arrays.exposure)
         rate = math.log(max(float(np.nansum(y[used])), 0.5) / float(np.exp(offset[used]).sum()))
         N, T = y.shape
         areas = np.arange(N)[:, None]
@@ -190,6 +194,8 @@ class HierarchicalDiD(AnswersDesigns):
             "few_events_for_laplace": few,
             "inference_in_doubt": left.lasting or few,
         }
+        why = rests_on(posterior, ratio_prior(self.prior))
+        told["inference_why"] = " ".join([why, *self._doubts(cells.arrays, told)])
         if self.pooling == "none":
             low, high = self._prior_of_average(cells)
             told["prior_of_average"] = {"low": low, "high": high}
@@ -205,29 +211,28 @@ class HierarchicalDiD(AnswersDesigns):
         low, high = np.quantile(own @ (weight / weight.sum()), [0.025, 0.975])
         return float(low), float(high)
 
-    def fit(self, design: Design, *, seed: int = 0) -> Result:
-        """Answer the design: see :meth:`svmodel.bayes.answer.AnswersDesigns.fit`."""
-        result = super().fit(design, seed=seed)
-        doubts = self._doubts(result)
-        why = " ".join([result.diagnostics["inference_why"], *doubts])
-        notes = (*result.notes, *doubts, *self._remarks(result))
-        return replace(result, notes=notes, diagnostics={**result.diagnostics, "inference_why": why})
+    def remarks(self, design: Design, question: Question, cells: TreatedCells, told: Mapping[str, Any]) -> list[Note]:
+        """Return the notes of a result."""
+        notes = [*notes_of(self, design, question, cells), *self._doubts(cells.arrays, told)]
+        if "prior_of_average" in told:
+            low, high = (100 * (told["prior_of_average"][k] - 1) for k in ("low", "high"))
+            notes.append(
+                "Each effect has the prior by itself, so that before the data their average is believed to lie between "
+                f"{low:+.0f}% and {high:+.0f}%, with 95% probability. Partial pooling has no such belief."
+            )
+        return notes
 
-    def _doubts(self, result: Result) -> list[str]:
+    def _doubts(self, arrays: DesignArrays, told: Mapping[str, Any]) -> list[str]:
         """Return why the interval is in doubt; nothing where it is not."""
-        assert result.design is not None
-        left = result.diagnostics["residual_autocorrelation"]
-        notes = []
-        if result.diagnostics["few_events_for_laplace"]:
+        left, notes = told["residual_autocorrelation"], []
+        if told["few_events_for_laplace"]:
             notes.append(
                 f"Fewer than {_FEW_EVENTS} events were to be expected in the treated area-periods: nested Laplace is a "
                 'little too sure then (standard deviations up to a tenth too small). Take engine="nuts".'
             )
-        if result.diagnostics["shocks_last"]:
-            half_year = max(periods.per_year(result.design.view.periods) // 2, 2)
-            cure = f"`lasting_shocks={half_year}` has"
-            if self.lasting_shocks:
-                cure = "A longer `lasting_shocks` may have"
+        if told["shocks_last"]:
+            half_year = max(periods.per_year(arrays.periods) // 2, 2)
+            cure = "A longer `lasting_shocks` may have" if self.lasting_shocks else f"`lasting_shocks={half_year}` has"
             notes.append(
                 "What befalls an area lasts: what the model does not explain goes with the same a period earlier "
                 f"(correlation {left['value']:.2f}, standard error {1 / math.sqrt(left['pairs']):.2f}). The interval "
@@ -235,23 +240,10 @@ class HierarchicalDiD(AnswersDesigns):
             )
         return notes
 
-    def _remarks(self, result: Result) -> list[str]:
-        average = result.diagnostics.get("prior_of_average")
-        notes = []
-        if average is not None:
-            low, high = (100 * (average[k] - 1) for k in ("low", "high"))
-            notes.append(
-                "Each effect has the prior by itself, so that before the data their average is believed to lie between "
-                f"{low:+.0f}% and {high:+.0f}%, with 95% probability. Partial pooling has no such belief."
-            )
-        return notes
-
     def _areas(self, arrays: DesignArrays) -> Structure:
         prior = HalfNormal(self.area_sd)
         if self.neighbours is None:
             return Independent(len(arrays.areas), "area_sd", prior, zero_sum=True)
-        from svmodel.bayes.maps import bym2
-
         return bym2(self.neighbours, arrays.areas, prior)
 
     def _shocks(self, areas: int, length: int) -> list[Term]:
@@ -291,11 +283,6 @@ class HierarchicalDiD(AnswersDesigns):
             if walk.size > 1:
                 terms.append(Term("effect_horizon", walk, horizon, value))
         return terms
-
-
-def _log(exposure: NDArray[np.float64]) -> NDArray[np.float64]:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.log(exposure)
 
 
 def _comparable(arrays: DesignArrays) -> tuple[NDArray[np.bool_], NDArray[np.bool_], list[str]]:

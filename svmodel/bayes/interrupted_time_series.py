@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -11,11 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from svmodel import periods
-from svmodel.bayes.answer import AnswersDesigns, Question
+from svmodel.bayes.answer import AnswersDesigns, notes_of
 from svmodel.bayes.options import is_number, problems_with
+from svmodel.bayes.question import Question, log_exposure
 from svmodel.bayes.ratio_prior import Belief, ratio_prior
 from svmodel.bayes.rows import TreatedCells
-from svmodel.bayes.series import SeriesQuestion, as_arrays, find_problems, only_row, season_terms, series_of
+from svmodel.bayes.series import (
+    INDEPENDENT,
+    SeriesQuestion,
+    log_rate,
+    lost_periods,
+    only_row,
+    season_terms,
+    usable_series,
+)
 from svmodel.design import Design, DesignArrays
 from svmodel.engine.description import LatentModel, Term
 from svmodel.engine.posterior import Posterior
@@ -25,6 +33,7 @@ from svmodel.numerics.latent.priors import Beta, HalfNormal
 from svmodel.numerics.latent.structures import AR1, Fixed
 from svmodel.numerics.series import Series
 from svmodel.result.method import NEUTRAL, UNSHOWN, Method
+from svmodel.result.notes import Note, ResultWarning
 
 _VALID = {
     "family": ("negative_binomial", "poisson"),
@@ -54,7 +63,7 @@ class InterruptedTimeSeries(AnswersDesigns):
     harmonics : int
         Pairs of waves, for ``season="harmonics"``.
     shocks : {"ar1", "none"}
-        Whether what befalls a period may last into the next ones.
+        Whether what happens in a period may last into the next ones.
     areas : {"sum", "each"}
         Treated areas with one start (and end) are summed into a series, or each is a series of its own. Series share
         season's step, shocks' size and persistence, and overdispersion, and nothing else.
@@ -117,6 +126,7 @@ class InterruptedTimeSeries(AnswersDesigns):
         supposes=("line", "prior"),
         unshown=(*UNSHOWN, "slope_prior", "trend_sd", "season_sd", "shock_sd", "least_persistence", "overdispersion"),
         neutral=(*NEUTRAL, "engine"),
+        gives=("posterior", "model", "engine"),
         phrases={"areas: sum": "areas summed", "areas: each": "each area by itself", "shocks: ar1": "shocks that last"},
     )
 
@@ -153,18 +163,19 @@ class InterruptedTimeSeries(AnswersDesigns):
         EstimationError
             If a series is too short or constant, or has no event before its start. Every one is named.
         """
-        series = series_of(arrays, each=self.areas == "each")
-        if not series:
-            raise EstimationError("no treated area-period is known, so there is no series to interrupt")
-        held = as_arrays(arrays, series)
-        found = find_problems(held, series, counts=True)
-        found.raise_if_any(EstimationError, "an interrupted series cannot answer this")
+        series, held = usable_series(
+            arrays,
+            each=self.areas == "each",
+            counts=True,
+            nothing="no treated area-period is known, so there is no series to interrupt",
+            title="an interrupted series cannot answer this",
+        )
         target = held.treated
-        offset = _log(np.stack([s.exposure for s in series]))
+        offset = log_exposure(np.stack([s.exposure for s in series]))
         G = len(series)
         rows, years = np.arange(G)[:, None], _years(held)
         terms = [
-            *[Term(f"intercept_{g}", Fixed(_log_rate(s), 1.0), only_row(g, G)) for g, s in enumerate(series)],
+            *[Term(f"intercept_{g}", Fixed(log_rate(s), 1.0), only_row(g, G)) for g, s in enumerate(series)],
             Term("trend", Fixed(0.0, self.trend_sd, G), rows, years),
             *season_terms(self.season, self.harmonics, held, self.season_sd),
             *_covariates(series),
@@ -174,7 +185,7 @@ class InterruptedTimeSeries(AnswersDesigns):
         spread = HalfNormal(self.overdispersion) if self.family == "negative_binomial" else None
         model = LatentModel(held.y, offset, tuple(terms), self.family, spread)
         members = np.array([len(s.rows) for s in series])
-        return SeriesQuestion(model, target, "effect", _left_out(series), arrays=held, members=members)
+        return SeriesQuestion(model, target, "effect", lost_periods(series), arrays=held, members=members)
 
     def _shocks(self, held: DesignArrays) -> list[Term]:
         if self.shocks == "none":
@@ -198,58 +209,49 @@ class InterruptedTimeSeries(AnswersDesigns):
     def details(self, question: Question, posterior: Posterior, cells: TreatedCells) -> dict[str, Any]:  # noqa: ARG002
         """Return the change of level at the start and of slope a year, for each series."""
         assert isinstance(question, SeriesQuestion)
-        held, ends = question.arrays, [0.5, 0.5 - self.level / 2, 0.5 + self.level / 2]
-        middle = _middle(question.target, _years(held))
+        ends = [0.5, 0.5 - self.level / 2, 0.5 + self.level / 2]
+        middle = _middle(question.target, _years(question.arrays))
         tau, slope = posterior.effects["effect"], posterior.effects.get("effect_slope")
-        out = []
-        for g, name in enumerate(held.areas):
-            told: dict[str, Any] = {
-                "series": name,
-                "periods_before": int((held.untreated[g]).sum()),
-                "periods_after": int(question.target[g].sum()),
-            }
-            held_draws = {"level_change": tau[:, g]}
+        series = question.spans()
+        for g, told in enumerate(series):
+            changes = {"level_change": tau[:, g]}
             # of the slope within a single period nothing but the prior is known
             if slope is not None and told["periods_after"] > 1:
-                held_draws["level_change"] = tau[:, g] - slope[:, g] * middle[g]
-                held_draws["slope_change_per_year"] = slope[:, g]
-            for key, draws in held_draws.items():
+                changes["level_change"] = tau[:, g] - slope[:, g] * middle[g]
+                changes["slope_change_per_year"] = slope[:, g]
+            for key, draws in changes.items():
                 estimate, low, high = np.quantile(np.exp(draws), ends)
                 told |= {key: float(estimate), f"{key}_low": float(low), f"{key}_high": float(high)}
-            out.append(told)
-        return {"series": out}
+        return {"series": series}
 
-    def remarks(self, design: Design, question: Question, cells: TreatedCells) -> list[str]:
+    def remarks(
+        self,
+        design: Design,
+        question: Question,
+        cells: TreatedCells,
+        told: Mapping[str, Any],  # noqa: ARG002
+    ) -> list[Note]:
         """Return the notes of a result."""
-        from svmodel.bayes.words import notes_of
-
+        assert isinstance(question, SeriesQuestion)
         word = periods.describe_frequency(design.view.periods)
         out = notes_of(self, design, question, cells, controls=False)
-        out.append(
+        alone = (
             "The series is held against its own past alone: anything else that happened at the start passes for the "
             "effect."
         )
+        out.append(ResultWarning("identification", alone))
         if self.slope_change and (question.target.sum(axis=1) > 1).any():
             slope = ratio_prior(self.slope_prior)
             out.append(f"Prior belief about the change of slope, from one year to the next: {slope.describe()}.")
         if self.shocks == "none":
             out.append(f"Shocks are taken to end with their {word}: where they last, the interval is too narrow.")
-        assert isinstance(question, SeriesQuestion)
         before, after = (m.sum(axis=1) for m in (question.arrays.untreated, question.target))
         if (after > before).any():
-            out.append(f"The line from before the start is carried on for longer ({word}s) than it was seen.")
+            longer = f"The line from before the start is carried on for longer ({word}s) than it was seen."
+            out.append(ResultWarning("fit", longer))
         if len(before) > 1:
-            out.append("Series are independent given what they share: a shock that befell all is in no interval.")
+            out.append(INDEPENDENT)
         return out
-
-
-def _log(exposure: Floats) -> Floats:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.log(exposure)
-
-
-def _log_rate(s: Series) -> float:
-    return math.log(float(s.y[s.before].sum()) / float(s.exposure[s.before].sum()))
 
 
 def _years(held: DesignArrays) -> Floats:
@@ -276,8 +278,3 @@ def _covariates(series: Sequence[Series]) -> list[Term]:
             rows = np.arange(len(series))[:, None]
             terms.append(Term(f"covariate_{k + 1}", Fixed(0.0, _COVARIATE_SD, len(series)), rows, value))
     return terms
-
-
-def _left_out(series: Sequence[Series]) -> tuple[str, ...]:
-    lost = sum(s.lost for s in series)
-    return (f"{lost} periods of summed series miss one of their areas",) if lost else ()

@@ -19,6 +19,7 @@ from svmodel.errors import EstimationError, did_you_mean
 from svmodel.numerics.arrays import Floats
 from svmodel.numerics.latent.priors import HalfNormal
 from svmodel.numerics.latent.structures import Fixed, Independent
+from svmodel.result.scales import critical_value
 
 _VALID = {"scale": ("ratio", "difference")}
 #: Rows of a table: each study, the mean of all, and a study that is still to come.
@@ -81,12 +82,12 @@ class MetaAnalysis:
     def __post_init__(self) -> None:
         found = problems_with(self, valid=_VALID, above_zero=["between_sd"])
         try:
-            self._believed()
+            self.believed()
         except EstimationError as error:
             found.add(error.title, rule="prior")
         found.raise_if_any(EstimationError, "MetaAnalysis cannot be used so")
 
-    def _believed(self) -> tuple[float, float]:
+    def believed(self) -> tuple[float, float]:
         """Return mean and standard deviation of the pooled effect's prior, on the scale of the model."""
         if self.scale == "ratio":
             if isinstance(self.prior, tuple | list):
@@ -102,12 +103,11 @@ class MetaAnalysis:
 
     def model(self, studies: Any) -> LatentModel:
         """Return the model of some studies: a grid of one column."""
-        held = read_studies(studies, ratio=self.scale == "ratio")
-        return self._model(held)
+        return self._model(read_studies(studies, ratio=self.scale == "ratio"))
 
     def _model(self, held: Studies) -> LatentModel:
         k = len(held.labels)
-        mean, sd = self._believed()
+        mean, sd = self.believed()
         terms = (
             Term("effect", Fixed(mean, sd), np.zeros((1, 1), dtype=np.int64)),
             Term("own", Independent(k, "between_sd", HalfNormal(self.between_sd)), np.arange(k)[:, None]),
@@ -204,16 +204,10 @@ class MetaResult:
         return float(np.mean(held < limit if reduction == 0 else held <= limit))
 
     def _row(self, of: str) -> dict[str, Any]:
-        half = self.estimator.level / 2
         draws = self.draws(of)
-        low, middle, high = np.quantile(draws, [0.5 - half, 0.5, 0.5 + half])
-        return {
-            "estimate": float(middle),
-            "std_error": float(draws.std(ddof=1)),
-            "low": float(low),
-            "high": float(high),
-            "prob_reduction": self.probability(of=of),
-        }
+        row = self._quantiles(draws)
+        middle = {"estimate": row.pop("estimate"), "std_error": float(draws.std(ddof=1))}
+        return {**middle, **row, "prob_reduction": self.probability(of=of)}
 
     @property
     def pooled(self) -> dict[str, float]:
@@ -250,8 +244,6 @@ class MetaResult:
             ``label, kind, raw, raw_low, raw_high`` as published, ``estimate, std_error, low, high, prob_reduction``
             after pooling, in ratios or differences.
         """
-        from svmodel.result.scales import critical_value
-
         half = critical_value(self.estimator.level) * self.studies.std_error
         back = np.exp if self.estimator.scale == "ratio" else np.asarray
         raw = [back(self.studies.estimate + sign * half) for sign in (0.0, -1.0, 1.0)]
@@ -272,7 +264,7 @@ class MetaResult:
     def notes(self) -> tuple[str, ...]:
         """What a reader has to know."""
         k = len(self.studies.labels)
-        mean, sd = self.estimator._believed()  # noqa: SLF001 - the result's own estimator
+        mean, sd = self.estimator.believed()
         ratio = self.estimator.scale == "ratio"
         belief = RatioPrior(math.exp(mean), sd).describe() if ratio else f"{mean:g} (s.d. {sd:g})"
         between = HalfNormal(self.estimator.between_sd).describe()

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from svmodel.bayes.rows import ALL_TREATED, reporting_areas
-from svmodel.design import DesignArrays
+from svmodel.bayes.question import Fitted, Question, thinned
+from svmodel.bayes.rows import reporting_areas
+from svmodel.design import Design, DesignArrays
 from svmodel.errors import EstimationError, did_you_mean
 from svmodel.numerics.arrays import Floats
 from svmodel.result import Result
+from svmodel.result.tables import ALL_TREATED
 
 
 def sums_of(result: Result, area: str = ALL_TREATED) -> tuple[Floats, Floats]:
@@ -34,7 +37,7 @@ def sums_of(result: Result, area: str = ALL_TREATED) -> tuple[Floats, Floats]:
     EstimationError
         If the result holds no posterior, or none of the place.
     """
-    held, design = _held(result)
+    held, design = _fitted(result)
     level = float(result.estimates["level"].iloc[0])
     cells = held.question.cells(held.posterior, design.arrays, level)
     inside = _rows(cells.arrays, np.unique(cells.area), design.panel.parents, area)
@@ -63,9 +66,7 @@ def with_and_without(result: Result, area: str = ALL_TREATED, *, level: float = 
     EstimationError
         If the result holds no posterior, none of the place, or one of sums that a single model does not give.
     """
-    from svmodel.bayes.answer import Question, thinned
-
-    held, design = _held(result)
+    held, design = _fitted(result)
     question, arrays = held.question, design.arrays
     if type(question) is not Question:
         raise EstimationError(
@@ -88,18 +89,17 @@ def with_and_without(result: Result, area: str = ALL_TREATED, *, level: float = 
     return pd.DataFrame(out)
 
 
-def _held(result: Result) -> tuple[Any, Any]:
-    if not hasattr(result.posterior, "question") or result.design is None:
+def _fitted(result: Result) -> tuple[Fitted, Design]:
+    if not isinstance(result.posterior, Fitted) or result.design is None:
         raise EstimationError(
             f"this result of {type(result.estimator).__name__} holds no posterior; fit it in this session"
         )
     return result.posterior, result.design
 
 
-def _rows(arrays: DesignArrays, treated: NDArray[np.int64], parents: dict[str, str], area: str) -> NDArray[np.int64]:
+def _rows(arrays: DesignArrays, treated: NDArray[np.int64], parents: Mapping[str, str], area: str) -> NDArray[np.int64]:
     """Return the rows of a place."""
-    singles = {arrays.areas[i]: np.array([i]) for i in treated}
-    known = {**reporting_areas(arrays.areas, treated, parents), **singles, ALL_TREATED: treated}
+    known = {**reporting_areas(arrays, treated, parents), ALL_TREATED: treated}
     if area not in known:
         raise EstimationError(f"no effect is known in {area!r}. {did_you_mean(area, known)}")
     return known[area]

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from svmodel.bayes.options import is_number
+from svmodel.bayes.answer import sampled, shrinkage
+from svmodel.bayes.options import FEWEST_DRAWS, check_level, check_whole
 from svmodel.bayes.rows import TreatedCells, path, term_rows
-from svmodel.bayes.words import shrinkage
 from svmodel.design import Design, DesignArrays
 from svmodel.engine import arrived
 from svmodel.engine.nuts import CHAINS, sample_built, settled_imports
@@ -72,7 +72,12 @@ class PyMCModel:
     about: ClassVar[Method] = Method(
         short="Bayesian PyMC model",
         name="A PyMC model of the user's own",
+        how=(
+            "A model that the analyst wrote in PyMC gives expected counts with and without the intervention, or the "
+            "ratio of the two, as probabilities under its own prior."
+        ),
         in_study_files=False,
+        gives=("posterior",),
     )
 
     build: Callable[[DesignArrays], Any]
@@ -93,12 +98,9 @@ class PyMCModel:
                 "a model answers with the names of two variables, with_it and without, or with that of one, log_ratio",
                 rule="answer",
             )
-        if not (is_number(self.level) and 0 < self.level < 1):
-            found.add(f"the level must lie between 0 and 1, not at {self.level!r}", rule="level")
-        for name in ("draws", "tune"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 100:
-                found.add(f"{name} must be a whole number of 100 or more, not {value!r}", rule=name)
+        check_level(found, self.level)
+        check_whole(found, "draws", self.draws, FEWEST_DRAWS)
+        check_whole(found, "tune", self.tune, FEWEST_DRAWS)
         found.raise_if_any(EstimationError, "PyMCModel cannot be used so")
 
     @property
@@ -136,12 +138,15 @@ class PyMCModel:
         posterior = arrived(from_own(trace, [v.name for v in built.free_RVs], details=details), design.describe())
         cells = self._cells(posterior, arrays, target)
         parents = design.panel.parents
+        why = (
+            f"Posterior probability of the analyst's own model (NUTS, R-hat at most {posterior.convergence.r_hat:.3f})."
+        )
         return Result(
             estimates=estimates_frame(list(term_rows(cells, parents))),
             design=design,
             estimator=self,
             counterfactual=path(arrays, cells.area, cells.time, cells.without, self.level, parents),
-            diagnostics=self._diagnostics(posterior, cells),
+            diagnostics={**sampled(posterior, cells, why), "shrinkage": shrinkage(cells)},
             draws=cells.log_ratio,
             event_draws=cells.events,
             notes=("The model is the analyst's own; what it supposes, and its priors, are not the package's.",),
@@ -180,25 +185,6 @@ class PyMCModel:
             if not (np.isfinite(with_it).all() and np.isfinite(without).all() and (without.sum(axis=1) > 0).all()):
                 raise EstimationError("an expected count of a treated cell is missing, infinite or not above zero")
         return TreatedCells(arrays, area, time, with_it, without, level=self.level)
-
-    def _diagnostics(self, posterior: Posterior, cells: TreatedCells) -> dict[str, Any]:
-        arrays, convergence = cells.arrays, asdict(posterior.convergence)
-        return {
-            "observed": float(arrays.y[cells.area, cells.time].sum()),
-            "expected": float(np.median(cells.total[1])),
-            "treated_areas": cells.areas,
-            "treated_cells": int(arrays.treated.sum()),
-            "treated_cells_used": cells.size(),
-            "untreated_cells": int(arrays.untreated.sum()),
-            "inference": "posterior",
-            "inference_why": f"Posterior probability of the analyst's own model (NUTS, R-hat at most "
-            f"{posterior.convergence.r_hat:.3f}).",
-            "inference_in_doubt": False,
-            "engine": "nuts",
-            "convergence": convergence,
-            "run": dict(posterior.details),
-            "shrinkage": shrinkage(cells),
-        }
 
 
 def _by_area(draws: Floats, name: str, area: NDArray[np.int64], arrays: DesignArrays) -> Floats:

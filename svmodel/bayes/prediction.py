@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from svmodel.bayes.answer import thinned
+from svmodel.bayes.question import thinned
 from svmodel.bayes.rows import TreatedCells, path
 from svmodel.bayes.series import SeriesQuestion
 from svmodel.design import DesignArrays
 from svmodel.engine.posterior import Posterior
 from svmodel.numerics.arrays import Floats
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @dataclass(frozen=True, eq=False)

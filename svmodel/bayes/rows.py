@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from svmodel.design import DesignArrays
 from svmodel.numerics.arrays import Floats
-
-ALL_TREATED = "all treated"
+from svmodel.result.tables import ALL_TREATED, observed_and_expected, treated_groups
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +55,11 @@ class TreatedCells:
         """How many treated areas there are in the cells."""
         rows = np.unique(self.area)
         return len(rows) if self.members is None else int(self.members[rows].sum())
+
+    @property
+    def observed(self) -> float:
+        """What was observed in all cells."""
+        return float(self.arrays.y[self.area, self.time].sum())
 
     def summed(self, which: NDArray[np.bool_] | None = None) -> tuple[Floats, Floats]:
         """Return draws of the sums over some cells, with and without, shape (S,)."""
@@ -186,25 +190,11 @@ def sum_rows(
 
 
 def reporting_areas(
-    areas: Sequence[str], treated: NDArray[np.int64], parents: Mapping[str, str]
+    arrays: DesignArrays, treated: NDArray[np.int64], parents: Mapping[str, str] | None
 ) -> dict[str, NDArray[np.int64]]:
-    """Return the rows of the treated areas in each reporting area.
-
-    Parameters
-    ----------
-    areas : sequence of str, length N
-    treated : ndarray of int
-        Rows of treated areas.
-    parents : mapping of str to str
-        Area -> reporting area.
-    """
-    own = {areas[i] for i in treated}
-    found: dict[str, list[int]] = {}
-    for i in treated:
-        parent = parents.get(areas[i])
-        if parent is not None and parent not in own:
-            found.setdefault(parent, []).append(int(i))
-    return {p: np.array(found[p], dtype=np.int64) for p in sorted(found)}
+    """Return the rows of each treated area, and of the treated areas in each reporting area."""
+    places = treated_groups(arrays.areas, treated, parents or {})
+    return {name: treated[inside] for name, inside in places.items()}
 
 
 def term_rows(cells: TreatedCells, parents: Mapping[str, str] | None = None) -> Iterator[dict[str, Any]]:
@@ -214,22 +204,16 @@ def term_rows(cells: TreatedCells, parents: Mapping[str, str] | None = None) -> 
     areas = np.unique(cells.area)
     if cells.members is not None:
         areas = areas[cells.members[areas] == 1]  # a sum over areas is the answer of none of them
-    for i in areas:
-        yield from cells.rows("area", cells.area == i, area=arrays.areas[i])
-    for name, inside in reporting_areas(arrays.areas, areas, parents or {}).items():
+    for name, inside in reporting_areas(arrays, areas, parents).items():
         yield from cells.rows("area", np.isin(cells.area, inside), area=name)
     start = arrays.start[cells.area]
     for g in np.unique(start):
-        yield from cells.rows("cohort", start == g, cohort=_start(arrays, int(g)))
+        yield from cells.rows("cohort", start == g, cohort=arrays.periods[0] + int(g))
     horizon = cells.time - start
     for h in np.unique(horizon):
         yield from cells.rows("event", horizon == h, horizon=float(h))
     for t in np.unique(cells.time):
         yield from cells.rows("calendar", cells.time == t, period=arrays.periods[t])
-
-
-def _start(arrays: DesignArrays, g: int) -> pd.Period:
-    return arrays.periods[0] + g
 
 
 def path(
@@ -256,29 +240,19 @@ def path(
     parents : mapping of str to str, optional
         Area -> reporting area.
     """
-    names = np.array(list(arrays.periods), dtype=object)
-    observed = arrays.y[area, time]
-    held = [(np.array(arrays.areas, dtype=object)[area], names[time], observed, without)]
-    groups = reporting_areas(arrays.areas, np.unique(area), parents or {})
-    for name, inside in {**groups, ALL_TREATED: np.unique(area)}.items():
+    names, areas = np.array(list(arrays.periods), dtype=object), np.array(arrays.areas, dtype=object)
+    observed, treated = arrays.y[area, time], np.unique(area)
+    held: list[tuple[Any, Any, Floats, Floats]] = [(areas[area], names[time], observed, without)]
+    for name, inside in {**reporting_areas(arrays, treated, parents), ALL_TREATED: treated}.items():
+        if name in areas[treated]:
+            continue
         which = np.isin(area, inside)
         times, place = np.unique(time[which], return_inverse=True)
         member = np.eye(len(times))[place]
-        label = np.full(len(times), name, dtype=object)
-        held.append((label, names[times], observed[which] @ member, without[:, which] @ member))
+        held.append(([name] * len(times), names[times], observed[which] @ member, without[:, which] @ member))
+    ends = [0.5 - level / 2, 0.5, 0.5 + level / 2]
     parts = []
-    for who, when, observed, draws in held:
-        low, middle, high = np.quantile(draws, [0.5 - level / 2, 0.5, 0.5 + level / 2], axis=0)
-        parts.append(
-            pd.DataFrame(
-                {
-                    "area": pd.Series(who, dtype=object),
-                    "period": pd.Series(when, dtype=object),
-                    "observed": observed,
-                    "expected": middle,
-                    "low": low,
-                    "high": high,
-                }
-            )
-        )
+    for who, when, seen, draws in held:
+        low, middle, high = np.quantile(draws, ends, axis=0)
+        parts.append(observed_and_expected(who, when, observed=seen, expected=middle, low=low, high=high))
     return pd.concat(parts, ignore_index=True)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from svmodel import periods
-from svmodel.bayes.answer import Question
+from svmodel.bayes.question import Question
 from svmodel.bayes.rows import TreatedCells
 from svmodel.design import EXCLUDED, TREATED, UNTREATED, DesignArrays
 from svmodel.engine.description import Term
 from svmodel.engine.posterior import Posterior
-from svmodel.errors import Problems
+from svmodel.errors import EstimationError, Problems
 from svmodel.numerics.latent.priors import HalfNormal
 from svmodel.numerics.latent.structures import Fixed, Seasonal
 from svmodel.numerics.series import Series, treated_series
@@ -24,6 +26,8 @@ from svmodel.numerics.series import Series, treated_series
 LEAST_BEFORE = {12: 12, 4: 8, 1: 5}
 #: Prior standard deviation of the coefficient of a sine or a cosine, on the log scale.
 _WAVE_SD = 0.3
+#: What is said of several series.
+INDEPENDENT = "Series are independent given what they share: a shock that befell all is in no interval."
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +44,13 @@ class SeriesQuestion(Question):
 
     arrays: DesignArrays = field(kw_only=True)
     members: NDArray[np.int64] = field(kw_only=True)
+
+    def spans(self) -> list[dict[str, Any]]:
+        """Return the name of each series, and its periods before and after the start."""
+        return [
+            {"series": name, "periods_before": int(before.sum()), "periods_after": int(after.sum())}
+            for name, before, after in zip(self.arrays.areas, self.arrays.untreated, self.target, strict=True)
+        ]
 
     def cells(self, posterior: Posterior, arrays: DesignArrays, level: float) -> TreatedCells:  # noqa: ARG002
         """Return draws of expected counts of the treated periods, with and without the intervention."""
@@ -97,21 +108,45 @@ def _labels(arrays: DesignArrays, series: Sequence[Series]) -> tuple[str, ...]:
     return tuple(made)
 
 
-def find_problems(arrays: DesignArrays, series: Sequence[Series], *, counts: bool) -> Problems:
-    """Return what keeps series from being answered at all.
+def lost_periods(series: Sequence[Series]) -> tuple[str, ...]:
+    """Return a note of the periods in which a sum misses one of its areas."""
+    lost = sum(s.lost for s in series)
+    return (f"{lost} periods of summed series miss one of their areas",) if lost else ()
+
+
+def log_rate(s: Series) -> float:
+    """Return the log of a series' rate before its start."""
+    return math.log(float(s.y[s.before].sum()) / float(s.exposure[s.before].sum()))
+
+
+def usable_series(
+    arrays: DesignArrays, *, each: bool, counts: bool, nothing: str, title: str
+) -> tuple[list[Series], DesignArrays]:
+    """Return the treated areas as series, and the series as a design's arrays.
 
     Parameters
     ----------
     arrays : DesignArrays
-        Of the series: see :func:`as_arrays`.
-    series : sequence of Series
+    each : bool
+        Whether each area is a series of its own.
     counts : bool
         Whether the model is one of counts on the log scale.
+    nothing, title : str
+        What is said where there is no series, and where some cannot be answered.
+
+    Raises
+    ------
+    EstimationError
+        If a series is too short or constant, or has no event before its start. Every one is named.
     """
+    series = series_of(arrays, each=each)
+    if not series:
+        raise EstimationError(nothing)
+    held = as_arrays(arrays, series)
     found = Problems()
     word = periods.describe_frequency(arrays.periods)
     least = LEAST_BEFORE[periods.per_year(arrays.periods)]
-    for name, s in zip(arrays.areas, series, strict=True):
+    for name, s in zip(held.areas, series, strict=True):
         before = int(s.before.sum())
         if before < least:
             found.add(
@@ -137,7 +172,8 @@ def find_problems(arrays: DesignArrays, series: Sequence[Series], *, counts: boo
                 where=name,
                 rule="constant_series",
             )
-    return found
+    found.raise_if_any(EstimationError, title)
+    return series, held
 
 
 def only_row(g: int, size: int, index: NDArray[np.int64] | int = 0) -> NDArray[np.int64]:

@@ -13,7 +13,7 @@ from svmodel import periods
 from svmodel.adjacency import read_adjacency
 from svmodel.bayes.maps import bym2
 from svmodel.bayes.options import problems_with
-from svmodel.bayes.smoothed_areas import SmoothedAreas, smoothed
+from svmodel.bayes.smoothed_areas import SmoothedAreas, diagnostics_of, smoothed
 from svmodel.design import Design
 from svmodel.engine import arrived, run
 from svmodel.engine.description import LatentModel, Term
@@ -24,9 +24,7 @@ from svmodel.numerics.latent.structures import BYM2, CellEffects, Fixed, Indepen
 from svmodel.panel import Panel
 from svmodel.periods import PeriodLike
 
-_VALID = {
-    "family": ("negative_binomial", "poisson", "binomial"),
-}
+_VALID = {"family": ("negative_binomial", "poisson", "binomial")}
 _NO_INDEX = np.zeros((1, 1), dtype=np.int64)
 
 
@@ -44,7 +42,7 @@ class SmallAreaTrend:
     family : {"negative_binomial", "poisson", "binomial"}
         Binomial where the exposure counts trials, of which the outcome is a part.
     threshold : float, optional
-        Rate that areas are held against, per `per` and period; where None, the rate of all areas together over the
+        Rate that areas are compared with, per `per` and period; where None, the rate of all areas together over the
         window.
     per : float
         Rates are in events for so many of the exposure, in a period.
@@ -169,8 +167,19 @@ class SmallAreaTrend:
         self._look(y, people, panel, where)
         model = self.ask(y, people, panel.areas, neighbours)
         posterior = arrived(run(model, self.engine, draws=self.draws, seed=seed), where)
-        notes += [*self._notes(panel, y, people, model, neighbours)]
-        return smoothed(self, panel, outcome, exposure, model, posterior, tuple(notes), seed)
+        notes += self._notes(panel, y, people, model, neighbours)
+        choices: dict[str, Any] = {"per": self.per, "level": self.level}
+        return SmoothedAreas(
+            outcome=outcome,
+            exposure=exposure,
+            **choices,
+            **smoothed(y, people, panel, model, posterior, threshold=self.threshold, **choices),
+            diagnostics=diagnostics_of(panel, model, posterior, seed),
+            notes=tuple(notes),
+            estimator=self,
+            model=model,
+            posterior=posterior,
+        )
 
     def ask(self, y: Floats, exposure: Floats, areas: tuple[str, ...], neighbours: Any = None) -> LatentModel:
         """Return the model of some counts.
@@ -272,9 +281,9 @@ class SmallAreaTrend:
             yield f"{missing:,} area-{word}s have no count; their rates are those of the model. Missing is not zero."
         if unexposed:
             yield f"{unexposed:,} area-{word}s have a count but no exposure above 0, and are left out."
-        silent = [a for a, row in zip(panel.areas, model.known, strict=True) if not row.any()]
-        if silent:
-            yield f"Of {shorten(silent)} nothing is known: the rate there is what the model expects of any such area."
+        unknown = [a for a, row in zip(panel.areas, model.known, strict=True) if not row.any()]
+        if unknown:
+            yield f"Of {shorten(unknown)} nothing is known: the rate there is what the model expects of any such area."
         if self.interaction and self.family == "negative_binomial":
             yield (
                 "Both the interaction and the overdispersion vary from cell to cell. How the variance is split between "

@@ -1,12 +1,12 @@
-"""What a small-area trend answers: smoothed rates beside raw ones, exceedance, ranks, the trend, the map's share."""
+"""What a small-area trend answers: smoothed rates with raw ones, exceedance, ranks, the trend, the map's share."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,11 +19,8 @@ from svmodel.numerics.arrays import Floats
 from svmodel.panel import Panel
 from svmodel.result.as_json import plain
 
-if TYPE_CHECKING:
-    from svmodel.bayes.small_area_trend import SmallAreaTrend
-
-
 _FORMAT = "svmodel-smoothed-areas-1"
+_RATE = ("rate", "conf_low", "conf_high")
 _MEANING = {
     "area_sd": "standard deviation between areas (log scale)",
     "area_share": "share of the variance between areas that follows borders",
@@ -73,16 +70,16 @@ class SmoothedAreas:
     exposure: str
     per: float
     level: float
+    threshold: float
+    threshold_is: str
+    share_by_borders: float
     rates: pd.DataFrame
     areas: pd.DataFrame
     trend: pd.DataFrame
     spread: pd.DataFrame
-    threshold: float
-    threshold_is: str
-    share_by_borders: float
     diagnostics: Mapping[str, Any]
     notes: tuple[str, ...]
-    estimator: SmallAreaTrend
+    estimator: Any
     model: LatentModel = field(repr=False)
     posterior: Posterior = field(repr=False)
 
@@ -105,43 +102,46 @@ class SmoothedAreas:
 
     def to_json(self) -> str:
         """Return everything but the draws as JSON; missing numbers are null."""
-        held = {name: getattr(self, name) for name in _WRITTEN}
+        left_out = ("estimator", "model", "posterior")
+        held = {f.name: plain(vars(self)[f.name]) for f in fields(self) if f.name not in left_out}
         choices = {"class": type(self.estimator).__name__, **plain(self.estimator)}
-        return json.dumps({"format": _FORMAT, **{k: plain(v) for k, v in held.items()}, "estimator": choices})
-
-
-_WRITTEN = (
-    "outcome",
-    "exposure",
-    "per",
-    "level",
-    "threshold",
-    "threshold_is",
-    "share_by_borders",
-    "rates",
-    "areas",
-    "trend",
-    "spread",
-    "diagnostics",
-    "notes",
-)
+        return json.dumps({"format": _FORMAT, **held, "estimator": choices})
 
 
 def smoothed(
-    estimator: SmallAreaTrend,
+    y: Floats,
+    people: Floats,
     panel: Panel,
-    outcome: str,
-    exposure: str,
     model: LatentModel,
     posterior: Posterior,
-    notes: tuple[str, ...],
-    seed: int,
-) -> SmoothedAreas:
-    """Put the answer together from draws, one area at a time: all cells at once would not fit in memory."""
-    y, people = panel.matrix(outcome), panel.matrix(exposure)
-    known, level, per = model.known, estimator.level, estimator.per
+    *,
+    threshold: float | None,
+    per: float,
+    level: float,
+) -> dict[str, Any]:
+    """Return the tables of an answer from draws, one area at a time: all cells at once would not fit in memory.
+
+    Parameters
+    ----------
+    y, people : ndarray, shape (N, T)
+        Counts and exposure.
+    panel : Panel
+        Its areas and periods are those of the model.
+    model : LatentModel
+    posterior : Posterior
+    threshold : float or None
+        Rate that areas are held against; that of all areas together where None.
+    per, level : float
+        As of the answer.
+
+    Returns
+    -------
+    dict
+        Fields of :class:`SmoothedAreas`.
+    """
+    known = model.known
     counted, at_risk = np.where(known, y, 0.0), np.where(known, people, 0.0)
-    threshold, threshold_is = estimator.threshold, "given"
+    threshold_is = "given"
     if threshold is None:
         threshold = per * float(counted.sum() / at_risk.sum())
         threshold_is = "the raw rate of all areas together over the window"
@@ -161,39 +161,25 @@ def smoothed(
         raw = per * np.where(known, y / people, np.nan)
         raw_area = per * counted.sum(axis=1) / at_risk.sum(axis=1)
         raw_period = per * counted.sum(axis=0) / at_risk.sum(axis=0)
-    middle, low, high, above = (part.ravel() for part in summary)
     names, when = np.array(panel.areas, dtype=object), np.array(list(panel.periods), dtype=object)
-    rates = pd.DataFrame(
-        {
-            "area": np.repeat(names, T),
-            "period": np.tile(when, N),
-            "count": y.ravel(),
-            "exposure": people.ravel(),
-            "raw": raw.ravel(),
-            "rate": middle,
-            "conf_low": low,
-            "conf_high": high,
-            "prob_above": above,
-        }
-    )
-    return SmoothedAreas(
-        outcome,
-        exposure,
-        per,
-        level,
-        rates,
-        _areas(names, counted, at_risk, raw_area, over_time, threshold, level),
-        _trend(when, counted, at_risk, raw_period, by_period, level),
-        _spread(model, posterior, level),
-        threshold,
-        threshold_is,
-        float(np.median(posterior.hyper["area_share"])) if "area_share" in posterior.hyper else math.nan,
-        _diagnostics(panel, model, posterior, counted, seed),
-        notes,
-        estimator,
-        model,
-        posterior,
-    )
+    rates = {
+        "area": np.repeat(names, T),
+        "period": np.tile(when, N),
+        "count": y.ravel(),
+        "exposure": people.ravel(),
+        "raw": raw.ravel(),
+        **dict(zip((*_RATE, "prob_above"), (part.ravel() for part in summary), strict=True)),
+    }
+    hyper = posterior.hyper
+    return {
+        "threshold": threshold,
+        "threshold_is": threshold_is,
+        "share_by_borders": float(np.median(hyper["area_share"])) if "area_share" in hyper else math.nan,
+        "rates": pd.DataFrame(rates),
+        "areas": _areas(names, counted, at_risk, raw_area, over_time, threshold, level),
+        "trend": _trend(when, counted, at_risk, raw_period, by_period, level),
+        "spread": _spread(model, posterior, level),
+    }
 
 
 def _rates(model: LatentModel, posterior: Posterior, i: int) -> Floats:
@@ -222,7 +208,6 @@ def _limits(draws: Floats, level: float) -> tuple[Floats, Floats, Floats]:
 def _areas(
     names: NDArray[Any], counted: Floats, at_risk: Floats, raw: Floats, draws: Floats, threshold: float, level: float
 ) -> pd.DataFrame:
-    middle, low, high = _limits(draws, level)
     # ties have no probability but where two areas have no data at all
     rank = (-draws).argsort(axis=1, kind="stable").argsort(axis=1) + 1
     tail = 0.5 - level / 2
@@ -233,9 +218,7 @@ def _areas(
             "count": counted.sum(axis=1),
             "exposure": at_risk.sum(axis=1),
             "raw": raw,
-            "rate": middle,
-            "conf_low": low,
-            "conf_high": high,
+            **dict(zip(_RATE, _limits(draws, level), strict=True)),
             "prob_above": (draws > threshold).mean(axis=0),
             "raw_rank": pd.Series(raw).rank(ascending=False, method="min"),
             "rank": quantiles[1],
@@ -248,22 +231,16 @@ def _areas(
 def _trend(
     when: NDArray[Any], counted: Floats, at_risk: Floats, raw: Floats, draws: Floats, level: float
 ) -> pd.DataFrame:
-    middle, low, high = _limits(draws, level)
     seen = ~np.isnan(draws).any(axis=0)
     relative = draws / np.exp(np.log(draws[:, seen]).mean(axis=1, keepdims=True))
-    ratio, ratio_low, ratio_high = _limits(relative, level)
     return pd.DataFrame(
         {
             "period": when,
             "count": np.where(at_risk.sum(axis=0) > 0, counted.sum(axis=0), np.nan),
             "exposure": at_risk.sum(axis=0),
             "raw": raw,
-            "rate": middle,
-            "conf_low": low,
-            "conf_high": high,
-            "ratio": ratio,
-            "ratio_low": ratio_low,
-            "ratio_high": ratio_high,
+            **dict(zip(_RATE, _limits(draws, level), strict=True)),
+            **dict(zip(("ratio", "ratio_low", "ratio_high"), _limits(relative, level), strict=True)),
         }
     )
 
@@ -279,8 +256,8 @@ def _spread(model: LatentModel, posterior: Posterior, level: float) -> pd.DataFr
     return pd.DataFrame(rows, columns=["parameter", "meaning", "estimate", "conf_low", "conf_high", "prior"])
 
 
-def _diagnostics(panel: Panel, model: LatentModel, posterior: Posterior, counted: Floats, seed: int) -> dict[str, Any]:
-    convergence = posterior.convergence
+def diagnostics_of(panel: Panel, model: LatentModel, posterior: Posterior, seed: int) -> dict[str, Any]:
+    """Return the plain numbers of an answer."""
     return {
         "areas": panel.n_areas,
         "periods": panel.n_periods,
@@ -288,9 +265,9 @@ def _diagnostics(panel: Panel, model: LatentModel, posterior: Posterior, counted
         "last": periods.code(panel.periods[-1]),
         "cells": int(model.known.sum()),
         "missing_cells": int((~model.known).sum()),
-        "events": float(counted.sum()),
+        "events": float(np.where(model.known, model.y, 0.0).sum()),
         "engine": posterior.engine,
         "seed": seed,
-        "convergence": plain(convergence),
+        "convergence": plain(posterior.convergence),
         "run": dict(posterior.details),
     }

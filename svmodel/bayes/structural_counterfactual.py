@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from svmodel import periods
-from svmodel.bayes.answer import AnswersDesigns, Question, assemble
+from svmodel.bayes.answer import AnswersDesigns
 from svmodel.bayes.controls import Controls, log_controls, rate_controls
 from svmodel.bayes.options import is_number, problems_with
 from svmodel.bayes.prediction import Prediction
+from svmodel.bayes.question import Question, log_exposure
 from svmodel.bayes.rows import TreatedCells
-from svmodel.bayes.series import as_arrays, find_problems, only_row, season_terms, series_of
+from svmodel.bayes.series import INDEPENDENT, log_rate, lost_periods, only_row, season_terms, series_of, usable_series
 from svmodel.design import Design, DesignArrays
-from svmodel.engine import arrived, run
 from svmodel.engine.description import LatentModel, Term
 from svmodel.engine.posterior import Posterior
 from svmodel.errors import EstimationError
-from svmodel.inference import doubts
 from svmodel.numerics.latent.priors import Beta, GammaPrecision, HalfNormal
 from svmodel.numerics.latent.structures import AR1, Fixed, Independent, RandomWalk
 from svmodel.numerics.series import Series
-from svmodel.result import Result
+from svmodel.result.doubts import doubts
 from svmodel.result.method import NEUTRAL, UNSHOWN, Method
+from svmodel.result.notes import Note, ResultWarning
 from svmodel.result.rule import FEW_CONTROLS
 
 _VALID = {
@@ -44,6 +44,8 @@ _R_MODEL_SIZE = 3
 #: Weight of the prior of the noise where nothing is to explain it.
 _VAGUE_DF = 0.02
 _COVARIATE_SD = 0.5
+#: Events a period below which the noise of counts is far from normal.
+_FEW_EVENTS = 5.0
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class StructuralCounterfactual(AnswersDesigns):
     season : {"none", "auto", "smooth", "harmonics"}
         As in :class:`~svmodel.bayes.InterruptedTimeSeries`. Controls bring the season that they share.
     shocks : {"ar1", "none"}
-        Whether what befalls the series alone may last; for counts. The Gaussian family has none, as R has none.
+        Whether what happens in the series alone may last; for counts. The Gaussian family has none, as R has none.
     areas : {"sum", "each"}
         Treated areas with one start (and end) are summed into a series, or each is a series of its own. Series share
         the standard deviations, and nothing else.
@@ -146,6 +148,7 @@ class StructuralCounterfactual(AnswersDesigns):
             "overdispersion",
         ),
         neutral=(*NEUTRAL, "engine"),
+        gives=("posterior", "model", "engine"),
         phrases={
             "controls: untreated": "beside untreated areas",
             "controls: sum": "beside the sum of untreated areas",
@@ -205,16 +208,16 @@ class StructuralCounterfactual(AnswersDesigns):
         return self._question(arrays, counts=self.family != "gaussian")
 
     def _question(self, arrays: DesignArrays, *, counts: bool) -> Prediction:
-        series = series_of(arrays, each=self.areas == "each")
-        if not series:
-            raise EstimationError("no treated area-period is known, so there is nothing to hold against a prediction")
-        held = as_arrays(arrays, series)
         log = self.family != "gaussian"
-        found = find_problems(held, series, counts=log)
-        found.raise_if_any(EstimationError, "a structural counterfactual cannot answer this")
+        series, held = usable_series(
+            arrays,
+            each=self.areas == "each",
+            counts=log,
+            nothing="no treated area-period is known, so there is nothing to hold against a prediction",
+            title="a structural counterfactual cannot answer this",
+        )
         chosen = self._chosen(arrays, series)
         model = self._counts(held, series, chosen) if log else self._gaussian(held, series, chosen)
-        lost = sum(s.lost for s in series)
         centre, spread = np.zeros(len(series)), np.ones(len(series))
         if not log:
             centre, spread = (np.array(v) for v in zip(*[_moments(s) for s in series], strict=True))
@@ -222,7 +225,7 @@ class StructuralCounterfactual(AnswersDesigns):
             model,
             held.treated,
             "",
-            (f"{lost} periods of summed series miss one of their areas",) if lost else (),
+            lost_periods(series),
             arrays=held,
             members=np.array([len(s.rows) for s in series]),
             centre=centre,
@@ -234,14 +237,11 @@ class StructuralCounterfactual(AnswersDesigns):
         """Return the model of counts on the log scale."""
         G, T = held.y.shape
         time = np.arange(T)
-        size = np.stack([s.exposure for s in series])
-        with np.errstate(divide="ignore", invalid="ignore"):
-            offset = np.log(size)
+        offset = log_exposure(np.stack([s.exposure for s in series]))
         step = self._step()
         terms = season_terms(self.season, self.harmonics, held, self.season_sd)
         for g, (s, c) in enumerate(zip(series, chosen, strict=True)):
-            rate = math.log(float(s.y[s.before].sum()) / float(s.exposure[s.before].sum()))
-            terms.append(Term(f"intercept_{g}", Fixed(rate, 1.0), only_row(g, G)))
+            terms.append(Term(f"intercept_{g}", Fixed(log_rate(s), 1.0), only_row(g, G)))
             terms.append(Term(f"level_{g}", RandomWalk(T, "level_sd", step), only_row(g, G, time)))
             if c.common is not None:
                 terms.append(Term(f"common_{g}", Fixed(1.0, self.common_sd), only_row(g, G), c.common[None, :]))
@@ -292,67 +292,94 @@ class StructuralCounterfactual(AnswersDesigns):
         with np.errstate(divide="ignore"):
             return float(np.log(np.quantile(np.exp(cells.log_ratio), 0.5, method="inverted_cdf")))
 
-    def fit(self, design: Design, *, seed: int = 0) -> Result:
-        """Answer the design.
-
-        Parameters
-        ----------
-        design : Design
-            Of a count, or of a measure for the Gaussian family.
-        seed : int
-            The same seed gives the same draws on the same machine.
-
-        Returns
-        -------
-        Result
-            With ``draws`` of the log rate ratio (of the difference in an area-period for the Gaussian family),
-            ``event_draws``, ``weights`` with what each control is worth, and what the checks need in ``posterior``.
-
-        Raises
-        ------
-        DesignError
-            If the design has problems.
-        EstimationError
-            If the outcome is no count and the family is one for counts, a series cannot be answered, or the fit has not
-            converged.
-        """
-        arrays = design.arrays
+    def question(self, design: Design, seed: int) -> Prediction:
+        """Return the periods that a design is about, or refuse a measure where the family is one for counts."""
         if not design.is_count and self.family != "gaussian":
             raise EstimationError(
                 f"the family {self.family!r} is for counts, and {design.outcome!r} is a measure; use family='gaussian'"
             )
-        question = replace(self._question(arrays, counts=design.is_count), seed=seed)
-        posterior = arrived(run(question.model, self.engine, draws=self.draws, seed=seed), design.describe())
-        return assemble(self, design, question, posterior, seed)
+        return replace(self._question(design.arrays, counts=design.is_count), seed=seed)
 
     def details(self, question: Question, posterior: Posterior, cells: TreatedCells) -> dict[str, Any]:
         """Return what the prediction rests on, for each series."""
         assert isinstance(question, Prediction)
         expected = question.predicted(posterior, question.target, noise=False).sum(axis=1)
         low, high = np.quantile(expected, [0.5 - self.level / 2, 0.5 + self.level / 2])
-        out = []
-        for g, name in enumerate(question.arrays.areas):
-            told: dict[str, Any] = {
-                "series": name,
-                "periods_before": int(question.arrays.untreated[g].sum()),
-                "periods_after": int(question.target[g].sum()),
-                "candidates": sum(t.name.startswith(f"control_{g}_") for t in question.model.terms),
-            }
+        series = question.spans()
+        for g, told in enumerate(series):
+            told["candidates"] = sum(t.name.startswith(f"control_{g}_") for t in question.model.terms)
             if f"common_{g}" in posterior.effects:
                 told["common_coefficient"] = float(np.median(posterior.effects[f"common_{g}"]))
-            out.append(told)
         return {
             "expected_low": float(low),
             "expected_high": float(high),
             "predicted_sd": float(cells.total[1].std(ddof=1)),
-            "series": out,
+            "series": series,
         }
 
-    def remarks(self, design: Design, question: Question, cells: TreatedCells) -> list[str]:
+    def remarks(
+        self,
+        design: Design,
+        question: Question,
+        cells: TreatedCells,
+        told: Mapping[str, Any],  # noqa: ARG002
+    ) -> list[Note]:
         """Return the notes of a result."""
-        arrays = design.arrays
-        series = series_of(arrays, each=self.areas == "each")
-        return say(self, design, question, cells, series, self._chosen(arrays, series))
+        series = series_of(design.arrays, each=self.areas == "each")
+        chosen = self._chosen(design.arrays, series)
+        word = periods.describe_frequency(design.view.periods)
+        log, n = self.family != "gaussian", min(c.areas for c in chosen)
+        unit = "on the log scale" if log else "standard deviations of the series before the start"
+        level = (
+            f"The level of the series moves by {self.step_sd:g} {unit} a {word}, with a prior worth "
+            f"{self.level_df:g} observations: long predictions rest on it."
+        )
+        out: list[Note] = [level, *self._on_controls(design, n, word)]
+        left_out = max(c.left_out for c in chosen)
+        if left_out:
+            out.append(f"{left_out} untreated areas are left out: missing in a {word} used.")
+        if design.covariates:
+            out.append("Covariates of the design play no part in this model; StructuralTimeSeries takes them.")
+        if question.left_out:
+            out.append(f"Left out of the effect: {'; '.join(question.left_out)}.")
+        few = sum(float(s.y[s.before].mean()) < _FEW_EVENTS for s in series)
+        if few and not log and design.is_count:
+            text = (
+                f"{few} of {len(series)} series have less than {_FEW_EVENTS:.0f} events a {word}: the noise of such "
+                "counts is not normal. Use family='negative_binomial'."
+            )
+            out.append(ResultWarning("fit", text))
+        if design.is_count and not cells.with_it.any():
+            out.append(
+                f"Not one event was seen in the treated area-{word}s, so that the rate ratio is 0 whatever was to be "
+                "expected: read the events averted, whose interval tells how few might have been."
+            )
+        if len(series) > 1:
+            out.append(INDEPENDENT)
+        if design.is_count and not (cells.total[1] > 0).all():
+            out.append("In some draws no event was predicted: the rate ratio has no upper limit there.")
+        return [*out, *doubts(design, additive=not log, rates=True, controls=n > 0)]
+
+    def _on_controls(self, design: Design, n: int, word: str) -> list[Note]:
+        if n == 0:
+            alone = ResultWarning(
+                "identification",
+                "The series is held against its own past alone: anything else that happened at the same time passes "
+                "for the effect.",
+            )
+            if self.season == "none" and periods.per_year(design.view.periods) > 1:
+                return [alone, "Nothing here knows of the season: use season='auto', or controls that have one."]
+            return [alone]
+        supposed = (
+            f"{n} areas that had no intervention predict the treated series, as they did before the start. That they "
+            "went on to do so, and were not touched by the intervention, is supposed."
+        )
+        if n >= FEW_CONTROLS:
+            return [supposed]
+        areas, any_of = ("One untreated area stands", "it") if n == 1 else (f"Only {n} areas stand", "one of them")
+        elsewhere = f"{areas} for what happened elsewhere in the same {word}s: what else befell {any_of} passes for "
+        few = f"{elsewhere}the effect."
+        return [supposed, ResultWarning("identification", few) if n == 1 else few]
 
     def _chosen(self, arrays: DesignArrays, series: list[Series]) -> list[Controls]:
         """Return the regressors of each series."""
@@ -363,72 +390,3 @@ class StructuralCounterfactual(AnswersDesigns):
 def _moments(s: Series) -> tuple[float, float]:
     """Return mean and standard deviation of the rate before the start."""
     return float(s.rate[s.before].mean()), float(s.rate[s.before].std(ddof=1))
-
-
-#: Events a period below which the noise of counts is far from normal.
-_FEW_EVENTS = 5.0
-
-
-def say(
-    estimator: StructuralCounterfactual,
-    design: Design,
-    question: Question,
-    cells: TreatedCells,
-    series: Sequence[Series],
-    chosen: Sequence[Controls],
-) -> list[str]:
-    """Return the notes of a result."""
-    word = periods.describe_frequency(design.view.periods)
-    log = estimator.family != "gaussian"
-    n = min(c.areas for c in chosen)
-    unit = "on the log scale" if log else "standard deviations of the series before the start"
-    told = (
-        f"The level of the series moves by {estimator.step_sd:g} {unit} a {word}, with a prior worth "
-        f"{estimator.level_df:g} observations: long predictions rest on it."
-    )
-    out = [told, *_on_controls(estimator, design, n, word)]
-    left_out = max(c.left_out for c in chosen)
-    if left_out:
-        out.append(f"{left_out} untreated areas are left out: missing in a {word} used.")
-    if design.covariates:
-        out.append("Covariates of the design play no part in this model; StructuralTimeSeries takes them.")
-    if question.left_out:
-        out.append(f"Left out of the effect: {'; '.join(question.left_out)}.")
-    few = sum(float(s.y[s.before].mean()) < _FEW_EVENTS for s in series)
-    if few and not log and design.is_count:
-        out.append(
-            f"{few} of {len(series)} series have less than {_FEW_EVENTS:.0f} events a {word}: the noise of such counts "
-            "is not normal. Use family='negative_binomial'."
-        )
-    if design.is_count and not cells.with_it.any():
-        out.append(
-            f"Not one event was seen in the treated area-{word}s, so that the rate ratio is 0 whatever was to be "
-            "expected: read the events averted, whose interval tells how few might have been."
-        )
-    if len(series) > 1:
-        out.append("Series are independent given what they share: a shock that befell all is in no interval.")
-    if design.is_count and not (cells.total[1] > 0).all():
-        out.append("In some draws no event was predicted: the rate ratio has no upper limit there.")
-    return out + doubts(design, additive=not log, rates=True, controls=n > 0)
-
-
-def _on_controls(estimator: StructuralCounterfactual, design: Design, n: int, word: str) -> list[str]:
-    if n == 0:
-        alone = (
-            "The series is held against its own past alone: anything else that happened at the same time passes for "
-            "the effect."
-        )
-        if estimator.season == "none" and periods.per_year(design.view.periods) > 1:
-            return [alone, "Nothing here knows of the season: use season='auto', or controls that have one."]
-        return [alone]
-    supposed = (
-        f"{n} areas that had no intervention predict the treated series, as they did before the start. That they went "
-        "on to do so, and were not touched by the intervention, is supposed."
-    )
-    if n >= FEW_CONTROLS:
-        return [supposed]
-    areas, any_of = ("One untreated area stands", "it") if n == 1 else (f"Only {n} areas stand", "one of them")
-    return [
-        supposed,
-        f"{areas} for what happened elsewhere in the same {word}s: what else befell {any_of} passes for the effect.",
-    ]

@@ -56,19 +56,14 @@ def read_studies(given: Any, *, ratio: bool) -> Studies:
         return _from_frame(given, ratio=ratio)
     if isinstance(given, Result):
         return _from_areas(given, ratio=ratio)
-    named: list[tuple[str, Any]] = []
-    if isinstance(given, Mapping):
-        named = [(str(label), r) for label, r in given.items()]
-    elif isinstance(given, Sequence) and not isinstance(given, str):
-        named = [(_label(r, j), r) for j, r in enumerate(given)]
-    if not named or not all(isinstance(r, Result) for _, r in named):
+    several = isinstance(given, Mapping | Sequence) and not isinstance(given, str)
+    results = [*(given.values() if isinstance(given, Mapping) else given)] if several else []
+    if not results or not all(isinstance(r, Result) for r in results):
         raise EstimationError("studies are a frame of label, estimate and limits or errors, or results of svmodel")
-    return _from_results(named, ratio=ratio)
-
-
-def _label(result: Any, j: int) -> str:
-    design = getattr(result, "design", None)
-    return design.intervention.name if design is not None else f"result {j + 1}"
+    if isinstance(given, Mapping):
+        return _from_results([str(label) for label in given], results, ratio=ratio)
+    labels = [f"result {j}" if r.design is None else r.design.intervention.name for j, r in enumerate(results, start=1)]
+    return _from_results(labels, results, ratio=ratio)
 
 
 def _from_frame(frame: pd.DataFrame, *, ratio: bool) -> Studies:
@@ -146,11 +141,11 @@ def _moments(result: Result, term: str, *, ratio: bool, **which: Any) -> tuple[f
         return float(middle), float((high - low) / 2 / critical_value(effect.level))
 
 
-def _from_results(named: list[tuple[str, Result]], *, ratio: bool) -> Studies:
-    held = [_moments(r, "att", ratio=ratio) for _, r in named]
-    notes = [_twice(label) for label, r in named if r.posterior is not None]
+def _from_results(labels: list[str], results: list[Result], *, ratio: bool) -> Studies:
+    held = [_moments(r, "att", ratio=ratio) for r in results]
+    notes = [_twice(label) for label, r in zip(labels, results, strict=True) if r.posterior is not None]
     estimate, error = (np.array(v) for v in zip(*held, strict=True))
-    return _checked(tuple(label for label, _ in named), estimate, error, notes)
+    return _checked(tuple(labels), estimate, error, notes)
 
 
 def _twice(label: str) -> str:

@@ -6,19 +6,11 @@ from dataclasses import replace
 
 import pandas as pd
 
+from svmodel.checks.declared import check
+from svmodel.checks.effects import as_row, average_effect, evidence, is_significant, needed_effect, null_value, refitted
 from svmodel.checks.placebo_in_time import placebo_design
-from svmodel.checks.posterior import evidence, quick
-from svmodel.checks.words import (
-    average_effect,
-    change,
-    change_of,
-    is_significant,
-    not_applicable,
-    null_value,
-    span,
-    treated_indices,
-    why_refused,
-)
+from svmodel.checks.posterior import quick
+from svmodel.checks.words import CannotBeMadeError, change, change_of, design_of, span, treated_indices, why_refused
 from svmodel.design import Design
 from svmodel.errors import DataError, UserError
 from svmodel.periods import per_year
@@ -30,6 +22,7 @@ _NAME = "anticipation"
 _LOOKED_AT = {12: 3, 4: 1}
 
 
+@check("Did anything move before the start?", needs=("data",))
 def anticipation(result: Result, *, seed: int = 0, n_periods: int | None = None) -> CheckResult:
     """Estimate an effect on the last periods before the start, and the effect itself without these periods.
 
@@ -63,37 +56,33 @@ def anticipation(result: Result, *, seed: int = 0, n_periods: int | None = None)
     Malani and Reif (2015), *Journal of Public Economics* 124: what anticipation does to estimates. Callaway and
     Sant'Anna (2021), *Journal of Econometrics* 225(2), assumption 3: limited anticipation.
     """
-    del seed
     if n_periods is not None and (isinstance(n_periods, bool) or not isinstance(n_periods, int) or n_periods < 1):
         raise DataError(f"n_periods has to be a whole number of 1 or more, not {n_periods!r}")
     result = quick(result)
-    if result.design is None:
-        return not_applicable(_NAME, "the result was read without its data")
-    design = result.design
-    real = average_effect(result)
-    if real is None:
-        return not_applicable(_NAME, "the method gives no average effect with an interval")
+    design = design_of(result)
+    real = needed_effect(result)
     arrays = design.arrays
     k = n_periods or _LOOKED_AT.get(per_year(arrays.periods), 1)
     before = int(arrays.start[treated_indices(design)].min()) - design.anticipation
     if before < k + 2:
         why = f"only {span(design, before)} lie before the first start, and {k + 2} are needed to look at the last {k}"
-        return not_applicable(_NAME, why)
-    made = placebo_design(replace(design, anticipation=0), k, until=design.anticipation)
-    if isinstance(made, str):
-        return not_applicable(_NAME, made)
+        raise CannotBeMadeError(why)
+    earlier, _ = placebo_design(replace(design, anticipation=0), k, until=design.anticipation)
     try:
-        early = average_effect(result.refit(design=made[0]))
+        early = average_effect(result.refit(design=earlier))
     except UserError as error:
-        return not_applicable(_NAME, f"the method cannot answer for the time before the start ({why_refused(error)})")
+        raise CannotBeMadeError(
+            f"the method cannot answer for the time before the start ({why_refused(error)})"
+        ) from error
     if early is None:
-        return not_applicable(_NAME, "the method gives no effect with an interval for the time before the start")
+        raise CannotBeMadeError("the method gives no effect with an interval for the time before the start")
     rows = [_row("before_the_start", design.anticipation, early)]
     effects = [(design.anticipation, real)]
     rows.append(_row("effect", design.anticipation, real))
     for more in range(1, k + 1):
         wider = design.anticipation + more
-        effect, problem = _wider(result, design, wider)
+        moved = replace(design, anticipation=wider)
+        effect, problem = refitted(result, none="no average effect with an interval", design=moved)
         rows.append(_row("effect", wider, effect, problem))
         effects += [(wider, effect)] if effect is not None else []
     columns = ["quantity", "anticipation", "scale", "estimate", "conf_low", "conf_high", "p_value", "problem"]
@@ -126,15 +115,4 @@ def _declared(design: Design) -> str:
 
 
 def _row(quantity: str, periods: int, effect: Effect | None, problem: str | None = None) -> dict[str, object]:
-    row: dict[str, object] = {"quantity": quantity, "anticipation": periods, "problem": problem}
-    if effect is not None:
-        row |= {f: getattr(effect, f) for f in ("scale", "estimate", "conf_low", "conf_high", "p_value")}
-    return row
-
-
-def _wider(result: Result, design: Design, periods: int) -> tuple[Effect | None, str | None]:
-    try:
-        effect = average_effect(result.refit(design=replace(design, anticipation=periods)))
-    except UserError as error:
-        return None, why_refused(error)
-    return (effect, None) if effect is not None else (None, "no average effect with an interval")
+    return {"quantity": quantity, "anticipation": periods, "problem": problem, **as_row(effect)}

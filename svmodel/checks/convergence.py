@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from svmodel.checks.posterior import is_posterior
-from svmodel.checks.words import not_applicable
+from svmodel.checks.declared import check
+from svmodel.checks.words import CannotBeMadeError
 from svmodel.engine.posterior import ENERGY, FEWEST_DRAWS, FEWEST_POINTS, R_HAT, Convergence
 from svmodel.result import Result
 from svmodel.result.check import CheckResult
@@ -21,6 +21,7 @@ _MOST_FAILURES = 0.05
 _HEAVIEST = 0.2
 
 
+@check("Have the draws arrived?", needs=("posterior",))
 def convergence(result: Result, *, seed: int = 0) -> CheckResult:
     """Say what the draws rest on. A fit that has not converged is refused before it gets here.
 
@@ -45,10 +46,9 @@ def convergence(result: Result, *, seed: int = 0) -> CheckResult:
     Vehtari, Gelman, Simpson, Carpenter and Buerkner (2021), *Bayesian Analysis* 16(2). Betancourt (2016),
     arXiv:1604.00695, on energy.
     """
-    del seed
     told = result.diagnostics.get("convergence")
-    if not is_posterior(result) or not isinstance(told, dict):
-        return not_applicable(_NAME, "the method is not Bayesian: nothing was sampled")
+    if not isinstance(told, dict):
+        raise CannotBeMadeError("the method is not Bayesian: nothing was sampled")
     found = _read(told)
     engine = str(result.diagnostics.get("engine", ""))
     table = pd.DataFrame(_rows(found, engine), columns=["quantity", "value", "limit"])

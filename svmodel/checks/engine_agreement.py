@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from svmodel.checks.declared import check
 from svmodel.checks.posterior import fitted_of
-from svmodel.checks.words import not_applicable
+from svmodel.checks.words import CannotBeMadeError
 from svmodel.errors import DataError
 from svmodel.result import Result
 from svmodel.result.check import CheckResult
+from svmodel.result.method import auditor_of
 
 _NAME = "engine_agreement"
 
 
+@check("Do both engines give the same answer?", needs=("model", "engine"))
 def engine_agreement(result: Result, *, seed: int = 0, audit: bool = False) -> CheckResult:
-    """Fit the same model with the other engine, and hold the two answers side by side.
+    """Fit the same model with the other engine, and compare the two answers.
 
     Parameters
     ----------
@@ -23,8 +26,8 @@ def engine_agreement(result: Result, *, seed: int = 0, audit: bool = False) -> C
     seed : int
         Not used; the other engine takes the seed of `result`.
     audit : bool
-        Whether to run NUTS beside nested Laplace, which takes half a minute or more. A result of NUTS is held beside
-        nested Laplace in any case, because that takes a second.
+        Whether to run NUTS too, which takes half a minute or more. A result of NUTS is compared with nested Laplace in
+        any case, because that takes a second.
 
     Returns
     -------
@@ -36,15 +39,12 @@ def engine_agreement(result: Result, *, seed: int = 0, audit: bool = False) -> C
     DataError
         If `audit` is neither true nor false.
     """
-    del seed
     if not isinstance(audit, bool):
         raise DataError(f"audit is true or false, not {audit!r}")
     held = fitted_of(result)
-    if isinstance(held, str):
-        return not_applicable(_NAME, held)
     if held.posterior.engine == "laplace" and not audit:
-        return not_applicable(_NAME, "NUTS takes half a minute or more and was not asked for (option `audit`: true)")
-    if not hasattr(result.estimator, "audit"):
-        return not_applicable(_NAME, "the model has but one engine")
+        raise CannotBeMadeError("NUTS takes half a minute or more and was not asked for (option `audit`: true)")
+    if auditor_of(result.estimator) is None:
+        raise CannotBeMadeError("the model has but one engine")
     found = result.audit()
     return found if found.name == _NAME else replace(found, name=_NAME)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from svmodel import periods
-from svmodel.checks.words import why_refused
+from svmodel.checks.words import CannotBeMadeError, why_refused
 from svmodel.errors import UserError
 from svmodel.numerics.arrays import Floats
 from svmodel.numerics.honest import EventStudy
-from svmodel.result import Result
+from svmodel.result import JointEstimate, Result
+from svmodel.result.method import choice_of
 from svmodel.result.scales import is_rounding
 
 #: More single horizons than this on either side are grouped.
@@ -66,8 +68,13 @@ class EventPath:
         return self.horizon <= self.reference
 
 
-def event_path(result: Result) -> EventPath | str:
-    """Return the path of a result, or why there is none.
+def event_path(result: Result) -> EventPath:
+    """Return the path of a result.
+
+    Raises
+    ------
+    CannotBeMadeError
+        If there is none.
 
     Notes
     -----
@@ -84,10 +91,11 @@ def event_path(result: Result) -> EventPath | str:
     """
     joint = result.joint
     if joint is None or not (joint.index["term"] == "event").any():
-        return "the method gives no effects by time before the start with their covariance"
-    if getattr(result.estimator, "base_period", None) == "varying":
+        raise CannotBeMadeError("the method gives no effects by time before the start with their covariance")
+    joint = _completed(result, joint)
+    if joint.base == "varying":
         if result.design is None:
-            return (
+            raise CannotBeMadeError(
                 "each estimate before the start is relative to the period before it, and the result was read without "
                 "the data that a common base needs"
             )
@@ -95,9 +103,12 @@ def event_path(result: Result) -> EventPath | str:
         try:
             result = result.refit(estimator=estimator)
         except UserError as error:
-            return f"the method cannot put its estimates on one base ({why_refused(error)})"
-        joint = result.joint
-        assert joint is not None
+            raise CannotBeMadeError(
+                f"the method cannot put its estimates on one base ({why_refused(error)})"
+            ) from error
+        if result.joint is None:
+            raise CannotBeMadeError("the method gives no effects by time before the start on one base")
+        joint = _completed(result, result.joint)
     anticipation = 0 if result.design is None else result.design.anticipation
     reference = -1 - anticipation
     horizon = joint.index["horizon"].to_numpy(dtype=float)
@@ -106,15 +117,16 @@ def event_path(result: Result) -> EventPath | str:
     errors = np.sqrt(np.where(known, variance, np.nan))
     known &= ~is_rounding(joint.estimate, errors, logarithm=joint.scale == "log_rate_ratio")
     if (known & (horizon == reference)).any():
-        return "its estimates before the start are relative to another time than those after it"
+        raise CannotBeMadeError("its estimates before the start are relative to another time than those after it")
     known &= (horizon < reference) | (horizon >= 0)
-    known &= horizon > _binned_lead(result, horizon[known])
+    if joint.binned:
+        known &= horizon > _binned_lead(result, horizon[known])
     order = np.flatnonzero(known)[np.argsort(horizon[known], kind="stable")]
     h = horizon[order].astype(np.int64)
     if not (h < reference).any():
-        return "there is no estimate for any period before the start, apart from the reference"
+        raise CannotBeMadeError("there is no estimate for any period before the start, apart from the reference")
     if not (h >= 0).any():
-        return "there is no estimate from the start on"
+        raise CannotBeMadeError("there is no estimate from the start on")
     at = int((h < reference).sum())
     expected, cells = _sizes(result)
     full = np.insert(h, at, reference)
@@ -128,7 +140,7 @@ def event_path(result: Result) -> EventPath | str:
         estimate[at] = last
         size = np.array([expected.get(int(v), 1.0) if expected else 1.0 for v in full]) * before
         base = size / size.sum()
-        if getattr(result.estimator, "few_treated", 0):
+        if joint.shrunk:
             covariance[at, at] = last_error**2
             away = np.eye(len(full)) - np.outer(before, base)
             own = float(np.diag(covariance)[before].sum())
@@ -142,7 +154,7 @@ def event_path(result: Result) -> EventPath | str:
     chosen = expected if joint.scale == "log_rate_ratio" and expected else cells
     weight = np.array([chosen.get(int(v), 0.0) if chosen else 1.0 for v in full]) * ~before
     if not weight.sum() > 0:
-        return "no treated area-period has an estimate by time"
+        raise CannotBeMadeError("no treated area-period has an estimate by time")
     held = None if result.design is None else result.design.view.periods
     return EventPath(
         scale=joint.scale,
@@ -157,6 +169,18 @@ def event_path(result: Result) -> EventPath | str:
         unit="period" if held is None else periods.describe_frequency(held),
         per_year=0 if held is None else periods.per_year(held),
     )
+
+
+def _completed(result: Result, joint: JointEstimate) -> JointEstimate:
+    """Return the joint estimate with what its method says of base, bins and shrinking.
+
+    REMOVE this function once every method in svmodel.did sets `base`, `binned` and `shrunk` of its JointEstimate.
+    """
+    if joint.base is not None:
+        return joint
+    of = partial(choice_of, result.estimator)
+    base = "varying" if of("base_period") == "varying" else None
+    return dataclasses.replace(joint, base=base, binned=of("leads", "") != "", shrunk=bool(of("few_treated", 0)))
 
 
 def grouped(path: EventPath) -> tuple[EventStudy, int]:
@@ -237,7 +261,7 @@ def _inflation(result: Result) -> float:
 
 def _binned_lead(result: Result, horizon: Floats) -> float:
     """Return the first lead where it also holds all periods before it, as a two-way regression's does."""
-    if result.design is None or not hasattr(result.estimator, "leads") or not len(horizon):
+    if result.design is None or not len(horizon):
         return -np.inf
     arrays = result.design.arrays
     ever: NDArray[np.bool_] = np.asarray(arrays.treated.any(axis=1))

@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from svmodel.checks.declared import check
 from svmodel.checks.event_path import EventPath, event_path, grouped
-from svmodel.checks.words import change, not_applicable
+from svmodel.checks.words import CannotBeMadeError, change
 from svmodel.numerics.honest import EventStudy
 from svmodel.result import Result
 from svmodel.result.check import CheckResult, Status
@@ -20,6 +21,7 @@ _MAGNITUDES = (0.0, 0.5, 1.0, 1.5, 2.0)
 _BENDS = (0.0, 0.01, 0.02, 0.05, 0.1)
 
 
+@check("Does it hold if trends parted after the start?", needs=("event_path",), figure="bounds")
 def honest_bounds(result: Result, *, seed: int = 0) -> CheckResult:
     """Bound the overall effect if trends parted after the start as far as they did before, or bent a little.
 
@@ -62,15 +64,12 @@ def honest_bounds(result: Result, *, seed: int = 0) -> CheckResult:
     Rambachan and Roth (2023), *Review of Economic Studies* 90(5). Andrews, Roth and Pakes (2023), same journal 90(6).
     Armstrong and Kolesar (2018), *Econometrica* 86(2).
     """
-    del seed
     path = event_path(result)
-    if isinstance(path, str):
-        return not_applicable(_NAME, path)
     if path.df < 3:
-        return not_applicable(_NAME, "too few areas are treated, or serve as controls, to tell a trend from chance")
+        raise CannotBeMadeError("too few areas are treated, or serve as controls, to tell a trend from chance")
     study, length = grouped(path)
     if not (study.std_error > 0 and _has_variance(study)):
-        return not_applicable(_NAME, "the estimates by time have no covariance")
+        raise CannotBeMadeError("the estimates by time have no covariance")
     rows = _magnitudes(study)
     smooth = study.pre - 1 <= path.df / 3 and path.df - study.pre >= 3
     if smooth:

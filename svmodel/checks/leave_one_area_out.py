@@ -7,24 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from svmodel.checks.declared import check
+from svmodel.checks.effects import as_row, is_significant, needed_effect, null_value, refitted
 from svmodel.checks.posterior import quick
-from svmodel.checks.words import (
-    average_effect,
-    change,
-    change_of,
-    is_significant,
-    not_applicable,
-    null_value,
-    treated_indices,
-    why_refused,
-    with_interval,
-)
+from svmodel.checks.words import CannotBeMadeError, change, change_of, design_of, treated_indices
 from svmodel.design import Design, Intervention
-from svmodel.errors import UserError, shorten
 from svmodel.inference.statistic import Statistic
 from svmodel.result import Effect, Result
 from svmodel.result.check import CheckResult, Status
 from svmodel.result.rule import FEW_TREATED
+from svmodel.words import listed
 
 _NAME = "leave_one_area_out"
 #: With more treated areas than this, those with the most events since their start are left out in turn.
@@ -33,6 +25,7 @@ MOST_REFITS = 30
 _ROOM = 1.5
 
 
+@check("Does one area carry the result?", needs=("data",))
 def leave_one_area_out(result: Result, *, seed: int = 0) -> CheckResult:
     """Fit again without each treated area in turn, and see whether sign or significance hangs on one of them.
 
@@ -59,33 +52,27 @@ def leave_one_area_out(result: Result, *, seed: int = 0) -> CheckResult:
         ``area, name, scale, estimate, conf_low, conf_high, p_value, problem``; limits and p-value are missing where
         the estimate alone decides.
     """
-    del seed
     result = quick(result)
-    if result.design is None:
-        return not_applicable(_NAME, "the result was read without its data")
-    whole = average_effect(result)
-    if whole is None:
-        return not_applicable(_NAME, "the method gives no average effect with an interval")
-    treated = treated_indices(result.design)
+    whole = needed_effect(result)
+    design = design_of(result)
+    treated = treated_indices(design)
     if len(treated) < 2:
-        return not_applicable(_NAME, "only one area is treated, and without it nothing is left")
-    areas = _largest(result.design, treated)
-    rows, effects = [], {}
+        raise CannotBeMadeError("only one area is treated, and without it nothing is left")
+    areas = _largest(design, treated)
+    rows = []
+    effects: dict[str, Effect] = {}
     clear = _clear(result, whole, areas) if len(treated) >= FEW_TREATED else {}
     for area in areas:
-        effect, problem = (clear[area], None) if area in clear else _without(result, result.design, area, whole.scale)
-        row = {"area": area, "name": result.design.panel.label(area), "scale": whole.scale, "problem": problem}
-        if effect is not None:
-            effects[area] = effect
-            numbers = ("estimate", "conf_low", "conf_high", "p_value")
-            row |= {name: getattr(effect, name) for name in numbers}
-        rows.append(row)
+        effect, problem = (clear[area], None) if area in clear else _without(result, design, area, whole.scale)
+        effects |= {area: effect} if effect is not None else {}
+        row = {"area": area, "name": design.panel.label(area), "scale": whole.scale, "problem": problem}
+        rows.append({**row, **as_row(effect)})
     columns = ["area", "name", "scale", "estimate", "conf_low", "conf_high", "p_value", "problem"]
     table = pd.DataFrame(rows).reindex(columns=columns)
     if not effects:
         text = "This check could not be made: the method answers no refit without one area; the table says why."
         return CheckResult(_NAME, "not_applicable", text, table)
-    status, words = _judge(whole, effects, result.design)
+    status, words = _judge(whole, effects, design)
     refused = len(areas) - len(effects)
     if refused:
         status = "informative" if status == "passed" else status
@@ -138,12 +125,7 @@ def _without(result: Result, design: Design, area: str, scale: str) -> tuple[Eff
         {a: p for a, p in (old.ends or {}).items() if a != area},
     )
     panel = design.panel.select(areas=[a for a in design.panel.areas if a != area])
-    try:
-        found = result.refit(design=replace(design, panel=panel, intervention=fewer))
-    except UserError as error:
-        return None, why_refused(error)
-    effect = with_interval(found.effect("att", scale)) if found.has("att", scale) else None
-    return (effect, None) if effect is not None else (None, f"no average effect with an interval as {scale}")
+    return refitted(result, scale, design=replace(design, panel=panel, intervention=fewer))
 
 
 def _judge(whole: Effect, effects: dict[str, Effect], design: Design) -> tuple[Status, str]:
@@ -161,11 +143,11 @@ def _judge(whole: Effect, effects: dict[str, Effect], design: Design) -> tuple[S
         f"{change_of(whole)}."
     )
     if significant and (signs or turned):
-        which = shorten(map(name, signs or turned), limit=3).replace("'", "")
+        which = listed(map(name, signs or turned), limit=3)
         lost = "change sign" if signs else "lose its significance"
         return "failed", f"{spread} Without {which} it would {lost}: the finding hangs on a single area."
     if turned:
-        which = shorten(map(name, turned), limit=3).replace("'", "")
+        which = listed(map(name, turned), limit=3)
         return "informative", f"{spread} It is not significant with all areas, but would be without {which}."
     if signs:
         return "informative", f"{spread} It is not significant, and even its direction hangs on a single area."

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from svmodel.checks.declared import check
 from svmodel.checks.posterior import fitted_of, held_at_once, log_likelihood, thin
-from svmodel.checks.words import not_applicable
 from svmodel.engine import arrived, run
 from svmodel.engine.description import LatentModel
 from svmodel.engine.posterior import Posterior
@@ -27,7 +27,7 @@ _DRAWS = 2000
 _MOST_REFITS = 20
 #: A difference below this is small, whatever its error (Sivula, Magnusson, Matamoros and Vehtari 2025).
 _SMALL = 4.0
-#: Prior scale of the overdispersion that a Poisson model is held beside.
+#: Prior scale of the overdispersion of the negative binomial that a Poisson model is compared with.
 _OVERDISPERSION = 0.5
 
 
@@ -61,6 +61,7 @@ class LeaveOneOut:
         return int((self.k > trusted_below(self.draws)).sum())
 
 
+@check("Does the model foretell counts that it has not seen?", needs=("model",))
 def leave_one_out(result: Result, *, seed: int = 0) -> CheckResult:
     """Compare how well the model, the model without the intervention, and the other law of counts foretell each count.
 
@@ -78,7 +79,7 @@ def leave_one_out(result: Result, *, seed: int = 0) -> CheckResult:
         by more than 4 and by more than two standard errors; ``informative`` where the weights cannot be trusted for
         some cells; ``passed`` otherwise. What the intervention adds is told and decides nothing: an effect may be
         small. The table has ``model, elpd, difference, std_error, largest_k, refitted, untrusted``; a difference above
-        0 means that the model beside foretells better.
+        0 means that the other model foretells better.
 
     Notes
     -----
@@ -91,8 +92,6 @@ def leave_one_out(result: Result, *, seed: int = 0) -> CheckResult:
     such data, not whether it foretells months to come.
     """
     held = fitted_of(result)
-    if isinstance(held, str):
-        return not_applicable(_NAME, held)
     question, model = held.question, held.model
     whole = left_out_densities(model, held.posterior, seed)
     rows = [_row("as fitted", whole, whole)]
@@ -109,7 +108,7 @@ def leave_one_out(result: Result, *, seed: int = 0) -> CheckResult:
         rows.append(_row(name, found, whole))
         gap, spread = _difference(found, whole)
         clear = abs(gap) > max(_SMALL, 2 * spread)
-        words.append(_say(name, gap, spread, clear=clear))
+        words.append(_text(name, gap, spread, clear=clear))
         failed |= clear and gap > 0 and name != _WITHOUT
     table = pd.DataFrame(rows)
     text = f"Each count foretold from all others: {'; '.join(words)}." if words else "There is no model to hold beside."
@@ -207,7 +206,7 @@ def _difference(found: LeaveOneOut, whole: LeaveOneOut) -> tuple[float, float]:
     return float(gap.sum()), float(math.sqrt(len(gap) * gap.var(ddof=1)))
 
 
-def _say(name: str, gap: float, error: float, *, clear: bool) -> str:
+def _text(name: str, gap: float, error: float, *, clear: bool) -> str:
     if not clear:
         return f"{name} they are foretold about as well ({gap:+.1f}, s.e. {error:.1f})"
     return f"{name} they are foretold {'better' if gap > 0 else 'worse'} ({gap:+.1f}, s.e. {error:.1f})"

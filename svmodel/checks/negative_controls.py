@@ -9,25 +9,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from svmodel.checks.posterior import quick, tail_area
-from svmodel.checks.words import (
-    average_effect,
-    change,
-    change_of,
-    not_applicable,
-    p_words,
-    preferred_scale,
-    why_refused,
-    with_interval,
-)
+from svmodel.checks.declared import check
+from svmodel.checks.effects import as_row, average_effect, refitted, tail_area
+from svmodel.checks.posterior import quick
+from svmodel.checks.words import CannotBeMadeError, change, change_of, design_of
 from svmodel.design import Design
-from svmodel.errors import DataError, Problems, UserError, did_you_mean, shorten
+from svmodel.errors import DataError, Problems, did_you_mean, shorten
 from svmodel.result import Effect, Result
 from svmodel.result.check import CheckResult
+from svmodel.words import p_value
 
 _NAME = "negative_controls"
 
 
+@check("Does an outcome that cannot respond show an effect?", needs=("data",))
 def negative_controls(result: Result, *, seed: int = 0, outcomes: Iterable[str] = ()) -> CheckResult:
     """Fit again on outcomes that cannot respond, and expect no effect on any of them.
 
@@ -60,24 +55,19 @@ def negative_controls(result: Result, *, seed: int = 0, outcomes: Iterable[str] 
     Lipsitch, Tchetgen Tchetgen and Cohen (2010), *Epidemiology* 21(3). Holm (1979), *Scandinavian Journal of
     Statistics* 6(2).
     """
-    del seed
     names = [outcomes] if isinstance(outcomes, str) else list(dict.fromkeys(outcomes))
     if not names:
-        return not_applicable(_NAME, "nobody named an outcome that cannot respond (option `outcomes`)")
+        raise CannotBeMadeError("nobody named an outcome that cannot respond (option `outcomes`)")
     result = quick(result)
-    if result.design is None:
-        return not_applicable(_NAME, "the result was read without its data")
-    design = result.design
+    design = design_of(result)
     _check(names, design)
     real = average_effect(result)
-    rows, effects = [], {}
+    rows = []
+    effects: dict[str, Effect] = {}
     for name in names:
-        effect, problem = _effect_on(result, design, name)
-        row: dict[str, object] = {"outcome": name, "problem": problem}
-        if effect is not None:
-            effects[name] = effect
-            row |= {f: getattr(effect, f) for f in ("scale", "estimate", "conf_low", "conf_high", "p_value")}
-        rows.append(row)
+        effect, problem = refitted(result, design=replace(design, outcome=name))
+        effects |= {name: effect} if effect is not None else {}
+        rows.append({"outcome": name, "problem": problem, **as_row(effect)})
     columns = ["outcome", "scale", "estimate", "conf_low", "conf_high", "p_value", "p_holm", "problem"]
     table = pd.DataFrame(rows).reindex(columns=columns)
     if not effects:
@@ -92,7 +82,7 @@ def negative_controls(result: Result, *, seed: int = 0, outcomes: Iterable[str] 
     refused = f" The method did not answer for {shorten(set(names) - set(effects))}; the table says why."
     refused = refused if len(effects) < len(names) else ""
     if moved:
-        told = "; ".join(f"{m}: {change_of(effects[m])}, {p_words(adjusted[m])}" for m in moved)
+        told = "; ".join(f"{m}: {change_of(effects[m])}, {p_value(adjusted[m])}" for m in moved)
         kind = "p-values" if known else "posterior tail areas"
         text = (
             f"Of {many}, {len(moved)} {'moves' if len(moved) == 1 else 'move'} with the start all the same ({told}; "
@@ -146,13 +136,3 @@ def _check(names: list[str], design: Design) -> None:
             fix = did_you_mean(name, others) if others else "The panel has no other outcome."
             problems.add(f"{name!r} is no outcome of the panel", where="outcomes", fix=fix, rule="unknown_outcome")
     problems.raise_if_any(DataError, "these outcomes cannot serve as negative controls")
-
-
-def _effect_on(result: Result, design: Design, outcome: str) -> tuple[Effect | None, str | None]:
-    try:
-        found = result.refit(design=replace(design, outcome=outcome))
-    except UserError as error:
-        return None, why_refused(error)
-    scale = preferred_scale(found)
-    effect = None if scale is None else with_interval(found.effect("att", scale))
-    return (effect, None) if effect is not None else (None, "the method gives no average effect with an interval")

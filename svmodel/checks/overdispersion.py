@@ -7,18 +7,20 @@ import math
 import numpy as np
 import pandas as pd
 
-from svmodel.checks.posterior import is_posterior
-from svmodel.checks.words import not_applicable, why_refused
+from svmodel.checks.declared import check
+from svmodel.checks.words import CannotBeMadeError, design_of, why_refused
 from svmodel.design import DesignArrays
 from svmodel.errors import UserError
 from svmodel.numerics.two_way import TwoWay
 from svmodel.numerics.two_way.poisson_fe import fit_poisson, informative_cells
 from svmodel.result import Result
 from svmodel.result.check import CheckResult
+from svmodel.result.method import choice_of
 
 _NAME = "overdispersion"
 
 
+@check("Do the counts vary more than chance alone?", needs=("data", "counts"))
 def overdispersion(result: Result, *, seed: int = 0) -> CheckResult:
     """Measure the variance of untreated counts against the mean that area and period effects give them.
 
@@ -38,17 +40,12 @@ def overdispersion(result: Result, *, seed: int = 0) -> CheckResult:
         dispersion, its degrees of freedom and p-value, the mean count, and the factor by which plain Poisson
         errors would be too small.
     """
-    del seed
-    if result.design is None:
-        return not_applicable(_NAME, "the result was read without its data")
-    if not result.design.is_count:
-        return not_applicable(_NAME, f"{result.design.outcome!r} is a measure, not a count of events")
     try:
-        phi, df, mean = pearson_dispersion(result.design.arrays)
+        phi, df, mean = pearson_dispersion(design_of(result).arrays)
     except UserError as error:
-        return not_applicable(_NAME, why_refused(error))
+        raise CannotBeMadeError(why_refused(error)) from error
     if df < 1:
-        return not_applicable(_NAME, "there are too few untreated counts to tell their scatter")
+        raise CannotBeMadeError("there are too few untreated counts to tell their scatter")
     from scipy import stats
 
     p = float(stats.chi2.sf(phi * df, df))
@@ -64,7 +61,7 @@ def overdispersion(result: Result, *, seed: int = 0) -> CheckResult:
         "once the level of each area and each period is taken out"
     )
     over = phi > 1.1 and p < 0.05
-    law = getattr(result.estimator, "family", "") if is_posterior(result) else ""
+    law = choice_of(result.estimator, "family", "") if result.is_posterior else ""
     if over and (result.diagnostics.get("variance") == "model" or law == "poisson"):
         text = (
             f"{head}. The standard errors of this method trust that chance alone is at work, so its intervals are "

@@ -8,13 +8,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from svmodel.checks.words import not_applicable, treated_indices
+from svmodel.checks.declared import check
+from svmodel.checks.words import CannotBeMadeError, design_of, treated_indices
 from svmodel.design import Design, DesignArrays
 from svmodel.numerics.arrays import Floats
 from svmodel.numerics.firth import firth_logistic
 from svmodel.result import Result
 from svmodel.result.check import CheckResult, Status
 from svmodel.result.doubts import MANY_ZEROS, share_of_zeros
+from svmodel.result.method import scale_of
 from svmodel.result.rule import never_treated
 
 _NAME = "overlap"
@@ -38,6 +40,7 @@ _COLUMNS = [
 ]
 
 
+@check("Are there areas like the treated ones to compare with?", needs=("data",))
 def overlap(result: Result, *, seed: int = 0) -> CheckResult:
     """Compare treated and control areas before the start: level, change and covariates.
 
@@ -74,15 +77,9 @@ def overlap(result: Result, *, seed: int = 0) -> CheckResult:
     Services and Outcomes Research Methodology* 2 (variance ratios outside 1/2 to 2). King and Zeng (2006), *Political
     Analysis* 14(2) (the convex hull).
     """
-    del seed
-    if result.design is None:
-        return not_applicable(_NAME, "the result was read without its data")
-    design = result.design
+    design = design_of(result)
     arrays = design.arrays
-    described = _described(design)
-    if isinstance(described, str):
-        return not_applicable(_NAME, described)
-    names, values = described
+    names, values = _described(design)
     treated = np.zeros(len(arrays.areas), dtype=bool)
     treated[treated_indices(design)] = True
     whole = np.isfinite(values).all(axis=1)
@@ -90,9 +87,9 @@ def overlap(result: Result, *, seed: int = 0) -> CheckResult:
     later = int((arrays.start[treated] > arrays.start[treated].min()).sum())
     never = len(never_treated(arrays))
     if len(c) == 0 and later:
-        return not_applicable(_NAME, "every area is treated in the end, and those that start later are the controls")
+        raise CannotBeMadeError("every area is treated in the end, and those that start later are the controls")
     if len(t) == 0 or len(c) == 0:
-        return not_applicable(_NAME, "no treated or no control area has a record before the first start")
+        raise CannotBeMadeError("no treated or no control area has a record before the first start")
     rows = [_row(n, t[:, k], c[:, k]) for k, n in enumerate(names)]
     if arrays.covariates.shape[2] and len(t) > 1 and len(c) > 1:
         rows.append(_row("log_odds_of_treatment", *_log_odds(t, c)))
@@ -108,12 +105,12 @@ def overlap(result: Result, *, seed: int = 0) -> CheckResult:
     return CheckResult(_NAME, status, text, table)
 
 
-def _described(design: Design) -> tuple[list[str], Floats] | str:
+def _described(design: Design) -> tuple[list[str], Floats]:
     """Return the names of what areas are described by, and the values, shape (N, K)."""
     arrays = design.arrays
     first = int(arrays.start[treated_indices(design)].min()) - design.anticipation
     if first < 2:
-        return "fewer than two periods lie before the first start"
+        raise CannotBeMadeError("fewer than two periods lie before the first start")
     columns = [_level(arrays, 0, first), _level(arrays, first // 2, first) - _level(arrays, 0, first // 2)]
     names = ["level", "change"]
     for k, name in enumerate(design.covariates):
@@ -200,8 +197,7 @@ def _judge(table: pd.DataFrame, result: Result, *, zeros: float, never: int, lat
     if never <= _HARDLY_ANY and not later:
         many = {0: "No area is", 1: "A single area is"}.get(never, f"Only {never} areas are")
         warnings.append(f"{many} never treated: whatever else happened there passes for the effect.")
-    scale = getattr(result.estimator, "scale", None)
-    if zeros > MANY_ZEROS and scale == "difference":
+    if zeros > MANY_ZEROS and scale_of(result.estimator) == "difference":
         warnings.append(
             f"{100 * zeros:.0f}% of the counts are zero, and the model is one in numbers: quiet areas cannot fall by "
             "what busy ones fall by."

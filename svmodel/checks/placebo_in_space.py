@@ -7,8 +7,10 @@ import math
 import numpy as np
 import pandas as pd
 
-from svmodel.checks.posterior import is_posterior, quick
-from svmodel.checks.words import average_effect, change, is_significant, not_applicable, p_words, why_refused
+from svmodel.checks.declared import check
+from svmodel.checks.effects import average_effect, is_significant
+from svmodel.checks.posterior import quick
+from svmodel.checks.words import CannotBeMadeError, change, why_refused
 from svmodel.design import TREATED, DesignArrays
 from svmodel.errors import DataError, UserError
 from svmodel.inference.placebos import MOST, InSpacePlacebos, Placebos
@@ -17,6 +19,7 @@ from svmodel.numerics.resampling.permutations import count_assignments
 from svmodel.result import Result
 from svmodel.result.check import CheckResult, Status
 from svmodel.result.rule import never_treated
+from svmodel.words import p_value
 
 _NAME = "placebo_in_space"
 #: Cells that drawn placebos together are estimated from, unless `draws` says otherwise: some seconds.
@@ -32,6 +35,7 @@ _MOST_FITS = 200
 _MOST_NAMED = 5
 
 
+@check("Do areas where nothing was done show an effect?", needs=("data",), figure="placebos")
 def placebo_in_space(result: Result, *, seed: int = 0, draws: int | None = None) -> CheckResult:
     """Give the treated areas' dates to never treated areas, and rank the real effect among what is found there.
 
@@ -69,14 +73,12 @@ def placebo_in_space(result: Result, *, seed: int = 0, draws: int | None = None)
     if draws is not None and (isinstance(draws, bool) or not isinstance(draws, int) or draws < 1):
         raise DataError(f"draws has to be a whole number of 1 or more, not {draws!r}")
     result = quick(result)
-    if result.design is None:
-        return not_applicable(_NAME, "the result was read without its data")
     try:
         statistic = Statistic(result)
         scale, arrays = statistic.scale, statistic.arrays
         cells, total = len(never_treated(arrays)) * len(arrays.periods), _n_sets(arrays)
         wanted = draws or int(np.clip(_CELLS // (cells or 1), _FEWEST_DRAWS, _MOST_DRAWS))
-        slow = is_posterior(result)
+        slow = result.is_posterior
         wanted = (draws or _POSTERIORS) if slow else wanted
         most = wanted if slow else MOST
         tried = total if total <= most else wanted
@@ -87,12 +89,12 @@ def placebo_in_space(result: Result, *, seed: int = 0, draws: int | None = None)
                 f"the {tried:,} placebos would take too long to be part of every report; "
                 "svmodel.inference.InSpacePlacebos makes them where the time is there"
             )
-            return not_applicable(_NAME, why)
+            raise CannotBeMadeError(why)
         held = InSpacePlacebos(draws=wanted).placebos(result, seed=seed, most=most)
     except UserError as error:
-        return not_applicable(_NAME, why_refused(error))
+        raise CannotBeMadeError(why_refused(error)) from error
     if not math.isfinite(held.effect):
-        return not_applicable(_NAME, "the effect itself is not finite")
+        raise CannotBeMadeError("the effect itself is not finite")
     status, words = _judge(result, held, scale)
     return CheckResult(_NAME, status, words, _table(held, scale))
 
@@ -116,7 +118,7 @@ def _judge(result: Result, held: Placebos, scale: str) -> tuple[Status, str]:
     low, high = (change(float(v), scale) for v in middle)
     head = (
         f"Given the treated areas' dates, {tried} show effects of {low} to {high} (95% of them), where there ought to "
-        f"be none; the real one is {change(held.effect, scale)} ({p_words(p)} by rank)."
+        f"be none; the real one is {change(held.effect, scale)} ({p_value(p)} by rank)."
     )
     if held.unidentified:
         head += f" {held.unidentified:,} more left the effect unidentified."

@@ -7,16 +7,10 @@ from dataclasses import replace
 import pandas as pd
 
 from svmodel import periods
+from svmodel.checks.declared import check
+from svmodel.checks.effects import as_row, average_effect, is_significant, needed_effect
 from svmodel.checks.posterior import quick
-from svmodel.checks.words import (
-    average_effect,
-    change_of,
-    is_significant,
-    not_applicable,
-    span,
-    treated_indices,
-    why_refused,
-)
+from svmodel.checks.words import CannotBeMadeError, change_of, design_of, span, treated_indices, why_refused
 from svmodel.design import Design, Intervention
 from svmodel.errors import UserError
 from svmodel.result import Result
@@ -27,6 +21,7 @@ _NAME = "placebo_in_time"
 _SHORTEST = 4
 
 
+@check("Does a made-up earlier start show an effect?", needs=("data",))
 def placebo_in_time(result: Result, *, seed: int = 0) -> CheckResult:
     """Move every start back into the time before it, fit again, and expect no effect.
 
@@ -45,38 +40,18 @@ def placebo_in_time(result: Result, *, seed: int = 0) -> CheckResult:
         ``failed`` where the 95% interval (or that of the estimator's own level) of the placebo effect leaves
         out no effect. The table holds the placebo effect and the real one.
     """
-    del seed
     result = quick(result)
-    if result.design is None:
-        return not_applicable(_NAME, "the result was read without its data")
-    real = average_effect(result)
-    if real is None:
-        return not_applicable(_NAME, "the method gives no average effect with an interval")
-    made = placebo_design(result.design)
-    if isinstance(made, str):
-        return not_applicable(_NAME, made)
-    design, shift = made
+    design, real = design_of(result), needed_effect(result)
+    moved, shift = placebo_design(design)
     try:
-        found = average_effect(result.refit(design=design))
+        found = average_effect(result.refit(design=moved))
     except UserError as error:
-        return not_applicable(_NAME, f"the method cannot answer the placebo design ({why_refused(error)})")
+        raise CannotBeMadeError(f"the method cannot answer the placebo design ({why_refused(error)})") from error
     if found is None:
-        return not_applicable(_NAME, "the method gives no average effect with an interval for the placebo design")
-    table = pd.DataFrame(
-        [
-            {
-                "start": name,
-                "scale": effect.scale,
-                "estimate": effect.estimate,
-                "conf_low": effect.conf_low,
-                "conf_high": effect.conf_high,
-                "p_value": effect.p_value,
-            }
-            for name, effect in (("placebo", found), ("real", real))
-        ]
-    )
+        raise CannotBeMadeError("the method gives no average effect with an interval for the placebo design")
+    table = pd.DataFrame([{"start": name, **as_row(effect)} for name, effect in (("placebo", found), ("real", real))])
     head = (
-        f"With every start moved back by {span(result.design, shift)}, to a time when nothing had been done, the "
+        f"With every start moved back by {span(design, shift)}, to a time when nothing had been done, the "
         f"method gives {change_of(found)}"
     )
     if is_significant(found):
@@ -91,8 +66,8 @@ def placebo_in_time(result: Result, *, seed: int = 0) -> CheckResult:
     return CheckResult(_NAME, "passed", text, table)
 
 
-def placebo_design(design: Design, shift: int | None = None, *, until: int = 0) -> tuple[Design, int] | str:
-    """Return the design with starts moved back and by how many periods, or why there is none.
+def placebo_design(design: Design, shift: int | None = None, *, until: int = 0) -> tuple[Design, int]:
+    """Return the design with starts moved back and by how many periods, or refuse.
 
     `shift` is half the shortest time before a start unless given; `until` are periods before the real start that take
     no part, apart from the design's anticipation.
@@ -104,14 +79,15 @@ def placebo_design(design: Design, shift: int | None = None, *, until: int = 0) 
     shortest = int(clean.min())
     if shift is None:
         if shortest < _SHORTEST:
-            return f"only {span(design, shortest)} lie before the first start, and {_SHORTEST} are needed"
+            lie = f"only {span(design, shortest)} lie before the first start"
+            raise CannotBeMadeError(f"{lie}, and {_SHORTEST} are needed")
         shift = shortest // 2
     first, last = arrays.periods[0], arrays.periods[int(clean.max()) - 1]
     starts = {arrays.areas[i]: arrays.periods[int(arrays.start[i])] - until - shift for i in treated}
     ends = {arrays.areas[i]: arrays.periods[int(arrays.start[i]) - away - 1] for i in treated}
     later = {a: p for a, p in design.intervention.starts.items() if a not in starts and a in arrays.areas and p > last}
     if all(p < starts[a] for a, p in ends.items()):
-        return "the declared anticipation covers the time to which the starts would be moved"
+        raise CannotBeMadeError("the declared anticipation covers the time to which the starts would be moved")
     ends = {a: p for a, p in ends.items() if p >= starts[a]}
     starts = {a: p for a, p in starts.items() if a in ends}
     name = f"{design.intervention.name}, placebo {shift} {periods.describe_frequency(arrays.periods)}s earlier"

@@ -1,4 +1,4 @@
-"""What the checks of a Bayesian result share: the fitted model, quick refits, and evidence without a p-value."""
+"""What the checks of a Bayesian result share: the fitted model, quick refits, and log-likelihoods."""
 
 from __future__ import annotations
 
@@ -9,29 +9,25 @@ from typing import Any
 
 import numpy as np
 
-from svmodel.bayes.answer import Fitted, Question
-from svmodel.checks.words import p_words
+from svmodel.bayes.question import Fitted, Question
+from svmodel.checks.words import CannotBeMadeError
 from svmodel.engine.description import LatentModel
 from svmodel.numerics.arrays import Floats
-from svmodel.result import Effect, Result
-from svmodel.words import chance
+from svmodel.result import Result
 
 #: Numbers (draws times cells) that a check holds at once.
 _MOST_NUMBERS = 20_000_000
 
 
-def is_posterior(result: Result) -> bool:
-    """Return whether a result is a posterior: by its draws, or where it was read without them by its diagnostics."""
-    return isinstance(result.posterior, Fitted) or result.diagnostics.get("inference") == "posterior"
-
-
-def fitted_of(result: Result) -> Fitted | str:
-    """Return the model with its posterior, or why there is none."""
+def fitted_of(result: Result) -> Fitted:
+    """Return the model with its posterior, which a check of either cannot do without."""
     if isinstance(result.posterior, Fitted):
         return result.posterior
-    if is_posterior(result):
-        return "the result was read without its posterior, or has no model that svmodel can read; fit it again"
-    return "the method is not Bayesian: it has no prior and no posterior to look at"
+    if result.is_posterior:
+        raise CannotBeMadeError(
+            "the result was read without its posterior, or has no model that svmodel can read; fit it again"
+        )
+    raise CannotBeMadeError("the method is not Bayesian: it has no prior and no posterior to look at")
 
 
 def quick(result: Result) -> Result:
@@ -41,23 +37,6 @@ def quick(result: Result) -> Result:
         return result
     slim: Any = replace(estimator, engine="laplace")  # type: ignore[type-var]
     return replace(result, estimator=slim)
-
-
-def tail_area(effect: Effect) -> float:
-    """Return the p-value; of a posterior twice the probability on the less likely side of no effect.
-
-    Under a flat prior and many data the two are the same number; a prior that expects no effect makes it larger.
-    """
-    if math.isfinite(effect.p_value) or math.isnan(effect.prob_reduction):
-        return effect.p_value
-    return 2 * min(effect.prob_reduction, 1 - effect.prob_reduction)
-
-
-def evidence(effect: Effect) -> str:
-    """Return the p-value in words, or of a posterior the probability of fewer."""
-    if math.isfinite(effect.p_value) or math.isnan(effect.prob_reduction):
-        return p_words(effect.p_value)
-    return f"probability of fewer: {chance(effect.prob_reduction)}"
 
 
 def thin(draws: Mapping[str, Floats], size: int) -> dict[str, Floats]:

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from svmodel.checks.declared import check
 from svmodel.checks.posterior import fitted_of, held_at_once, thin
-from svmodel.checks.words import not_applicable
+from svmodel.checks.words import CannotBeMadeError
 from svmodel.engine.description import LatentModel
 from svmodel.numerics.arrays import Floats
 from svmodel.result import Result
@@ -26,6 +27,7 @@ _EXTREME = 0.01
 _NARROW = 1.1
 
 
+@check("Could the fitted model have made such data?", needs=("model",), figure="replications")
 def posterior_predictive(result: Result, *, seed: int = 0) -> CheckResult:
     """Draw data from the fitted model, and ask whether those that were seen would stand out among them.
 
@@ -56,11 +58,9 @@ def posterior_predictive(result: Result, *, seed: int = 0) -> CheckResult:
     model is right (Bayarri and Berger 2000, *JASA* 95): what fails here fails clearly.
     """
     held = fitted_of(result)
-    if isinstance(held, str):
-        return not_applicable(_NAME, held)
     model = held.model
     if model.family not in ("negative_binomial", "poisson"):
-        return not_applicable(_NAME, "the model is not one of counts")
+        raise CannotBeMadeError("the model is not one of counts")
     rng = np.random.default_rng(derive_seed(seed, "posterior predictive"))
     size = held_at_once(int(model.known.sum()), _DRAWS)
     seen, made = _statistics(model, thin(held.posterior.effects, size), thin(held.posterior.hyper, size), rng)

@@ -7,9 +7,10 @@ import math
 import numpy as np
 import pandas as pd
 
+from svmodel.checks.declared import check
 from svmodel.checks.event_path import EventPath, event_path
 from svmodel.checks.pre_trends import pool
-from svmodel.checks.words import change, not_applicable
+from svmodel.checks.words import CannotBeMadeError, change
 from svmodel.numerics.arrays import Floats
 from svmodel.result import Result
 from svmodel.result.check import CheckResult
@@ -19,6 +20,7 @@ _POWERS = (0.5, 0.8)
 _SIZE = 0.05
 
 
+@check("Which drift would that test have overlooked?", needs=("event_path",))
 def pre_trend_power(result: Result, *, seed: int = 0) -> CheckResult:
     """Find the steady drift that the joint test of pre-trends would detect half of the time, or four times in five.
 
@@ -47,12 +49,9 @@ def pre_trend_power(result: Result, *, seed: int = 0) -> CheckResult:
     Roth (2022), *American Economic Review: Insights* 4(3), sections I and II. Pustejovsky and Tipton (2018),
     *Journal of Business and Economic Statistics* 36(4).
     """
-    del seed
     path = event_path(result)
-    if isinstance(path, str):
-        return not_applicable(_NAME, path)
     if path.df < 3:
-        return not_applicable(_NAME, "too few areas are treated, or serve as controls, to tell a trend from chance")
+        raise CannotBeMadeError("too few areas are treated, or serve as controls, to tell a trend from chance")
     leads = np.flatnonzero(path.horizon < path.reference)
     P, _ = pool(path.horizon[leads], max(1, int(path.df // 3)))
     pick = np.zeros((len(P), len(path.horizon)))
@@ -60,7 +59,7 @@ def pre_trend_power(result: Result, *, seed: int = 0) -> CheckResult:
     V = pick @ path.covariance @ pick.T
     values = np.linalg.eigvalsh(V)
     if not values[0] > 1e-10 * values[-1] > 0:
-        return not_applicable(_NAME, "the estimates before the start have no covariance of full rank")
+        raise CannotBeMadeError("the estimates before the start have no covariance of full rank")
     table = _table(path, pick, V)
     return CheckResult(_NAME, "informative", _text(path, table), table)
 

@@ -6,15 +6,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from svmodel.checks.declared import check
 from svmodel.checks.event_path import degrees_of_freedom
-from svmodel.checks.words import change, not_applicable, p_words
+from svmodel.checks.words import CannotBeMadeError, change
 from svmodel.result import JointEstimate, Result
 from svmodel.result.check import CheckResult, Status
 from svmodel.result.scales import is_rounding
+from svmodel.words import p_value, plural
 
 _NAME = "pre_trends"
 
 
+@check("Were the areas alike before the start?", needs=("event_path",))
 def pre_trends(result: Result, *, seed: int = 0) -> CheckResult:
     """Test jointly that the event-study estimates before the start are zero.
 
@@ -49,22 +52,21 @@ def pre_trends(result: Result, *, seed: int = 0) -> CheckResult:
     Insights 4(3): a test that passes is weak evidence, and selects estimates that are off. Hartman and Hidalgo (2018),
     AJPS 62(4), and Dette and Schumann (2024), JBES 42(4): equivalence of the largest and of the average lead.
     """
-    del seed
     joint = result.joint
     if joint is None or not (joint.index["term"] == "event").any():
-        return not_applicable(_NAME, "the method gives no effects by time before the start with their covariance")
+        raise CannotBeMadeError("the method gives no effects by time before the start with their covariance")
     leads = _leads(joint, result)
     if len(leads.estimate) == 0:
-        return not_applicable(_NAME, "there is no estimate for any period before the start, apart from the reference")
+        raise CannotBeMadeError("there is no estimate for any period before the start, apart from the reference")
     df = degrees_of_freedom(result)
     if df < 3:
-        return not_applicable(_NAME, "too few areas are treated, or serve as controls, to tell a trend from chance")
+        raise CannotBeMadeError("too few areas are treated, or serve as controls, to tell a trend from chance")
     horizons = leads.index["horizon"].to_numpy(dtype=int)
     L, groups = pool(horizons, max(1, int(df // 3)))
     estimate, covariance = L @ leads.estimate, L @ leads.covariance @ L.T
     statistic, rank, p = hotelling_test(estimate, covariance, df)
     if rank == 0:
-        return not_applicable(_NAME, "the estimates before the start have no covariance")
+        raise CannotBeMadeError("the estimates before the start have no covariance")
     every = np.full(len(horizons), 1 / len(horizons))
     average = np.array([every @ leads.estimate, np.sqrt(max(every @ leads.covariance @ every, 0.0))])
     table = _table(groups, estimate, covariance, average, df)
@@ -190,7 +192,7 @@ def _text(
     largest = int(np.argmax(np.abs(leads.estimate)))
     n, rows = len(horizons), table[table["quantity"] == "group"]
     unit = "" if leads.scale == "log_rate_ratio" else " in the outcome's units"
-    pooled = f", averaged into {len(rows)} group{'s' if len(rows) > 1 else ''}" if len(rows) < n else ""
+    pooled = f", averaged into {len(rows)} {plural('group', len(rows))}" if len(rows) < n else ""
     dropped = f" (of which {rank} independent)" if rank < len(rows) else ""
     if p < 0.05:
         first = "Before the start, treated and control areas were already moving apart"
@@ -214,8 +216,8 @@ def _text(
         f"and of {bounds[1]} on average (equivalence tests at 5%)."
     )
     return (
-        f"{first} (joint test of {n} lead{'s' if n > 1 else ''}{pooled}{dropped}: "
-        f"F({rank}, {df - rank + 1:.0f}) = {statistic:.2f}, {p_words(p)}). The largest single gap was "
+        f"{first} (joint test of {n} {plural('lead', n)}{pooled}{dropped}: "
+        f"F({rank}, {df - rank + 1:.0f}) = {statistic:.2f}, {p_value(p)}). The largest single gap was "
         f"{change(float(leads.estimate[largest]), leads.scale)}{unit}, {-int(horizons[largest])} "
-        f"period{'s' if horizons[largest] < -1 else ''} before the start. {allowed} {last}"
+        f"{plural('period', -int(horizons[largest]))} before the start. {allowed} {last}"
     )

@@ -7,8 +7,9 @@ import math
 import numpy as np
 import pandas as pd
 
+from svmodel.checks.declared import check
 from svmodel.checks.posterior import fitted_of, log_ratio
-from svmodel.checks.words import change, not_applicable
+from svmodel.checks.words import CannotBeMadeError, change
 from svmodel.engine.description import LatentModel
 from svmodel.numerics.arrays import Floats
 from svmodel.result import Result
@@ -26,8 +27,9 @@ _MOST_ABSURD = 0.1
 _CEILING = math.log(1e12)
 
 
+@check("Does the belief before the data expect such counts?", needs=("model",))
 def prior_predictive(result: Result, *, seed: int = 0) -> CheckResult:
-    """Draw from the priors alone, and hold what they expect beside what was observed.
+    """Draw from the priors alone, and compare what they expect with what was observed.
 
     Parameters
     ----------
@@ -56,11 +58,9 @@ def prior_predictive(result: Result, *, seed: int = 0) -> CheckResult:
     3: priors that put weight on impossible data.
     """
     held = fitted_of(result)
-    if isinstance(held, str):
-        return not_applicable(_NAME, held)
     question, model = held.question, held.model
     if model.family not in ("negative_binomial", "poisson"):
-        return not_applicable(_NAME, "the model is not one of counts")
+        raise CannotBeMadeError("the model is not one of counts")
     y = model.y[model.known]
     rng = np.random.default_rng(derive_seed(seed, "prior predictive"))
     effects, counts = _draws(model, rng)

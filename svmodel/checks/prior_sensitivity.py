@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from svmodel.bayes.answer import Fitted
+from svmodel.bayes.question import Fitted
 from svmodel.bayes.ratio_prior import NAMED, RatioPrior, ratio_prior
+from svmodel.checks.declared import check
 from svmodel.checks.posterior import fitted_of, held_at_once, log_likelihood, log_ratio, quick, thin
-from svmodel.checks.words import change, not_applicable, why_refused
+from svmodel.checks.words import change, why_refused
 from svmodel.errors import UserError
 from svmodel.numerics.arrays import Floats
 from svmodel.numerics.latent.priors import Beta, GammaPrecision, HyperPrior
@@ -21,6 +22,7 @@ from svmodel.numerics.pareto_smoothing import trusted_below
 from svmodel.numerics.power_scaling import SENSITIVE, power_scaling_sensitivity
 from svmodel.result import Result
 from svmodel.result.check import CheckResult, Status
+from svmodel.result.method import choice_of
 from svmodel.words import chance
 
 _NAME = "prior_sensitivity"
@@ -30,6 +32,7 @@ _DRAWS = 4000
 _HELD = ("sceptical", "neutral", "enthusiastic")
 
 
+@check("Would another belief have said otherwise?", needs=("model",), figure="beliefs")
 def prior_sensitivity(result: Result, *, seed: int = 0) -> CheckResult:
     """Fit again under other beliefs about the effect, and measure how prior and data each pull.
 
@@ -60,13 +63,12 @@ def prior_sensitivity(result: Result, *, seed: int = 0) -> CheckResult:
     (each as it is written: of a precision where it is one of a precision) and of the coefficients; priors of effects
     given their standard deviations belong to the model and are not scaled.
     """
-    del seed
     held = fitted_of(result)
-    if isinstance(held, str):
-        return not_applicable(_NAME, held)
     pulls = power_scaling(held)
-    own = _summary(_OWN, _belief_of(result), result)
-    rows = [own, *(_under(result, name) for name in NAMED)] if _takes_beliefs(result) else [own]
+    given = choice_of(result.estimator, "prior")
+    rows = [_summary(_OWN, None if given is None else ratio_prior(given), result)]
+    if given is not None and result.design is not None:
+        rows += [_under(result, name) for name in NAMED]
     for component, (sensitivity, k) in pulls.items():
         rows.append({"row": component, "sensitivity": sensitivity, "pareto_k": k})
     table = pd.DataFrame(rows).reindex(columns=_COLUMNS)
@@ -137,16 +139,6 @@ def _log_prior(prior: HyperPrior, values: Floats) -> Floats:
     return np.array([prior.log_density(float(v)) for v in u]) - jacobian
 
 
-def _takes_beliefs(result: Result) -> bool:
-    estimator: Any = result.estimator
-    return result.design is not None and is_dataclass(estimator) and "prior" in {f.name for f in fields(estimator)}
-
-
-def _belief_of(result: Result) -> RatioPrior | None:
-    given = getattr(result.estimator, "prior", None)
-    return None if given is None else ratio_prior(given)
-
-
 def _under(result: Result, name: str) -> dict[str, object]:
     estimator: Any = quick(result).estimator
     try:
@@ -162,7 +154,7 @@ def _summary(row: str, belief: RatioPrior | None, found: Result) -> dict[str, ob
         out |= {"prior_low": belief.limits[0], "prior_high": belief.limits[1]}
     if found.has("att", "rate_ratio"):
         effect = found.effect("att", "rate_ratio")
-        out |= {name: getattr(effect, name) for name in ("estimate", "conf_low", "conf_high", "prob_reduction")}
+        out |= {name: vars(effect)[name] for name in ("estimate", "conf_low", "conf_high", "prob_reduction")}
     return out
 
 

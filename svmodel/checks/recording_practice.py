@@ -13,34 +13,30 @@ from numpy.typing import NDArray
 
 from svmodel import periods
 from svmodel.breaks import Break
+from svmodel.checks.declared import check
+from svmodel.checks.effects import as_row, average_effect, is_significant, refitted
 from svmodel.checks.posterior import quick
-from svmodel.checks.words import (
-    average_effect,
-    change,
-    change_of,
-    is_significant,
-    not_applicable,
-    p_words,
-    treated_indices,
-    why_refused,
-)
+from svmodel.checks.words import CannotBeMadeError, change, change_of, design_of, treated_indices
 from svmodel.design import Design, DesignArrays
-from svmodel.errors import DataError, EstimationError, UserError, did_you_mean
+from svmodel.errors import DataError, EstimationError, did_you_mean
 from svmodel.inference.assignments import canonical_order
 from svmodel.result import Effect, PointEstimator, Result
 from svmodel.result.check import CheckResult
 from svmodel.result.interval import Interval
+from svmodel.result.method import brings_arrays
 from svmodel.result.rule import choose
 from svmodel.result.uncertainty import placebo_interval
+from svmodel.words import p_value
 
 _NAME = "recording_practice"
 _COLUMNS = ["quantity", "outcome", "period", "scale", "estimate", "conf_low", "conf_high", "p_value", "problem"]
 
 
+@check("Could a change in recording look like it?", needs=("data",))
 def recording_practice(
     result: Result, *, seed: int = 0, outcome: str | None = None, breaks: Iterable[Any] = ()
 ) -> CheckResult:
-    """Set the effect on a recorded count beside that on a second record of the same harm, such as hospital admissions.
+    """Compare the effect on a recorded count with that on a second record of the same harm, as of hospital admissions.
 
     If violence falls, both fall. If less of it is recorded, the first falls alone, and the ratio of both breaks at the
     start in treated areas and not in the others. The ratio of the two effects (the difference of log rate ratios, over
@@ -84,22 +80,19 @@ def recording_practice(
     Sivarajasingam and Shepherd (2001), *Emergency Medicine Journal* 18. Florence, Shepherd, Brennan and Simon (2011),
     *BMJ* 342:d3313.
     """
-    del seed
     held = _read_breaks(breaks)
     result = quick(result)
-    if result.design is None:
-        return not_applicable(_NAME, "the result was read without its data")
-    design = result.design
+    design = design_of(result)
     near = _near(held, design)
     if outcome is None:
         if near:
             return CheckResult(_NAME, "informative", f"No second record of the same harm was named. {near}")
-        return not_applicable(_NAME, "nobody named a second record of the same harm (option `outcome`)")
+        raise CannotBeMadeError("nobody named a second record of the same harm (option `outcome`)")
     _check_outcome(outcome, design)
     if not design.is_count:
-        return not_applicable(_NAME, f"{design.outcome!r} is a measure, not a count of recorded events")
+        raise CannotBeMadeError(f"{design.outcome!r} is a measure, not a count of recorded events")
     real = average_effect(result)
-    second, problem = _effect_on(result, design, outcome)
+    second, problem = refitted(result, design=replace(design, outcome=outcome))
     table = [_row("effect_recorded", design.outcome, real), _row("effect_second", outcome, second, problem)]
     found = _ratio(result, design, outcome)
     if isinstance(found, str):
@@ -118,10 +111,10 @@ def recording_practice(
             }
         )
     frame = pd.DataFrame([*table, *_by_year(design, outcome)]).reindex(columns=_COLUMNS)
-    return _say(frame, design, outcome, real, second, found, near)
+    return _text(frame, design, outcome, real, second, found, near)
 
 
-def _say(
+def _text(
     frame: pd.DataFrame,
     design: Design,
     outcome: str,
@@ -139,7 +132,7 @@ def _say(
         text = f"{head} Whether their ratio broke at the start could not be tested: {why.rstrip('.')}. {near}"
         return CheckResult(_NAME, "informative", text.strip(), frame)
     low, high = (change(v, "log_rate_ratio") for v in (found.low, found.high))
-    ratio = f"{change(found.estimate, 'log_rate_ratio')} ({low} to {high}, {p_words(found.p_value)})"
+    ratio = f"{change(found.estimate, 'log_rate_ratio')} ({low} to {high}, {p_value(found.p_value)})"
     if found.low > 0 or found.high < 0:
         less = found.estimate < 0
         text = (
@@ -190,19 +183,8 @@ def _check_outcome(outcome: str, design: Design) -> None:
         raise DataError(f"{outcome!r} is no count of the panel. {fix}")
 
 
-def _effect_on(result: Result, design: Design, outcome: str) -> tuple[Effect | None, str | None]:
-    try:
-        effect = average_effect(result.refit(design=replace(design, outcome=outcome)))
-    except UserError as error:
-        return None, why_refused(error)
-    return (effect, None) if effect is not None else (None, "the method gives no average effect with an interval")
-
-
 def _row(quantity: str, outcome: str, effect: Effect | None, problem: str | None = None) -> dict[str, object]:
-    row: dict[str, object] = {"quantity": quantity, "outcome": outcome, "problem": problem}
-    if effect is not None:
-        row |= {f: getattr(effect, f) for f in ("scale", "estimate", "conf_low", "conf_high", "p_value")}
-    return row
+    return {"quantity": quantity, "outcome": outcome, "problem": problem, **as_row(effect)}
 
 
 def _ratio(result: Result, design: Design, outcome: str) -> Interval | str:
@@ -210,7 +192,7 @@ def _ratio(result: Result, design: Design, outcome: str) -> Interval | str:
 
     estimator: Any = result.estimator
     ready = isinstance(estimator, PointEstimator) and estimator.scale == "log_rate_ratio"
-    if not ready or hasattr(estimator, "arrays"):
+    if not ready or brings_arrays(estimator):
         estimator = ExtendedTwoWayFixedEffects()
     return ratio_interval(estimator, with_second(design.arrays, design.view.matrix(outcome)))
 
@@ -250,7 +232,7 @@ _BLOCKS = 60
 class RatioOfEffects:
     """The log rate ratio on the outcome less that on a second one, which stands as the last covariate.
 
-    The second outcome goes where its area goes, so that whatever resamples or deals out areas deals both together.
+    The second outcome goes where its area goes, so that whatever resamples or reassigns areas moves both together.
     """
 
     estimator: PointEstimator

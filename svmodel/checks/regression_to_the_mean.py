@@ -4,30 +4,28 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from svmodel.checks.words import average_effect, change, change_of, not_applicable, p_words, span, treated_indices
+from svmodel.checks.declared import check
+from svmodel.checks.effects import average_effect
+from svmodel.checks.words import CannotBeMadeError, change, change_of, design_of, span, treated_indices
 from svmodel.design import Design, DesignArrays
-from svmodel.numerics.arrays import Floats
+from svmodel.numerics.arrays import Floats, Ints
 from svmodel.numerics.firth import firth_logistic
 from svmodel.periods import per_year
-from svmodel.result import Result
+from svmodel.result import Effect, Result
 from svmodel.result.check import CheckResult
 from svmodel.seeds import derive_seed
-
-if TYPE_CHECKING:
-    Rows = NDArray[np.int64]
-
+from svmodel.words import p_value
 
 _NAME = "regression_to_the_mean"
 #: Tosses of the signs.
 DRAWS = 4_999
 
 
+@check("Would high areas have fallen anyway?", needs=("data", "counts"))
 def regression_to_the_mean(result: Result, *, seed: int = 0) -> CheckResult:
     """Ask whether treated areas were unusually high just before their start, by their own earlier record.
 
@@ -73,21 +71,15 @@ def regression_to_the_mean(result: Result, *, seed: int = 0) -> CheckResult:
     section 5.2: comparing given what is sufficient for the nuisance. Davidson and Flachaire (2008), *Journal of
     Econometrics* 146(1): tossed signs of independent parts.
     """
-    if result.design is None:
-        return not_applicable(_NAME, "the result was read without its data")
-    design = result.design
-    if not design.is_count:
-        return not_applicable(_NAME, f"{design.outcome!r} is a measure, not a count of events")
+    design = design_of(result)
     width = _width(design)
     if width is None:
-        return not_applicable(_NAME, "too few periods lie before the first start to tell a passing high from the level")
+        raise CannotBeMadeError("too few periods lie before the first start to tell a passing high from the level")
     groups = _cohorts(design, width)
-    if isinstance(groups, str):
-        return not_applicable(_NAME, groups)
     log_excess = _log_excess(groups)
     p = _p_value(_parts(groups, len(design.arrays.areas)), seed)
     if not (math.isfinite(log_excess) and math.isfinite(p)):
-        return not_applicable(_NAME, "too few events lie before the start to tell a passing high from the level")
+        raise CannotBeMadeError("too few events lie before the start to tell a passing high from the level")
     stays = _persistence(design.arrays, width)
     size = [len(g.treated) for g in groups]
     share = float(np.average([width / (width + g.earlier) for g in groups], weights=size))
@@ -101,7 +93,8 @@ def regression_to_the_mean(result: Result, *, seed: int = 0) -> CheckResult:
             "value": [math.exp(log_excess), p, stays, fades, bias, float(width), earlier],
         }
     )
-    return _say(result, table, groups, log_excess=log_excess, p=p, stays=stays, fades=fades, bias=bias, width=width)
+    numbers = {"log_excess": log_excess, "p": p, "stays": stays, "fades": fades, "bias": bias}
+    return _text(design, average_effect(result), table, groups, **numbers, width=width)
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,8 +116,8 @@ class _Cohort:
         Areas of the cohort without a whole record.
     """
 
-    treated: Rows
-    pool: Rows
+    treated: Ints
+    pool: Ints
     recent: Floats
     before: Floats
     expected: Floats
@@ -133,7 +126,7 @@ class _Cohort:
     left_out: int
 
     @property
-    def others(self) -> Rows:
+    def others(self) -> Ints:
         """Rows of the areas that are not treated by then."""
         return np.setdiff1d(self.pool, self.treated, assume_unique=True)
 
@@ -147,7 +140,7 @@ def _width(design: Design) -> int | None:
     return width if width >= shortest and before >= 2 * shortest else None
 
 
-def _cohorts(design: Design, width: int) -> list[_Cohort] | str:
+def _cohorts(design: Design, width: int) -> list[_Cohort]:
     arrays = design.arrays
     y, exposure = arrays.y, arrays.exposure if arrays.exposure is not None else np.ones_like(arrays.y)
     groups = []
@@ -168,9 +161,9 @@ def _cohorts(design: Design, width: int) -> list[_Cohort] | str:
         recent = y[:, window].sum(axis=1)
         groups.append(_Cohort(treated, pool, recent, before, expected, people, end - width, left_out))
     if not groups:
-        return "no treated area has a whole record before its start"
+        raise CannotBeMadeError("no treated area has a whole record before its start")
     if min(len(g.pool) - len(g.treated) for g in groups) < 3:
-        return "fewer than three areas were still untreated when the last ones started"
+        raise CannotBeMadeError("fewer than three areas were still untreated when the last ones started")
     return groups
 
 
@@ -264,8 +257,9 @@ def _persistence(arrays: DesignArrays, width: int) -> float:
     return float(np.clip(slope * (1 - ratio) + ratio, 0.0, 1.0))
 
 
-def _say(
-    result: Result,
+def _text(
+    design: Design,
+    real: Effect | None,
     table: pd.DataFrame,
     groups: list[_Cohort],
     *,
@@ -276,8 +270,6 @@ def _say(
     bias: float,
     width: int,
 ) -> CheckResult:
-    design = result.design
-    assert design is not None
     size = change(math.exp(log_excess), "rate_ratio")
     left = sum(g.left_out for g in groups)
     out = f" {left} treated areas without a whole record before their start are left out." if left else ""
@@ -288,14 +280,13 @@ def _say(
     if p >= 0.05:
         text = (
             f"{head}. Among areas with like records as a whole, those with more of it in that time were not clearly "
-            f"more often chosen ({p_words(p)}). There is no clear sign that areas were chosen at a passing high."
+            f"more often chosen ({p_value(p)}). There is no clear sign that areas were chosen at a passing high."
         )
         return CheckResult(_NAME, "passed", text + out, table)
-    real = average_effect(result)
     found = f" The effect found is {change_of(real)}." if real is not None and real.scale == "rate_ratio" else ""
     text = (
         f"{head}. Among areas with like records as a whole, those with more of it in that time were chosen more often "
-        f"({p_words(p)}). Areas seem to have been chosen at a passing high.{found}"
+        f"({p_value(p)}). Areas seem to have been chosen at a passing high.{found}"
     )
     if math.isfinite(stays):
         text += (

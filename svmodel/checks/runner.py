@@ -4,29 +4,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import cache
+from importlib import import_module
 from typing import Any, Protocol
 
-from svmodel.checks.anticipation import anticipation
-from svmodel.checks.convergence import convergence
-from svmodel.checks.engine_agreement import engine_agreement
-from svmodel.checks.honest_bounds import honest_bounds
-from svmodel.checks.leave_one_area_out import leave_one_area_out
-from svmodel.checks.leave_one_out import leave_one_out
-from svmodel.checks.negative_controls import negative_controls
-from svmodel.checks.overdispersion import overdispersion
-from svmodel.checks.overlap import overlap
-from svmodel.checks.placebo_in_space import placebo_in_space
-from svmodel.checks.placebo_in_time import placebo_in_time
-from svmodel.checks.posterior_predictive import posterior_predictive
-from svmodel.checks.pre_trend_power import pre_trend_power
-from svmodel.checks.pre_trends import pre_trends
-from svmodel.checks.prior_predictive import prior_predictive
-from svmodel.checks.prior_sensitivity import prior_sensitivity
-from svmodel.checks.recording_practice import recording_practice
-from svmodel.checks.regression_to_the_mean import regression_to_the_mean
-from svmodel.checks.spillover import spillover
+from svmodel.checks.declared import declaration
 from svmodel.checks.words import why_refused
 from svmodel.errors import Problems, UserError, did_you_mean
+from svmodel.plugins import Plugged
 from svmodel.result import Result
 from svmodel.result.check import CheckResult
 
@@ -39,28 +25,55 @@ class Check(Protocol):
         ...
 
 
-#: Name -> check, in the order in which reports show them.
-CHECKS: dict[str, Check] = {
-    "pre_trends": pre_trends,
-    "pre_trend_power": pre_trend_power,
-    "honest_bounds": honest_bounds,
-    "anticipation": anticipation,
-    "placebo_in_time": placebo_in_time,
-    "placebo_in_space": placebo_in_space,
-    "negative_controls": negative_controls,
-    "leave_one_area_out": leave_one_area_out,
-    "regression_to_the_mean": regression_to_the_mean,
-    "spillover": spillover,
-    "recording_practice": recording_practice,
-    "overlap": overlap,
-    "overdispersion": overdispersion,
-    "prior_predictive": prior_predictive,
-    "convergence": convergence,
-    "engine_agreement": engine_agreement,
-    "posterior_predictive": posterior_predictive,
-    "leave_one_out": leave_one_out,
-    "prior_sensitivity": prior_sensitivity,
-}
+#: The package's own checks in the order in which reports show them, each in a file of its name.
+_OURS = (
+    "pre_trends",
+    "pre_trend_power",
+    "honest_bounds",
+    "anticipation",
+    "placebo_in_time",
+    "placebo_in_space",
+    "negative_controls",
+    "leave_one_area_out",
+    "regression_to_the_mean",
+    "spillover",
+    "recording_practice",
+    "overlap",
+    "overdispersion",
+    "prior_predictive",
+    "convergence",
+    "engine_agreement",
+    "posterior_predictive",
+    "leave_one_out",
+    "prior_sensitivity",
+)
+#: Name -> check, in that order.
+CHECKS: dict[str, Check] = {name: getattr(import_module(f"svmodel.checks.{name}"), name) for name in _OURS}
+#: Checks that a study without a choice of its own makes of posteriors alone.
+OF_POSTERIORS = tuple(name for name, made in CHECKS.items() if declaration(made).of_posteriors)
+
+
+@cache
+def every_check() -> Mapping[str, Check]:
+    """Return the package's own checks by name, and those that other packages add in the group ``svmodel.checks``.
+
+    The latter are made where they are named, so that what happens to be installed changes no report by itself.
+    """
+    return Plugged(CHECKS, "svmodel.checks")
+
+
+def question_of(name: str) -> str:
+    """Return the question that a check puts, as pages show it.
+
+    Examples
+    --------
+    >>> question_of("convergence"), question_of("a_check_of_long_ago")
+    ('Have the draws arrived?', 'A check of long ago')
+    """
+    try:
+        return declaration(every_check().get(name, name)).question
+    except UserError:  # one of another package that cannot be loaded, as its own text says
+        return declaration(name).question
 
 
 def run(
@@ -78,9 +91,9 @@ def run(
     seed : int
         Of the checks that draw at random; a check's draws do not depend on which others are made.
     names : iterable of str, optional
-        Names from :data:`CHECKS`, in the order wanted.
+        In the order wanted; all of :data:`CHECKS` where None. Those of other packages are made where they are named.
     options : mapping of str to mapping, optional
-        What single checks are told beside the result, by check: ``{"negative_controls": {"outcomes":
+        What single checks are told besides the result, by check: ``{"negative_controls": {"outcomes":
         ["bicycle_theft"]}, "spillover": {"neighbours": {"E08000012": ["E08000011"]}}}``. Options of checks that are not
         made are not used.
 
@@ -101,15 +114,16 @@ def run(
     svmodel.errors.UserError: these checks cannot be made: 1 problem
       1. there is no check 'pretrends'. Did you mean 'pre_trends'?
     """
+    known = every_check()
     wanted = list(CHECKS) if names is None else [names] if isinstance(names, str) else list(names)
     problems = Problems()
     for name in wanted:
-        if name not in CHECKS:
-            problems.add(f"there is no check {name!r}", fix=did_you_mean(name, CHECKS), rule="unknown_check")
+        if name not in known:
+            problems.add(f"there is no check {name!r}", fix=did_you_mean(name, known), rule="unknown_check")
     told = dict(options or {})
     for name, held in told.items():
-        if name not in CHECKS:
-            fix = did_you_mean(name, CHECKS)
+        if name not in known:
+            fix = did_you_mean(name, known)
             problems.add(f"there is no check {name!r}", where="options", fix=fix, rule="unknown_check")
             continue
         valid = option_names(name)
@@ -130,12 +144,13 @@ def option_names(name: str) -> tuple[str, ...]:
     >>> option_names("negative_controls")
     ('outcomes',)
     """
-    return tuple(n for n in inspect.signature(CHECKS[name]).parameters if n not in ("result", "seed"))
+    return tuple(n for n in inspect.signature(every_check()[name]).parameters if n not in ("result", "seed"))
 
 
 def _made(name: str, result: Result, seed: int, options: Mapping[str, Any]) -> CheckResult:
     try:
-        return CHECKS[name](result, seed=seed, **options)
+        found = every_check()[name](result, seed=seed, **options)
+        return found if found.name == name else replace(found, name=name)
     except UserError as error:
         return CheckResult(name, "errored", f"This check could not be made as it was asked for: {why_refused(error)}.")
     except Exception as error:  # noqa: BLE001 - recorded as the check's status, and the others go on

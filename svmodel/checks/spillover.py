@@ -10,20 +10,19 @@ import numpy as np
 import pandas as pd
 
 from svmodel.adjacency import read_adjacency, rings
-from svmodel.checks.posterior import evidence, quick
-from svmodel.checks.spillover_designs import Surroundings, clean_design, ring_design, surroundings
-from svmodel.checks.words import (
+from svmodel.checks.declared import check
+from svmodel.checks.effects import (
+    as_row,
     average_effect,
-    change,
-    change_of,
+    evidence,
     is_significant,
-    not_applicable,
     null_value,
     preferred_scale,
-    span,
-    why_refused,
-    with_interval,
+    refitted,
 )
+from svmodel.checks.posterior import quick
+from svmodel.checks.spillover_designs import Surroundings, clean_design, ring_design, surroundings
+from svmodel.checks.words import CannotBeMadeError, change, change_of, design_of, span
 from svmodel.design import Design
 from svmodel.errors import DataError, UserError
 from svmodel.numerics.displacement import (
@@ -42,6 +41,7 @@ FEWEST_CLEAN = 10
 _COLUMNS = ["quantity", "ring", "areas", "scale", "estimate", "conf_low", "conf_high", "p_value", "problem"]
 
 
+@check("Did harm move to, or away from, the neighbours?", needs=("data",))
 def spillover(result: Result, *, seed: int = 0, neighbours: Any = None, n_rings: int = 2) -> CheckResult:
     """Estimate the effect on the rings of untreated areas around treated ones, and the effect without them as controls.
 
@@ -87,15 +87,12 @@ def spillover(result: Result, *, seed: int = 0, neighbours: Any = None, n_rings:
     Bowers and Johnson (2003), *Journal of Quantitative Criminology* 19(3). Wheeler and Ratcliffe (2018), *Crime
     Science* 7:11. Maurer, Hothorn and Lehmacher (1995): tests in an order that was fixed beforehand.
     """
-    del seed
     if isinstance(n_rings, bool) or not isinstance(n_rings, int) or n_rings < 1:
         raise DataError(f"n_rings has to be a whole number of 1 or more, not {n_rings!r}")
     if neighbours is None:
-        return not_applicable(_NAME, "nobody said which areas border on which (option `neighbours`)")
+        raise CannotBeMadeError("nobody said which areas border on which (option `neighbours`)")
     result = quick(result)
-    if result.design is None:
-        return not_applicable(_NAME, "the result was read without its data")
-    design = result.design
+    design = design_of(result)
     arrays = design.arrays
     # the panel may hold areas that the window leaves without data, and neighbours may be told for all of them
     borders = read_adjacency(neighbours, design.panel.areas)
@@ -104,21 +101,22 @@ def spillover(result: Result, *, seed: int = 0, neighbours: Any = None, n_rings:
     ever = arrays.start < len(arrays.periods)
     ring = rings(borders.borders[np.ix_(rows, rows)], ever)
     if not (ring == 1).any():
-        return not_applicable(_NAME, "no never treated area borders on a treated one")
+        raise CannotBeMadeError("no never treated area borders on a treated one")
     around = surroundings(arrays, borders.borders[np.ix_(rows, rows)], ring, most=n_rings, fewest=FEWEST_CLEAN)
     if around is None:
         beyond = int(((ring > 1) | (ring < 0)).sum())
         why = f"only {beyond} areas lie beyond the first ring, and {FEWEST_CLEAN} are needed to compare it with"
-        return not_applicable(_NAME, why)
+        raise CannotBeMadeError(why)
     whole = average_effect(result)
     scale = whole.scale if whole is not None else preferred_scale(result)
     if scale is None:
-        return not_applicable(_NAME, "the method gives no average effect")
-    found = [_fitted(result, ring_design(design, around, k), scale) for k in range(1, around.n_rings + 1)]
-    clean = _fitted(result, clean_design(design, around), scale)
+        raise CannotBeMadeError("the method gives no average effect")
+    designs = [ring_design(design, around, k) for k in range(1, around.n_rings + 1)]
+    found = [refitted(result, scale, design=d) for d in designs]
+    clean = refitted(result, scale, design=clean_design(design, around))
     table = [_row("effect", None, int(ever.sum()), (whole, None), scale)]
     table += [_row("effect_on_ring", k, around.size(k), f, scale) for k, f in enumerate(found, start=1)]
-    other = _two_way(result, ring_design(design, around, 1))
+    other = _two_way(result, designs[0])
     if other is not None:
         table.append(_row("effect_on_ring_two_way", 1, around.size(1), (other, None), other.scale))
     table.append(_row("effect_with_clean_controls", None, int(around.clean.sum()), clean, scale))
@@ -140,20 +138,11 @@ def spillover(result: Result, *, seed: int = 0, neighbours: Any = None, n_rings:
             f"Extended two-way fixed effects, which measure from the whole time before the start, find "
             f"{change_of(other)} in the first ring: spillover is not ruled out. {words}"
         )
-    text = " ".join([_say(first, found, around, whole, clean), words, *borders.notes]).strip()
+    text = " ".join([_text(first, found, around, whole, clean), words, *borders.notes]).strip()
     return CheckResult(_NAME, status, " ".join(text.split()), frame)
 
 
 _Found = tuple["Effect | None", "str | None"]
-
-
-def _fitted(result: Result, design: Design, scale: str) -> _Found:
-    try:
-        found = result.refit(design=design)
-    except UserError as error:
-        return None, why_refused(error)
-    effect = with_interval(found.effect("att", scale)) if found.has("att", scale) else None
-    return (effect, None) if effect is not None else (None, f"no average effect with an interval as {scale}")
 
 
 def _two_way(result: Result, design: Design) -> Effect | None:
@@ -171,13 +160,11 @@ def _two_way(result: Result, design: Design) -> Effect | None:
 
 def _row(quantity: str, ring: int | None, areas: int, found: _Found, scale: str) -> dict[str, object]:
     effect, problem = found
-    row: dict[str, object] = {"quantity": quantity, "ring": ring, "areas": areas, "scale": scale, "problem": problem}
-    if effect is not None:
-        row |= {n: getattr(effect, n) for n in ("estimate", "conf_low", "conf_high", "p_value")}
-    return row
+    row = {"quantity": quantity, "ring": ring, "areas": areas, "scale": scale, "problem": problem}
+    return {**row, **as_row(effect)}
 
 
-def _say(first: Effect, found: list[_Found], around: Surroundings, whole: Effect | None, clean: _Found) -> str:
+def _text(first: Effect, found: list[_Found], around: Surroundings, whole: Effect | None, clean: _Found) -> str:
     n, beyond = around.size(1), int(around.clean.sum())
     head = (
         f"In the {n} untreated areas that border on treated ones, beside {beyond} areas further away, the method finds "

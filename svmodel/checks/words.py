@@ -1,45 +1,21 @@
-"""What several checks share: the scale to speak on, and numbers as words. Negative means fewer harms."""
+"""What checks say alike: effects, spans of time and refusals as words. Negative means fewer harms."""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from svmodel import periods
 from svmodel.design import Design
 from svmodel.errors import UserError
+from svmodel.numerics.arrays import Ints
 from svmodel.result import Effect, Result
-from svmodel.result.check import CheckResult
+from svmodel.words import plural
 
 
-def preferred_scale(result: Result) -> str | None:
-    """Return the scale on which an average is easiest compared: the ratio, or the outcome's own units."""
-    return next((s for s in ("rate_ratio", "difference") if result.has("att", s)), None)
-
-
-def average_effect(result: Result) -> Effect | None:
-    """Return the average effect on the preferred scale; None where the method gives none, or no interval for it."""
-    scale = preferred_scale(result)
-    return None if scale is None else with_interval(result.effect("att", scale))
-
-
-def with_interval(effect: Effect) -> Effect | None:
-    """Return the effect, or None where the estimate or a limit is not known."""
-    known = np.isfinite(effect.estimate) and not np.isnan([effect.conf_low, effect.conf_high]).any()
-    return effect if known else None
-
-
-def null_value(scale: str) -> float:
-    """Return what no effect is on a scale."""
-    return 1.0 if scale == "rate_ratio" else 0.0
-
-
-def is_significant(effect: Effect) -> bool:
-    """Return whether the interval leaves out no effect."""
-    none = null_value(effect.scale)
-    return effect.conf_low > none or effect.conf_high < none
+class CannotBeMadeError(Exception):
+    """Why a check cannot be made; its result is then ``not_applicable``."""
 
 
 def change(value: float, scale: str) -> str:
@@ -67,32 +43,22 @@ def change_of(effect: Effect) -> str:
     return f"{change(effect.estimate, effect.scale)}{unit} ({low} to {high})"
 
 
-def p_words(p: float) -> str:
-    """Return a p-value as printed.
-
-    Examples
-    --------
-    >>> p_words(0.034), p_words(0.0000001)
-    ('p = 0.034', 'p < 0.001')
-    """
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
-
-
 def span(design: Design, n: int) -> str:
     """Return a number of periods in words."""
-    word = periods.describe_frequency(design.view.periods)
-    return f"{n} {word}{'' if n == 1 else 's'}"
+    return f"{n} {plural(periods.describe_frequency(design.view.periods), n)}"
 
 
-def treated_indices(design: Design) -> NDArray[np.int64]:
+def treated_indices(design: Design) -> Ints:
     """Return the rows of areas that are treated inside the window."""
     arrays = design.arrays
     return np.flatnonzero(arrays.start < len(arrays.periods))
 
 
-def not_applicable(name: str, why: str) -> CheckResult:
-    """Return that a check cannot be made, and why."""
-    return CheckResult(name, "not_applicable", f"This check could not be made: {why}.")
+def design_of(result: Result) -> Design:
+    """Return the design of a result that was not read without it."""
+    if result.design is None:
+        raise CannotBeMadeError("the result was read without its data")
+    return result.design
 
 
 def why_refused(error: UserError) -> str:

@@ -46,6 +46,9 @@ class Method:
         Whether a study file can name it; not where it is given a function.
     unshown, neutral : tuple of str
         Choices that pages leave out; choices that change no estimate.
+    gives : tuple of str, optional
+        What checks may need of a method and it gives: ``event_path``, ``posterior``, ``model``, ``engine`` (see
+        :mod:`svmodel.checks.declared`). None where the card does not say, and no check is refused beforehand.
     phrases : mapping of str to str
         ``"choice: value"`` to the words for it, such as ``{"pooling: none": "each effect by itself"}``.
 
@@ -66,6 +69,7 @@ class Method:
     in_study_files: bool = True
     unshown: tuple[str, ...] = UNSHOWN
     neutral: tuple[str, ...] = NEUTRAL
+    gives: tuple[str, ...] | None = None
     phrases: Mapping[str, str] = field(default_factory=dict)
 
     def phrase(self, choice: str, value: object) -> str | None:

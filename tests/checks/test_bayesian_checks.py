@@ -354,7 +354,7 @@ def test_power_scaling_agrees_with_fits_under_another_power():
     base = HierarchicalDiD(draws=4000, pooling="complete", prior=belief)
     question = base.ask(arrays)
     posterior = run(question.model, "laplace", draws=4000, seed=1)
-    from svmodel.bayes.answer import Fitted
+    from svmodel.bayes.question import Fitted
 
     sensitivity = power_scaling(Fitted(question, posterior))["belief"][0]
 
