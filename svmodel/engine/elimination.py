@@ -11,7 +11,7 @@ hierarchical centring). W only places the coordinates: the density stays that of
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from svmodel.engine.description import LatentModel
 from svmodel.numerics.arrays import Floats
-from svmodel.numerics.latent.structures import Fixed
+from svmodel.numerics.latent.factors import ModeError
+from svmodel.numerics.latent.structures import CellEffects, Fixed
 
 #: Free variable of all fixed effects together.
 FREE = "fixed:free"
@@ -101,11 +102,35 @@ class Elimination:
         _, cross, own = self._parts
         return np.maximum(own[at] - (cross[:, at] * self.shift[:, at]).sum(axis=0), 0.0)
 
-    def information_matrix(self, term: int) -> Floats:
-        """Return G for a term's effects, shape (size, size)."""
-        at = self.place(term)
+    def information_matrix(self, first: int, last: int | None = None) -> Floats:
+        """Return G for the effects of a term, or of all from one to another of which none is fixed, shape (q, q)."""
+        last = first if last is None else last
+        at = slice(self.place(first).start, self.place(last).stop)
         _, cross, own = self._parts
-        return np.asarray(np.diag(own[at]) - cross[:, at].T @ self.shift[:, at])
+        told = np.diag(own[at])
+        if last > first:
+            # effects of different terms meet in cells
+            blocks = self.model.grid.blocks
+            Z = self.model.grid.matrix.tocsc()[:, blocks[first].start : blocks[last].stop]
+            told = (Z.multiply(cell_information(self.model)[self.model.known][:, None]).T @ Z).toarray()
+        return np.asarray(told - cross[:, at].T @ self.shift[:, at])
+
+    @cached_property
+    def mode(self) -> Floats:
+        """Mode of the field at the hyperparameters that chains begin about, shape (p,); prior means if none is found.
+
+        Effects of single cells stay at their prior mean.
+        """
+        problem = replace(self.model.problem, sparse=False)
+        cells = [isinstance(t.structure, CellEffects) for t in self.model.terms]
+        found = problem.mean.copy()
+        try:
+            mode = problem.conditional(problem.start()).mode
+        except ModeError:
+            # it only places coordinates, which prior means do as well where they are far from anything
+            return found
+        found[~np.repeat(cells, [t.structure.size for t in self.model.terms])] = mode
+        return found
 
 
 def cell_information(model: LatentModel) -> Floats:

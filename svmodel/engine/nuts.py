@@ -111,6 +111,18 @@ def settled_imports() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _compiling() -> Iterator[None]:
+    """Silence what compilers and samplers warn of: they speak to whoever wrote the code that they compile.
+
+    numba says on a first compilation alone, and not from its cache, that an array could lie better in memory. Whether
+    chains arrived is judged by :mod:`svmodel.bayes.posterior`.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 def _by_nutpie(form: PyMCForm, draws: int, tune: int, seed: int, accept: float) -> Any:
     with settled_imports():
         import nutpie
@@ -120,16 +132,17 @@ def _by_nutpie(form: PyMCForm, draws: int, tune: int, seed: int, accept: float) 
             _with_numbers(compiled, form),
             initial_point_func=_start(form, free),
         )
-        return nutpie.sample(
-            ready,
-            draws=draws,
-            tune=tune,
-            chains=CHAINS,
-            seed=seed,
-            target_accept=accept,
-            progress_bar=False,
-            save_warmup=False,
-        )
+        with _compiling():
+            return nutpie.sample(
+                ready,
+                draws=draws,
+                tune=tune,
+                chains=CHAINS,
+                seed=seed,
+                target_accept=accept,
+                progress_bar=False,
+                save_warmup=False,
+            )
 
 
 def _with_numbers(compiled: Any, form: PyMCForm) -> Any:
@@ -154,7 +167,8 @@ def _compiled(form: PyMCForm) -> tuple[Any, list[tuple[str, int]]]:
             with config.change_flags(mode="FAST_COMPILE"):
                 built = form.build()
                 # effects are worked out afterwards, from the free variables: to compile them takes longer than NUTS
-                made = nutpie.compile_pymc_model(built, var_names=tuple(form.model.hypers))
+                with _compiling():
+                    made = nutpie.compile_pymc_model(built, var_names=tuple(form.model.hypers))
             free = [built.rvs_to_values[variable].name for variable in built.free_RVs]
             sizes = [int(np.prod(made.shapes[name], dtype=int)) for name in free]
             plain = [variable.name for variable in built.free_RVs]
@@ -198,10 +212,11 @@ def sample_built(built: Any, *, draws: int, tune: int, seed: int) -> Any:
             return _pymc_sample(built, each, tune, seed)
         import nutpie
 
-        compiled = nutpie.compile_pymc_model(built)
-        return nutpie.sample(
-            compiled, draws=each, tune=tune, chains=CHAINS, seed=seed, progress_bar=False, save_warmup=False
-        )
+        with _compiling():
+            compiled = nutpie.compile_pymc_model(built)
+            return nutpie.sample(
+                compiled, draws=each, tune=tune, chains=CHAINS, seed=seed, progress_bar=False, save_warmup=False
+            )
 
 
 def _by_pymc(form: PyMCForm, draws: int, tune: int, seed: int, accept: float) -> Any:
@@ -212,7 +227,7 @@ def _by_pymc(form: PyMCForm, draws: int, tune: int, seed: int, accept: float) ->
 def _pymc_sample(built: Any, draws: int, tune: int, seed: int, accept: float = _ACCEPT) -> Any:
     import pymc as pm
 
-    with built:
+    with built, _compiling():
         return pm.sample(
             draws=draws,
             tune=tune,

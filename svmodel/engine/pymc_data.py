@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from svmodel.engine.description import LatentModel
+from svmodel.engine.description import LatentModel, Term
 from svmodel.engine.elimination import Elimination
 from svmodel.numerics.arrays import Floats
 from svmodel.numerics.latent.priors import Beta, Exponential, GammaPrecision, HalfNormal, HyperPrior
@@ -23,31 +23,35 @@ _SHARE = 0.5
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """One term: its coordinates, and how it enters the grid.
+    """One term, or several coefficients that are pooled together: its coordinates, and how it enters the grid.
 
     Attributes
     ----------
     name, free : str
-        Of the term, and of its free variable.
+        Of the (first) term, and of its free variable.
     structure : Structure
+        Of all its effects together.
     coordinates : int
         Of its own: fewer than effects where a sum is held at zero, and none where effects are fixed.
-    over : {"none", "rows", "columns", "cells"}
-        What the effect in a cell depends on.
+    over : {"none", "rows", "columns", "cells", "sum"}
+        What the effect in a cell depends on; or that it is the sum of all, each multiplied by its value.
     gathers : bool
         Whether effects are picked by an index, in place of standing in order.
     weighted : bool
         Whether they are multiplied by a value.
     data : mapping of str to ndarray
+    terms : tuple of str
+        Names of its terms, each of which has a like share of the effects.
     """
 
     name: str
     structure: Structure
     coordinates: int
-    over: Literal["none", "rows", "columns", "cells"]
+    over: Literal["none", "rows", "columns", "cells", "sum"]
     gathers: bool
     weighted: bool
     data: Mapping[str, NDArray[Any]]
+    terms: tuple[str, ...]
 
     @property
     def free(self) -> str:
@@ -59,7 +63,8 @@ class Block:
         """What is compiled in."""
         s = self.structure
         own = (getattr(s, "order", 0), getattr(s, "zero_sum", False), tuple(s.hypers), s.mean if s.hypers else 0.0)
-        return (self.name, type(s).__name__, s.size, own, self.over, self.gathers, self.weighted)
+        shapes = tuple((name, value.shape) for name, value in self.data.items())
+        return (self.terms, type(s).__name__, s.size, own, self.over, self.gathers, self.weighted, shapes)
 
 
 def prior_data(prior: HyperPrior) -> Floats:
@@ -86,20 +91,66 @@ def grid_data(model: LatentModel) -> dict[str, Floats]:
     }
     if model.trials is not None:
         found["trials"] = np.where(known, np.broadcast_to(model.trials, known.shape), 0.0)
+    if model.family == "gaussian" and model.spread is not None:
+        found["noise_start"] = np.array([model.spread.value(model.spread.start)])
     if model.sd is not None:
         found["sd"] = np.where(known, np.broadcast_to(model.sd, known.shape), 1.0)
     if model.family == "negative_binomial":
         count, times = np.unique(model.y[known], return_counts=True)
         found["first"] = np.array([times[count > j].sum() for j in range(FIRST_COUNTS)], dtype=np.float64)
         beyond = count > FIRST_COUNTS
+        assert model.spread is not None
+        told = count * times / (1 + model.spread.value(model.spread.start) ** 2 * count)
+        found["table_told"], found["table_told_share"] = count, count * times / max(told.sum(), 1e-12)
         # never empty: a count that does not occur
         found["table_count"] = np.append(count[beyond], FIRST_COUNTS + 1.0)
         found["table_times"] = np.append(times[beyond].astype(np.float64), 0.0)
     return found
 
 
-def block_of(place: int, told: Elimination) -> Block:
-    """Return how a term enters the grid, with the numbers that it needs."""
+def blocks_of(told: Elimination) -> tuple[Block, ...]:
+    """Return how the terms enter the grid, in their order, with the numbers that they need.
+
+    Single coefficients that stand beside each other and share their standard deviation are one block: the prior is the
+    same in every direction, so that their coordinates can be those that do not hang together by the data.
+    """
+    blocks, place, terms = [], 0, told.model.terms
+    while place < len(terms):
+        end = place + 1
+        while end < len(terms) and _pooled(terms[place], terms[end]):
+            end += 1
+        blocks.append(_single(place, told) if end == place + 1 else _together(place, end, told))
+        place = end
+    return tuple(blocks)
+
+
+def _pooled(one: Term, other: Term) -> bool:
+    """Whether both are single coefficients about one mean with one standard deviation."""
+    a, b = one.structure, other.structure
+    if not (type(a) is Independent and type(b) is Independent):
+        return False
+    return (a.name, a.mean, a.size, b.size, a.zero_sum or b.zero_sum) == (b.name, b.mean, 1, 1, False)
+
+
+def _together(first: int, end: int, told: Elimination) -> Block:
+    """Return the block of coefficients that are pooled together."""
+    model = told.model
+    terms = model.terms[first:end]
+    one = terms[0].structure
+    assert isinstance(one, Independent)
+    value = [np.where(model.known & (t.index >= 0), 1.0 if t.value is None else t.value, 0.0).ravel() for t in terms]
+    informed, basis = np.linalg.eigh(told.information_matrix(first, end - 1))
+    data = {
+        "basis": np.ascontiguousarray(basis),
+        "information": np.maximum(informed, 0.0),
+        "value": np.stack(value, axis=1),
+    }
+    whole, names = replace(one, size=len(terms)), tuple(t.name for t in terms)
+    return Block(names[0], whole, len(terms), "sum", gathers=False, weighted=True, data=data, terms=names)
+
+
+def _single(place: int, told: Elimination) -> Block:
+    """Return the block of one term."""
     model = told.model
     term, shape = model.terms[place], model.y.shape
     index = np.broadcast_to(term.index, shape)
@@ -111,7 +162,8 @@ def block_of(place: int, told: Elimination) -> Block:
         data["index"] = picked
     if term.value is not None:
         data["value"] = used
-    return Block(term.name, term.structure, coordinates, over, picked is not None, term.value is not None, data)
+    weighted = term.value is not None
+    return Block(term.name, term.structure, coordinates, over, picked is not None, weighted, data, (term.name,))
 
 
 def _reduced(
@@ -143,9 +195,7 @@ def _numbers(structure: Structure, place: int, told: Elimination) -> tuple[dict[
     if isinstance(structure, BYM2):
         return _map_basis(structure, G), size
     if isinstance(structure, AR1):
-        basis = _cosines(size)
-        cosines = np.cos(np.pi * np.arange(size) / size)
-        return {"basis": basis, "information": _along(basis, G), "cosines": cosines}, size
+        return _series_basis(structure, G, place, told), size
     if isinstance(structure, RandomWalk | Seasonal):
         basis, eigenvalues, given = _walk_basis(structure)
         found = {"basis": basis, "eigenvalues": eigenvalues, "given": given, "information": _along(basis, G)}
@@ -193,6 +243,29 @@ def _map_basis(structure: BYM2, G: Floats) -> dict[str, NDArray[Any]]:
     }
 
 
+def _series_basis(structure: AR1, G: Floats, place: int, told: Elimination) -> dict[str, NDArray[Any]]:
+    """Return cosines of the periods up to the last that is known, and what data say of each: how sharply, and where.
+
+    They nearly diagonalise both the prior of a stationary series and what data say of periods that are all known.
+    Periods beyond are only carried on: cosines of all would join what is known with what is not.
+    """
+    model = told.model
+    block = model.grid.blocks[place]
+    enters = np.flatnonzero(np.diff(model.grid.matrix.tocsc()[:, block].indptr))
+    n = int(enters.max()) + 1 if len(enters) else structure.size
+    basis = _cosines(n)
+    # at a mode what data say of effects is G times them, less what the prior adds
+    start = {name: prior.value(prior.start) for name, prior in model.hypers.items()}
+    away = told.mode[block] - structure.mean
+    pull = G @ away + structure.precision(start)[0] @ away
+    return {
+        "basis": basis,
+        "information": _along(basis, G[:n, :n]),
+        "pull": basis.T @ pull[:n],
+        "cosines": np.cos(np.pi * np.arange(n) / n),
+    }
+
+
 def _walk_basis(structure: RandomWalk | Seasonal) -> tuple[Floats, Floats, Floats]:
     """Return eigenvectors of a walk's precision but for the level, (size, k), what a step scales, and what is given."""
     n = structure.size
@@ -229,21 +302,54 @@ def about_precision(structure: Structure, hyper: Mapping[str, Any], data: Any) -
     raise TypeError(f"no PyMC form of the structure {type(structure).__name__}")
 
 
-def recovered(block: Block, free: Floats | None, hyper: Mapping[str, Floats], draws: tuple[int, ...]) -> Floats:
+def sharpness(family: str, hyper: Mapping[str, Any], data: Any) -> Any:
+    """Return how much more data say at some hyperparameters than at those that chains begin about; about.
+
+    Of numbers, arrays (hyperparameters with a last axis of 1) or PyTensor's variables.
+    """
+    if family == "negative_binomial":
+        each = data["table_told_share"] / (1 + hyper["overdispersion"] ** 2 * data["table_told"])
+        return each.sum(axis=-1, keepdims=True)
+    if family == "gaussian" and "noise_sd" in hyper:
+        return (data["noise_start"] / hyper["noise_sd"]) ** 2
+    return 1.0
+
+
+def placed(z: Any, about: Any, sharp: Any, data: Any) -> Any:
+    """Return coordinates from z, which is near the standard normal, given their prior precision, or about it.
+
+    Where `data` have a ``pull``, coordinates lie about where data and prior leave them, and how sharply data tell
+    (:func:`sharpness`) follows the hyperparameters.
+    """
+    if "pull" not in data:
+        return z / (about + data["information"]) ** 0.5
+    both = about + data["information"] * sharp
+    return data["pull"] * sharp / both + z / both**0.5
+
+
+def recovered(
+    block: Block, free: Floats | None, hyper: Mapping[str, Floats], sharp: Any, draws: tuple[int, ...]
+) -> Floats:
     """Return draws of a block's effects, shape (*draws, size), from those of its free variable.
 
-    The same arithmetic as in the model, so that nothing has to be compiled for it.
+    The same arithmetic as in the model, so that nothing has to be compiled for it. Hyperparameters, and `sharp` (see
+    :func:`sharpness`), have a last axis of 1.
     """
     structure = block.structure
     if free is None:
         return np.full((*draws, structure.size), float(structure.mean))
-    wide = {name: values[..., None] for name, values in hyper.items() if name in structure.hypers}
-    b = free / np.sqrt(about_precision(structure, wide, block.data) + block.data["information"])
+    n = len(block.data["information"])
+    b = placed(free[..., :n], about_precision(structure, hyper, block.data), sharp, block.data)
     if isinstance(structure, Independent) and structure.zero_sum:
         total, root = b.sum(axis=-1, keepdims=True), structure.size**0.5
         b = np.concatenate([b - total / (root + structure.size), -total / root], axis=-1)
     elif "basis" in block.data:
         b = b @ block.data["basis"].T
+    if isinstance(structure, AR1):
+        sd, rho = hyper[structure.name], hyper[structure.rho_name]
+        for t in range(n, structure.size):
+            after = rho * b[..., -1:] + sd * (1 - rho**2) ** 0.5 * free[..., t : t + 1]
+            b = np.concatenate([b, after], axis=-1)
     return np.asarray(structure.mean + b)
 
 

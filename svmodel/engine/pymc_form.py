@@ -1,12 +1,19 @@
 """Any :class:`~svmodel.engine.description.LatentModel` as a PyMC model, in a form that NUTS walks easily.
 
-It is the description and nothing else: the same priors, the same likelihood. Four things make it quick.
+It is the description and nothing else: the same priors, the same likelihood. Five things make it quick.
 
 *Coordinates.* A block of effects is written ``x = B (z / (q + w)^{1/2})``: B turns it so that its prior precision q is
 nearly diagonal, and w is about what the data say of each coordinate. Where data say much this is the centred form,
 where they say nothing the non-centred one, and between them what Papaspiliopoulos, Roberts and Skold (2007,
 *Statistical Science* 22(1), section 2) call partially non-centred. w only places the coordinates: the density of x is
-that of the prior, with the Jacobian of z.
+that of the prior, with the Jacobian of z. Of an autoregressive series and overdispersion data may tell little more than
+the sum, and then all its effects move with the two. So it is written about where data leave it, ``x = B ((f r + (q + f
+w)^{1/2} z) / (q + f w))``, with f how much more sharply data tell than at the start, which follows overdispersion, and
+r their pull: z then hangs together with neither.
+
+*Standard deviations* whose prior has its mode at zero are ``h = scale log(1 + e^{10 v}) / 10``: v is their logarithm
+near zero alone, so that what is small is not far away. Along the logarithm a chain that came near zero took long to
+come back.
 
 *Ridges.* Fixed effects are written about what data leave them given all others (:mod:`svmodel.engine.elimination`).
 
@@ -34,14 +41,19 @@ from svmodel.engine.pymc_data import (
     FIRST_COUNTS,
     Block,
     about_precision,
-    block_of,
+    blocks_of,
     grid_data,
+    placed,
     prior_data,
     recovered,
+    sharpness,
 )
 from svmodel.numerics.arrays import Floats
 from svmodel.numerics.latent.priors import Beta, Exponential, GammaPrecision, HalfNormal, HyperPrior
 from svmodel.numerics.latent.structures import AR1, BYM2, Fixed, Independent, RandomWalk, Seasonal
+
+#: A standard deviation's free variable is its logarithm below a tenth of its prior's scale, about, and linear above.
+_BEND = 10.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +70,7 @@ class PyMCForm:
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
         """How each term enters the grid and which coordinates it has."""
-        return tuple(block_of(i, self.told) for i in range(len(self.model.terms)))
+        return blocks_of(self.told)
 
     @cached_property
     def told(self) -> Elimination:
@@ -94,18 +106,19 @@ class PyMCForm:
 
     def effects(self, drawn: Mapping[str, Floats]) -> dict[str, Floats]:
         """Return draws of the effects by term, shape (..., size), from those of free variables and hyperparameters."""
-        hyper = {name: drawn[name] for name in self.model.hypers}
+        hyper = {name: drawn[name][..., None] for name in self.model.hypers}
         shape = next(iter(drawn.values())).shape[:2]
-        others = {
-            b.name: recovered(b, drawn.get(b.free), hyper, shape)
+        sharp = sharpness(self.model.family, hyper, self.data)
+        others = [
+            recovered(b, drawn.get(b.free), hyper, sharp, shape)
             for b in self.blocks
             if not isinstance(b.structure, Fixed)
-        }
-        b = np.concatenate([np.empty((*shape, 0)), *others.values()], axis=-1)
+        ]
+        b = np.concatenate([np.empty((*shape, 0)), *others], axis=-1)
         fixed = drawn[FREE] @ self.told.scale.T - b @ self.told.shift.T
         return {
-            block.name: others[block.name] if block.name in others else fixed[..., self.told.place(i)]
-            for i, block in enumerate(self.blocks)
+            term.name: (fixed if isinstance(term.structure, Fixed) else b)[..., self.told.place(i)]
+            for i, term in enumerate(self.model.terms)
         }
 
     def build(self) -> Any:
@@ -115,14 +128,19 @@ class PyMCForm:
         with pm.Model(check_bounds=False) as built:
             shared = _Shared(self.data)
             hyper = {name: _hyper(name, prior, shared[f"{name}:prior"]) for name, prior in self.model.hypers.items()}
+            sharp = sharpness(self.model.family, hyper, shared)
             made = {
-                b.name: _effects(b, hyper, shared.of(b.name)) for b in self.blocks if not isinstance(b.structure, Fixed)
+                b.name: _effects(b, hyper, sharp, shared.of(b.name))
+                for b in self.blocks
+                if not isinstance(b.structure, Fixed)
             }
             fixed = _fixed(list(made.values()), len(self.told.start), shared.of("fixed"))
-            eta = shared["offset"]
-            for i, block in enumerate(self.blocks):
-                effects = made[block.name] if block.name in made else fixed[self.told.place(i)]
-                effects = pm.Deterministic(block.name, effects)
+            eta, places = shared["offset"], {term.name: i for i, term in enumerate(self.model.terms)}
+            for block in self.blocks:
+                effects = made[block.name] if block.name in made else fixed[self.told.place(places[block.name])]
+                size = block.structure.size // len(block.terms)
+                for i, name in enumerate(block.terms):
+                    pm.Deterministic(name, effects[i * size : (i + 1) * size])
                 eta = eta + _entered(block, effects, self.model.y.shape, shared.of(block.name))
             pm.Potential("log_likelihood", _log_likelihood(self.model, eta, hyper, shared))
         return built
@@ -134,6 +152,9 @@ class _Shared:
     def __init__(self, data: Mapping[str, NDArray[Any]], prefix: str = "") -> None:
         self.data, self.prefix = data, prefix
         self.made: dict[str, Any] = {}
+
+    def __contains__(self, name: str) -> bool:
+        return self.prefix + name in self.data
 
     def of(self, term: str) -> _Shared:
         return _Shared(self.data, f"{term}:")
@@ -152,22 +173,28 @@ class _Shared:
 
 def free_name(name: str, prior: HyperPrior) -> str:
     """Return the free variable of a hyperparameter."""
-    return name + {GammaPrecision: ":precision", Beta: ":share"}.get(type(prior), "")
+    return name + {GammaPrecision: ":precision", Beta: ":share"}.get(type(prior), ":free")
 
 
 def _start_of(prior: HyperPrior) -> float:
     """Return a prior's start on the real line of its free variable: of a precision the log is -2 times that of h."""
+    if isinstance(prior, HalfNormal | Exponential):
+        share = prior.value(prior.start) / (prior.scale if isinstance(prior, HalfNormal) else 1 / prior.rate)
+        return float(np.log(np.expm1(_BEND * share)) / _BEND)
     return -2 * prior.start if isinstance(prior, GammaPrecision) else prior.start
 
 
 def _hyper(name: str, prior: HyperPrior, numbers: Any) -> Any:
     """Return a hyperparameter on its own scale, under its name."""
     import pymc as pm
+    import pytensor.tensor as pt
 
-    if isinstance(prior, HalfNormal):
-        return pm.HalfNormal(name, numbers[0])
-    if isinstance(prior, Exponential):
-        return pm.Exponential(name, lam=numbers[0])
+    if isinstance(prior, HalfNormal | Exponential):
+        v = pm.Flat(free_name(name, prior))
+        share = pt.softplus(_BEND * v) / _BEND
+        density = -0.5 * share**2 if isinstance(prior, HalfNormal) else -share
+        pm.Potential(f"{name}:prior", density - pt.softplus(-_BEND * v))
+        return pm.Deterministic(name, share * numbers[0] if isinstance(prior, HalfNormal) else share / numbers[0])
     if isinstance(prior, GammaPrecision):
         precision = pm.Gamma(free_name(name, prior), numbers[0], numbers[1])
         return pm.Deterministic(name, precision**-0.5)
@@ -191,7 +218,7 @@ def _fixed(others: list[Any], size: int, data: _Shared) -> Any:
     return effects
 
 
-def _effects(block: Block, hyper: Mapping[str, Any], data: _Shared) -> Any:
+def _effects(block: Block, hyper: Mapping[str, Any], sharp: Any, data: _Shared) -> Any:
     """Return a block's effects, with their prior in the model."""
     import pytensor.tensor as pt
 
@@ -200,29 +227,37 @@ def _effects(block: Block, hyper: Mapping[str, Any], data: _Shared) -> Any:
         return pt.full(structure.size, structure.mean)
     for kind, made in _FORMS.items():
         if isinstance(structure, kind):
-            return structure.mean + made(block, structure, hyper, data)
+            return structure.mean + made(block, structure, hyper, sharp, data)
     raise TypeError(f"no PyMC form of the structure {type(structure).__name__}")
 
 
-def _coordinates(block: Block, hyper: Mapping[str, Any], data: _Shared) -> Any:
-    """Return coordinates with the scale that prior and data leave them, and put their Jacobian in the model."""
+def _coordinates(block: Block, z: Any, hyper: Mapping[str, Any], sharp: Any, data: _Shared) -> Any:
+    """Return coordinates where prior and data leave them, and put their Jacobian in the model."""
     import pymc as pm
     import pytensor.tensor as pt
 
-    z = pm.Flat(block.free, shape=block.coordinates)
-    both = about_precision(block.structure, hyper, data) + data["information"]
+    about = about_precision(block.structure, hyper, data)
+    both = about + data["information"] * (sharp if "pull" in data else 1.0)
     pm.Potential(f"{block.name}:jacobian", -0.5 * pt.sum(pt.log(both)))
-    return z / pt.sqrt(both)
+    return placed(z, about, sharp, data)
 
 
-def _independent(block: Block, structure: Independent, hyper: Mapping[str, Any], data: _Shared) -> Any:
+def _free(block: Block) -> Any:
+    import pymc as pm
+
+    return pm.Flat(block.free, shape=block.coordinates)
+
+
+def _independent(block: Block, structure: Independent, hyper: Mapping[str, Any], sharp: Any, data: _Shared) -> Any:
     import pymc as pm
     import pytensor.tensor as pt
 
     sd = hyper[structure.name]
-    b = _coordinates(block, hyper, data)
+    b = _coordinates(block, _free(block), hyper, sharp, data)
     pm.Potential(f"{block.name}:prior", -0.5 * pt.sum(b**2) / sd**2 - block.coordinates * pt.log(sd))
-    return _about_zero(b, structure.size) if structure.zero_sum else b
+    if structure.zero_sum:
+        return _about_zero(b, structure.size)
+    return pt.dot(data["basis"], b) if "basis" in data else b
 
 
 def _about_zero(b: Any, size: int) -> Any:
@@ -233,13 +268,13 @@ def _about_zero(b: Any, size: int) -> Any:
     return pt.concatenate([b - total / (root + size), pt.atleast_1d(-total / root)])
 
 
-def _walk(block: Block, structure: RandomWalk | Seasonal, hyper: Mapping[str, Any], data: _Shared) -> Any:
+def _walk(block: Block, structure: RandomWalk | Seasonal, hyper: Mapping[str, Any], sharp: Any, data: _Shared) -> Any:
     """Along the eigenvectors of the walk's precision, the lowest of which the sum holds at zero."""
     import pymc as pm
     import pytensor.tensor as pt
 
     sd = hyper[structure.name]
-    b = _coordinates(block, hyper, data)
+    b = _coordinates(block, _free(block), hyper, sharp, data)
     rank = structure.size - (structure.order if isinstance(structure, RandomWalk) else 1)
     pm.Potential(
         f"{block.name}:prior", -0.5 * pt.sum(b**2 * about_precision(structure, hyper, data)) - rank * pt.log(sd)
@@ -247,27 +282,35 @@ def _walk(block: Block, structure: RandomWalk | Seasonal, hyper: Mapping[str, An
     return pt.dot(data["basis"], b)
 
 
-def _autoregressive(block: Block, structure: AR1, hyper: Mapping[str, Any], data: _Shared) -> Any:
-    """Along cosines, which nearly diagonalise every stationary series; the prior itself is that of the series."""
+def _autoregressive(block: Block, structure: AR1, hyper: Mapping[str, Any], sharp: Any, data: _Shared) -> Any:
+    """Along cosines, which nearly diagonalise every stationary series; the prior itself is that of the series.
+
+    Periods after the last that is known are written by their steps, whose prior is the standard normal.
+    """
     import pymc as pm
     import pytensor.tensor as pt
 
-    sd, rho, n = hyper[structure.name], hyper[structure.rho_name], structure.size
-    step = sd**2 * (1 - rho**2)
-    x = pt.dot(data["basis"], _coordinates(block, hyper, data))
+    sd, rho, n = hyper[structure.name], hyper[structure.rho_name], len(block.data["information"])
+    step, z = sd**2 * (1 - rho**2), _free(block)
+    x = pt.dot(data["basis"], _coordinates(block, z[:n], hyper, sharp, data))
     # (x_t - rho x_{t-1})^2 summed, and the first at its marginal variance
-    square = pt.sum((x[1:] - rho * x[:-1]) ** 2) / step + x[0] ** 2 / sd**2
+    square = pt.sum((x[1:] - rho * x[:-1]) ** 2) / step + x[0] ** 2 / sd**2 + pt.sum(z[n:] ** 2)
     pm.Potential(f"{block.name}:prior", -0.5 * square - n * pt.log(sd) - 0.5 * (n - 1) * pt.log1p(-(rho**2)))
-    return x
+    after = structure.size - n
+    if not after:
+        return x
+    lag = np.arange(after)[:, None] - np.arange(after)[None, :]
+    weight = np.tri(after) * rho ** np.maximum(lag, 0)
+    return pt.concatenate([x, rho ** np.arange(1, after + 1) * x[-1] + pt.sqrt(step) * pt.dot(weight, z[n:])])
 
 
-def _on_map(block: Block, structure: BYM2, hyper: Mapping[str, Any], data: _Shared) -> Any:
+def _on_map(block: Block, structure: BYM2, hyper: Mapping[str, Any], sharp: Any, data: _Shared) -> Any:
     """Along directions that hang together neither a priori nor by the data; its prior along the map's eigenvectors."""
     import pymc as pm
     import pytensor.tensor as pt
 
     sd, rho = hyper[structure.name], hyper[structure.rho_name]
-    c = _coordinates(block, hyper, data)
+    c = _coordinates(block, _free(block), hyper, sharp, data)
     spectrum = sd**2 * (rho * data["variances"] + pt.maximum(1 - rho, 1e-8))
     along = pt.dot(data["along"], c)
     pm.Potential(f"{block.name}:prior", -0.5 * pt.sum(along**2 / spectrum) - 0.5 * pt.sum(pt.log(spectrum)))
@@ -287,6 +330,8 @@ def _entered(block: Block, effects: Any, shape: tuple[int, ...], data: _Shared) 
     """Return what a block adds to the cells: broadcast along what it does not depend on."""
     import pytensor.tensor as pt
 
+    if block.over == "sum":
+        return pt.dot(data["value"], effects).reshape(shape)
     if block.gathers:
         effects = pt.concatenate([effects, pt.zeros(1)])[data["index"]]
     if block.over == "none":

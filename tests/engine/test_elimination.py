@@ -5,7 +5,7 @@ import pytest
 
 from svmodel.engine.description import LatentModel, Term
 from svmodel.engine.elimination import Elimination
-from svmodel.engine.pymc_data import about_precision, block_of
+from svmodel.engine.pymc_data import about_precision, blocks_of
 from svmodel.numerics.latent.graph import BorderGraph
 from svmodel.numerics.latent.priors import Beta, HalfNormal
 from svmodel.numerics.latent.structures import AR1, BYM2, Fixed, Independent
@@ -85,7 +85,7 @@ def map_coordinates(parts: int, share: float, sd: float) -> tuple[np.ndarray, np
     """The posterior precision of a map's coordinates once fixed effects are gone, and what their scale is set by."""
     term = Term("area", BYM2(a_map(parts), "sd", SD, "rho", Beta(1.0, 1.0)), np.arange(N)[:, None])
     told = Elimination(gaussian(term))
-    block = block_of(1, told)
+    block = blocks_of(told)[1]
     hyper = {"sd": sd, "rho": share}
     B = block.data["basis"]
     exact = B.T @ (told.information_matrix(1) + term.structure.precision(hyper)[0]) @ B

@@ -11,6 +11,7 @@ import pytest
 
 from svmodel.bayes.agreement import Pair
 from svmodel.engine import arrived, nuts, run
+from svmodel.engine import posterior as posterior_module
 from svmodel.engine import pymc_form as _pymc_form
 from svmodel.engine.description import LatentModel, Term
 from svmodel.engine.posterior import Posterior
@@ -106,11 +107,11 @@ def test_pymc_itself_where_nutpie_is_absent(monkeypatch):
     model = LatentModel(np.full((1, 20), 9.0), np.zeros((1, 20)), (rate,), "poisson")
     real = nuts.importlib.util.find_spec
     monkeypatch.setattr(nuts.importlib.util, "find_spec", lambda name, *a: None if name == "nutpie" else real(name, *a))
-    found = nuts.sample(model, draws=2000, seed=1)
+    found = nuts.sample(model, draws=8000, seed=1)
     assert found.details["sampler"] == "pymc"
     assert found.convergence.arrived
     draws = np.exp(found.effects["rate"][:, 0])
-    # Gamma(180, 20): mean 9, s.d. 0.67; five Monte Carlo standard errors of some 700 independent draws
+    # Gamma(180, 20): mean 9, s.d. 0.67
     assert abs(draws.mean() - 9.0) < 0.13
     assert abs(draws.std() / 0.6708 - 1) < 0.15
 
@@ -132,10 +133,11 @@ def test_draws_are_shared_between_chains():
     assert not found.convergence.arrived
 
 
-def test_sound_chains_that_are_too_short_are_run_longer():
-    """402 draws are worth fewer than 400 independent ones whatever the model; three times as many are worth more."""
-    found = nuts.sample(tiny(1), draws=402, seed=3, tune=200)
-    assert found.size == found.details["draws"] == 1208
+def test_sound_chains_that_are_too_short_are_run_longer(monkeypatch):
+    """Where as many independent draws are asked for as no 4,002 are worth, whatever the chance."""
+    monkeypatch.setattr(posterior_module, "FEWEST_DRAWS", 12_000.0)
+    found = nuts.sample(tiny(1), draws=4002, seed=3, tune=200)
+    assert found.size == found.details["draws"] == 12_008
 
 
 LAPLACE_ONLY = """

@@ -86,17 +86,21 @@ class Compared:
     def at(self, point: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         return {n: np.asarray(v) for n, v in zip(self.names, self.named(point), strict=True)}
 
+    def effects(self, point: dict[str, np.ndarray], block) -> np.ndarray:
+        found = self.at(point)
+        return np.concatenate([found[name] for name in block.terms])
+
     def stretch(self, point: dict[str, np.ndarray]) -> float:
         """Log volume of the map from free variables to effects, found by moving each: it is linear."""
         total = 0.0
         for block in self.form.blocks:
             if not block.coordinates or isinstance(block.structure, Fixed):
                 continue
-            base, columns = self.at(point)[block.name], []
+            base, columns = self.effects(point, block), []
             for k in range(block.coordinates):
                 moved = dict(point)
                 moved[block.free] = point[block.free] + np.eye(block.coordinates)[k]
-                columns.append(self.at(moved)[block.name] - base)
+                columns.append(self.effects(moved, block) - base)
             J = np.array(columns).T
             total += 0.5 * np.linalg.slogdet(J.T @ J)[1]
         return total
@@ -112,8 +116,16 @@ class Compared:
             away = found[term.name] - term.structure.mean
             density += 0.5 * determinant - 0.5 * away @ Q @ away
         for name, prior in self.model.hypers.items():
-            density += prior.log_density(real(prior, hyper[name]))
+            density += prior.log_density(real(prior, hyper[name])) + bent(prior, hyper[name])
         return density + self.stretch(point)
+
+
+def bent(prior, h: float) -> float:
+    """Log of d log h / dv, where v is the free variable of a standard deviation: h = scale log(1 + e^{10 v}) / 10."""
+    if not isinstance(prior, HalfNormal | Exponential):
+        return 0.0
+    share = h / prior.scale if isinstance(prior, HalfNormal) else h * prior.rate
+    return float(np.log(-np.expm1(-10 * share) / share))
 
 
 def real(prior, h: float) -> float:
@@ -150,9 +162,40 @@ def test_density_of_every_family(family):
     same_density(model_of(family, structures()["zero sum"]))
 
 
-@pytest.mark.parametrize("name", list(structures()))
-def test_effects_are_recovered_without_compiling(name):
-    compared, rng = Compared(model_of("poisson", structures()[name])), np.random.default_rng(2)
+def carried_on(family: str) -> LatentModel:
+    """A series of which the last three periods are unknown."""
+    model = model_of(family, structures()["autoregressive"])
+    return model.with_outcome(np.where(np.arange(T) < 6, model.y, np.nan))
+
+
+def pooled() -> LatentModel:
+    """Three coefficients with one standard deviation, and one by itself."""
+    rng, sd = np.random.default_rng(7), HalfNormal(0.4)
+    terms = [Term("level", Fixed(1.0, 1.0), NOWHERE)]
+    terms += [Term(f"x_{k}", Independent(1, "sd", sd), NOWHERE, rng.normal(size=(N, T))) for k in range(3)]
+    terms.append(Term("other", Independent(1, "other_sd", sd), NOWHERE, rng.normal(size=(N, T))))
+    return LatentModel(counts(mean=25.0), np.zeros((N, T)), tuple(terms), "negative_binomial", HalfNormal(0.5))
+
+
+@pytest.mark.parametrize("family", ["negative_binomial", "poisson", "gaussian"])
+def test_density_of_a_series_that_goes_on_after_what_is_known(family):
+    model = carried_on(family)
+    assert len(PyMCForm(model).blocks[1].data["information"]) == 6
+    same_density(model)
+
+
+def test_density_of_coefficients_that_are_pooled_together():
+    assert [block.terms for block in PyMCForm(pooled()).blocks] == [("level",), ("x_0", "x_1", "x_2"), ("other",)]
+    same_density(pooled())
+
+
+@pytest.mark.parametrize(
+    "model",
+    [*(model_of("poisson", term) for term in structures().values()), carried_on("negative_binomial"), pooled()],
+    ids=[*structures(), "a series that goes on", "pooled together"],
+)
+def test_effects_are_recovered_without_compiling(model):
+    compared, rng = Compared(model), np.random.default_rng(2)
     point = compared.point(rng)
     found = compared.at(point)
     drawn = {k: v[None, None] for k, v in point.items()} | {n: np.full((1, 1), found[n]) for n in compared.model.hypers}
