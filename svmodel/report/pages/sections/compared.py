@@ -9,7 +9,7 @@ from svmodel.errors import EstimationError
 from svmodel.present import plots, prose
 from svmodel.report.pages.area_view import AreaView
 from svmodel.report.pages.content import Block, Callout, Points, Words
-from svmodel.report.pages.notices import notices, resting_on
+from svmodel.report.pages.notices import notices
 from svmodel.report.study import OutcomeSpec
 
 
@@ -55,7 +55,7 @@ def _resting(view: AreaView, outcome: OutcomeSpec) -> list[Block]:
     warned = {n.text for r in view.results(outcome.column).values() for n in notices(r)}
     told: dict[str, list[str]] = {}
     for label, result in view.results(outcome.column).items():
-        why = resting_on(result)
+        why = result.uncertainty.why
         if why and why not in warned:
             told.setdefault(view.free_text(why), []).append(view.method_name(label))
     if not told:
