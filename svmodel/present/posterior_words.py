@@ -15,11 +15,6 @@ from svmodel.result import Effect, Result
 from svmodel.words import chance
 
 
-def is_posterior(result: Result | None) -> bool:
-    """Return whether a result's uncertainty is a posterior."""
-    return result is not None and result.diagnostics.get("inference") == "posterior"
-
-
 def with_article(text: str) -> str:
     """Return a percentage with its indefinite article.
 

@@ -9,7 +9,7 @@ import nbformat
 import pytest
 
 from svmodel.report import read_study
-from svmodel.report.pages.area import ORDER
+from svmodel.report.pages.sections import sections
 from svmodel.report.run import run_study
 from svmodel.report.study.registry import notebooks
 
@@ -33,7 +33,7 @@ def test_a_notebook_is_calls_and_prose_without_output(name):
     assert f"{STUDIES[name]}.yaml" in parameters
     assert "open_area(context, area_code, output)" in opening
     assert calls[-1] == "area.write()"
-    assert {re.fullmatch(r"area\.(\w+)\(\)", c)[1] for c in calls[:-1]} <= set(ORDER)
+    assert {re.fullmatch(r"area\.(\w+)\(\)", c)[1] for c in calls[:-1]} <= set(sections())
     assert sum(c.cell_type == "markdown" for c in notebook.cells) >= len(code)
 
 

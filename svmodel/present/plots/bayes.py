@@ -32,6 +32,7 @@ from svmodel.present.style import (
 from svmodel.protect import CONFIDENTIAL, Disclosure
 from svmodel.result import Result
 from svmodel.result.figure import Figure
+from svmodel.result.method import scale_of
 from svmodel.words import chance
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def prior_posterior(result: Result, *, label: str = "") -> Figure:
     from scipy.stats import gaussian_kde, norm
 
     prior = result.diagnostics.get("prior")
-    if not prior or result.draws is None or getattr(result.estimator, "scale", "") != "log_rate_ratio":
+    if not prior or result.draws is None or scale_of(result.estimator) != "log_rate_ratio":
         raise EstimationError(f"{type(result.estimator).__name__} has no prior and posterior of a rate ratio")
     draws = np.asarray(result.draws, dtype=np.float64)
     draws = draws[np.isfinite(draws)]

@@ -12,14 +12,14 @@ from svmodel.design import Design
 from svmodel.errors import DataError, DesignError, EstimationError, Problems, UserError
 from svmodel.files import atomic_file
 from svmodel.panel import Panel
-from svmodel.report.fits.second_looks import FAULT, Scrutiny, scrutinise
+from svmodel.report.fits.second_looks import FAULT, SecondLooks, take_second_looks
 from svmodel.report.processes import Answer, Piece, side_by_side
 from svmodel.report.study import Study
 from svmodel.result import Result
 from svmodel.result.check import CheckResult
 from svmodel.seeds import derive_seed
 
-_FORMAT = "svmodel-context-1"
+_FORMAT = "svmodel-context-2"
 #: Checks that a study without a choice of its own makes of posteriors alone.
 OF_POSTERIORS = (
     "prior_predictive",
@@ -53,7 +53,7 @@ class StudyContext:
         the message. Reports show them.
     checks : mapping of str to tuple of CheckResult
         Checks of the headline estimator's result, by outcome.
-    scrutiny : mapping of str to Scrutiny
+    second_looks : mapping of str to SecondLooks
         Second looks at the headline outcome's effect, by outcome.
     forecasts : mapping of str to Forecast
         Of the reporting areas, by outcome.
@@ -73,7 +73,7 @@ class StudyContext:
     results: Mapping[str, Mapping[str, Result]] = field(default_factory=dict)
     failures: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     checks: Mapping[str, tuple[CheckResult, ...]] = field(default_factory=dict)
-    scrutiny: Mapping[str, Scrutiny] = field(default_factory=dict)
+    second_looks: Mapping[str, SecondLooks] = field(default_factory=dict)
     forecasts: Mapping[str, Any] = field(default_factory=dict)
     synthetic: bool = False
     data_sources: tuple[str, ...] = ()
@@ -97,7 +97,8 @@ class StudyContext:
         """
         path = Path(path)
         with atomic_file(path) as out:
-            pickle.dump((_FORMAT, self), out, protocol=pickle.HIGHEST_PROTOCOL)
+            for part in (_FORMAT, self):
+                pickle.dump(part, out, protocol=pickle.HIGHEST_PROTOCOL)
         return path
 
 
@@ -125,11 +126,20 @@ def load(path: Path | str) -> StudyContext:
         raise DataError(f"there is no study context at {str(path)!r}; `svmodel run` makes it")
     try:
         with path.open("rb") as held:
-            mark, context = pickle.load(held)  # noqa: S301 - written by this run into its own folder
+            mark = pickle.load(held)  # noqa: S301 - written by this run into its own folder
+            context = pickle.load(held) if mark == _FORMAT else None  # noqa: S301 - as above
+    except (AttributeError, ImportError):
+        mark = "an earlier format"
     except (pickle.UnpicklingError, EOFError, ValueError, TypeError) as error:
         raise DataError(f"{str(path)!r} is no study context: {error}") from None
-    if mark != _FORMAT or not isinstance(context, StudyContext):
-        raise DataError(f"{str(path)!r} is no study context of this svmodel")
+    if mark != _FORMAT:
+        told = mark if isinstance(mark, str) else "an earlier format"
+        raise DataError(
+            f"{str(path)!r} is no study context of this svmodel: it is of {told}, and {_FORMAT} is read. Remove it and "
+            "run `svmodel run` again, or give the study file."
+        )
+    if not isinstance(context, StudyContext):
+        raise DataError(f"{str(path)!r} is no study context")
     return context
 
 
@@ -195,7 +205,7 @@ def prepare(
         results={o: f.results for o, f in ordered.items() if o in asked},
         failures={o: f.failures for o, f in ordered.items() if f.failures},
         checks={o: f.checks for o, f in ordered.items() if o in asked},
-        scrutiny={o: f.scrutiny for o, f in ordered.items() if f.scrutiny is not None},
+        second_looks={o: f.second_looks for o, f in ordered.items() if f.second_looks is not None},
         forecasts={o: f.forecast for o, f in ordered.items() if f.forecast is not None},
         synthetic=panel.synthetic,
         data_sources=study.data.sources or ((panel.source,) if panel.source else ()),
@@ -210,7 +220,7 @@ class OutcomeFits:
     failures: Mapping[str, str]
     checks: tuple[CheckResult, ...]
     forecast: Any
-    scrutiny: Scrutiny | None = None
+    second_looks: SecondLooks | None = None
 
 
 def fit_outcome(study: Study, reporting: Panel, outcome: str, design: Design | None) -> OutcomeFits:
@@ -223,7 +233,7 @@ def fit_outcome(study: Study, reporting: Panel, outcome: str, design: Design | N
         failures=failed,
         checks=_check(study, results),
         forecast=_forecast(study, reporting, outcome, failed) if study.horizon else None,
-        scrutiny=scrutinise(study, design, results) if asked and design is not None else None,
+        second_looks=take_second_looks(study, design, results) if asked and design is not None else None,
     )
 
 
@@ -293,7 +303,7 @@ def _check(study: Study, fitted: dict[str, Result]) -> tuple[CheckResult, ...]:
         return ()
     seed = derive_seed(study.seed, "all areas", head.design.outcome if head.design else "", "checks")
     names = study.checks
-    if names is None and head.diagnostics.get("inference") != "posterior":
+    if names is None and not head.is_posterior:
         names = tuple(n for n in checks.CHECKS if n not in OF_POSTERIORS)
     return tuple(checks.run(head, seed=seed, names=names, options=study.check_options))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -15,57 +14,12 @@ from svmodel.design import Intervention
 from svmodel.errors import DataError, did_you_mean
 from svmodel.panel import Panel
 from svmodel.present import prose, protected
-from svmodel.present.posterior_words import is_posterior
 from svmodel.protect import CONFIDENTIAL, Disclosure
 from svmodel.report.fits import StudyContext
+from svmodel.report.pages.method_words import method_name
 from svmodel.report.study import OutcomeSpec, Study
 from svmodel.result import Effect, Result
 
-METHOD_NAMES = {
-    "TwoWayFixedEffects": "Two-way fixed effects",
-    "ExtendedTwoWayFixedEffects": "Extended two-way fixed effects",
-    "CallawaySantAnna": "Callaway and Sant'Anna",
-    "Imputation": "Imputation",
-    "SunAbraham": "Sun and Abraham",
-    "StackedDiD": "Stacked difference-in-differences",
-    "TripleDifference": "Triple difference",
-    "InterruptedTimeSeries": "Interrupted time series",
-    "StructuralTimeSeries": "Structural time series",
-    "SyntheticControl": "Synthetic control",
-    "SyntheticDiD": "Synthetic difference-in-differences",
-    "HierarchicalDiD": "Hierarchical difference-in-differences",
-    "bayes.InterruptedTimeSeries": "Bayesian interrupted time series",
-    "StructuralCounterfactual": "Bayesian structural counterfactual",
-}
-_CHOICES = {
-    "poisson": "Poisson",
-    "ar1": "that last",
-    "dr": "doubly robust",
-    "ipw": "inverse probability weighting",
-    "reg": "regression",
-}
-#: Choices whose value says by itself what it is.
-_PLAIN = ("family", "method")
-#: Choices that no reader of a page can tell from the name; they stand under methods.
-_SILENT = (
-    *("draws", "n_draws", "n_boot", "level", "warmup", "chains", "simultaneous", "solver", "only_average"),
-    *("engine", "neighbours", "persistence", "least_persistence", "slope_prior"),
-    *("area_sd", "period_sd", "effect_sd", "horizon_sd", "overdispersion", "trend_sd", "season_sd", "shock_sd"),
-    *("level_sd", "level_df", "common_sd", "control_sd", "explained", "explained_df"),
-)
-_PHRASES = {
-    ("controls", "untreated"): "beside untreated areas",
-    ("controls", "sum"): "beside the sum of untreated areas",
-    ("controls", "none"): "by itself",
-    ("augment", "ridge"): "ridge-augmented",
-    ("pooling", "partial"): "effects pooled in part",
-    ("pooling", "none"): "each effect by itself",
-    ("pooling", "complete"): "one effect for all",
-    ("areas", "sum"): "areas summed",
-    ("areas", "each"): "each area by itself",
-    ("over", "areas"): "by area",
-    ("over", "cohorts"): "by start",
-}
 #: Numbers of these are no counts of people, and stay readable under every disclosure rule.
 _UNITS = re.compile(
     r"\b[\d,]+ of [\d,]+ (?:intervals?|methods?|answers?|pairs?|points?|specifications?|horizons?|areas?)\b"
@@ -230,14 +184,11 @@ class AreaView:
 
     def own(self, outcome: str) -> Effects | None:
         """Return this area's own effect by the first method that gives one; None where none does."""
-        for label in self._headline_first(outcome):
+        for label in self.context.results.get(outcome, {}):
             found = self._effects(outcome, label, "area", area=self.area)
             if found is not None:
                 return found
         return None
-
-    def _headline_first(self, outcome: str) -> list[str]:
-        return list(self.context.results.get(outcome, {}))
 
     def _effects(self, outcome: str, label: str, term: str, **which: Any) -> Effects | None:
         frame = self.estimates(outcome, label)
@@ -251,7 +202,7 @@ class AreaView:
             for scale in ("rate_ratio", "per_100k", "events", "difference")
         }
         hidden = bool((rows["estimate_flag"] == CONFIDENTIAL).any())
-        return Effects(label, **scales, hidden=hidden, posterior=is_posterior(self.context.results[outcome][label]))
+        return Effects(label, **scales, hidden=hidden, posterior=self.context.results[outcome][label].is_posterior)
 
     def counterfactual_method(self, outcome: str, area: str) -> str | None:
         """Return the first method that gives expected counts for an area."""
@@ -275,56 +226,6 @@ def named(column: str, name: str, text: str) -> str:
     column = re.escape(column)
     bare = rf"|(?<![\w/.]){column}(?![\w/]|\.\w)" if "_" in column else ""
     return re.sub(rf"'{column}'{bare}", lambda _: name, text)
-
-
-def method_name(study: Study, label: str) -> str:
-    """Return the readable name of a study's estimator."""
-    spec = next((s for s in study.estimators if s.label == label), None)
-    if spec is None:
-        return label
-    name = METHOD_NAMES.get(spec.name, spec.name)
-    chosen = _telling(spec.choices)
-    if sum(s.name == spec.name and _telling(s.choices) == chosen for s in study.estimators) > 1:
-        chosen = dict(spec.choices)
-    choices = ", ".join(_choice(k, v) for k, v in chosen.items())
-    return f"{name} ({choices})" if choices else name
-
-
-def _telling(choices: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in choices.items() if k not in _SILENT}
-
-
-def _choice(key: str, value: object) -> str:
-    """Return one choice in words.
-
-    Examples
-    --------
-    >>> _choice("family", "poisson"), _choice("control", "not_yet_treated"), _choice("slope_change", False)
-    ('Poisson', 'control not yet treated', 'no slope change')
-    """
-    if (key, str(value)) in _PHRASES:
-        return _PHRASES[key, str(value)]
-    if key == "prior":
-        return prior_words(value)
-    name = key.replace("_", " ")
-    if isinstance(value, bool):
-        return name if value else f"no {name}"
-    values = value if isinstance(value, tuple) else (value,)
-    text = ", ".join(_CHOICES.get(str(v), str(v).replace("_", " ")) for v in values)
-    return text if key in _PLAIN else f"{name} {text}"
-
-
-def prior_words(value: object) -> str:
-    """Return a prior that a study chose: its name, or its middle and spread.
-
-    Examples
-    --------
-    >>> prior_words("sceptical"), prior_words({"median": 0.9, "sd": 0.2})
-    ('sceptical prior', 'prior about 0.9, s.d. 0.2')
-    """
-    if isinstance(value, Mapping):
-        return f"prior about {value.get('median')}, s.d. {value.get('sd')}"
-    return f"{value} prior"
 
 
 def _short(text: str, words: int = 4) -> str:

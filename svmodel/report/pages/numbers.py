@@ -11,11 +11,8 @@ import pandas as pd
 
 from svmodel import periods
 from svmodel.report.pages.area_view import AreaView, Effects
+from svmodel.report.pages.facts import Worth, last_year, next_periods, provenance, trend_of, worth_of
 from svmodel.report.pages.notices import notices
-from svmodel.report.pages.sections.coming import next_periods
-from svmodel.report.pages.sections.happening import last_year, trend_of
-from svmodel.report.pages.sections.method import provenance
-from svmodel.report.pages.sections.worth import Worth, worth_of
 from svmodel.report.study import OutcomeSpec
 from svmodel.result import COLUMNS, SCALES
 

@@ -12,10 +12,11 @@ from typing import Any
 from svmodel import periods
 from svmodel.present import prose
 from svmodel.present.tables import ABSENT, HIDDEN, NBSP, SHORTHAND, bracket, with_interval
-from svmodel.report.pages.area_view import Effects, method_name
+from svmodel.report.pages.area_view import Effects
 from svmodel.report.pages.content import render_template
+from svmodel.report.pages.effect_words import effect_words
+from svmodel.report.pages.method_words import method_name
 from svmodel.report.pages.numbers import FORMAT
-from svmodel.report.pages.sections.effect import effect_words
 from svmodel.report.run.manifest import AreaOutcome
 from svmodel.report.study import OutcomeSpec, Study
 from svmodel.result import Effect

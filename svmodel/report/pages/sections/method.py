@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from importlib import metadata
-
-from svmodel import __version__, periods
+from svmodel import periods
 from svmodel.present import prose
 from svmodel.present.tables import Table, key_value_table
-from svmodel.report.pages.area_view import METHOD_NAMES, AreaView, named, prior_words
+from svmodel.report.pages.area_view import AreaView, named
 from svmodel.report.pages.content import Block, Folded, Heading, Points, Section, Words
-from svmodel.report.pages.sections import sampled
-from svmodel.report.pages.sections.method_words import METHODS, assumptions
+from svmodel.report.pages.facts import provenance
+from svmodel.report.pages.method_words import assumptions, card_of, prior_words
+from svmodel.report.pages.parts import sampled
 
-_PACKAGES = ("numpy", "pandas", "scipy", "statsmodels", "pyfixest", "matplotlib", "papermill")
+key = "method"
+title = "How was this worked out?"
 #: Stands for an outcome's own name in a note, so that the same words about two outcomes are one note.
 _OUTCOME = "\N{OBJECT REPLACEMENT CHARACTER}"
 _DESCRIPTIVE = (
@@ -40,7 +40,7 @@ def build(view: AreaView) -> Section:
     if view.intervention is not None:
         blocks += _evaluation(view)
     blocks += [Heading("Where the numbers come from"), *provenance_blocks(view)]
-    return Section("method", "How was this worked out?", "", tuple(blocks))
+    return Section(key, title, "", tuple(blocks))
 
 
 def _evaluation(view: AreaView) -> list[Block]:
@@ -48,11 +48,11 @@ def _evaluation(view: AreaView) -> list[Block]:
     blocks: list[Block] = [Heading("How the effect was estimated")]
     if spec is not None and spec.description:
         blocks.append(Words(prose.sentence(spec.description)))
-    names = list(dict.fromkeys(s.name for s in view.study.estimators))
-    blocks.append(Points(tuple(METHODS.get(n, f"{n}.") for n in names)))
+    cards = {s.name: card_of(s) for s in view.study.estimators}
+    blocks.append(Points(tuple(c.how or f"{c.name}." for c in cards.values())))
     blocks += [
         Words("An estimate is the intervention's effect only as far as these assumptions hold:"),
-        Points(assumptions(names)),
+        Points(assumptions(cards.values())),
     ]
     starts = sorted(view.starts.items(), key=lambda item: (item[1], item[0]))
     if starts:
@@ -82,29 +82,6 @@ def _note(view: AreaView, label: str, text: str, outcomes: list[str]) -> str:
     whose = "all outcomes" if everywhere else prose.join(outcomes)
     text = text.replace(_OUTCOME, outcomes[0] if len(outcomes) == 1 else "each of these outcomes")
     return prose.sentence(f"{view.method_name(label)}, {whose}: {text}")
-
-
-def provenance(view: AreaView) -> dict[str, object]:
-    """Return where a page's numbers come from, without times, so that two runs give the same bytes."""
-    study = view.study
-    return {
-        "svmodel": __version__,
-        "packages": {name: _version(name) for name in _PACKAGES},
-        "data_fingerprint": view.context.panel.fingerprint,
-        "data_sources": list(view.context.data_sources),
-        "study": study.path.name,
-        "seed": study.seed,
-        "estimators": {s.label: dict(s.choices) for s in study.estimators},
-        "inference": {s.label: dict(s.choices) for s in study.inference},
-        "disclosure": {
-            "rule": view.disclosure.rule,
-            "threshold": view.disclosure.threshold,
-            "round_to": view.disclosure.round_to,
-        },
-        "window": None if study.window is None else [None if p is None else periods.code(p) for p in study.window],
-        "anticipation": study.anticipation,
-        "horizon": study.horizon,
-    }
 
 
 def provenance_blocks(view: AreaView) -> list[Block]:
@@ -139,7 +116,7 @@ def _choices(view: AreaView) -> str:
             prior_words(v) if k == "prior" else f"{k.replace('_', ' ')} {str(v).replace('_', ' ')}"
             for k, v in spec.choices.items()
         ]
-        name = METHOD_NAMES.get(spec.name, spec.name)
+        name = card_of(spec).name
         words.append(f"{name} ({', '.join(chosen)})" if chosen else f"{name} (its own default choices)")
     return "; ".join(words)
 
@@ -175,10 +152,3 @@ def _files(view: AreaView) -> Table:
         ("figures/", "Each figure as a drawing (SVG), its data (CSV) and its description (TXT)"),
     )
     return Table("Files beside this page", ("File", "What it holds"), rows, words=("What it holds",))
-
-
-def _version(name: str) -> str:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return "not installed"

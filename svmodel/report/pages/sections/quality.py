@@ -11,6 +11,8 @@ from svmodel.present.tables import Table
 from svmodel.report.pages.area_view import AreaView
 from svmodel.report.pages.content import Block, Heading, Points, Section, Words
 
+key = "quality"
+title = "How good are the data?"
 _ACTIONS = {"dropped": "Dropped", "altered": "Altered", "missing": "Missing", "noted": "Noted"}
 
 
@@ -51,7 +53,7 @@ def build(view: AreaView) -> Section:
         )
     if view.study.notes:
         blocks += [Heading("Notes of the study"), Points(tuple(prose.sentence(n) for n in view.study.notes))]
-    return Section("quality", "How good are the data?", "", tuple(blocks))
+    return Section(key, title, "", tuple(blocks))
 
 
 def _missing(view: AreaView, column: str, label: str) -> str:
