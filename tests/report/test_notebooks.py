@@ -40,7 +40,8 @@ def test_a_notebook_is_calls_and_prose_without_output(name):
 def test_every_shipped_notebook_goes_into_the_package():
     held = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     included = held["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
-    assert included == {f"notebooks/{n}.ipynb": f"svmodel/report/notebooks/{n}.ipynb" for n in notebooks()}
+    assert included == {"notebooks/reports": "svmodel/report/notebooks"}
+    assert {p.name for p in (ROOT / "notebooks" / "reports").iterdir()} == {f"{n}.ipynb" for n in notebooks()}
 
 
 @pytest.mark.parametrize("name", STUDIES)

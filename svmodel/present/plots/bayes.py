@@ -11,10 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from svmodel.errors import DataError, EstimationError
-from svmodel.present import prose, protected
-from svmodel.present.plots.effects import _signed
-from svmodel.present.plots.paths import course
-from svmodel.present.plots.series import _headroom
+from svmodel.present import prose
+from svmodel.present.plots.paths import course, headroom, signed
+from svmodel.present.protected import ProtectedResult, mostly_hidden, shown_of
 from svmodel.present.style import (
     BLUE,
     GREY,
@@ -33,6 +32,7 @@ from svmodel.protect import CONFIDENTIAL, Disclosure
 from svmodel.result import Result
 from svmodel.result.figure import Figure
 from svmodel.result.method import scale_of
+from svmodel.result.tables import ALL_TREATED
 from svmodel.words import chance
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def prior_posterior(result: Result, *, label: str = "") -> Figure:
     top = 1.22 * float(data[["prior", "posterior"]].to_numpy().max())
     axes.set_ylim(0, top)
     axes.set_yticks([])
-    axes.xaxis.set_major_formatter(lambda v, _: _signed(v, "%"))
+    axes.xaxis.set_major_formatter(lambda v, _: signed(v, "%"))
     axes.set_xlabel("Change (left of zero: fewer)", color=GREY)
     fall = float(np.mean(draws < 0))
     _beside_zero(axes, f"fall: {chance(fall)}", f"rise: {chance(1 - fall)}", top)
@@ -130,7 +130,7 @@ def _name_curve(axes: Axes, data: pd.DataFrame, column: str, text: str, colour: 
 
 
 def shrinkage(
-    result: Result,
+    result: Result | ProtectedResult,
     *,
     label: str = "",
     names: Mapping[str, str] | None = None,
@@ -154,13 +154,15 @@ def shrinkage(
     EstimationError
         If the method pools nothing, or fewer than two areas may be shown.
     """
+    shown = shown_of(result, disclosure)
+    result = shown.result
     held = pd.DataFrame(result.diagnostics.get("shrinkage") or [])
     if held.empty:
         raise EstimationError(f"{type(result.estimator).__name__} gives no raw beside pooled effects")
-    frame = protected.estimates(result, disclosure=disclosure)
-    own = frame[(frame["term"] == "area") & (frame["scale"] == "rate_ratio")]
-    shown = set(own.loc[own["estimate_flag"] != CONFIDENTIAL, "area"])
-    held = held[held["area"].isin(shown)].sort_values("pooled", ignore_index=True)
+    own = shown.estimates[(shown.estimates["term"] == "area") & (shown.estimates["scale"] == "rate_ratio")]
+    held = held[held["area"].isin(own.loc[own["estimate_flag"] != CONFIDENTIAL, "area"])].sort_values(
+        "pooled", ignore_index=True
+    )
     if len(held) < 2:
         raise EstimationError("fewer than two areas have an effect of their own that may be shown")
     data = pd.DataFrame({"area": held["area"], "label": [(names or {}).get(a, a) for a in held["area"]]})
@@ -178,11 +180,11 @@ def shrinkage(
     hollow: Any = {"color": ORANGE, "markerfacecolor": "white", "markersize": 6, "markeredgewidth": 1.4}
     axes.plot(data["raw"], y, "D", label="By itself", **hollow)
     _name_rows(axes, y, data["label"])
-    axes.xaxis.set_major_formatter(lambda v, _: _signed(v, "%"))
-    axes.set_xlabel(f"Change (left of zero: fewer; dashed: all treated areas, {_signed(round(average, 1), '%')})")
+    axes.xaxis.set_major_formatter(lambda v, _: signed(v, "%"))
+    axes.set_xlabel(f"Change (left of zero: fewer; dashed: all treated areas, {signed(round(average, 1), '%')})")
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2, frameon=False, fontsize=9.5, borderaxespad=0.2)
-    raw = f"{_signed(round(data['raw'].min()), '%')} to {_signed(round(data['raw'].max()), '%')}"
-    pooled = f"{_signed(round(data['pooled'].min()), '%')} to {_signed(round(data['pooled'].max()), '%')}"
+    raw = f"{signed(round(data['raw'].min()), '%')} to {signed(round(data['raw'].max()), '%')}"
+    pooled = f"{signed(round(data['pooled'].min()), '%')} to {signed(round(data['pooled'].max()), '%')}"
     alt = (
         f"Points for {len(data)} treated areas: by themselves their changes in "
         f"{prose.outcome_name(label or 'the outcome')} run from {raw}, pooled from {pooled}."
@@ -202,8 +204,8 @@ def _name_rows(axes: Axes, y: NDArray[Any], labels: pd.Series) -> None:
 
 
 def with_and_without(
-    result: Result,
-    area: str = protected.ALL_TREATED,
+    result: Result | ProtectedResult,
+    area: str = ALL_TREATED,
     *,
     label: str = "",
     place: str = "",
@@ -226,8 +228,9 @@ def with_and_without(
     EstimationError
         If the result holds no posterior of the place, or most of its counts are hidden.
     """
-    frame = protected.with_and_without(result, area, disclosure=disclosure)
-    if protected.mostly_hidden(frame, "observed"):
+    shown = shown_of(result, disclosure)
+    result, frame = shown.result, shown.with_and_without(area)
+    if mostly_hidden(frame, "observed"):
         raise EstimationError("most counts are too small to be shown")
     label, place, index, x, starts, after = course(result, area, frame, label=label, place=place)
     figure, axes = canvas(4.0)
@@ -246,7 +249,7 @@ def with_and_without(
         )
     time_axis(axes, index)
     number_axis(axes)
-    _headroom(axes)
+    headroom(axes)
     axes.set_ylabel("Events a period" if result.design is None else f"Events a {_word(index)}")
     if starts:
         mark_period(axes, starts[0] - 0.5, "First start" if len(starts) > 1 else "Start")
@@ -255,21 +258,20 @@ def with_and_without(
         at, row = float(last.index[0]), last.iloc[0]
         ends = [(at, row["without"], "Without it", ORANGE), (at, row["with_it"], "With it", BLUE)]
         end_labels(axes, [(a, float(v), t, c) for a, v, t, c in ends])
-    title, words = _gap(result, area, disclosure)
+    title, words = _gap(shown, area)
     alt = (
         f"Dots are observed {prose.outcome_name(label)} in {place}; lines are what the model expects with and without "
         f"the intervention, with ribbons. {words}"
     )
-    name = "with_and_without_all" if area == protected.ALL_TREATED else "with_and_without"
+    name = "with_and_without_all" if area == ALL_TREATED else "with_and_without"
     title = f"{label} in {place}: {title}"
     return Figure(figure, alt, frame, title, name)
 
 
-def _gap(result: Result, area: str, disclosure: Disclosure | None) -> tuple[str, str]:
+def _gap(shown: ProtectedResult, area: str) -> tuple[str, str]:
     """Return what the intervention adds to a place's expected counts: a few words, and a sentence."""
-    frame = protected.estimates(result, disclosure=disclosure)
-    term, which = ("att", {}) if area == protected.ALL_TREATED else ("area", {"area": area})
-    found = protected.effect(frame, term, "events", **which)
+    term, which = ("att", {}) if area == ALL_TREATED else ("area", {"area": area})
+    found = shown.effect(term, "events", **which)
     if found is None:
         return "expected with and without it", "What the intervention adds is suppressed or not available."
     size = prose.events_change(found.estimate)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from svmodel.present import prose
-from svmodel.present.plots.effects import _signed
+from svmodel.present.plots.paths import signed
 from svmodel.present.style import BLUE, GREY, INK, PALE, WHISKER, canvas, number_axis
 from svmodel.protect import Disclosure
 from svmodel.result.check import CheckResult
@@ -73,7 +73,7 @@ def _honest_bounds(table: pd.DataFrame, label: str) -> Figure | None:
         axes.set_ylim(low - pad, high + pad)
     axes.set_xticks(data["bound"], [f"{b:g}" for b in data["bound"]])
     axes.set_xlim(data["bound"].min() - 0.25, data["bound"].max() + 0.25)
-    number_axis(axes, lambda v: _signed(v, unit), from_zero=False)
+    number_axis(axes, lambda v: signed(v, unit), from_zero=False)
     axes.set_xlabel("Parting of trends allowed for, as a multiple of the largest before the start", color=GREY)
     axes.set_ylabel("Change" if ratio else "Difference")
     first, last = data.iloc[0], data.iloc[-1]
@@ -117,7 +117,7 @@ def _placebo_in_space(table: pd.DataFrame, label: str) -> Figure | None:
     axes.axvline(0, color=INK, linewidth=1.0)
     unit = "%" if ratio else ""
     axes.annotate(
-        f"Treated areas\n{_signed(round(real, 1 if ratio else 3), unit)}",
+        f"Treated areas\n{signed(round(real, 1 if ratio else 3), unit)}",
         (real, 1.0),
         xycoords=("data", "axes fraction"),
         xytext=(-5 if real > np.median(others) else 5, -2),
@@ -128,7 +128,7 @@ def _placebo_in_space(table: pd.DataFrame, label: str) -> Figure | None:
         fontweight="bold",
         color=BLUE,
     )
-    axes.xaxis.set_major_formatter(lambda v, _: _signed(v, unit))
+    axes.xaxis.set_major_formatter(lambda v, _: signed(v, unit))
     axes.set_xlabel("Effect found (left of zero: fewer)", color=GREY)
     axes.set_ylabel("Placebo areas")
     number_axis(axes)
@@ -193,9 +193,9 @@ def _prior_sensitivity(table: pd.DataFrame, label: str) -> Figure | None:
     axes.set_ylim(-0.6, len(data) - 0.4)
     axes.grid(visible=False, axis="y")
     axes.grid(visible=True, axis="x")
-    axes.xaxis.set_major_formatter(lambda v, _: _signed(v, "%"))
+    axes.xaxis.set_major_formatter(lambda v, _: signed(v, "%"))
     axes.set_xlabel("Change (left of zero: fewer)", color=GREY)
-    said = [f"{r['row']} {_signed(round(r['change'], 1), '%')}" for _, r in data.iterrows()]
+    said = [f"{r['row']} {signed(round(r['change'], 1), '%')}" for _, r in data.iterrows()]
     alt = f"Change in {prose.outcome_name(label)} by what is believed beforehand: {prose.join(said)}."
     return Figure(figure, alt, data, f"{label}: the effect under other beliefs", "prior_sensitivity")
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from svmodel.errors import EstimationError
-from svmodel.present import prose, protected
+from svmodel.present import prose
+from svmodel.present.plots.paths import signed
+from svmodel.present.protected import ProtectedResult, shown_of
 from svmodel.present.style import BLUE, GREY, INK, WHISKER, canvas, mark_period, number_axis, wrapped
 from svmodel.protect import Disclosure
 from svmodel.result import Result
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def event_study(result: Result, *, label: str = "", per: str = "", disclosure: Disclosure | None = None) -> Figure:
+def event_study(
+    result: Result | ProtectedResult, *, label: str = "", per: str = "", disclosure: Disclosure | None = None
+) -> Figure:
     """Draw the effect by periods since the start; before the start it should be about nothing.
 
     Parameters
@@ -36,7 +40,8 @@ def event_study(result: Result, *, label: str = "", per: str = "", disclosure: D
     EstimationError
         If the method gives no effects by horizon.
     """
-    estimates = protected.estimates(result, disclosure=disclosure)
+    shown = shown_of(result, disclosure)
+    result, estimates = shown.result, shown.estimates
     scale = "rate_ratio" if result.has("event", "rate_ratio") else "difference"
     rows = estimates[(estimates["term"] == "event") & (estimates["scale"] == scale)].sort_values("horizon")
     if rows.empty:
@@ -55,7 +60,7 @@ def event_study(result: Result, *, label: str = "", per: str = "", disclosure: D
         axes.errorbar(part["horizon"], part["change"], yerr=error, markerfacecolor=fill, linestyle="none", **look)
     unit = "%" if scale == "rate_ratio" else ""
     _clip(axes, data)
-    number_axis(axes, lambda v: _signed(v, unit), from_zero=False)
+    number_axis(axes, lambda v: signed(v, unit), from_zero=False)
     axes.set_xlabel(f"{per.capitalize()}s since the start (0 is the first {per} of the intervention)")
     axes.set_ylabel("Change" if unit else "Difference")
     mark_period(axes, -0.5, "Before", side="left")
@@ -75,10 +80,6 @@ def _changes(rows: pd.DataFrame, scale: str) -> pd.DataFrame:
             rows["estimate_flag"] != "", rows["estimate_flag"], np.where(np.isnan(values), "x", "")
         )
     return data
-
-
-def _signed(value: float, unit: str) -> str:
-    return f"{value:+,.6g}{unit}".replace("-", "−") if abs(value) > 1e-9 else f"0{unit}"
 
 
 def _clip(axes: object, data: pd.DataFrame) -> None:
@@ -114,7 +115,7 @@ def _event_words(data: pd.DataFrame, label: str, per: str, level: float) -> tupl
 
 
 def estimators_compared(
-    results: Mapping[str, Result],
+    results: Mapping[str, Result | ProtectedResult],
     *,
     label: str = "",
     names: Mapping[str, str] | None = None,
@@ -140,10 +141,11 @@ def estimators_compared(
     import pandas as pd
     from matplotlib.ticker import MaxNLocator
 
-    scale = "rate_ratio" if any(r.has("att", "rate_ratio") for r in results.values()) else "difference"
+    shown = {key: shown_of(r, disclosure) for key, r in results.items()}
+    scale = "rate_ratio" if any(s.result.has("att", "rate_ratio") for s in shown.values()) else "difference"
     rows = []
-    for key, result in results.items():
-        frame = protected.estimates(result, disclosure=disclosure)
+    for key, result in shown.items():
+        frame = result.estimates
         one = frame[(frame["term"] == "att") & (frame["scale"] == scale)]
         if len(one) == 1:
             rows.append(one.assign(horizon=0, method=(names or {}).get(key, key)))
@@ -162,7 +164,7 @@ def estimators_compared(
     axes.grid(visible=True, axis="x")
     unit = "%" if scale == "rate_ratio" else ""
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
-    axes.xaxis.set_major_formatter(lambda v, _: _signed(v, unit))
+    axes.xaxis.set_major_formatter(lambda v, _: signed(v, unit))
     axes.set_xlabel("Change (left of zero: fewer)", color=GREY)
     low = int((data["change"] < 0).sum())
     alt = f"Average change in {prose.outcome_name(label or 'the outcome')} by {len(data)} methods with intervals: "

@@ -10,8 +10,9 @@ import pandas as pd
 from svmodel import periods
 from svmodel.errors import DataError
 from svmodel.panel import Panel
-from svmodel.present import prose, protected
-from svmodel.present.plots.series import _headroom
+from svmodel.present import prose
+from svmodel.present.plots.paths import headroom
+from svmodel.present.protected import ProtectedPanel, counts_of, mostly_hidden
 from svmodel.present.style import BLUE, GREY, MAGENTA, TEAL, canvas, end_labels, mark_period, number_axis, time_axis
 from svmodel.protect import Disclosure
 from svmodel.result.figure import Figure
@@ -19,7 +20,7 @@ from svmodel.result.figure import Figure
 
 def forecast_fan(
     forecast: Any,
-    panel: Panel,
+    panel: Panel | ProtectedPanel,
     outcome: str,
     area: str,
     *,
@@ -55,8 +56,9 @@ def forecast_fan(
     levels = [float(q) for q in wide.columns]
     middle = min(levels, key=lambda q: abs(q - 0.5))
     outer, inner = _bands(levels)
-    past = protected.monthly(panel, outcome, area, disclosure=disclosure)
-    kept = 0 if protected.mostly_hidden(past, "count") else history or 3 * periods.per_year(panel.periods)
+    counts = counts_of(panel, disclosure)
+    panel, past = counts.panel, counts.monthly(outcome, area)
+    kept = 0 if mostly_hidden(past, "count") else history or 3 * periods.per_year(panel.periods)
     past = past.tail(kept).reset_index(drop=True)
     future = pd.DataFrame({"period": list(wide.index), "median": wide[middle].to_numpy()})
     for name, band in (("outer", outer), ("inner", inner)):
@@ -76,7 +78,7 @@ def forecast_fan(
     axes.plot(ahead, future["median"], color="#17695F", linestyle=(0, (5, 2)))
     time_axis(axes, index)
     number_axis(axes)
-    _headroom(axes)
+    headroom(axes)
     axes.set_ylabel(f"Events a {periods.describe_frequency(index)}")
     if kept:
         mark_period(axes, len(past) - 0.5, "Forecast", side="right")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,14 +11,16 @@ from svmodel import periods
 from svmodel.errors import DataError
 from svmodel.numerics.rates import rate_interval
 from svmodel.panel import Panel
-from svmodel.present import prose, protected
+from svmodel.present import prose
+from svmodel.present.plots.paths import headroom
+from svmodel.present.protected import ProtectedPanel, counts_of
 from svmodel.present.style import BLUE, INK, ORANGE, PALE, canvas, end_labels, mark_breaks, number_axis, time_axis
 from svmodel.protect import Disclosure
 from svmodel.result.figure import Figure
 
 
 def rolling(
-    panel: Panel,
+    panel: Panel | ProtectedPanel,
     outcome: str,
     area: str,
     *,
@@ -48,17 +49,19 @@ def rolling(
         If the panel is shorter than a year.
     """
     label = label or outcome
+    counts = counts_of(panel, disclosure)
+    panel = counts.panel
     width = periods.per_year(panel.periods)
     if panel.n_periods < width:
         raise DataError(f"a running year needs {width} periods; the panel has {panel.n_periods}")
-    frame = protected.rolling_rates(panel, outcome, None, width=width, disclosure=disclosure)
+    frame = counts.rolling_rates(outcome, None, width=width)
     frame = frame.loc[frame["area"] == area, ["period", "count", "count_flag"]].reset_index(drop=True)
     figure, axes = canvas(3.4)
     axes.plot(np.arange(len(frame)), frame["count"], color=BLUE, linewidth=2.4)
     index = pd.PeriodIndex(frame["period"])
     time_axis(axes, index)
     number_axis(axes)
-    _headroom(axes)
+    headroom(axes)
     axes.set_ylabel("Events in the past year")
     mark_breaks(axes, index, breaks)
     known = frame.dropna(subset=["count"])
@@ -71,11 +74,6 @@ def rolling(
         )  # fmt: skip
     alt = f"Line of {prose.outcome_name(label)} in {panel.label(area)}, each point the total of one year. "
     return Figure(figure, alt + _path_words(known), frame, f"{label}: {_direction(known)}", "rolling_year")
-
-
-def _headroom(axes: Any, share: float = 0.12) -> None:
-    low, high = axes.get_ylim()
-    axes.set_ylim(low, high + share * (high - low))
 
 
 def _direction(known: pd.DataFrame) -> str:
@@ -141,7 +139,7 @@ def trend(
     axes.plot(x, frame["fitted"], color=ORANGE, linestyle=(0, (5, 2)))
     time_axis(axes, index)
     number_axis(axes)
-    _headroom(axes)
+    headroom(axes)
     axes.set_ylabel(f"Events a {per}")
     mark_breaks(axes, index, breaks)
     last = frame.dropna(subset=["observed", "fitted"]).tail(1)
@@ -165,7 +163,7 @@ def trend(
 
 
 def comparators(
-    panel: Panel,
+    panel: Panel | ProtectedPanel,
     outcome: str,
     exposure: str,
     area: str,
@@ -190,8 +188,10 @@ def comparators(
     disclosure : Disclosure, optional
     """
     label = label or outcome
+    counts = counts_of(panel, disclosure)
+    panel = counts.panel
     width = periods.per_year(panel.periods)
-    frame = protected.rolling_rates(panel, outcome, exposure, width=width, per=per, disclosure=disclosure)
+    frame = counts.rolling_rates(outcome, exposure, width=width, per=per)
     frame.insert(0, "label", [panel.label(a) for a in frame["area"]])
     wide = frame.pivot_table(index="period", columns="area", values="rate", dropna=False, observed=False)
     index = pd.PeriodIndex(wide.index)

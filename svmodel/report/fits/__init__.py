@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from svmodel.design import Design
 from svmodel.errors import DataError, DesignError, EstimationError, Problems, UserError
 from svmodel.files import atomic_file
 from svmodel.panel import Panel
+from svmodel.present.protected import Protected
 from svmodel.report.fits.second_looks import FAULT, SecondLooks, take_second_looks
 from svmodel.report.processes import Answer, Piece, side_by_side
 from svmodel.report.study import Study
@@ -89,6 +91,11 @@ class StudyContext:
         """Return the seed of one random stream: of the study's seed, an area and a method, say."""
         return derive_seed(self.study.seed, *parts)
 
+    @cached_property
+    def shown(self) -> Protected:
+        """What the study shows: decided once, and kept with the context when it is saved."""
+        return Protected.of(self.panel, self.reporting, self.results, self.disclosure)
+
     def save(self, path: Path | str) -> Path:
         """Write the context as a pickle, to one side and then into place.
 
@@ -96,6 +103,7 @@ class StudyContext:
         run's work folder and is removed when the run is complete. Only the svmodel that wrote it reads it.
         """
         path = Path(path)
+        _ = self.shown  # stands in the pickle from then on, so that no area's page works it out again
         with atomic_file(path) as out:
             for part in (_FORMAT, self):
                 pickle.dump(part, out, protocol=pickle.HIGHEST_PROTOCOL)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import pandas as pd
 
@@ -13,12 +13,13 @@ from svmodel import periods
 from svmodel.design import Intervention
 from svmodel.errors import DataError, did_you_mean
 from svmodel.panel import Panel
-from svmodel.present import prose, protected
+from svmodel.present import prose
+from svmodel.present.protected import ProtectedPanel, ProtectedResult
 from svmodel.protect import CONFIDENTIAL, Disclosure
 from svmodel.report.fits import StudyContext
 from svmodel.report.pages.method_words import method_name
 from svmodel.report.study import OutcomeSpec, Study
-from svmodel.result import Effect, Result
+from svmodel.result import SCALES, Effect, Result
 
 #: Numbers of these are no counts of people, and stay readable under every disclosure rule.
 _UNITS = re.compile(
@@ -74,7 +75,6 @@ class AreaView:
 
     context: StudyContext
     area: str
-    _frames: dict[tuple[str, str], pd.DataFrame] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         known = {*self.context.reporting.areas, *self.context.panel.areas}
@@ -92,10 +92,16 @@ class AreaView:
         """The rule that every number of the page has been through."""
         return self.context.disclosure
 
-    @cached_property
+    @property
+    def counts(self) -> ProtectedPanel:
+        """What is shown of the panel of areas among which this one stands."""
+        shown = self.context.shown
+        return shown.reporting if self.area in self.context.reporting.areas else shown.panel
+
+    @property
     def panel(self) -> Panel:
         """The panel of areas among which this one is shown."""
-        return self.context.reporting if self.area in self.context.reporting.areas else self.context.panel
+        return self.counts.panel
 
     @cached_property
     def place(self) -> str:
@@ -165,52 +171,45 @@ class AreaView:
         """Return an estimator's readable name."""
         return method_name(self.study, label)
 
-    def results(self, outcome: str) -> dict[str, Result]:
+    def results(self, outcome: str) -> Mapping[str, Result]:
         """Return results by estimator label, in the order of the study."""
-        return dict(self.context.results.get(outcome, {}))
+        return self.context.results.get(outcome, {})
 
-    def estimates(self, outcome: str, label: str) -> pd.DataFrame:
-        """Return one result's table as it may be published."""
-        key = (outcome, label)
-        if key not in self._frames:
-            result = self.context.results[outcome][label]
-            self._frames[key] = protected.estimates(result, disclosure=self.disclosure)
-        return self._frames[key]
+    def shown(self, outcome: str) -> Mapping[str, ProtectedResult]:
+        """Return what is shown of an outcome's results, by estimator label."""
+        return self.context.shown.results.get(outcome, {})
 
     def overall(self, outcome: str, label: str | None = None) -> Effects | None:
         """Return the study's average effect by one method, the headline's where none is named; None if it failed."""
-        label = label or self.headline_method
-        return self._effects(outcome, label, "att") if label in self.context.results.get(outcome, {}) else None
+        shown = self.shown(outcome).get(label or self.headline_method)
+        return None if shown is None else _effects(shown, label or self.headline_method, "att")
 
     def own(self, outcome: str) -> Effects | None:
         """Return this area's own effect by the first method that gives one; None where none does."""
-        for label in self.context.results.get(outcome, {}):
-            found = self._effects(outcome, label, "area", area=self.area)
+        for label, shown in self.shown(outcome).items():
+            found = _effects(shown, label, "area", area=self.area)
             if found is not None:
                 return found
         return None
 
-    def _effects(self, outcome: str, label: str, term: str, **which: Any) -> Effects | None:
-        frame = self.estimates(outcome, label)
-        rows = frame[frame["term"] == term]
-        for column, value in which.items():
-            rows = rows[rows[column] == value]
-        if rows.empty:
-            return None
-        scales = {
-            scale: protected.effect(frame, term, scale, **which)
-            for scale in ("rate_ratio", "per_100k", "events", "difference")
-        }
-        hidden = bool((rows["estimate_flag"] == CONFIDENTIAL).any())
-        return Effects(label, **scales, hidden=hidden, posterior=self.context.results[outcome][label].is_posterior)
-
     def counterfactual_method(self, outcome: str, area: str) -> str | None:
         """Return the first method that gives expected counts for an area."""
-        for label, result in self.context.results.get(outcome, {}).items():
+        for label, result in self.results(outcome).items():
             frame = result.counterfactual
             if frame is not None and (frame["area"] == area).any():
                 return label
         return None
+
+
+def _effects(shown: ProtectedResult, label: str, term: str, **which: str) -> Effects | None:
+    rows = shown.estimates[shown.estimates["term"] == term]
+    for column, value in which.items():
+        rows = rows[rows[column] == value]
+    if rows.empty:
+        return None
+    scales = {scale: shown.effect(term, scale, **which) for scale in SCALES}
+    hidden = bool((rows["estimate_flag"] == CONFIDENTIAL).any())
+    return Effects(label, **scales, hidden=hidden, posterior=shown.result.is_posterior)
 
 
 def named(column: str, name: str, text: str) -> str:

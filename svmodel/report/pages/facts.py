@@ -18,7 +18,7 @@ from svmodel.breaks import Break
 from svmodel.costs import CostLine
 from svmodel.economics.valuation import Valuation
 from svmodel.errors import UserError
-from svmodel.present import prose, protected
+from svmodel.present import prose
 from svmodel.report.pages.area_view import AreaView
 from svmodel.report.study import OutcomeSpec, UnitCost
 from svmodel.result import Effect
@@ -84,9 +84,7 @@ def last_year(view: AreaView, outcome: str) -> LastYear:
     """Return the last year's numbers of a count."""
     from svmodel.numerics.rates import rate_interval
 
-    frame = protected.rolling_rates(
-        view.panel, outcome, view.study.exposure, width=view.year, per=_PER, disclosure=view.disclosure
-    )
+    frame = view.counts.rolling_rates(outcome, view.study.exposure, width=view.year, per=_PER)
     end = view.panel.periods[-1]
     mine = frame[frame["area"] == view.area].set_index("period")
     now = mine.loc[end]
@@ -236,8 +234,8 @@ def worth_of(view: AreaView, given: UnitCost) -> Worth | str:
 
 def _protected_worth(view: AreaView, outcome: OutcomeSpec, events: Effect, found: Valuation) -> Worth:
     """Carry a valuation over to the published events, so that pounds give no exact count back."""
-    result = view.results(outcome.column)[view.headline_method]
-    expected = protected.post_totals(result, disclosure=view.disclosure)["expected"]
+    shown = view.shown(outcome.column)[view.headline_method]
+    expected = shown.totals()["expected"]
     if np.isnan(expected) and not view.disclosure.active and found.break_even_percent:
         expected = 100 * (found.break_even_events or np.nan) / found.break_even_percent
     needed = np.nan if found.break_even_events is None else found.break_even_events
@@ -253,7 +251,7 @@ def _protected_worth(view: AreaView, outcome: OutcomeSpec, events: Effect, found
         break_even_percent=100 * needed / expected if expected > 0 else np.nan,
         level=events.level,
         notes=found.notes,
-        pays=found.probability_pays if result.is_posterior and found.probability_pays is not None else math.nan,
+        pays=found.probability_pays if shown.result.is_posterior and found.probability_pays is not None else math.nan,
     )
 
 

@@ -29,8 +29,8 @@ def estimates_csv(view: AreaView) -> str:
     """
     parts = []
     for outcome in view.outcomes:
-        for label in view.results(outcome.column):
-            frame = view.estimates(outcome.column, label)
+        for label, shown in view.shown(outcome.column).items():
+            frame = shown.estimates
             own = (frame["term"] == "area") & (frame["area"] == view.area)
             part = frame[own | frame["term"].isin(_TERMS)].copy()
             part.insert(0, "outcome", outcome.column)

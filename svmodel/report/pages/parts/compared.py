@@ -32,13 +32,13 @@ def figure(view: AreaView, outcome: OutcomeSpec) -> list[Block]:
     looks = view.context.second_looks.get(outcome.column)
     comparison = None if looks is None else looks.comparison
     if comparison is None:
-        drawn = plots.estimators_compared(results, label=outcome.label, names=names, disclosure=view.disclosure)
+        drawn = plots.estimators_compared(view.shown(outcome.column), label=outcome.label, names=names)
         return [file_as(outcome.column, drawn)]
     names = {s.label: view.method_name(s.label) for s in view.study.estimators}
-    whole = replace(comparison, results=results, design=view.context.designs[outcome.column])
+    whole = replace(comparison, design=view.context.designs[outcome.column])
     told = Words(f"How far the methods agree. {view.free_text(_with_names(comparison.text, names))}")
     try:
-        drawn = plots.forest(whole, label=outcome.label, names=names, disclosure=view.disclosure)
+        drawn = plots.forest(whole, label=outcome.label, names=names, shown=view.shown(outcome.column))
     except EstimationError:
         return []
     return [replace(drawn, name=f"{outcome.column}_methods"), told]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from svmodel.errors import EstimationError
-from svmodel.present import plots, prose, protected
+from svmodel.present import plots, prose
 from svmodel.present.posterior_words import prior_and_posterior
+from svmodel.present.protected import ProtectedResult
 from svmodel.present.tables import Table, with_interval
 from svmodel.report.pages.area_view import AreaView
 from svmodel.report.pages.content import Block, Heading, Section, Words, file_as
 from svmodel.report.pages.parts.probabilities import method_of
 from svmodel.report.study import OutcomeSpec
-from svmodel.result import Result
+from svmodel.result.tables import ALL_TREATED
 
 key = "belief"
 title = "What did we believe, and what did the data change?"
@@ -27,31 +28,32 @@ def build(view: AreaView) -> Section:
     blocks: list[Block] = [Words(f"All numbers of this section are of one method: {view.method_name(label)}.")]
     if result.diagnostics.get("prior") and result.draws is not None:
         blocks.append(file_as(outcome.column, plots.prior_posterior(result, label=outcome.label)))
-    blocks += _paths(view, outcome, result)
-    blocks += _shrinkage(view, outcome, result)
+    shown = view.shown(outcome.column)[label]
+    blocks += _paths(view, outcome, shown)
+    blocks += _shrinkage(view, outcome, shown)
     return Section(key, title, prior_and_posterior(result), tuple(blocks))
 
 
-def _paths(view: AreaView, outcome: OutcomeSpec, result: Result) -> list[Block]:
+def _paths(view: AreaView, outcome: OutcomeSpec, shown: ProtectedResult) -> list[Block]:
     """Return expected counts with and without the intervention, here and in all treated areas."""
     places = [(view.area, f"the treated areas of {view.place}")] if view.starts else []
     if view.area in view.starts:
         places = [(view.area, view.place)]
     drawn: list[Block] = []
-    for area, place in [*places, (protected.ALL_TREATED, "all treated areas")]:
+    for area, place in [*places, (ALL_TREATED, "all treated areas")]:
         try:
-            figure = plots.with_and_without(result, area, label=outcome.label, place=place, disclosure=view.disclosure)
+            figure = plots.with_and_without(shown, area, label=outcome.label, place=place)
         except EstimationError:
             continue
         drawn.append(file_as(outcome.column, figure))
     return drawn
 
 
-def _shrinkage(view: AreaView, outcome: OutcomeSpec, result: Result) -> list[Block]:
+def _shrinkage(view: AreaView, outcome: OutcomeSpec, shown: ProtectedResult) -> list[Block]:
     """Return raw effects beside pooled ones, of areas whose own effect may be shown."""
     names = {a: view.context.panel.label(a) for a in view.context.panel.areas}
     try:
-        figure = plots.shrinkage(result, label=outcome.label, names=names, disclosure=view.disclosure)
+        figure = plots.shrinkage(shown, label=outcome.label, names=names)
     except EstimationError:
         return []
     data = figure.data

@@ -74,7 +74,7 @@ def _answer(view: AreaView, forecast: Any, outcome: OutcomeSpec) -> str:
 
 def _blocks(view: AreaView, forecast: Any, outcome: OutcomeSpec) -> list[Block]:
     column, label = outcome.column, outcome.label
-    fan = plots.forecast_fan(forecast, view.panel, column, view.area, label=label, disclosure=view.disclosure)
+    fan = plots.forecast_fan(forecast, view.counts, column, view.area, label=label)
     blocks: list[Block] = [file_as(column, fan)]
     # by horizon, scores are averaged over areas: one area's few origins would be noise
     by_horizon = forecast.scores[(forecast.scores["area"] == "all") & (forecast.scores["horizon"] != "all")]

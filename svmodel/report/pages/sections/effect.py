@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from svmodel import periods
-from svmodel.present import plots, prose, protected
+from svmodel.present import plots, prose
+from svmodel.present.protected import mostly_hidden
 from svmodel.present.tables import Table, effects_table
 from svmodel.report.pages.area_view import AreaView
 from svmodel.report.pages.content import Block, Callout, Heading, Section, Words, file_as
@@ -12,6 +13,7 @@ from svmodel.report.pages.notices import without_interval
 from svmodel.report.pages.parts import compared, mixture, probabilities, trust
 from svmodel.report.study import OutcomeSpec
 from svmodel.result.method import choice_of
+from svmodel.result.tables import ALL_TREATED
 
 key = "effect"
 title = "What did it do?"
@@ -96,8 +98,7 @@ def _headline_blocks(view: AreaView, outcome: OutcomeSpec) -> list[Block]:
     ordered = sorted(telling, key=lambda k: k != view.headline_method)
     shown = next((k for k in ordered if (telling[k].estimates["term"] == "event").any()), None)
     if shown is not None:
-        with_events = telling[shown]
-        figure = plots.event_study(with_events, label=outcome.label, per=view.per, disclosure=view.disclosure)
+        figure = plots.event_study(view.shown(outcome.column)[shown], label=outcome.label, per=view.per)
         named = figure.title if shown == view.headline_method else f"{figure.title} ({view.method_name(shown)})"
         blocks.append(file_as(outcome.column, figure, title=named))
     if results:
@@ -120,18 +121,18 @@ def _own_figure(view: AreaView, outcome: OutcomeSpec) -> list[Block]:
 
 
 def _all_treated_figure(view: AreaView, outcome: OutcomeSpec) -> list[Block]:
-    return _observed_figure(view, outcome, protected.ALL_TREATED, "all treated areas", "All treated areas")
+    return _observed_figure(view, outcome, ALL_TREATED, "all treated areas", "All treated areas")
 
 
 def _observed_figure(view: AreaView, outcome: OutcomeSpec, area: str, place: str, begin: str) -> list[Block]:
     label = view.counterfactual_method(outcome.column, area)
     if label is None:
         return []
-    result = view.context.results[outcome.column][label]
-    if protected.mostly_hidden(protected.counterfactual(result, area, disclosure=view.disclosure), "observed"):
+    shown = view.shown(outcome.column)[label]
+    if mostly_hidden(shown.counterfactual(area), "observed"):
         text = f"{outcome.label} in {place}: most counts of a {view.per} are too small to be shown, so none are drawn."
         return [Words(text)]
-    figure = plots.observed_expected(result, area, label=outcome.label, place=place, disclosure=view.disclosure)
+    figure = plots.observed_expected(shown, area, label=outcome.label, place=place)
     return [file_as(outcome.column, figure, title=f"{begin}, {prose.outcome_name(figure.title)}")]
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from svmodel import periods
-from svmodel.present import plots, prose, protected
+from svmodel.present import plots, prose
+from svmodel.present.protected import mostly_hidden
 from svmodel.present.tables import ABSENT, HIDDEN, NBSP, Table, bracket
 from svmodel.report.pages.area_view import AreaView
 from svmodel.report.pages.content import Block, Callout, Heading, Points, Section, Words, file_as
@@ -146,18 +147,11 @@ def _figures(view: AreaView, outcome: OutcomeSpec, trend: Trend | str) -> list[B
     column, label = outcome.column, outcome.label
     figures: list[Figure] = []
     if outcome is view.headline or not view.study.exposure:
-        figures.append(
-            plots.rolling(view.panel, column, view.area, label=label, breaks=view.breaks, disclosure=view.disclosure)
-        )
+        figures.append(plots.rolling(view.counts, column, view.area, label=label, breaks=view.breaks))
     if view.study.exposure:
-        figures.append(
-            plots.comparators(
-                view.panel, column, view.study.exposure, view.area, label=label, disclosure=view.disclosure
-            )
-        )
+        figures.append(plots.comparators(view.counts, column, view.study.exposure, view.area, label=label))
     blocks: list[Block] = []
-    shown = protected.monthly(view.panel, column, view.area, disclosure=view.disclosure)
-    too_small = protected.mostly_hidden(shown, "count")
+    too_small = mostly_hidden(view.counts.monthly(column, view.area), "count")
     if not isinstance(trend, str) and not too_small:
         c = trend.change_per_year
         figures.append(
