@@ -71,3 +71,32 @@ def test_numbers_of_areas_and_periods_stay_readable_and_counts_do_not(small_stud
         "3 treated areas and 4 controls: 2 of 3 intervals, [c] events in 4 months, [c] harms, more than a billion ways "
         "(AR(1))"
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class OwnMethod:
+    """An estimator of another package, which carries no card."""
+
+    pool_by: str = "county_group"
+
+    def fit(self, design, *, seed=0):
+        raise NotImplementedError
+
+
+def test_a_method_of_another_package_without_a_card_still_gets_a_page(small_study, tmp_path, monkeypatch, words_of):
+    from svmodel.report import open_area
+    from svmodel.report.pages import method_words
+
+    monkeypatch.setattr(method_words, "estimators", lambda: {"OwnMethod": OwnMethod})
+    context = small_study.fitted()
+    spec = EstimatorSpec("OwnMethod", {"pool_by": "county_group"})
+    head = {o: next(iter(r.values())) for o, r in context.results.items()}
+    own = {o: {spec.label: dataclasses.replace(r, estimator=OwnMethod())} for o, r in head.items()}
+    study = dataclasses.replace(context.study, estimators=(spec,))
+    report = open_area(dataclasses.replace(context, study=study, results=own, second_looks={}), "N", tmp_path)
+    for section in (report.effect, report.donors, report.worth, report.method):
+        section()
+    words = words_of(report.write())
+    assert "OwnMethod (pool by county group)" in words
+    assert "parallel trends" in words
+    assert "No method of this study compares with a mixture of areas" in words

@@ -1,4 +1,4 @@
-"""Figures of a posterior: prior beside posterior, raw beside pooled effects, counts with and without, ranked areas."""
+"""Figures of a posterior: prior and posterior, raw and pooled effects, counts with and without, ranked areas."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from svmodel import periods
 from svmodel.errors import DataError, EstimationError
 from svmodel.present import prose
-from svmodel.present.plots.paths import course, headroom, signed
+from svmodel.present.plots.paths import change_axis, counts_over_time, course, signed
 from svmodel.present.protected import ProtectedResult, mostly_hidden, shown_of
 from svmodel.present.style import (
     BLUE,
+    BOLD,
     GREY,
     INK,
     ORANGE,
@@ -25,8 +27,6 @@ from svmodel.present.style import (
     canvas,
     end_labels,
     mark_period,
-    number_axis,
-    time_axis,
 )
 from svmodel.protect import CONFIDENTIAL, Disclosure
 from svmodel.result import Result
@@ -45,7 +45,7 @@ _NAMED = 60
 
 
 def prior_posterior(result: Result, *, label: str = "") -> Figure:
-    """Draw the belief about the rate ratio before the data beside the one after them; falls are shaded.
+    """Draw the belief about the rate ratio before the data with the one after them; falls are shaded.
 
     Parameters
     ----------
@@ -85,8 +85,7 @@ def prior_posterior(result: Result, *, label: str = "") -> Figure:
     top = 1.22 * float(data[["prior", "posterior"]].to_numpy().max())
     axes.set_ylim(0, top)
     axes.set_yticks([])
-    axes.xaxis.set_major_formatter(lambda v, _: signed(v, "%"))
-    axes.set_xlabel("Change (left of zero: fewer)", color=GREY)
+    change_axis(axes, "%")
     fall = float(np.mean(draws < 0))
     _beside_zero(axes, f"fall: {chance(fall)}", f"rise: {chance(1 - fall)}", top)
     _name_curve(axes, data, "posterior", "After the data", BLUE)
@@ -106,11 +105,11 @@ def prior_posterior(result: Result, *, label: str = "") -> Figure:
 def _beside_zero(axes: Axes, left: str, right: str, top: float) -> None:
     for text, side, at in ((left, "right", -6), (right, "left", 6)):
         place: Any = {"xytext": (at, -4), "textcoords": "offset points", "ha": side, "va": "top"}
-        axes.annotate(text, (0, top), fontsize=9.5, fontweight="bold", color=INK, **place)
+        axes.annotate(text, (0, top), color=INK, **BOLD, **place)
 
 
 def _name_curve(axes: Axes, data: pd.DataFrame, column: str, text: str, colour: str) -> None:
-    """Write a curve's name beside it, on the side away from the other curve's peak."""
+    """Write a curve's name next to it, on the side away from the other curve's peak."""
     other = "prior" if column == "posterior" else "posterior"
     peak, away = int(data[column].idxmax()), int(data[other].idxmax())
     right = peak > away or (peak == away and column == "prior")
@@ -119,14 +118,10 @@ def _name_curve(axes: Axes, data: pd.DataFrame, column: str, text: str, colour: 
     side = np.arange(peak, len(height)) if right else np.arange(peak, -1, -1)
     under = side[height[side] <= share * height[peak]]
     at = int(under[0]) if len(under) else int(side[-1])
-    lift = 0 if column == "posterior" else 9
-    place: Any = {
-        "xytext": (6 if right else -6, lift),
-        "textcoords": "offset points",
-        "ha": "left" if right else "right",
-    }
+    away_by = (6 if right else -6, 0 if column == "posterior" else 9)
+    place: Any = {"xytext": away_by, "textcoords": "offset points", "ha": "left" if right else "right"}
     spot = (data["change"].iloc[at], height[at])
-    axes.annotate(text, spot, fontsize=9.5, fontweight="bold", color=colour, va="center", **place)
+    axes.annotate(text, spot, color=colour, va="center", **BOLD, **place)
 
 
 def shrinkage(
@@ -136,7 +131,7 @@ def shrinkage(
     names: Mapping[str, str] | None = None,
     disclosure: Disclosure | None = None,
 ) -> Figure:
-    """Draw each treated area's effect by itself beside the pooled one, areas with the largest falls first.
+    """Draw each treated area's effect by itself with the pooled one, areas with the largest falls first.
 
     Parameters
     ----------
@@ -183,8 +178,9 @@ def shrinkage(
     axes.xaxis.set_major_formatter(lambda v, _: signed(v, "%"))
     axes.set_xlabel(f"Change (left of zero: fewer; dashed: all treated areas, {signed(round(average, 1), '%')})")
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2, frameon=False, fontsize=9.5, borderaxespad=0.2)
-    raw = f"{signed(round(data['raw'].min()), '%')} to {signed(round(data['raw'].max()), '%')}"
-    pooled = f"{signed(round(data['pooled'].min()), '%')} to {signed(round(data['pooled'].max()), '%')}"
+    raw, pooled = (
+        f"{signed(round(data[c].min()), '%')} to {signed(round(data[c].max()), '%')}" for c in ("raw", "pooled")
+    )
     alt = (
         f"Points for {len(data)} treated areas: by themselves their changes in "
         f"{prose.outcome_name(label or 'the outcome')} run from {raw}, pooled from {pooled}."
@@ -211,7 +207,7 @@ def with_and_without(
     place: str = "",
     disclosure: Disclosure | None = None,
 ) -> Figure:
-    """Draw observed counts beside those that the model expects with and without the intervention, with ribbons.
+    """Draw observed counts with those that the model expects with and without the intervention, with ribbons.
 
     Parameters
     ----------
@@ -235,29 +231,22 @@ def with_and_without(
     label, place, index, x, starts, after = course(result, area, frame, label=label, place=place)
     figure, axes = canvas(4.0)
     axes.plot(x, frame["observed"], "o", color=GREY, markersize=3.2)
-    for name, middle, colour, dash in (
-        ("without", "without", ORANGE, (0, (5, 2))),
-        ("with", "with_it", BLUE, "-"),
+    everywhere = np.ones(len(x), dtype=bool)
+    for name, middle, colour, dash, where in (
+        ("without", "without", ORANGE, (0, (5, 2)), after),
+        ("with", "with_it", BLUE, "-", everywhere),
     ):
         low, high = frame[f"{name}_low"], frame[f"{name}_high"]
         axes.fill_between(x[after], low[after], high[after], color=colour, alpha=0.22, linewidth=0)
-        axes.plot(
-            x[after] if name == "without" else x,
-            frame[middle][after] if name == "without" else frame[middle],
-            color=colour,
-            linestyle=dash,
-        )
-    time_axis(axes, index)
-    number_axis(axes)
-    headroom(axes)
-    axes.set_ylabel("Events a period" if result.design is None else f"Events a {_word(index)}")
+        axes.plot(x[where], frame[middle][where], color=colour, linestyle=dash)
+    counts_over_time(axes, index)
+    axes.set_ylabel(f"Events a {'period' if result.design is None else periods.describe_frequency(index)}")
     if starts:
         mark_period(axes, starts[0] - 0.5, "First start" if len(starts) > 1 else "Start")
     last = frame.dropna(subset=["with_it", "without"]).tail(1)
     if len(last):
         at, row = float(last.index[0]), last.iloc[0]
-        ends = [(at, row["without"], "Without it", ORANGE), (at, row["with_it"], "With it", BLUE)]
-        end_labels(axes, [(a, float(v), t, c) for a, v, t, c in ends])
+        end_labels(axes, [(at, row["without"], "Without it", ORANGE), (at, row["with_it"], "With it", BLUE)])
     title, words = _gap(shown, area)
     alt = (
         f"Dots are observed {prose.outcome_name(label)} in {place}; lines are what the model expects with and without "
@@ -279,12 +268,6 @@ def _gap(shown: ProtectedResult, area: str) -> tuple[str, str]:
     sentence += f"{prose.events_interval(found.conf_low, found.conf_high)})."
     clear = found.conf_low > 0 or found.conf_high < 0
     return (f"{size} with it" if clear else "no clear difference with it"), sentence
-
-
-def _word(index: pd.PeriodIndex) -> str:
-    from svmodel import periods
-
-    return periods.describe_frequency(index)
 
 
 def ranked_areas(
@@ -333,10 +316,8 @@ def ranked_areas(
         if mask.any():
             part = data[mask]
             axes.hlines(y[mask], part["low"], part["high"], color=whisker, linewidth=0.35 if many else 1.6)
-            size = 3.0 if many else 5.5
-            axes.plot(
-                part["estimate"], y[mask], marker, color=colour, markersize=size, markeredgecolor=whisker, label=name
-            )
+            look: Any = {"markersize": 3.0 if many else 5.5, "markeredgecolor": whisker, "label": name}
+            axes.plot(part["estimate"], y[mask], marker, color=colour, **look)
     _name_rows(axes, y, data["label"] if "label" in data else data["area"])
     axes.set_xlabel(f"{unit[:1].upper()}{unit[1:]} with {prose.level_words(level)} (line: {reference:g})", color=GREY)
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=3, frameon=False, fontsize=9.5, borderaxespad=0.2)

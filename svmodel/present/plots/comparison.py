@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from svmodel.comparison.compare import Comparison
 from svmodel.comparison.specification_curve import SpecificationCurve
@@ -14,16 +15,11 @@ from svmodel.comparison.specifications import CHOICES
 from svmodel.errors import EstimationError
 from svmodel.planning.power import Power
 from svmodel.present import prose
-from svmodel.present.plots.paths import signed
+from svmodel.present.plots.paths import change_axis, changes, signed
 from svmodel.present.protected import ProtectedResult, shown_of
-from svmodel.present.style import BLUE, GREY, INK, MAGENTA, PALE, WHISKER, canvas, wrapped
+from svmodel.present.style import BLUE, BOLD, GREY, INK, MAGENTA, PALE, WHISKER, canvas, name_rows, wrapped
 from svmodel.protect import Disclosure
 from svmodel.result.figure import Figure
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-
 
 _XLABEL = {
     "rate_ratio": "Change (left of zero: fewer)",
@@ -63,6 +59,8 @@ def forest(
     EstimationError
         If every estimate is hidden or missing.
     """
+    from matplotlib.ticker import MaxNLocator
+
     shown = shown or {key: shown_of(result, disclosure) for key, result in comparison.results.items()}
     data = _forest_data(comparison, names or {}, shown)
     if not data["change"].notna().any():
@@ -89,11 +87,9 @@ def forest(
         axes.annotate(text, (0.01, at), xycoords=("axes fraction", "data"), va="center", fontsize=8.5, color=GREY)
     if len(set(data.loc[known, "family"])) > 1:
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False, fontsize=9)
-    axes.set_yticks(y, wrapped(data["method"]))
-    axes.set_ylim(-0.6, len(data) - 0.4)
-    axes.grid(visible=False, axis="y")
-    axes.grid(visible=True, axis="x")
-    _change_axis(axes, comparison.scale)
+    name_rows(axes, wrapped(data["method"]))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
+    change_axis(axes, "%" if comparison.scale == "rate_ratio" else "", _XLABEL[comparison.scale])
     outcome = prose.outcome_name(label or comparison.design.outcome)
     title, alt = _forest_words(data, outcome, comparison.scale)
     return Figure(figure, alt, data, title, "forest")
@@ -105,9 +101,8 @@ def _forest_data(
     """Return one row a method: change with limits (per cent for a ratio), family, status and reason."""
     table = comparison.table
     data = table[["method", "family", "status", "implied", "inference", "reason"]].copy()
-    for name, column in (("change", "estimate"), ("change_low", "conf_low"), ("change_high", "conf_high")):
-        values = table[column].to_numpy(dtype=np.float64)
-        data[name] = 100 * (values - 1) if comparison.scale == "rate_ratio" else values
+    limits = ["change", "change_low", "change_high"]
+    data[limits] = changes(table, ratio=comparison.scale == "rate_ratio").to_numpy()
     data["change_flag"] = ""
     for key, result in shown.items():
         frame = result.estimates
@@ -115,11 +110,11 @@ def _forest_data(
         one = one[one["scale"] == comparison.scale] if (one["scale"] == comparison.scale).any() else one
         here = data["method"] == key
         if (one["estimate_flag"] != "").any():
-            data.loc[here, ["change", "change_low", "change_high"]] = np.nan
+            data.loc[here, limits] = np.nan
             data.loc[here, "change_flag"] = str(one["estimate_flag"].iloc[0])
         elif comparison.scale != "rate_ratio" and len(one) == 1:
             numbers = one.iloc[0][["estimate", "conf_low", "conf_high"]]
-            data.loc[here, ["change", "change_low", "change_high"]] = numbers.tolist()
+            data.loc[here, limits] = numbers.tolist()
     data.loc[data["change"].isna() & (data["change_flag"] == ""), "change_flag"] = "x"
     data["method"] = [names.get(m, m) for m in data["method"]]
     return data
@@ -134,15 +129,6 @@ def _limits(points: np.ndarray, ends: np.ndarray) -> tuple[float, float]:
         low, high = max(low - room, min(low, finite.min())), min(high + room, max(high, finite.max()))
     pad = 0.06 * ((high - low) or 1.0)
     return low - pad, high + pad
-
-
-def _change_axis(axes: Axes, scale: str) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    unit = "%" if scale == "rate_ratio" else ""
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
-    axes.xaxis.set_major_formatter(lambda v, _: signed(v, unit))
-    axes.set_xlabel(_XLABEL[scale], color=GREY)
 
 
 def _forest_words(data: pd.DataFrame, outcome: str, scale: str) -> tuple[str, str]:
@@ -196,10 +182,7 @@ def specification_curve(curve: SpecificationCurve, *, label: str = "", disclosur
         below = figure.add_subplot(grid[1], sharex=above)
     ratio = curve.scale == "rate_ratio"
     x = np.arange(1, len(known) + 1)
-    change, low, high = (
-        100 * (known[c].to_numpy(dtype=np.float64) - 1) if ratio else known[c].to_numpy(dtype=np.float64)
-        for c in ("estimate", "conf_low", "conf_high")
-    )
+    change, low, high = changes(known, ratio=ratio).to_numpy().T
     above.axhline(0, color=INK, linewidth=1.0)
     bottom, top = _limits(change, np.column_stack([low, high]))
     above.vlines(x, np.clip(low, bottom, top), np.clip(high, bottom, top), color=PALE, linewidth=1.2)
@@ -267,9 +250,8 @@ def power_curve(power: Power, *, label: str = "") -> Figure:
                 (at, 3),
                 xytext=(4, 0),
                 textcoords="offset points",
-                fontsize=9.5,
-                fontweight="bold",
                 color=MAGENTA,
+                **BOLD,
             )
     axes.set_ylim(0, 103)
     axes.yaxis.set_major_formatter(lambda v, _: f"{v:.0f}%")

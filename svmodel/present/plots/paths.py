@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from svmodel.present.style import GREY, number_axis, time_axis
 from svmodel.result import Result
 from svmodel.result.tables import ALL_TREATED
 
@@ -57,7 +58,22 @@ def signed(value: float, unit: str = "") -> str:
     return f"{value:+,.6g}{unit}".replace("-", "−") if abs(value) > 1e-9 else f"0{unit}"
 
 
-def headroom(axes: Any, share: float = 0.12) -> None:
-    """Leave room above what is drawn, for labels."""
+def counts_over_time(axes: Any, index: pd.PeriodIndex) -> None:
+    """Lay out counts from zero by period, with room above the lines for labels."""
+    time_axis(axes, index)
+    number_axis(axes)
     low, high = axes.get_ylim()
-    axes.set_ylim(low, high + share * (high - low))
+    axes.set_ylim(low, high + 0.12 * (high - low))
+
+
+def change_axis(axes: Any, unit: str, words: str = "Change (left of zero: fewer)") -> None:
+    """Lay out changes along the x axis."""
+    axes.xaxis.set_major_formatter(lambda v, _: signed(v, unit))
+    axes.set_xlabel(words, color=GREY)
+
+
+def changes(rows: pd.DataFrame, *, ratio: bool) -> pd.DataFrame:
+    """Return ``change, change_low, change_high`` of rows with an estimate and limits: per cent for a ratio."""
+    columns = {"change": "estimate", "change_low": "conf_low", "change_high": "conf_high"}
+    values = {name: rows[column].to_numpy(dtype=np.float64) for name, column in columns.items() if column in rows}
+    return pd.DataFrame({name: 100 * (v - 1) if ratio else v for name, v in values.items()})

@@ -56,7 +56,8 @@ def assurance_curve(assurance: Assurance, *, label: str = "") -> Figure:
     axes.set_xlabel("True change (left of zero: fewer); bars: what is believed", color=GREY)
     axes.set_ylabel("Studies that are conclusive")
     fifths = parts[parts["group"] == "fifth"].sort_values("change")
-    ends = [f"{row.conclusive:.0%} where the change is about {signed(round(row.change), '%')}" for row in _ends(fifths)]
+    rows = [*fifths.itertuples()]
+    ends = [f"{r.conclusive:.0%} where the change is about {signed(round(r.change), '%')}" for r in (rows[0], rows[-1])]
     outcome = f" in {prose.outcome_name(label)}" if label else ""
     alt = (
         f"Share of studies that are conclusive by the true change{outcome}: {prose.join(ends)}; over all that is "
@@ -64,8 +65,3 @@ def assurance_curve(assurance: Assurance, *, label: str = "") -> Figure:
     )
     title = f"A {assurance.probability:.0%} chance of a conclusive evaluation"
     return Figure(figure, alt, parts, title, "assurance_curve")
-
-
-def _ends(rows: Any) -> list[Any]:
-    held = list(rows.itertuples())
-    return [held[0], held[-1]]

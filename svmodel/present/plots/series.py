@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable
 
 import numpy as np
@@ -12,7 +13,7 @@ from svmodel.errors import DataError
 from svmodel.numerics.rates import rate_interval
 from svmodel.panel import Panel
 from svmodel.present import prose
-from svmodel.present.plots.paths import headroom
+from svmodel.present.plots.paths import counts_over_time
 from svmodel.present.protected import ProtectedPanel, counts_of
 from svmodel.present.style import BLUE, INK, ORANGE, PALE, canvas, end_labels, mark_breaks, number_axis, time_axis
 from svmodel.protect import Disclosure
@@ -59,9 +60,7 @@ def rolling(
     figure, axes = canvas(3.4)
     axes.plot(np.arange(len(frame)), frame["count"], color=BLUE, linewidth=2.4)
     index = pd.PeriodIndex(frame["period"])
-    time_axis(axes, index)
-    number_axis(axes)
-    headroom(axes)
+    counts_over_time(axes, index)
     axes.set_ylabel("Events in the past year")
     mark_breaks(axes, index, breaks)
     known = frame.dropna(subset=["count"])
@@ -137,24 +136,17 @@ def trend(
     axes.fill_between(x, frame["low"], frame["high"], color=ORANGE, alpha=0.22, linewidth=0)
     axes.plot(x, frame["observed"], color=BLUE, linewidth=1.3, marker="o", markersize=2.6)
     axes.plot(x, frame["fitted"], color=ORANGE, linestyle=(0, (5, 2)))
-    time_axis(axes, index)
-    number_axis(axes)
-    headroom(axes)
+    counts_over_time(axes, index)
     axes.set_ylabel(f"Events a {per}")
     mark_breaks(axes, index, breaks)
     last = frame.dropna(subset=["observed", "fitted"]).tail(1)
     if len(last):
         at = float(last.index[0])
-        ends = [
-            (at, float(last["observed"].iloc[0]), "Observed", BLUE),
-            (at, float(last["fitted"].iloc[0]), "Trend and\nseason", ORANGE),
-        ]
-        end_labels(axes, ends)
-    way = (
-        "no clear yearly change"
-        if change[1] <= 0 <= change[2]
-        else ("falling year on year" if change[0] < 0 else "rising year on year")
-    )
+        row = last.iloc[0]
+        end_labels(axes, [(at, row["observed"], "Observed", BLUE), (at, row["fitted"], "Trend and\nseason", ORANGE)])
+    way = "falling year on year" if change[0] < 0 else "rising year on year"
+    if change[1] <= 0 <= change[2]:
+        way = "no clear yearly change"
     alt = (
         f"Line of {prose.outcome_name(label)} a {per} in {place} with a fitted trend and season. The trend changes by "
         f"{prose.percent(change[0])} a year ({prose.percent(change[1])} to {prose.percent(change[2])})."
@@ -219,10 +211,8 @@ def comparators(
     return Figure(figure, alt, frame[keep].reset_index(drop=True), title, "area_among_others")
 
 
-def _wrapped(text: str, width: int = 13) -> str:
-    import textwrap
-
-    return "\n".join(textwrap.wrap(text, width)[:2]) or text
+def _wrapped(text: str) -> str:
+    return "\n".join(textwrap.wrap(text, 13)[:2]) or text
 
 
 def _place_words(
@@ -243,7 +233,5 @@ def _place_words(
     side = "above" if own > everyone else "below"
     if interval.low[0] <= everyone <= interval.high[0]:
         side = "close to"
-    return (
-        f"{place} is {side} the rate of all areas",
-        f"{words}, {side} the {prose.rate(everyone)} of all areas together.",
-    )
+    words += f", {side} the {prose.rate(everyone)} of all areas together."
+    return f"{place} is {side} the rate of all areas", words

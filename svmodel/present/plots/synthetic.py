@@ -1,4 +1,4 @@
-"""Figures of synthetic controls: the path, the gaps beside those of placebo areas, and the donors' weights."""
+"""Figures of synthetic controls: the path, the gaps among those of placebo areas, and the donors' weights."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def synthetic_control_path(
     place: str = "",
     disclosure: Disclosure | None = None,
 ) -> Figure:
-    """Draw the treated areas beside their synthetic control, before and after the start.
+    """Draw the treated areas with their synthetic control, before and after the start.
 
     Parameters
     ----------

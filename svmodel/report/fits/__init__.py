@@ -9,14 +9,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from svmodel.breaks import Break
 from svmodel.design import Design
-from svmodel.errors import DataError, DesignError, EstimationError, Problems, UserError
+from svmodel.errors import DataError, DesignError, EstimationError, Problems
 from svmodel.files import atomic_file
 from svmodel.panel import Panel
 from svmodel.present.protected import Protected
-from svmodel.report.fits.second_looks import FAULT, SecondLooks, take_second_looks
+from svmodel.report.fits.second_looks import SecondLooks, attempt, take_second_looks
 from svmodel.report.processes import Answer, Piece, side_by_side
-from svmodel.report.study import Study
+from svmodel.report.study import EstimatorSpec, Study
 from svmodel.result import Result
 from svmodel.result.check import CheckResult
 from svmodel.seeds import derive_seed
@@ -240,7 +241,7 @@ def fit_outcome(study: Study, reporting: Panel, outcome: str, design: Design | N
         results=results,
         failures=failed,
         checks=_check(study, results),
-        forecast=_forecast(study, reporting, outcome, failed) if study.horizon else None,
+        forecast=attempt(failed, "forecast", _forecast, study, reporting, outcome) if study.horizon else None,
         second_looks=take_second_looks(study, design, results) if asked and design is not None else None,
     )
 
@@ -269,7 +270,6 @@ def designs(study: Study, panel: Panel, data: Path | str | None = None) -> dict[
     StudyError
         If the starts cannot be found.
     """
-    from svmodel.design import Design
     from svmodel.report.study.data import resolve_intervention
 
     intervention = resolve_intervention(study, panel, data)
@@ -293,14 +293,15 @@ def _fit_all(study: Study, design: Design, failed: dict[str, str]) -> dict[str, 
     """Fit every estimator; what refuses, or breaks, is written down and stops no other."""
     fitted: dict[str, Result] = {}
     for spec in study.estimators:
-        seed = derive_seed(study.seed, "all areas", design.outcome, spec.label)
-        try:
-            fitted[spec.label] = spec.build().fit(design, seed=seed)
-        except UserError as error:
-            failed[spec.label] = str(error)
-        except Exception as error:  # noqa: BLE001 - a bug in one method is shown, and the others still answer
-            failed[spec.label] = f"{FAULT}{type(error).__name__}: {error}"
+        result = attempt(failed, spec.label, _fit, study, spec, design)
+        if result is not None:
+            fitted[spec.label] = result
     return fitted
+
+
+def _fit(study: Study, spec: EstimatorSpec, design: Design) -> Result:
+    result: Result = spec.build().fit(design, seed=derive_seed(study.seed, "all areas", design.outcome, spec.label))
+    return result
 
 
 def _check(study: Study, fitted: dict[str, Result]) -> tuple[CheckResult, ...]:
@@ -316,18 +317,11 @@ def _check(study: Study, fitted: dict[str, Result]) -> tuple[CheckResult, ...]:
     return tuple(checks.run(head, seed=seed, names=names, options=study.check_options))
 
 
-def _forecast(study: Study, reporting: Panel, outcome: str, failed: dict[str, str]) -> Any:
-    from svmodel.breaks import Break
+def _forecast(study: Study, reporting: Panel, outcome: str) -> Any:
     from svmodel.forecast import forecast
 
     seed = derive_seed(study.seed, "all areas", outcome, "forecast")
     breaks = tuple(Break(b.period, b.reason, b.until) for b in study.breaks)
     # a year ahead, in whatever periods the panel has, unless the study says otherwise
     horizon = study.horizon if study.line("forecast.horizon") else None
-    try:
-        return forecast(reporting, outcome, horizon=horizon, breaks=breaks, seed=seed)
-    except UserError as error:
-        failed["forecast"] = str(error)
-    except Exception as error:  # noqa: BLE001 - shown in the report, which has more to say than its forecast
-        failed["forecast"] = f"{FAULT}{type(error).__name__}: {error}"
-    return None
+    return forecast(reporting, outcome, horizon=horizon, breaks=breaks, seed=seed)

@@ -5,23 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+import pandas as pd
 
 from svmodel import periods
-from svmodel.comparison.compare import Comparison
-from svmodel.comparison.specification_curve import SpecificationCurve
+from svmodel.comparison.compare import Comparison, compare
+from svmodel.comparison.specification_curve import SpecificationCurve, specification_curve
 from svmodel.design import Design, DesignArrays
 from svmodel.errors import UserError
-from svmodel.inference import Placebos
-from svmodel.planning.power import Power
+from svmodel.inference import InSpacePlacebos, Placebos
+from svmodel.planning.power import Power, power
+from svmodel.present.plots import donor_table
 from svmodel.report.study import InferenceSpec, Study
 from svmodel.result import Result
 from svmodel.result.method import arrays_of, card, scale_of
 from svmodel.seeds import derive_seed
-
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 #: How the message of a method begins that broke down, where one that refuses says what is wrong with the question.
 FAULT = "a fault in svmodel, not in the data: "
@@ -31,6 +31,17 @@ _LINES = 99
 _MANY_AREAS = 400
 #: Donors that are left out one at a time.
 _HEAVIEST = 10
+
+
+def attempt(failed: dict[str, str], label: str, work: Callable[..., Any], *given: Any) -> Any:
+    """Return what `work` gives; what refuses, or breaks, is written down under its label and stops nothing else."""
+    try:
+        return work(*given)
+    except UserError as error:
+        failed[label] = str(error)
+    except Exception as error:  # noqa: BLE001 - a bug in one method is shown, and the others still answer
+        failed[label] = f"{FAULT}{type(error).__name__}: {error}"
+    return None
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,14 +88,9 @@ def take_second_looks(study: Study, design: Design, results: Mapping[str, Result
     failed: dict[str, str] = {}
 
     def tried(label: str, look: Callable[..., Any], *given: Any) -> Any:
-        try:
-            # the stream keeps its first name: a new one would change every number drawn
-            return look(*given, derive_seed(study.seed, "all areas", design.outcome, "scrutiny", label))
-        except UserError as error:
-            failed[label] = str(error)
-        except Exception as error:  # noqa: BLE001 - shown in the report, which has more to say
-            failed[label] = f"{FAULT}{type(error).__name__}: {error}"
-        return None
+        # the stream keeps its first name: a new one would change every number drawn
+        seed = derive_seed(study.seed, "all areas", design.outcome, "scrutiny", label)
+        return attempt(failed, label, look, *given, seed)
 
     head = results.get(study.estimators[0].label) if study.estimators else None
     mixed = [label for label, result in results.items() if card(result.estimator).mixes_donors]
@@ -92,17 +98,12 @@ def take_second_looks(study: Study, design: Design, results: Mapping[str, Result
     placebos = {k: tried(f"placebos of {k}", _gaps, results[k]) for k in mixed}
     left_out = {k: tried(f"donors of {k}", leave_donors_out, results[k]) for k in mixed}
     opinions = {s.label: tried(s.label, _opinion, s, head) for s in (study.inference if head is not None else ())}
-    curve = found = None
-    if study.specifications is not None:
-        curve = tried("specifications", _curve, study, design)
-    if study.power is not None:
-        found = tried("power", _power, study, design)
     return SecondLooks(
         comparison=comparison,
         placebos={k: v for k, v in placebos.items() if v is not None},
         opinions={k: v for k, v in opinions.items() if v is not None},
-        curve=curve,
-        power=found,
+        curve=tried("specifications", _curve, study, design) if study.specifications is not None else None,
+        power=tried("power", _power, study, design) if study.power is not None else None,
         left_out={k: v for k, v in left_out.items() if v is not None},
         failures=failed,
     )
@@ -126,8 +127,6 @@ class _Held:
 
 
 def _compared(study: Study, design: Design, results: Mapping[str, Result], seed: int) -> Comparison:
-    from svmodel.comparison.compare import compare
-
     methods: dict[str, Any] = {}
     for s in study.estimators:
         bayesian = s.label in results and results[s.label].posterior is not None
@@ -139,8 +138,6 @@ def _compared(study: Study, design: Design, results: Mapping[str, Result], seed:
 
 def _gaps(result: Result, seed: int) -> Placebos:
     """Return placebos with their gaps: every one where they are few, else a number of them drawn by lot."""
-    from svmodel.inference import InSpacePlacebos
-
     return InSpacePlacebos(draws=_LINES).placebos(result, seed=seed, paths=True)
 
 
@@ -170,11 +167,6 @@ def leave_donors_out(result: Result, seed: int = 0) -> pd.DataFrame:
     EstimationError
         If the method weights no donors.
     """
-    import numpy as np
-    import pandas as pd
-
-    from svmodel.present.plots import donor_table
-
     del seed
 
     design, estimator = result.design, result.estimator
@@ -207,8 +199,6 @@ def _shown(result: Result, point: float) -> float:
 
 
 def _curve(study: Study, design: Design, seed: int) -> SpecificationCurve:
-    from svmodel.comparison.specification_curve import specification_curve
-
     spec = study.specifications
     assert spec is not None
     first, last = study.window or (None, None)
@@ -225,8 +215,6 @@ def _curve(study: Study, design: Design, seed: int) -> SpecificationCurve:
 
 
 def _power(study: Study, design: Design, seed: int) -> Power:
-    from svmodel.planning.power import power
-
     spec = study.power
     assert spec is not None
     return power(design, spec.effects, estimator=study.estimators[0].build(), draws=spec.draws, seed=seed)

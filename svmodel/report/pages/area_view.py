@@ -56,6 +56,10 @@ class Effects:
     hidden: bool = False
     posterior: bool = False
 
+    def row(self, name: str) -> tuple[str, Effect | None, Effect | None, Effect | None]:
+        """Return the row of a table of effects."""
+        return name, self.rate_ratio, self.per_100k, self.events
+
 
 @dataclass(frozen=True, eq=False)
 class AreaView:

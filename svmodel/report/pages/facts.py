@@ -18,11 +18,13 @@ from svmodel.breaks import Break
 from svmodel.costs import CostLine
 from svmodel.economics.valuation import Valuation
 from svmodel.errors import UserError
+from svmodel.numerics.rates import rate_interval
 from svmodel.present import prose
+from svmodel.profile import change, comparators
 from svmodel.report.pages.area_view import AreaView
 from svmodel.report.study import OutcomeSpec, UnitCost
 from svmodel.result import Effect
-from svmodel.trends import Trend
+from svmodel.trends import Trend, fit_trend
 
 _PER = 100_000
 #: A change of more per cent is no limit to speak of; it is what a handful of events gives.
@@ -82,8 +84,6 @@ class LastYear:
 
 def last_year(view: AreaView, outcome: str) -> LastYear:
     """Return the last year's numbers of a count."""
-    from svmodel.numerics.rates import rate_interval
-
     frame = view.counts.rolling_rates(outcome, view.study.exposure, width=view.year, per=_PER)
     end = view.panel.periods[-1]
     mine = frame[frame["area"] == view.area].set_index("period")
@@ -119,8 +119,6 @@ def last_year(view: AreaView, outcome: str) -> LastYear:
 
 
 def _change_limits(view: AreaView, outcome: str) -> tuple[float, float]:
-    from svmodel.profile import change
-
     if view.panel.n_periods < 2 * view.year:
         return np.nan, np.nan
     found = change(view.panel, outcome).set_index("area").loc[view.area]
@@ -129,8 +127,6 @@ def _change_limits(view: AreaView, outcome: str) -> tuple[float, float]:
 
 
 def _rank_limits(view: AreaView, outcome: str) -> tuple[int, int]:
-    from svmodel.profile import comparators
-
     if not view.study.exposure or view.panel.n_areas < 2:
         return 0, 0
     first = comparators(view.panel, outcome, view.study.exposure, view.area).iloc[0]
@@ -140,8 +136,6 @@ def _rank_limits(view: AreaView, outcome: str) -> tuple[int, int]:
 
 def trend_of(view: AreaView, outcome: str) -> Trend | str:
     """Return the fitted trend of an outcome, or why there is none."""
-    from svmodel.trends import fit_trend
-
     index = view.panel.periods
     breaks = [Break(b.period, b.reason, b.until) for b in view.study.breaks if index[0] < b.period <= index[-1]]
     try:
@@ -255,31 +249,28 @@ def _protected_worth(view: AreaView, outcome: OutcomeSpec, events: Effect, found
     )
 
 
-def provenance(view: AreaView) -> dict[str, object]:
+def provenance(view: AreaView) -> dict[str, Any]:
     """Return where a page's numbers come from, without times, so that two runs give the same bytes."""
     study = view.study
     return {
         "svmodel": __version__,
-        "packages": {name: _version(name) for name in _PACKAGES},
+        "packages": {name: version_of(name) for name in _PACKAGES},
         "data_fingerprint": view.context.panel.fingerprint,
         "data_sources": list(view.context.data_sources),
         "study": study.path.name,
         "seed": study.seed,
         "estimators": {s.label: dict(s.choices) for s in study.estimators},
         "inference": {s.label: dict(s.choices) for s in study.inference},
-        "disclosure": {
-            "rule": view.disclosure.rule,
-            "threshold": view.disclosure.threshold,
-            "round_to": view.disclosure.round_to,
-        },
+        "disclosure": dict(vars(view.disclosure)),
         "window": None if study.window is None else [None if p is None else periods.code(p) for p in study.window],
         "anticipation": study.anticipation,
         "horizon": study.horizon,
     }
 
 
-def _version(name: str) -> str:
+def version_of(package: str) -> str:
+    """Return the version of an installed package."""
     try:
-        return metadata.version(name)
+        return metadata.version(package)
     except metadata.PackageNotFoundError:
         return "not installed"

@@ -1,4 +1,4 @@
-"""How Bayesian answers were worked out: priors in words beside what the data made of them, engine and convergence."""
+"""How Bayesian answers were worked out: priors in words with what the data made of them, engine and convergence."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def _paths(view: AreaView, outcome: OutcomeSpec, shown: ProtectedResult) -> list
 
 
 def _shrinkage(view: AreaView, outcome: OutcomeSpec, shown: ProtectedResult) -> list[Block]:
-    """Return raw effects beside pooled ones, of areas whose own effect may be shown."""
+    """Return raw effects with pooled ones, of areas whose own effect may be shown."""
     names = {a: view.context.panel.label(a) for a in view.context.panel.areas}
     try:
         figure = plots.shrinkage(shown, label=outcome.label, names=names)

@@ -1,4 +1,4 @@
-"""What is coming? The forecast with its spread, beside how well such forecasts did in the past."""
+"""What is coming? The forecast with its spread, and how well such forecasts did in the past."""
 
 from __future__ import annotations
 

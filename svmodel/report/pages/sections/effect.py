@@ -140,11 +140,11 @@ def _methods_table(view: AreaView, outcome: OutcomeSpec) -> Table:
     rows = []
     own = view.own(outcome.column)
     if own is not None:
-        rows.append((f"{view.place} alone: {view.method_name(own.method)}", own.rate_ratio, own.per_100k, own.events))
+        rows.append(own.row(f"{view.place} alone: {view.method_name(own.method)}"))
     for label in view.results(outcome.column):
         effects = view.overall(outcome.column, label)
         if effects is not None:
-            rows.append((view.method_name(label), effects.rate_ratio, effects.per_100k, effects.events))
+            rows.append(effects.row(view.method_name(label)))
     caption = f"Average effect on {prose.outcome_name(outcome.label)}, by method, all treated areas unless named"
     return effects_table(rows, caption, per=view.per)
 
@@ -154,10 +154,10 @@ def _all_outcomes(view: AreaView) -> list[Block]:
     for outcome in view.outcomes:
         whole = view.overall(outcome.column)
         if whole is not None:
-            overall.append((outcome.label, whole.rate_ratio, whole.per_100k, whole.events))
+            overall.append(whole.row(outcome.label))
         mine = view.own(outcome.column)
         if mine is not None:
-            own.append((outcome.label, mine.rate_ratio, mine.per_100k, mine.events))
+            own.append(mine.row(outcome.label))
     blocks: list[Block] = []
     if own:
         blocks.append(effects_table(own, f"Effect in the treated areas of {view.place}", first="Outcome", per=view.per))

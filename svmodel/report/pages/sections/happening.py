@@ -7,7 +7,7 @@ import numpy as np
 from svmodel import periods
 from svmodel.present import plots, prose
 from svmodel.present.protected import mostly_hidden
-from svmodel.present.tables import ABSENT, HIDDEN, NBSP, Table, bracket
+from svmodel.present.tables import ABSENT, HIDDEN, NBSP, Table, bracket, change_cell
 from svmodel.report.pages.area_view import AreaView
 from svmodel.report.pages.content import Block, Callout, Heading, Points, Section, Words, file_as
 from svmodel.report.pages.facts import LastYear, last_year, trend_of
@@ -109,7 +109,7 @@ def _table(
             (
                 outcome.label,
                 absent if np.isnan(year.count) else prose.count(year.count),
-                _change(year),
+                change_cell(year.change, year.change_low, year.change_high, rounded=year.rounded),
                 rate,
                 ABSENT if np.isnan(year.everyone) else prose.rate(year.everyone),
                 _rank(year),
@@ -123,17 +123,6 @@ def _table(
         "open. Below zero means fewer."
     )
     return Table(f"{view.place}: the year to {periods.label(end)}", header, tuple(rows), note)
-
-
-def _change(year: LastYear) -> str:
-    if np.isnan(year.change):
-        return ABSENT
-    if year.rounded:
-        return f"about {prose.number(year.change, 0)}%"
-    text = prose.percent(year.change)
-    if np.isnan(year.change_low):
-        return f"{text} (no interval)"
-    return f"{text} {bracket(prose.percent(year.change_low), prose.percent(year.change_high))}"
 
 
 def _rank(year: LastYear) -> str:

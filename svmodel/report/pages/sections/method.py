@@ -102,10 +102,8 @@ def provenance_blocks(view: AreaView) -> list[Block]:
         ("Disclosure rule", _rule(view)),
         ("svmodel version", str(held["svmodel"])),
     ]
-    packages = held["packages"]
-    if isinstance(packages, dict):
-        pairs.append(("Packages", ", ".join(f"{k} {v}" for k, v in packages.items())))
-    return [key_value_table(tuple(pairs), "Provenance", ("What", "Value")), _files(view)]
+    pairs.append(("Packages", ", ".join(f"{k} {v}" for k, v in held["packages"].items())))
+    return [key_value_table(tuple(pairs), "Provenance", ("What", "Value")), _files()]
 
 
 def _choices(view: AreaView) -> str:
@@ -144,8 +142,7 @@ def _periods(view: AreaView, number: int) -> str:
     return f"{number:,} {view.per}{'' if number == 1 else 's'}" if number else "none"
 
 
-def _files(view: AreaView) -> Table:
-    del view
+def _files() -> Table:
     rows = (
         ("result.json", "Every number of this page, for programs"),
         ("estimates.csv", "Effects by outcome, method, term and scale"),

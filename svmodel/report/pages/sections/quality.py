@@ -13,7 +13,6 @@ from svmodel.report.pages.content import Block, Heading, Points, Section, Words
 
 key = "quality"
 title = "How good are the data?"
-_ACTIONS = {"dropped": "Dropped", "altered": "Altered", "missing": "Missing", "noted": "Noted"}
 
 
 def build(view: AreaView) -> Section:
@@ -31,7 +30,7 @@ def build(view: AreaView) -> Section:
     if entries:
         rows = tuple(
             (
-                _ACTIONS[e.action],
+                e.action.capitalize(),
                 _rows(view, e),
                 prose.sentence(view.free_text(e.reason)),
                 view.readable(e.where) or "–",
