@@ -116,7 +116,7 @@ def _compiling() -> Iterator[None]:
     """Silence what compilers and samplers warn of: they speak to whoever wrote the code that they compile.
 
     numba says on a first compilation alone, and not from its cache, that an array could lie better in memory. Whether
-    chains arrived is judged by :mod:`svmodel.bayes.posterior`.
+    chains arrived is judged by :mod:`svmodel.engine.posterior`.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -1,7 +1,7 @@
 """A posterior in words that a board can act on: probabilities as stated numbers, and what cannot be ruled out.
 
 Rules. A probability stands as a number in whole per cent, never as "likely" or "significant", and never as nought or a
-hundred. The size is the posterior median, and its interval stands beside it. Where the interval leaves room for no
+hundred. The size is the posterior median, and its interval stands with it. Where the interval leaves room for no
 effect, the words say so, and name both ends: a large fall that cannot be ruled out is no less true than none.
 """
 
@@ -13,11 +13,6 @@ from typing import Any
 from svmodel.present import prose
 from svmodel.result import Effect, Result
 from svmodel.words import chance
-
-
-def is_posterior(result: Result | None) -> bool:
-    """Return whether a result's uncertainty is a posterior."""
-    return result is not None and result.diagnostics.get("inference") == "posterior"
 
 
 def with_article(text: str) -> str:

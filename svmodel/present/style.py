@@ -7,19 +7,23 @@ carries a meaning alone: lines also differ in dash and weight, and carry their l
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
+
+import pandas as pd
 
 from svmodel import periods
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
 
 BLUE, TEAL, MAGENTA, ORANGE, INK = "#12436D", "#28A197", "#801650", "#F46A25", "#3D3D3D"
 GREY, PALE, WHISKER = "#6F6F6F", "#B8BEC4", "#7C93AD"
+#: Words in a drawing that name what stands there.
+BOLD: Any = {"fontsize": 9.5, "fontweight": "bold"}
 
 _STYLE: Any = {
     "font.family": "DejaVu Sans",
@@ -80,7 +84,7 @@ def time_axis(axes: Axes, index: pd.PeriodIndex) -> None:
 
 
 def mark_period(axes: Axes, position: float, text: str, *, side: str = "left", row: int = 0) -> None:
-    """Draw a thin upright line at a position in time with words beside its top, `row` lines down."""
+    """Draw a thin upright line at a position in time with words at its top, `row` lines down."""
     axes.axvline(position, color=INK, linewidth=1.0, linestyle=(0, (2, 2)))
     axes.annotate(
         text,
@@ -143,11 +147,10 @@ def end_labels(axes: Axes, labels: Sequence[tuple[float, float, str, str]], *, g
             xytext=(1.015, max(0.02, at - overflow)),
             textcoords="axes fraction",
             color=colour,
-            fontsize=9.5,
-            fontweight="bold",
             va="center",
             ha="left",
             annotation_clip=False,
+            **BOLD,
         )
 
 
@@ -159,9 +162,15 @@ def wrapped(names: Iterable[str], width: int = 34) -> list[str]:
     >>> wrapped(["Imputation", "Hierarchical difference-in-differences (sceptical prior)"])
     ['Imputation', 'Hierarchical difference-in-\ndifferences (sceptical prior)']
     """
-    import textwrap
-
     return ["\n".join(textwrap.wrap(str(n), width)) for n in names]
+
+
+def name_rows(axes: Axes, names: Sequence[str], **look: Any) -> None:
+    """Name the rows of a drawing whose first row stands at the top, len(names) - 1, and whose last at 0."""
+    axes.set_yticks(range(len(names) - 1, -1, -1), names, **look)
+    axes.set_ylim(-0.6, len(names) - 0.4)
+    axes.grid(visible=False, axis="y")
+    axes.grid(visible=True, axis="x")
 
 
 def number_axis(axes: Axes, write: Callable[[float], str] | None = None, *, from_zero: bool = True) -> None:

@@ -9,7 +9,9 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from svmodel import periods
 from svmodel.errors import DataError
@@ -17,10 +19,6 @@ from svmodel.present import prose
 from svmodel.protect import CONFIDENTIAL
 from svmodel.result import Effect
 from svmodel.words import chance
-
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 HIDDEN, ABSENT, NONE = "[c]", "[x]", "[z]"
 #: No-break space.
@@ -212,8 +210,6 @@ def data_table(frame: pd.DataFrame, caption: str, *, area: str = "", file: str =
 
 def _shortened(frame: pd.DataFrame, area: str, limit: int = 300) -> tuple[pd.DataFrame, str]:
     """Return the rows that a page shows of a long frame, and which those are in words; no words where all are."""
-    import pandas as pd
-
     shown, which = frame, []
     if len(shown) > limit and "area" in shown and area in set(shown["area"]):
         together = "all areas"
@@ -228,8 +224,6 @@ def _shortened(frame: pd.DataFrame, area: str, limit: int = 300) -> tuple[pd.Dat
 
 
 def _writer(frame: pd.DataFrame, column: str) -> Callable[[float], str] | None:
-    import pandas as pd
-
     return prose.number if pd.api.types.is_numeric_dtype(frame[column]) else None
 
 
@@ -299,6 +293,23 @@ def with_interval(value: float, low: float, high: float, digits: int, unit: str 
     if not (math.isfinite(low) and math.isfinite(high)):
         return f"{text} (no interval)"
     return f"{text} {bracket(_signed(low, digits) + unit, _signed(high, digits) + unit)}"
+
+
+def change_cell(change: float | None, low: float | None, high: float | None, *, rounded: bool) -> str:
+    """Return a per cent change on the year before as a cell; one of rounded counts is only about right.
+
+    Examples
+    --------
+    >>> change_cell(-12.34, -20.0, 3.0, rounded=False).replace(NBSP, "_"), change_cell(3.2, None, None, rounded=True)
+    ('−12.3% (−20.0%_to_3.0%)', 'about 3%')
+    """
+    if change is None or math.isnan(change):
+        return ABSENT
+    if rounded:
+        return f"about {prose.number(change, 0)}%"
+    if low is None or high is None or math.isnan(low):
+        return f"{prose.percent(change)} (no interval)"
+    return f"{prose.percent(change)} {bracket(prose.percent(low), prose.percent(high))}"
 
 
 def bracket(low: str, high: str) -> str:

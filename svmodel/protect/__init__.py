@@ -1,7 +1,7 @@
 """Disclosure control: which counts may be shown, and what a page says in place of the others.
 
 Every number of a page that was counted, or that would give a count back, passes through one
-:class:`Disclosure`. What it hides is missing in the frame, with a flag beside it that says why, so that a
+:class:`Disclosure`. What it hides is missing in the frame, with a flag next to it that says why, so that a
 hidden count can never be mistaken for a zero or be summed.
 """
 
@@ -167,7 +167,7 @@ class Disclosure:
         return replace(self, round_to=base)
 
     def model(self, values: ArrayLike) -> NDArray[np.float64]:
-        """Return modelled counts as they may stand beside protected ones: coarse enough to give none back.
+        """Return modelled counts as they may stand with protected ones: coarse enough to give none back.
 
         Models need no control of their own; but an exact expected count and an exact difference are an
         exact count. So wherever a rule is in force they are rounded as counts are, to whole events at least.
@@ -202,7 +202,7 @@ class Disclosure:
         Returns
         -------
         pandas.DataFrame
-            Hidden values are NaN. Each named column has a ``<column>_flag`` beside it: ``c`` confidential,
+            Hidden values are NaN. Each named column has a ``<column>_flag`` next to it: ``c`` confidential,
             ``x`` not available, empty where shown. The flags are there also when nothing is hidden.
 
         Raises

@@ -6,7 +6,7 @@ import pytest
 
 from svmodel import Design, Intervention, Panel
 from svmodel.errors import DataError, EstimationError
-from svmodel.present import protected
+from svmodel.present.protected import Protected, ProtectedPanel, ProtectedResult
 from svmodel.protect import Disclosure
 from svmodel.result import Result
 
@@ -38,23 +38,23 @@ def result(panel):
 
 
 def test_without_a_rule_everything_is_as_it_was(panel, result):
-    exact = protected.monthly(panel, "n", "Q1")
+    exact = ProtectedPanel(panel).monthly("n", "Q1")
     assert exact["count"].tolist() == panel.matrix("n")[panel.areas.index("Q1")].tolist()
-    pd.testing.assert_frame_equal(protected.estimates(result).drop(columns="estimate_flag"), result.estimates)
+    pd.testing.assert_frame_equal(ProtectedResult(result).estimates.drop(columns="estimate_flag"), result.estimates)
 
 
 def test_a_series_with_hidden_months_is_rounded_and_one_without_is_exact(panel):
-    small = protected.monthly(panel, "n", "Q1", disclosure=RULE)
+    small = ProtectedPanel(panel, RULE).monthly("n", "Q1")
     assert (small["count_flag"] == "c").any()
     assert (small["count"].dropna() % 5 == 0).all()
-    large = protected.monthly(panel, "n", "P1", disclosure=RULE)
+    large = ProtectedPanel(panel, RULE).monthly("n", "P1")
     assert large["count"].tolist() == panel.matrix("n")[panel.areas.index("P1")].tolist()
 
 
 def test_running_years_do_not_give_a_hidden_month_back(panel):
     """The difference of two running years is a month less the same month a year before."""
     truth = panel.matrix("n")[panel.areas.index("Q1")]
-    frame = protected.rolling_rates(panel, "n", "people", disclosure=RULE)
+    frame = ProtectedPanel(panel, RULE).rolling_rates("n", "people")
     sums = frame[frame["area"] == "Q1"].set_index("period")["count"]
     assert (sums % 5 == 0).all()
     everyone = frame[frame["area"] == "all areas"]["count"]
@@ -66,7 +66,7 @@ def test_running_years_do_not_give_a_hidden_month_back(panel):
 
 def test_what_was_treated_and_the_total_do_not_give_the_rest_back(panel, result):
     """An exact total and an exact treated part give the rest; where that is small, the part is rounded."""
-    frame = protected.counterfactual(result, "Q", disclosure=RULE)
+    frame = ProtectedResult(result, RULE).counterfactual("Q")
     assert (frame["observed"].dropna() % 5 == 0).all()
     hidden = frame["observed_flag"] == "c"
     assert hidden.any()
@@ -78,17 +78,18 @@ def test_an_effect_on_few_events_is_hidden_on_every_scale(panel, result):
     # Q2 is treated for one month, with between 1 and 4 events
     observed = panel.matrix("n")[panel.areas.index("Q2")][-1]
     assert 0 < observed < 8
-    shown = protected.estimates(result, disclosure=HES)
+    held = ProtectedResult(result, HES)
+    shown = held.estimates
     rows = shown[(shown["term"] == "area") & (shown["area"] == "Q2")]
     assert len(rows) >= 3
     assert (rows["estimate_flag"] == "c").all()
     assert rows[["estimate", "std_error", "conf_low", "conf_high", "p_value"]].isna().all(axis=None)
-    assert protected.effect(shown, "area", "rate_ratio", area="Q2") is None
-    assert protected.effect(shown, "att", "rate_ratio") is not None
+    assert held.effect("area", "rate_ratio", area="Q2") is None
+    assert held.effect("att", "rate_ratio") is not None
 
 
 def test_events_are_rounded_and_their_multiples_move_with_them(result):
-    shown = protected.estimates(result, disclosure=HES)
+    shown = ProtectedResult(result, HES).estimates
     att = shown[shown["term"] == "att"].set_index("scale")
     exact = result.estimates[result.estimates["term"] == "att"].set_index("scale")
     assert att.loc["events", "estimate"] % 5 == 0
@@ -99,7 +100,7 @@ def test_events_are_rounded_and_their_multiples_move_with_them(result):
 
 
 def test_totals_agree_with_the_table_of_effects(result):
-    totals = protected.post_totals(result)
+    totals = ProtectedResult(result).totals()
     events = result.effect("att", "events").estimate
     assert totals["observed"] - totals["expected"] == pytest.approx(events)
     arrays = result.design.arrays
@@ -108,11 +109,28 @@ def test_totals_agree_with_the_table_of_effects(result):
 
 def test_a_result_without_its_design_is_not_published_under_a_rule(result):
     bare = Result.from_json(result.to_json())
-    assert len(protected.estimates(bare))
+    assert len(ProtectedResult(bare).estimates)
     with pytest.raises(DataError, match="without its design"):
-        protected.estimates(bare, disclosure=HES)
+        _ = ProtectedResult(bare, HES).estimates
 
 
 def test_an_area_without_a_counterfactual_is_named(result):
     with pytest.raises(EstimationError, match="'P3'"):
-        protected.counterfactual(result, "P3")
+        ProtectedResult(result).counterfactual("P3")
+
+
+def test_what_a_study_shows_is_decided_once_from_all_its_results(panel, result):
+    held = Protected.of(panel, panel.aggregate("parent"), {"n": {"one": result, "two": result}}, HES)
+    assert list(held.results["n"]) == ["one", "two"]
+    frame = held.results["n"]["one"].estimates
+    assert frame is held.results["n"]["one"].estimates, "worked out once"
+    pd.testing.assert_frame_equal(frame, ProtectedResult(result, HES).estimates)
+    assert held.reporting.panel.areas == ("P", "Q")
+    assert held.panel.disclosure is HES
+
+
+def test_running_rates_that_a_reader_changes_stay_as_they_were(panel):
+    counts = ProtectedPanel(panel, RULE)
+    first = counts.rolling_rates("n", "people")
+    first["count"] = 0.0
+    assert (counts.rolling_rates("n", "people")["count"] > 0).any()

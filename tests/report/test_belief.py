@@ -119,7 +119,7 @@ def test_prior_engine_and_spreads_are_written_out(context, page, words_of):
 def test_beside_another_headline_the_probability_has_a_heading_of_its_own(context, tmp_path, page_of, words_of):
     turned = replace(context, study=replace(context.study, estimators=context.study.estimators[::-1]))
     turned = replace(
-        turned, results={o: dict(reversed(list(r.items()))) for o, r in context.results.items()}, scrutiny={}
+        turned, results={o: dict(reversed(list(r.items()))) for o, r in context.results.items()}, second_looks={}
     )
     words = words_of(page_of(turned, "N", tmp_path))
     assert "How likely is it that it worked? Hierarchical difference-in-differences" in words
@@ -131,7 +131,7 @@ def test_a_posterior_with_a_tail_area_keeps_its_p_value_beside_its_probability(c
     spec = EstimatorSpec("StructuralTimeSeries", {"controls": "sum", "draws": 200, "warmup": 100, "chains": 2})
     result = spec.build().fit(context.designs["violence"], seed=1)
     study = replace(context.study, estimators=(spec,))
-    alone = replace(context, study=study, results={"violence": {spec.label: result}}, checks={}, scrutiny={})
+    alone = replace(context, study=study, results={"violence": {spec.label: result}}, checks={}, second_looks={})
     page = page_of(alone, "N", tmp_path)
     words = words_of(page)
     effect = result.effect("att", "rate_ratio")

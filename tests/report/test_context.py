@@ -105,6 +105,21 @@ def test_what_is_no_context_is_refused(tmp_path):
             contexts.load(tmp_path / "x.pickle")
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        pickle.dumps("svmodel-context-0") + pickle.dumps(1),
+        pickle.dumps("svmodel-context-9") + pickle.dumps(1),
+        b"csvmodel.report.context\nStudyContext\n.",  # as svmodel wrote them when the class stood elsewhere
+    ],
+    ids=["older", "newer", "oldest"],
+)
+def test_a_context_of_another_format_is_refused_with_what_to_do(tmp_path, content):
+    (tmp_path / "x.pickle").write_bytes(content)
+    with pytest.raises(DataError, match=r"Remove it and run `svmodel run` again"):
+        contexts.load(tmp_path / "x.pickle")
+
+
 def test_a_headline_that_cannot_be_asked_stops_before_any_fit(folder):
     text = STUDY.replace("[{column: violence}, {column: nothing}]", "[{column: nothing}, {column: violence}]")
     path = folder / "turned.yaml"

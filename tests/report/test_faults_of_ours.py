@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import pytest
 
 from svmodel.errors import EstimationError
-from svmodel.report.fits import FAULT, _fit_all
+from svmodel.report.fits import _fit_all
+from svmodel.report.fits.second_looks import FAULT
 from svmodel.report.run import RunReport, _faults
 from svmodel.report.run.manifest import AreaOutcome
 

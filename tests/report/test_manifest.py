@@ -36,7 +36,14 @@ def test_a_failed_area_is_tried_again(folder):
     assert not is_complete(folder, "abc")
 
 
-@pytest.mark.parametrize("content", ["", "[]", json.dumps({"format": "another"})])
+@pytest.mark.parametrize("mark_of", ["svmodel-manifest-0", "svmodel-manifest-2"])
+def test_an_older_or_newer_manifest_is_refused_with_what_to_do(tmp_path, mark_of):
+    (tmp_path / "manifest.json").write_text(json.dumps({"format": mark_of, "svmodel": "0.0.9"}))
+    with pytest.raises(DataError, match=f"'{mark_of}'.*'svmodel-manifest-1'.*`svmodel run`.*svmodel 0.0.9"):
+        read_manifest(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}"])
 def test_what_is_no_manifest_is_refused(tmp_path, content):
     (tmp_path / "manifest.json").write_text(content)
     with pytest.raises(DataError):

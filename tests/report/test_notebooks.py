@@ -9,7 +9,7 @@ import nbformat
 import pytest
 
 from svmodel.report import read_study
-from svmodel.report.pages.area import ORDER
+from svmodel.report.pages.sections import sections
 from svmodel.report.run import run_study
 from svmodel.report.study.registry import notebooks
 
@@ -33,14 +33,15 @@ def test_a_notebook_is_calls_and_prose_without_output(name):
     assert f"{STUDIES[name]}.yaml" in parameters
     assert "open_area(context, area_code, output)" in opening
     assert calls[-1] == "area.write()"
-    assert {re.fullmatch(r"area\.(\w+)\(\)", c)[1] for c in calls[:-1]} <= set(ORDER)
+    assert {re.fullmatch(r"area\.(\w+)\(\)", c)[1] for c in calls[:-1]} <= set(sections())
     assert sum(c.cell_type == "markdown" for c in notebook.cells) >= len(code)
 
 
 def test_every_shipped_notebook_goes_into_the_package():
     held = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     included = held["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
-    assert included == {f"notebooks/{n}.ipynb": f"svmodel/report/notebooks/{n}.ipynb" for n in notebooks()}
+    assert included == {"notebooks/reports": "svmodel/report/notebooks"}
+    assert {p.name for p in (ROOT / "notebooks" / "reports").iterdir()} == {f"{n}.ipynb" for n in notebooks()}
 
 
 @pytest.mark.parametrize("name", STUDIES)

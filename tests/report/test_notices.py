@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from svmodel import Design, Intervention, Panel, counterfactual, did
-from svmodel.report.pages.notices import notices, resting_on, without_interval
+from svmodel.report.pages.notices import notices, without_interval
 
 MONTHS = pd.period_range("2017-01", periods=48, freq="M")
 
@@ -56,7 +56,7 @@ def plain():
 def test_every_method_says_what_its_interval_rests_on(plain, estimator):
     result = estimator.fit(plain, seed=1)
     assert not without_interval(result)
-    assert re.search(r"interval|error|posterior|p-value", resting_on(result), re.IGNORECASE)
+    assert re.search(r"interval|error|posterior|p-value", result.uncertainty.why, re.IGNORECASE)
 
 
 def test_a_sound_design_has_no_warnings(plain):
@@ -101,7 +101,7 @@ def test_a_lone_series_says_that_it_has_no_controls(plain):
     assert any("against its own past alone" in t for t in texts)
 
 
-def test_twice_the_same_note_is_one_warning(plain):
+def test_twice_the_same_warning_is_said_once(plain):
     result = counterfactual.InterruptedTimeSeries().fit(plain)
-    twice = replace(result, notes=(*result.notes, *result.notes))
+    twice = replace(result, warnings=(*result.warnings, *result.warnings))
     assert notices(twice) == notices(result)

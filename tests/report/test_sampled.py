@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 from svmodel import simulate
 from svmodel.bayes import HierarchicalDiD, InterruptedTimeSeries, StructuralCounterfactual
-from svmodel.report.pages.sections.sampled import HYPERPARAMETERS, _priors
+from svmodel.report.pages.parts.sampled import HYPERPARAMETERS, _priors
 
 
 def test_every_hyperparameter_of_a_result_has_words_and_no_other():

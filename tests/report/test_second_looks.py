@@ -55,7 +55,7 @@ def page(context, small_study, tmp_path_factory):
 
 
 def test_methods_stand_side_by_side_with_the_sentence_on_agreement(context, page, words_of):
-    comparison = context.scrutiny["violence"].comparison
+    comparison = context.second_looks["violence"].comparison
     assert len(comparison.table) == 3
     words = words_of(page)
     assert "How far the methods agree. 3 of 3 methods give an average effect." in words
@@ -85,7 +85,7 @@ def test_donors_and_placebo_gaps_are_those_of_the_fit(context, page, words_of):
     top = weights.idxmax()
     words = words_of(page)
     assert f"Ward {top[1]} of {top[0]} {100 * weights[top]:.1f}%" in words
-    placebos = context.scrutiny["violence"].placebos[label]
+    placebos = context.second_looks["violence"].placebos[label]
     assert len(placebos.placebos) == 15
     figures = {p.name for p in (page.parent / "figures").glob("*.svg")}
     assert {n for n in figures if "placebo_gaps" in n}
@@ -105,7 +105,7 @@ def test_leaving_a_donor_out_is_a_fit_without_it(context):
 
 
 def test_other_inference_stands_beside_the_methods_own_and_a_refusal_says_why(context, page, words_of):
-    held = context.scrutiny["violence"]
+    held = context.second_looks["violence"]
     assert list(held.opinions) == ["InSpacePlacebos"]
     assert "WildClusterBootstrap(draws=99)" in held.failures
     words = words_of(page)
@@ -115,7 +115,7 @@ def test_other_inference_stands_beside_the_methods_own_and_a_refusal_says_why(co
 
 
 def test_the_curve_holds_every_choice_and_power_its_effects(context, page, words_of):
-    held = context.scrutiny["violence"]
+    held = context.second_looks["violence"]
     assert len(held.curve.table) == 3 * 2 * 2
     assert set(held.curve.table["anticipation"].astype(int)) == {0, 2}
     assert sorted(held.power.table["effect"]) == [0.5, 1.0]
@@ -142,7 +142,7 @@ def test_sections_that_were_not_asked_for_say_how_to_ask(small_study, tmp_path):
 
 
 def test_a_slow_method_is_compared_without_a_jackknife(context):
-    from svmodel.report.fits.second_looks import scrutinise
+    from svmodel.report.fits.second_looks import take_second_looks
     from svmodel.report.study import EstimatorSpec
 
     quick = {"draws": 100, "warmup": 100, "chains": 2, "controls": "sum"}
@@ -150,7 +150,7 @@ def test_a_slow_method_is_compared_without_a_jackknife(context):
     study = replace(context.study, estimators=specs, inference=(), specifications=None, power=None)
     design = context.designs["violence"]
     results = {s.label: s.build().fit(design, seed=1) for s in specs}
-    found = scrutinise(study, design, results)
+    found = take_second_looks(study, design, results)
     assert found.comparison.differences.empty
     assert "2 of 2 methods" in found.comparison.text
     assert "jackknife" not in found.comparison.text

@@ -5,19 +5,20 @@ from types import SimpleNamespace
 
 import pytest
 
-from svmodel.report.pages.area_view import METHOD_NAMES, method_name
-from svmodel.report.pages.sections.method_words import METHODS, assumptions
-from svmodel.report.pages.sections.second_looks import INFERENCE_NAMES
-from svmodel.report.pages.sections.trust import CHECK_NAMES
+from svmodel.report.pages.method_words import assumptions, card_of, method_name
+from svmodel.report.pages.parts.trust import CHECK_NAMES
+from svmodel.report.pages.sections.inference import INFERENCE_NAMES
 from svmodel.report.study import EstimatorSpec
 from svmodel.report.study.registry import checks, estimators, inferences
+from svmodel.result.method import Method, card
 
 
 def test_every_estimator_has_a_name_and_a_description():
-    assert set(METHOD_NAMES) == set(estimators())
-    assert set(METHODS) == set(estimators())
-    assert len(set(METHOD_NAMES.values())) == len(METHOD_NAMES)
-    assert all(len(words.split()) > 15 for words in METHODS.values())
+    cards = {name: card(estimator) for name, estimator in estimators().items()}
+    assert all(isinstance(e.about, Method) for e in estimators().values())
+    assert len({c.name for c in cards.values()}) == len(cards)
+    assert all(len(c.how.split()) > 15 for c in cards.values())
+    assert all(c.supposes for c in cards.values())
 
 
 def test_every_check_is_a_question_and_every_inference_has_words():
@@ -45,12 +46,16 @@ def test_choices_that_readers_cannot_use_are_left_out_unless_they_tell_two_estim
     assert method_name(both, two.label) == "Synthetic control (block 3, draws 99)"
 
 
+def assumed(*names):
+    return assumptions([card_of(EstimatorSpec(name)) for name in names])
+
+
 def test_assumptions_are_those_of_the_methods_in_use():
-    assert "parallel trends" in assumptions(["SunAbraham"])[0]
-    series = assumptions(["InterruptedTimeSeries"])
+    assert "parallel trends" in assumed("SunAbraham")[0]
+    series = assumed("InterruptedTimeSeries")
     assert not any("parallel" in words for words in series)
     assert "own past" in series[0]
-    assert any("mixture" in words for words in assumptions(["SyntheticControl", "CallawaySantAnna"]))
+    assert any("mixture" in words for words in assumed("SyntheticControl", "CallawaySantAnna"))
 
 
 def test_numbers_of_areas_and_periods_stay_readable_and_counts_do_not(small_study):
@@ -66,3 +71,32 @@ def test_numbers_of_areas_and_periods_stay_readable_and_counts_do_not(small_stud
         "3 treated areas and 4 controls: 2 of 3 intervals, [c] events in 4 months, [c] harms, more than a billion ways "
         "(AR(1))"
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class OwnMethod:
+    """An estimator of another package, which carries no card."""
+
+    pool_by: str = "county_group"
+
+    def fit(self, design, *, seed=0):
+        raise NotImplementedError
+
+
+def test_a_method_of_another_package_without_a_card_still_gets_a_page(small_study, tmp_path, monkeypatch, words_of):
+    from svmodel.report import open_area
+    from svmodel.report.pages import method_words
+
+    monkeypatch.setattr(method_words, "estimators", lambda: {"OwnMethod": OwnMethod})
+    context = small_study.fitted()
+    spec = EstimatorSpec("OwnMethod", {"pool_by": "county_group"})
+    head = {o: next(iter(r.values())) for o, r in context.results.items()}
+    own = {o: {spec.label: dataclasses.replace(r, estimator=OwnMethod())} for o, r in head.items()}
+    study = dataclasses.replace(context.study, estimators=(spec,))
+    report = open_area(dataclasses.replace(context, study=study, results=own, second_looks={}), "N", tmp_path)
+    for section in (report.effect, report.donors, report.worth, report.method):
+        section()
+    words = words_of(report.write())
+    assert "OwnMethod (pool by county group)" in words
+    assert "parallel trends" in words
+    assert "No method of this study compares with a mixture of areas" in words

@@ -1,4 +1,4 @@
-"""Figures of a posterior: prior beside posterior, raw beside pooled effects, counts with and without, ranked areas."""
+"""Figures of a posterior: prior and posterior, raw and pooled effects, counts with and without, ranked areas."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from svmodel import periods
 from svmodel.errors import DataError, EstimationError
-from svmodel.present import prose, protected
-from svmodel.present.plots.effects import _signed
-from svmodel.present.plots.paths import course
-from svmodel.present.plots.series import _headroom
+from svmodel.present import prose
+from svmodel.present.plots.paths import change_axis, counts_over_time, course, signed
+from svmodel.present.protected import ProtectedResult, mostly_hidden, shown_of
 from svmodel.present.style import (
     BLUE,
+    BOLD,
     GREY,
     INK,
     ORANGE,
@@ -26,12 +27,12 @@ from svmodel.present.style import (
     canvas,
     end_labels,
     mark_period,
-    number_axis,
-    time_axis,
 )
 from svmodel.protect import CONFIDENTIAL, Disclosure
 from svmodel.result import Result
 from svmodel.result.figure import Figure
+from svmodel.result.method import scale_of
+from svmodel.result.tables import ALL_TREATED
 from svmodel.words import chance
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ _NAMED = 60
 
 
 def prior_posterior(result: Result, *, label: str = "") -> Figure:
-    """Draw the belief about the rate ratio before the data beside the one after them; falls are shaded.
+    """Draw the belief about the rate ratio before the data with the one after them; falls are shaded.
 
     Parameters
     ----------
@@ -61,7 +62,7 @@ def prior_posterior(result: Result, *, label: str = "") -> Figure:
     from scipy.stats import gaussian_kde, norm
 
     prior = result.diagnostics.get("prior")
-    if not prior or result.draws is None or getattr(result.estimator, "scale", "") != "log_rate_ratio":
+    if not prior or result.draws is None or scale_of(result.estimator) != "log_rate_ratio":
         raise EstimationError(f"{type(result.estimator).__name__} has no prior and posterior of a rate ratio")
     draws = np.asarray(result.draws, dtype=np.float64)
     draws = draws[np.isfinite(draws)]
@@ -84,8 +85,7 @@ def prior_posterior(result: Result, *, label: str = "") -> Figure:
     top = 1.22 * float(data[["prior", "posterior"]].to_numpy().max())
     axes.set_ylim(0, top)
     axes.set_yticks([])
-    axes.xaxis.set_major_formatter(lambda v, _: _signed(v, "%"))
-    axes.set_xlabel("Change (left of zero: fewer)", color=GREY)
+    change_axis(axes, "%")
     fall = float(np.mean(draws < 0))
     _beside_zero(axes, f"fall: {chance(fall)}", f"rise: {chance(1 - fall)}", top)
     _name_curve(axes, data, "posterior", "After the data", BLUE)
@@ -105,11 +105,11 @@ def prior_posterior(result: Result, *, label: str = "") -> Figure:
 def _beside_zero(axes: Axes, left: str, right: str, top: float) -> None:
     for text, side, at in ((left, "right", -6), (right, "left", 6)):
         place: Any = {"xytext": (at, -4), "textcoords": "offset points", "ha": side, "va": "top"}
-        axes.annotate(text, (0, top), fontsize=9.5, fontweight="bold", color=INK, **place)
+        axes.annotate(text, (0, top), color=INK, **BOLD, **place)
 
 
 def _name_curve(axes: Axes, data: pd.DataFrame, column: str, text: str, colour: str) -> None:
-    """Write a curve's name beside it, on the side away from the other curve's peak."""
+    """Write a curve's name next to it, on the side away from the other curve's peak."""
     other = "prior" if column == "posterior" else "posterior"
     peak, away = int(data[column].idxmax()), int(data[other].idxmax())
     right = peak > away or (peak == away and column == "prior")
@@ -118,24 +118,20 @@ def _name_curve(axes: Axes, data: pd.DataFrame, column: str, text: str, colour: 
     side = np.arange(peak, len(height)) if right else np.arange(peak, -1, -1)
     under = side[height[side] <= share * height[peak]]
     at = int(under[0]) if len(under) else int(side[-1])
-    lift = 0 if column == "posterior" else 9
-    place: Any = {
-        "xytext": (6 if right else -6, lift),
-        "textcoords": "offset points",
-        "ha": "left" if right else "right",
-    }
+    away_by = (6 if right else -6, 0 if column == "posterior" else 9)
+    place: Any = {"xytext": away_by, "textcoords": "offset points", "ha": "left" if right else "right"}
     spot = (data["change"].iloc[at], height[at])
-    axes.annotate(text, spot, fontsize=9.5, fontweight="bold", color=colour, va="center", **place)
+    axes.annotate(text, spot, color=colour, va="center", **BOLD, **place)
 
 
 def shrinkage(
-    result: Result,
+    result: Result | ProtectedResult,
     *,
     label: str = "",
     names: Mapping[str, str] | None = None,
     disclosure: Disclosure | None = None,
 ) -> Figure:
-    """Draw each treated area's effect by itself beside the pooled one, areas with the largest falls first.
+    """Draw each treated area's effect by itself with the pooled one, areas with the largest falls first.
 
     Parameters
     ----------
@@ -153,13 +149,15 @@ def shrinkage(
     EstimationError
         If the method pools nothing, or fewer than two areas may be shown.
     """
+    shown = shown_of(result, disclosure)
+    result = shown.result
     held = pd.DataFrame(result.diagnostics.get("shrinkage") or [])
     if held.empty:
         raise EstimationError(f"{type(result.estimator).__name__} gives no raw beside pooled effects")
-    frame = protected.estimates(result, disclosure=disclosure)
-    own = frame[(frame["term"] == "area") & (frame["scale"] == "rate_ratio")]
-    shown = set(own.loc[own["estimate_flag"] != CONFIDENTIAL, "area"])
-    held = held[held["area"].isin(shown)].sort_values("pooled", ignore_index=True)
+    own = shown.estimates[(shown.estimates["term"] == "area") & (shown.estimates["scale"] == "rate_ratio")]
+    held = held[held["area"].isin(own.loc[own["estimate_flag"] != CONFIDENTIAL, "area"])].sort_values(
+        "pooled", ignore_index=True
+    )
     if len(held) < 2:
         raise EstimationError("fewer than two areas have an effect of their own that may be shown")
     data = pd.DataFrame({"area": held["area"], "label": [(names or {}).get(a, a) for a in held["area"]]})
@@ -177,11 +175,12 @@ def shrinkage(
     hollow: Any = {"color": ORANGE, "markerfacecolor": "white", "markersize": 6, "markeredgewidth": 1.4}
     axes.plot(data["raw"], y, "D", label="By itself", **hollow)
     _name_rows(axes, y, data["label"])
-    axes.xaxis.set_major_formatter(lambda v, _: _signed(v, "%"))
-    axes.set_xlabel(f"Change (left of zero: fewer; dashed: all treated areas, {_signed(round(average, 1), '%')})")
+    axes.xaxis.set_major_formatter(lambda v, _: signed(v, "%"))
+    axes.set_xlabel(f"Change (left of zero: fewer; dashed: all treated areas, {signed(round(average, 1), '%')})")
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2, frameon=False, fontsize=9.5, borderaxespad=0.2)
-    raw = f"{_signed(round(data['raw'].min()), '%')} to {_signed(round(data['raw'].max()), '%')}"
-    pooled = f"{_signed(round(data['pooled'].min()), '%')} to {_signed(round(data['pooled'].max()), '%')}"
+    raw, pooled = (
+        f"{signed(round(data[c].min()), '%')} to {signed(round(data[c].max()), '%')}" for c in ("raw", "pooled")
+    )
     alt = (
         f"Points for {len(data)} treated areas: by themselves their changes in "
         f"{prose.outcome_name(label or 'the outcome')} run from {raw}, pooled from {pooled}."
@@ -201,14 +200,14 @@ def _name_rows(axes: Axes, y: NDArray[Any], labels: pd.Series) -> None:
 
 
 def with_and_without(
-    result: Result,
-    area: str = protected.ALL_TREATED,
+    result: Result | ProtectedResult,
+    area: str = ALL_TREATED,
     *,
     label: str = "",
     place: str = "",
     disclosure: Disclosure | None = None,
 ) -> Figure:
-    """Draw observed counts beside those that the model expects with and without the intervention, with ribbons.
+    """Draw observed counts with those that the model expects with and without the intervention, with ribbons.
 
     Parameters
     ----------
@@ -225,50 +224,43 @@ def with_and_without(
     EstimationError
         If the result holds no posterior of the place, or most of its counts are hidden.
     """
-    frame = protected.with_and_without(result, area, disclosure=disclosure)
-    if protected.mostly_hidden(frame, "observed"):
+    shown = shown_of(result, disclosure)
+    result, frame = shown.result, shown.with_and_without(area)
+    if mostly_hidden(frame, "observed"):
         raise EstimationError("most counts are too small to be shown")
     label, place, index, x, starts, after = course(result, area, frame, label=label, place=place)
     figure, axes = canvas(4.0)
     axes.plot(x, frame["observed"], "o", color=GREY, markersize=3.2)
-    for name, middle, colour, dash in (
-        ("without", "without", ORANGE, (0, (5, 2))),
-        ("with", "with_it", BLUE, "-"),
+    everywhere = np.ones(len(x), dtype=bool)
+    for name, middle, colour, dash, where in (
+        ("without", "without", ORANGE, (0, (5, 2)), after),
+        ("with", "with_it", BLUE, "-", everywhere),
     ):
         low, high = frame[f"{name}_low"], frame[f"{name}_high"]
         axes.fill_between(x[after], low[after], high[after], color=colour, alpha=0.22, linewidth=0)
-        axes.plot(
-            x[after] if name == "without" else x,
-            frame[middle][after] if name == "without" else frame[middle],
-            color=colour,
-            linestyle=dash,
-        )
-    time_axis(axes, index)
-    number_axis(axes)
-    _headroom(axes)
-    axes.set_ylabel("Events a period" if result.design is None else f"Events a {_word(index)}")
+        axes.plot(x[where], frame[middle][where], color=colour, linestyle=dash)
+    counts_over_time(axes, index)
+    axes.set_ylabel(f"Events a {'period' if result.design is None else periods.describe_frequency(index)}")
     if starts:
         mark_period(axes, starts[0] - 0.5, "First start" if len(starts) > 1 else "Start")
     last = frame.dropna(subset=["with_it", "without"]).tail(1)
     if len(last):
         at, row = float(last.index[0]), last.iloc[0]
-        ends = [(at, row["without"], "Without it", ORANGE), (at, row["with_it"], "With it", BLUE)]
-        end_labels(axes, [(a, float(v), t, c) for a, v, t, c in ends])
-    title, words = _gap(result, area, disclosure)
+        end_labels(axes, [(at, row["without"], "Without it", ORANGE), (at, row["with_it"], "With it", BLUE)])
+    title, words = _gap(shown, area)
     alt = (
         f"Dots are observed {prose.outcome_name(label)} in {place}; lines are what the model expects with and without "
         f"the intervention, with ribbons. {words}"
     )
-    name = "with_and_without_all" if area == protected.ALL_TREATED else "with_and_without"
+    name = "with_and_without_all" if area == ALL_TREATED else "with_and_without"
     title = f"{label} in {place}: {title}"
     return Figure(figure, alt, frame, title, name)
 
 
-def _gap(result: Result, area: str, disclosure: Disclosure | None) -> tuple[str, str]:
+def _gap(shown: ProtectedResult, area: str) -> tuple[str, str]:
     """Return what the intervention adds to a place's expected counts: a few words, and a sentence."""
-    frame = protected.estimates(result, disclosure=disclosure)
-    term, which = ("att", {}) if area == protected.ALL_TREATED else ("area", {"area": area})
-    found = protected.effect(frame, term, "events", **which)
+    term, which = ("att", {}) if area == ALL_TREATED else ("area", {"area": area})
+    found = shown.effect(term, "events", **which)
     if found is None:
         return "expected with and without it", "What the intervention adds is suppressed or not available."
     size = prose.events_change(found.estimate)
@@ -276,12 +268,6 @@ def _gap(result: Result, area: str, disclosure: Disclosure | None) -> tuple[str,
     sentence += f"{prose.events_interval(found.conf_low, found.conf_high)})."
     clear = found.conf_low > 0 or found.conf_high < 0
     return (f"{size} with it" if clear else "no clear difference with it"), sentence
-
-
-def _word(index: pd.PeriodIndex) -> str:
-    from svmodel import periods
-
-    return periods.describe_frequency(index)
 
 
 def ranked_areas(
@@ -330,10 +316,8 @@ def ranked_areas(
         if mask.any():
             part = data[mask]
             axes.hlines(y[mask], part["low"], part["high"], color=whisker, linewidth=0.35 if many else 1.6)
-            size = 3.0 if many else 5.5
-            axes.plot(
-                part["estimate"], y[mask], marker, color=colour, markersize=size, markeredgecolor=whisker, label=name
-            )
+            look: Any = {"markersize": 3.0 if many else 5.5, "markeredgecolor": whisker, "label": name}
+            axes.plot(part["estimate"], y[mask], marker, color=colour, **look)
     _name_rows(axes, y, data["label"] if "label" in data else data["area"])
     axes.set_xlabel(f"{unit[:1].upper()}{unit[1:]} with {prose.level_words(level)} (line: {reference:g})", color=GREY)
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=3, frameon=False, fontsize=9.5, borderaxespad=0.2)

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from svmodel.present import prose
-from svmodel.present.plots.effects import _signed
-from svmodel.present.style import BLUE, GREY, INK, PALE, WHISKER, canvas, number_axis
+from svmodel.present.plots.paths import change_axis, changes, signed
+from svmodel.present.style import BLUE, BOLD, GREY, INK, PALE, WHISKER, canvas, name_rows, number_axis
 from svmodel.protect import Disclosure
 from svmodel.result.check import CheckResult
 from svmodel.result.figure import Figure
@@ -56,9 +56,7 @@ def _honest_bounds(table: pd.DataFrame, label: str) -> Figure | None:
         return None
     ratio = rows["scale"].iloc[0] == "rate_ratio"
     data = pd.DataFrame({"bound": rows["bound"].to_numpy(dtype=np.float64)})
-    for name, column in (("change_low", "conf_low"), ("change_high", "conf_high")):
-        values = rows[column].to_numpy(dtype=np.float64)
-        data[name] = 100 * (values - 1) if ratio else values
+    data[["change_low", "change_high"]] = changes(rows[["conf_low", "conf_high"]], ratio=ratio)
     data["leaves_out_no_effect"] = rows["excludes_no_effect"].to_numpy(dtype=bool)
     unit = "%" if ratio else ""
     figure, axes = canvas(3.4)
@@ -73,7 +71,7 @@ def _honest_bounds(table: pd.DataFrame, label: str) -> Figure | None:
         axes.set_ylim(low - pad, high + pad)
     axes.set_xticks(data["bound"], [f"{b:g}" for b in data["bound"]])
     axes.set_xlim(data["bound"].min() - 0.25, data["bound"].max() + 0.25)
-    number_axis(axes, lambda v: _signed(v, unit), from_zero=False)
+    number_axis(axes, lambda v: signed(v, unit), from_zero=False)
     axes.set_xlabel("Parting of trends allowed for, as a multiple of the largest before the start", color=GREY)
     axes.set_ylabel("Change" if ratio else "Difference")
     first, last = data.iloc[0], data.iloc[-1]
@@ -117,19 +115,17 @@ def _placebo_in_space(table: pd.DataFrame, label: str) -> Figure | None:
     axes.axvline(0, color=INK, linewidth=1.0)
     unit = "%" if ratio else ""
     axes.annotate(
-        f"Treated areas\n{_signed(round(real, 1 if ratio else 3), unit)}",
+        f"Treated areas\n{signed(round(real, 1 if ratio else 3), unit)}",
         (real, 1.0),
         xycoords=("data", "axes fraction"),
         xytext=(-5 if real > np.median(others) else 5, -2),
         textcoords="offset points",
         ha="right" if real > np.median(others) else "left",
         va="top",
-        fontsize=9.5,
-        fontweight="bold",
         color=BLUE,
+        **BOLD,
     )
-    axes.xaxis.set_major_formatter(lambda v, _: _signed(v, unit))
-    axes.set_xlabel("Effect found (left of zero: fewer)", color=GREY)
+    change_axis(axes, unit, "Effect found (left of zero: fewer)")
     axes.set_ylabel("Placebo areas")
     number_axis(axes)
     size = np.abs(values[placebo & known]) >= abs(float(values[~placebo & known][0])) - 1e-12
@@ -182,20 +178,15 @@ def _prior_sensitivity(table: pd.DataFrame, label: str) -> Figure | None:
     data = table[table["estimate"].notna()][["row", "estimate", "conf_low", "conf_high", "prob_reduction"]].copy()
     if len(data) < 2:
         return None
-    for name, column in (("change", "estimate"), ("change_low", "conf_low"), ("change_high", "conf_high")):
-        data[name] = 100 * (data[column] - 1)
+    data[["change", "change_low", "change_high"]] = changes(data, ratio=True).to_numpy()
     figure, axes = canvas(1.2 + 0.5 * len(data))
     y = np.arange(len(data))[::-1]
     axes.axvline(0, color=INK, linewidth=1.0)
     axes.hlines(y, data["change_low"], data["change_high"], color=WHISKER, linewidth=2.0)
     axes.plot(data["change"], y, "o", color=BLUE, markersize=7)
-    axes.set_yticks(y, [str(r).capitalize() for r in data["row"]])
-    axes.set_ylim(-0.6, len(data) - 0.4)
-    axes.grid(visible=False, axis="y")
-    axes.grid(visible=True, axis="x")
-    axes.xaxis.set_major_formatter(lambda v, _: _signed(v, "%"))
-    axes.set_xlabel("Change (left of zero: fewer)", color=GREY)
-    said = [f"{r['row']} {_signed(round(r['change'], 1), '%')}" for _, r in data.iterrows()]
+    name_rows(axes, [str(r).capitalize() for r in data["row"]])
+    change_axis(axes, "%")
+    said = [f"{r['row']} {signed(round(r['change'], 1), '%')}" for _, r in data.iterrows()]
     alt = f"Change in {prose.outcome_name(label)} by what is believed beforehand: {prose.join(said)}."
     return Figure(figure, alt, data, f"{label}: the effect under other beliefs", "prior_sensitivity")
 

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from svmodel.comparison.compare import Comparison
 from svmodel.comparison.specification_curve import SpecificationCurve
 from svmodel.comparison.specifications import CHOICES
 from svmodel.errors import EstimationError
 from svmodel.planning.power import Power
-from svmodel.present import prose, protected
-from svmodel.present.plots.effects import _signed
-from svmodel.present.style import BLUE, GREY, INK, MAGENTA, PALE, WHISKER, canvas, wrapped
+from svmodel.present import prose
+from svmodel.present.plots.paths import change_axis, changes, signed
+from svmodel.present.protected import ProtectedResult, shown_of
+from svmodel.present.style import BLUE, BOLD, GREY, INK, MAGENTA, PALE, WHISKER, canvas, name_rows, wrapped
 from svmodel.protect import Disclosure
 from svmodel.result.figure import Figure
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-
 
 _XLABEL = {
     "rate_ratio": "Change (left of zero: fewer)",
@@ -39,6 +36,7 @@ def forest(
     *,
     label: str = "",
     names: Mapping[str, str] | None = None,
+    shown: Mapping[str, ProtectedResult] | None = None,
     disclosure: Disclosure | None = None,
 ) -> Figure:
     """Draw every method's average effect on one scale; a method that refused keeps its row, with the reason.
@@ -51,6 +49,8 @@ def forest(
         The outcome's name for readers.
     names : mapping of str to str, optional
         Readable names of the methods.
+    shown : mapping of str to ProtectedResult, optional
+        The methods' results where they have been protected already, in place of the comparison's own.
     disclosure : Disclosure, optional
         Estimates that rest on small counts are hidden.
 
@@ -59,7 +59,10 @@ def forest(
     EstimationError
         If every estimate is hidden or missing.
     """
-    data = _forest_data(comparison, names or {}, disclosure)
+    from matplotlib.ticker import MaxNLocator
+
+    shown = shown or {key: shown_of(result, disclosure) for key, result in comparison.results.items()}
+    data = _forest_data(comparison, names or {}, shown)
     if not data["change"].notna().any():
         raise EstimationError("no method's effect can be shown")
     figure, axes = canvas(1.2 + 0.5 * len(data))
@@ -69,8 +72,8 @@ def forest(
     part = data[known]
     ends = part[["change_low", "change_high"]].to_numpy(dtype=np.float64)
     low, high = _limits(part["change"].to_numpy(dtype=np.float64), ends)
-    shown = np.clip(np.where(np.isnan(ends), part[["change"]].to_numpy(), ends), low, high)
-    axes.hlines(y[known], shown[:, 0], shown[:, 1], color=WHISKER, linewidth=2.0)
+    drawn = np.clip(np.where(np.isnan(ends), part[["change"]].to_numpy(), ends), low, high)
+    axes.hlines(y[known], drawn[:, 0], drawn[:, 1], color=WHISKER, linewidth=2.0)
     for family, marker in (("Poisson", "o"), ("linear", "s"), ("", "D")):
         here = known & (data["family"] == family).to_numpy()
         if here.any():
@@ -84,39 +87,34 @@ def forest(
         axes.annotate(text, (0.01, at), xycoords=("axes fraction", "data"), va="center", fontsize=8.5, color=GREY)
     if len(set(data.loc[known, "family"])) > 1:
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False, fontsize=9)
-    axes.set_yticks(y, wrapped(data["method"]))
-    axes.set_ylim(-0.6, len(data) - 0.4)
-    axes.grid(visible=False, axis="y")
-    axes.grid(visible=True, axis="x")
-    _change_axis(axes, comparison.scale)
+    name_rows(axes, wrapped(data["method"]))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
+    change_axis(axes, "%" if comparison.scale == "rate_ratio" else "", _XLABEL[comparison.scale])
     outcome = prose.outcome_name(label or comparison.design.outcome)
     title, alt = _forest_words(data, outcome, comparison.scale)
     return Figure(figure, alt, data, title, "forest")
 
 
-def _forest_data(comparison: Comparison, names: Mapping[str, str], disclosure: Disclosure | None) -> pd.DataFrame:
+def _forest_data(
+    comparison: Comparison, names: Mapping[str, str], shown: Mapping[str, ProtectedResult]
+) -> pd.DataFrame:
     """Return one row a method: change with limits (per cent for a ratio), family, status and reason."""
     table = comparison.table
     data = table[["method", "family", "status", "implied", "inference", "reason"]].copy()
-    for name, column in (("change", "estimate"), ("change_low", "conf_low"), ("change_high", "conf_high")):
-        values = table[column].to_numpy(dtype=np.float64)
-        data[name] = 100 * (values - 1) if comparison.scale == "rate_ratio" else values
+    limits = ["change", "change_low", "change_high"]
+    data[limits] = changes(table, ratio=comparison.scale == "rate_ratio").to_numpy()
     data["change_flag"] = ""
-    for key, result in comparison.results.items():
-        frame = protected.estimates(result, disclosure=disclosure)
+    for key, result in shown.items():
+        frame = result.estimates
         one = frame[(frame["term"] == "att") & frame["scale"].isin([comparison.scale, "difference"])]
         one = one[one["scale"] == comparison.scale] if (one["scale"] == comparison.scale).any() else one
         here = data["method"] == key
         if (one["estimate_flag"] != "").any():
-            data.loc[here, ["change", "change_low", "change_high"]] = np.nan
+            data.loc[here, limits] = np.nan
             data.loc[here, "change_flag"] = str(one["estimate_flag"].iloc[0])
         elif comparison.scale != "rate_ratio" and len(one) == 1:
-            row = one.iloc[0]
-            data.loc[here, ["change", "change_low", "change_high"]] = [
-                row["estimate"],
-                row["conf_low"],
-                row["conf_high"],
-            ]
+            numbers = one.iloc[0][["estimate", "conf_low", "conf_high"]]
+            data.loc[here, limits] = numbers.tolist()
     data.loc[data["change"].isna() & (data["change_flag"] == ""), "change_flag"] = "x"
     data["method"] = [names.get(m, m) for m in data["method"]]
     return data
@@ -133,20 +131,11 @@ def _limits(points: np.ndarray, ends: np.ndarray) -> tuple[float, float]:
     return low - pad, high + pad
 
 
-def _change_axis(axes: Axes, scale: str) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    unit = "%" if scale == "rate_ratio" else ""
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
-    axes.xaxis.set_major_formatter(lambda v, _: _signed(v, unit))
-    axes.set_xlabel(_XLABEL[scale], color=GREY)
-
-
 def _forest_words(data: pd.DataFrame, outcome: str, scale: str) -> tuple[str, str]:
     known = data[data["change"].notna()]
     low = int((known["change"] < 0).sum())
     unit = "%" if scale == "rate_ratio" else ""
-    ends = " to ".join(_signed(round(float(v), 2), unit) for v in (known["change"].min(), known["change"].max()))
+    ends = " to ".join(signed(round(float(v), 2), unit) for v in (known["change"].min(), known["change"].max()))
     clear = int(((known["change_high"] < 0) | (known["change_low"] > 0)).sum())
     alt = f"Average change in {outcome} by {len(known)} methods: {low} of {len(known)} are below zero, from {ends}; "
     alt += f"{clear} intervals leave out zero."
@@ -193,10 +182,7 @@ def specification_curve(curve: SpecificationCurve, *, label: str = "", disclosur
         below = figure.add_subplot(grid[1], sharex=above)
     ratio = curve.scale == "rate_ratio"
     x = np.arange(1, len(known) + 1)
-    change, low, high = (
-        100 * (known[c].to_numpy(dtype=np.float64) - 1) if ratio else known[c].to_numpy(dtype=np.float64)
-        for c in ("estimate", "conf_low", "conf_high")
-    )
+    change, low, high = changes(known, ratio=ratio).to_numpy().T
     above.axhline(0, color=INK, linewidth=1.0)
     bottom, top = _limits(change, np.column_stack([low, high]))
     above.vlines(x, np.clip(low, bottom, top), np.clip(high, bottom, top), color=PALE, linewidth=1.2)
@@ -205,7 +191,7 @@ def specification_curve(curve: SpecificationCurve, *, label: str = "", disclosur
         above.plot(x[mask], change[mask], "o", color=BLUE, markerfacecolor=fill, markersize=4)
     above.set_ylim(bottom, top)
     unit = "%" if ratio else ""
-    above.yaxis.set_major_formatter(lambda v, _: _signed(v, unit))
+    above.yaxis.set_major_formatter(lambda v, _: signed(v, unit))
     above.set_ylabel("Change" if ratio else "Difference")
     above.tick_params(labelbottom=False)
     for place, (choice, value) in enumerate(rows):
@@ -219,7 +205,7 @@ def specification_curve(curve: SpecificationCurve, *, label: str = "", disclosur
     data["change"], data["change_low"], data["change_high"] = change, low, high
     down = int((change < 0).sum())
     outcome = prose.outcome_name(label or str(known["outcome"].iloc[0]))
-    ends = f"{_signed(round(float(change.min()), 2), unit)} to {_signed(round(float(change.max()), 2), unit)}"
+    ends = f"{signed(round(float(change.min()), 2), unit)} to {signed(round(float(change.max()), 2), unit)}"
     alt = f"Effects on {outcome} under {len(known)} specifications in ascending order, from {ends}: {down} are below "
     alt += f"zero, {int(clear.sum())} intervals leave out zero."
     p = float(curve.joint["p_value"].iloc[0])
@@ -260,23 +246,22 @@ def power_curve(power: Power, *, label: str = "") -> Figure:
             at = 100 * (effect - 1) if counts else effect
             axes.plot([at, at], [0, 100 * power.target], color=MAGENTA, linewidth=1.4, linestyle=(0, (2, 2)))
             axes.annotate(
-                _signed(round(at, 1 if counts else 4), unit),
+                signed(round(at, 1 if counts else 4), unit),
                 (at, 3),
                 xytext=(4, 0),
                 textcoords="offset points",
-                fontsize=9.5,
-                fontweight="bold",
                 color=MAGENTA,
+                **BOLD,
             )
     axes.set_ylim(0, 103)
     axes.yaxis.set_major_formatter(lambda v, _: f"{v:.0f}%")
-    axes.xaxis.set_major_formatter(lambda v, _: _signed(v, unit))
+    axes.xaxis.set_major_formatter(lambda v, _: signed(v, unit))
     what = "change" if counts else "difference"
     axes.set_xlabel(f"True {what} (left of zero: fewer)", color=GREY)
     axes.set_ylabel("Studies that find it")
     outcome = f" in {prose.outcome_name(label)}" if label else ""
     found = power.detectable[np.isfinite(power.detectable["effect"].to_numpy(dtype=np.float64))]
-    sizes = [_signed(round(100 * (v - 1) if counts else v, 1 if counts else 4), unit) for v in found["effect"]]
+    sizes = [signed(round(100 * (v - 1) if counts else v, 1 if counts else 4), unit) for v in found["effect"]]
     reached = f"reaches {power.target:.0%} at {prose.join(sizes)}" if sizes else f"does not reach {power.target:.0%}"
     alt = f"Power to find a change{outcome} by its size: it {reached}. Without a change {power.type_one_error:.1%} of "
     alt += "studies find one."

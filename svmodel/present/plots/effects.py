@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
+from svmodel import periods
 from svmodel.errors import EstimationError
-from svmodel.present import prose, protected
-from svmodel.present.style import BLUE, GREY, INK, WHISKER, canvas, mark_period, number_axis, wrapped
+from svmodel.present import prose
+from svmodel.present.plots.paths import change_axis, changes, signed
+from svmodel.present.protected import ProtectedResult, shown_of
+from svmodel.present.style import BLUE, INK, WHISKER, canvas, mark_period, name_rows, number_axis, wrapped
 from svmodel.protect import Disclosure
 from svmodel.result import Result
 from svmodel.result.figure import Figure
 
-if TYPE_CHECKING:
-    import pandas as pd
 
-
-def event_study(result: Result, *, label: str = "", per: str = "", disclosure: Disclosure | None = None) -> Figure:
+def event_study(
+    result: Result | ProtectedResult, *, label: str = "", per: str = "", disclosure: Disclosure | None = None
+) -> Figure:
     """Draw the effect by periods since the start; before the start it should be about nothing.
 
     Parameters
@@ -36,13 +39,15 @@ def event_study(result: Result, *, label: str = "", per: str = "", disclosure: D
     EstimationError
         If the method gives no effects by horizon.
     """
-    estimates = protected.estimates(result, disclosure=disclosure)
+    shown = shown_of(result, disclosure)
+    result, estimates = shown.result, shown.estimates
     scale = "rate_ratio" if result.has("event", "rate_ratio") else "difference"
     rows = estimates[(estimates["term"] == "event") & (estimates["scale"] == scale)].sort_values("horizon")
     if rows.empty:
         raise EstimationError(f"{type(result.estimator).__name__} gives no effects by time since the start")
     label = label or (result.design.outcome if result.design is not None else "outcome")
-    per = per or _period_word(result)
+    if not per:
+        per = "period" if result.design is None else periods.describe_frequency(result.design.panel.periods)
     data = _changes(rows, scale)
     before, after = data["horizon"] < 0, data["horizon"] >= 0
     figure, axes = canvas(3.8)
@@ -55,7 +60,7 @@ def event_study(result: Result, *, label: str = "", per: str = "", disclosure: D
         axes.errorbar(part["horizon"], part["change"], yerr=error, markerfacecolor=fill, linestyle="none", **look)
     unit = "%" if scale == "rate_ratio" else ""
     _clip(axes, data)
-    number_axis(axes, lambda v: _signed(v, unit), from_zero=False)
+    number_axis(axes, lambda v: signed(v, unit), from_zero=False)
     axes.set_xlabel(f"{per.capitalize()}s since the start (0 is the first {per} of the intervention)")
     axes.set_ylabel("Change" if unit else "Difference")
     mark_period(axes, -0.5, "Before", side="left")
@@ -68,24 +73,20 @@ def event_study(result: Result, *, label: str = "", per: str = "", disclosure: D
 def _changes(rows: pd.DataFrame, scale: str) -> pd.DataFrame:
     """Return horizon and effect with limits, in per cent for a rate ratio."""
     data = rows[["horizon"]].astype(int).reset_index(drop=True)
-    for name, column in (("change", "estimate"), ("change_low", "conf_low"), ("change_high", "conf_high")):
-        values = rows[column].to_numpy(dtype=np.float64)
-        data[name] = 100 * (values - 1) if scale == "rate_ratio" else values
-        data[f"{name}_flag"] = np.where(
-            rows["estimate_flag"] != "", rows["estimate_flag"], np.where(np.isnan(values), "x", "")
-        )
+    flag = rows["estimate_flag"].to_numpy()
+    for name, values in changes(rows, ratio=scale == "rate_ratio").items():
+        data[name] = values
+        data[f"{name}_flag"] = np.where(flag != "", flag, np.where(np.isnan(values), "x", ""))
     return data
-
-
-def _signed(value: float, unit: str) -> str:
-    return f"{value:+,.6g}{unit}".replace("-", "−") if abs(value) > 1e-9 else f"0{unit}"
 
 
 def _clip(axes: object, data: pd.DataFrame) -> None:
     """Keep one very wide interval from flattening all the others; what leaves the frame is said in the data."""
     limits = data[["change_low", "change_high"]].to_numpy(dtype=np.float64)
+    limits = np.where(np.isfinite(limits), limits, np.nan)
     points = data["change"].to_numpy(dtype=np.float64)
-    if not np.isfinite(points).any():
+    points = points[np.isfinite(points)]
+    if not len(points):
         return
     low = min(np.nanpercentile(limits[:, 0], 5) if np.isfinite(limits[:, 0]).any() else 0, np.nanmin(points), 0)
     high = max(np.nanpercentile(limits[:, 1], 95) if np.isfinite(limits[:, 1]).any() else 0, np.nanmax(points), 0)
@@ -114,7 +115,7 @@ def _event_words(data: pd.DataFrame, label: str, per: str, level: float) -> tupl
 
 
 def estimators_compared(
-    results: Mapping[str, Result],
+    results: Mapping[str, Result | ProtectedResult],
     *,
     label: str = "",
     names: Mapping[str, str] | None = None,
@@ -137,13 +138,13 @@ def estimators_compared(
     EstimationError
         If no method gives an average effect.
     """
-    import pandas as pd
     from matplotlib.ticker import MaxNLocator
 
-    scale = "rate_ratio" if any(r.has("att", "rate_ratio") for r in results.values()) else "difference"
+    shown = {key: shown_of(r, disclosure) for key, r in results.items()}
+    scale = "rate_ratio" if any(s.result.has("att", "rate_ratio") for s in shown.values()) else "difference"
     rows = []
-    for key, result in results.items():
-        frame = protected.estimates(result, disclosure=disclosure)
+    for key, result in shown.items():
+        frame = result.estimates
         one = frame[(frame["term"] == "att") & (frame["scale"] == scale)]
         if len(one) == 1:
             rows.append(one.assign(horizon=0, method=(names or {}).get(key, key)))
@@ -156,23 +157,13 @@ def estimators_compared(
     axes.axvline(0, color=INK, linewidth=1.0)
     spread = np.vstack([data["change"] - data["change_low"], data["change_high"] - data["change"]])
     axes.errorbar(data["change"], y, xerr=spread, fmt="o", color=BLUE, ecolor=WHISKER, elinewidth=2.0, markersize=7)
-    axes.set_yticks(y, wrapped(data["method"]))
-    axes.set_ylim(-0.6, len(data) - 0.4)
-    axes.grid(visible=False, axis="y")
-    axes.grid(visible=True, axis="x")
+    name_rows(axes, wrapped(data["method"]))
     unit = "%" if scale == "rate_ratio" else ""
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
-    axes.xaxis.set_major_formatter(lambda v, _: _signed(v, unit))
-    axes.set_xlabel("Change (left of zero: fewer)", color=GREY)
+    change_axis(axes, unit)
     low = int((data["change"] < 0).sum())
     alt = f"Average change in {prose.outcome_name(label or 'the outcome')} by {len(data)} methods with intervals: "
     ends = f"{prose.number(data['change'].min())} to {prose.number(data['change'].max())}"
     alt += f"{low} of {len(data)} are below zero; they run from {ends}."
     agree = "Methods agree on the direction" if low in (0, len(data)) else "Methods disagree on the direction"
     return Figure(figure, alt, data, agree if len(data) > 1 else "One method gives an average effect", "methods")
-
-
-def _period_word(result: Result) -> str:
-    from svmodel import periods
-
-    return "period" if result.design is None else periods.describe_frequency(result.design.panel.periods)

@@ -10,16 +10,20 @@ import pandas as pd
 from svmodel import periods
 from svmodel.errors import DataError
 from svmodel.panel import Panel
-from svmodel.present import prose, protected
-from svmodel.present.plots.series import _headroom
-from svmodel.present.style import BLUE, GREY, MAGENTA, TEAL, canvas, end_labels, mark_period, number_axis, time_axis
+from svmodel.present import prose
+from svmodel.present.plots.paths import counts_over_time
+from svmodel.present.protected import ProtectedPanel, counts_of, mostly_hidden
+from svmodel.present.style import BLUE, GREY, MAGENTA, TEAL, canvas, end_labels, mark_period, number_axis
 from svmodel.protect import Disclosure
 from svmodel.result.figure import Figure
+
+#: Teal, dark enough for words.
+_DEEP = "#17695F"
 
 
 def forecast_fan(
     forecast: Any,
-    panel: Panel,
+    panel: Panel | ProtectedPanel,
     outcome: str,
     area: str,
     *,
@@ -55,8 +59,9 @@ def forecast_fan(
     levels = [float(q) for q in wide.columns]
     middle = min(levels, key=lambda q: abs(q - 0.5))
     outer, inner = _bands(levels)
-    past = protected.monthly(panel, outcome, area, disclosure=disclosure)
-    kept = 0 if protected.mostly_hidden(past, "count") else history or 3 * periods.per_year(panel.periods)
+    counts = counts_of(panel, disclosure)
+    panel, past = counts.panel, counts.monthly(outcome, area)
+    kept = 0 if mostly_hidden(past, "count") else history or 3 * periods.per_year(panel.periods)
     past = past.tail(kept).reset_index(drop=True)
     future = pd.DataFrame({"period": list(wide.index), "median": wide[middle].to_numpy()})
     for name, band in (("outer", outer), ("inner", inner)):
@@ -69,26 +74,21 @@ def forecast_fan(
     figure, axes = canvas(3.8)
     for name, shade in (("outer", 0.18), ("inner", 0.32)):
         if f"{name}_low" in data:
-            axes.fill_between(
-                ahead, future[f"{name}_low"], future[f"{name}_high"], color=TEAL, alpha=shade, linewidth=0
-            )
+            low, high = future[f"{name}_low"], future[f"{name}_high"]
+            axes.fill_between(ahead, low, high, color=TEAL, alpha=shade, linewidth=0)
     axes.plot(x[: len(past)], past["count"], color=BLUE, marker="o", markersize=2.8, linewidth=1.5)
-    axes.plot(ahead, future["median"], color="#17695F", linestyle=(0, (5, 2)))
-    time_axis(axes, index)
-    number_axis(axes)
-    _headroom(axes)
+    axes.plot(ahead, future["median"], color=_DEEP, linestyle=(0, (5, 2)))
+    counts_over_time(axes, index)
     axes.set_ylabel(f"Events a {periods.describe_frequency(index)}")
     if kept:
         mark_period(axes, len(past) - 0.5, "Forecast", side="right")
-    ends = [(x[-1], float(future["median"].iloc[-1]), "Middle", "#17695F")]
+    last = future.iloc[-1]
+    ends = [(x[-1], last["median"], "Middle", _DEEP)]
     if outer is not None:
-        ends.append(
-            (x[-1], float(future["outer_high"].iloc[-1]), f"{100 * (outer[1] - outer[0]):.0f}% range", "#17695F")
-        )
+        ends.append((x[-1], last["outer_high"], f"{100 * (outer[1] - outer[0]):.0f}% range", _DEEP))
     end_labels(axes, ends)
-    return Figure(
-        figure, _fan_words(data, outer, label, panel.label(area)), data, _fan_title(past, future, label), "forecast"
-    )
+    alt = _fan_words(data, outer, label, panel.label(area))
+    return Figure(figure, alt, data, _fan_title(past, future, label), "forecast")
 
 
 def _bands(levels: list[float]) -> tuple[tuple[float, float] | None, tuple[float, float] | None]:
@@ -159,9 +159,7 @@ def forecast_scores(scores: pd.DataFrame, *, label: str, names: dict[str, str] |
     for method, (colour, dash, marker) in zip(order, looks, strict=False):
         part = data[data["method"] == method]
         axes.plot(part["horizon"], part["wis"], color=colour, linestyle=dash, marker=marker, markersize=4)
-        ends.append(
-            (float(part["horizon"].iloc[-1]), float(part["wis"].iloc[-1]), method.replace(" ", "\n", 1), colour)
-        )
+        ends.append((part["horizon"].iloc[-1], part["wis"].iloc[-1], method.replace(" ", "\n", 1), colour))
     number_axis(axes)
     axes.set_xticks(sorted(data["horizon"].unique()))
     axes.set_xlabel("Periods ahead")

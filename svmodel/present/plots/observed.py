@@ -1,22 +1,23 @@
-"""The figure of what happened beside what was expected without the intervention."""
+"""The figure of what happened and what was expected without the intervention."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from svmodel import periods
-from svmodel.present import prose, protected
-from svmodel.present.plots.paths import course
-from svmodel.present.plots.series import _headroom
-from svmodel.present.style import BLUE, ORANGE, canvas, end_labels, mark_period, number_axis, time_axis
+from svmodel.present import prose
+from svmodel.present.plots.paths import counts_over_time, course
+from svmodel.present.protected import ProtectedResult, shown_of
+from svmodel.present.style import BLUE, ORANGE, canvas, end_labels, mark_period
 from svmodel.protect import Disclosure
 from svmodel.result import Result
 from svmodel.result.figure import Figure
+from svmodel.result.tables import ALL_TREATED
 
 
 def observed_expected(
-    result: Result,
-    area: str = protected.ALL_TREATED,
+    result: Result | ProtectedResult,
+    area: str = ALL_TREATED,
     *,
     label: str = "",
     place: str = "",
@@ -39,15 +40,14 @@ def observed_expected(
     EstimationError
         If the method gives no counterfactual for the area.
     """
-    frame = protected.counterfactual(result, area, disclosure=disclosure)
+    shown = shown_of(result, disclosure)
+    result, frame = shown.result, shown.counterfactual(area)
     label, place, index, x, starts, after = course(result, area, frame, label=label, place=place)
     figure, axes = canvas(4.0)
     axes.fill_between(x[after], frame["low"][after], frame["high"][after], color=ORANGE, alpha=0.25, linewidth=0)
     axes.plot(x, frame["expected"], color=ORANGE, linestyle=(0, (5, 2)))
     axes.plot(x, frame["observed"], color=BLUE, marker="o", markersize=2.8, linewidth=1.5)
-    time_axis(axes, index)
-    number_axis(axes)
-    _headroom(axes)
+    counts_over_time(axes, index)
     per = periods.describe_frequency(index)
     axes.set_ylabel(f"Events a {per}" if result.design is None or result.design.is_count else "Outcome")
     if starts:
@@ -57,16 +57,15 @@ def observed_expected(
             mark_period(axes, starts[-1] - 0.5, f"Last start\n{periods.label(index[starts[-1]])}", side="right")
     last = frame.dropna(subset=["observed", "expected"]).tail(1)
     if len(last):
-        at = float(last.index[0])
-        ends = ((last["observed"], "Observed", BLUE), (last["expected"], "Expected", ORANGE))
-        end_labels(axes, [(at, float(value.iloc[0]), text, colour) for value, text, colour in ends])
-    name = "observed_expected_all" if area == protected.ALL_TREATED else "observed_expected"
-    title, alt = _words(result, area, label, place, disclosure)
+        at, row = float(last.index[0]), last.iloc[0]
+        end_labels(axes, [(at, row["observed"], "Observed", BLUE), (at, row["expected"], "Expected", ORANGE)])
+    name = "observed_expected_all" if area == ALL_TREATED else "observed_expected"
+    title, alt = _words(shown, area, label, place)
     return Figure(figure, alt, frame, title, name)
 
 
-def _words(result: Result, area: str, label: str, place: str, disclosure: Disclosure | None) -> tuple[str, str]:
-    totals = protected.post_totals(result, area, disclosure=disclosure)
+def _words(shown: ProtectedResult, area: str, label: str, place: str) -> tuple[str, str]:
+    totals = shown.totals(area)
     observed, expected = totals["observed"], totals["expected"]
     begin = f"Lines of {prose.outcome_name(label)} in {place}: observed, and expected without the intervention."
     if np.isnan(observed) or np.isnan(expected):

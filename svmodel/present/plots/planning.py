@@ -8,7 +8,7 @@ import numpy as np
 
 from svmodel.planning.assurance import Assurance
 from svmodel.present import prose
-from svmodel.present.plots.effects import _signed
+from svmodel.present.plots.paths import signed
 from svmodel.present.style import BLUE, GREY, INK, MAGENTA, PALE, WHISKER, canvas
 from svmodel.result.figure import Figure
 
@@ -52,13 +52,12 @@ def assurance_curve(assurance: Assurance, *, label: str = "") -> Figure:
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, fontsize=9)
     axes.set_ylim(0, 103)
     axes.yaxis.set_major_formatter(lambda v, _: f"{v:.0f}%")
-    axes.xaxis.set_major_formatter(lambda v, _: _signed(v, "%"))
+    axes.xaxis.set_major_formatter(lambda v, _: signed(v, "%"))
     axes.set_xlabel("True change (left of zero: fewer); bars: what is believed", color=GREY)
     axes.set_ylabel("Studies that are conclusive")
     fifths = parts[parts["group"] == "fifth"].sort_values("change")
-    ends = [
-        f"{row.conclusive:.0%} where the change is about {_signed(round(row.change), '%')}" for row in _ends(fifths)
-    ]
+    rows = [*fifths.itertuples()]
+    ends = [f"{r.conclusive:.0%} where the change is about {signed(round(r.change), '%')}" for r in (rows[0], rows[-1])]
     outcome = f" in {prose.outcome_name(label)}" if label else ""
     alt = (
         f"Share of studies that are conclusive by the true change{outcome}: {prose.join(ends)}; over all that is "
@@ -66,8 +65,3 @@ def assurance_curve(assurance: Assurance, *, label: str = "") -> Figure:
     )
     title = f"A {assurance.probability:.0%} chance of a conclusive evaluation"
     return Figure(figure, alt, parts, title, "assurance_curve")
-
-
-def _ends(rows: Any) -> list[Any]:
-    held = list(rows.itertuples())
-    return [held[0], held[-1]]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,14 +12,16 @@ from svmodel import periods
 from svmodel.errors import DataError
 from svmodel.numerics.rates import rate_interval
 from svmodel.panel import Panel
-from svmodel.present import prose, protected
+from svmodel.present import prose
+from svmodel.present.plots.paths import counts_over_time
+from svmodel.present.protected import ProtectedPanel, counts_of
 from svmodel.present.style import BLUE, INK, ORANGE, PALE, canvas, end_labels, mark_breaks, number_axis, time_axis
 from svmodel.protect import Disclosure
 from svmodel.result.figure import Figure
 
 
 def rolling(
-    panel: Panel,
+    panel: Panel | ProtectedPanel,
     outcome: str,
     area: str,
     *,
@@ -48,17 +50,17 @@ def rolling(
         If the panel is shorter than a year.
     """
     label = label or outcome
+    counts = counts_of(panel, disclosure)
+    panel = counts.panel
     width = periods.per_year(panel.periods)
     if panel.n_periods < width:
         raise DataError(f"a running year needs {width} periods; the panel has {panel.n_periods}")
-    frame = protected.rolling_rates(panel, outcome, None, width=width, disclosure=disclosure)
+    frame = counts.rolling_rates(outcome, None, width=width)
     frame = frame.loc[frame["area"] == area, ["period", "count", "count_flag"]].reset_index(drop=True)
     figure, axes = canvas(3.4)
     axes.plot(np.arange(len(frame)), frame["count"], color=BLUE, linewidth=2.4)
     index = pd.PeriodIndex(frame["period"])
-    time_axis(axes, index)
-    number_axis(axes)
-    _headroom(axes)
+    counts_over_time(axes, index)
     axes.set_ylabel("Events in the past year")
     mark_breaks(axes, index, breaks)
     known = frame.dropna(subset=["count"])
@@ -71,11 +73,6 @@ def rolling(
         )  # fmt: skip
     alt = f"Line of {prose.outcome_name(label)} in {panel.label(area)}, each point the total of one year. "
     return Figure(figure, alt + _path_words(known), frame, f"{label}: {_direction(known)}", "rolling_year")
-
-
-def _headroom(axes: Any, share: float = 0.12) -> None:
-    low, high = axes.get_ylim()
-    axes.set_ylim(low, high + share * (high - low))
 
 
 def _direction(known: pd.DataFrame) -> str:
@@ -139,24 +136,17 @@ def trend(
     axes.fill_between(x, frame["low"], frame["high"], color=ORANGE, alpha=0.22, linewidth=0)
     axes.plot(x, frame["observed"], color=BLUE, linewidth=1.3, marker="o", markersize=2.6)
     axes.plot(x, frame["fitted"], color=ORANGE, linestyle=(0, (5, 2)))
-    time_axis(axes, index)
-    number_axis(axes)
-    _headroom(axes)
+    counts_over_time(axes, index)
     axes.set_ylabel(f"Events a {per}")
     mark_breaks(axes, index, breaks)
     last = frame.dropna(subset=["observed", "fitted"]).tail(1)
     if len(last):
         at = float(last.index[0])
-        ends = [
-            (at, float(last["observed"].iloc[0]), "Observed", BLUE),
-            (at, float(last["fitted"].iloc[0]), "Trend and\nseason", ORANGE),
-        ]
-        end_labels(axes, ends)
-    way = (
-        "no clear yearly change"
-        if change[1] <= 0 <= change[2]
-        else ("falling year on year" if change[0] < 0 else "rising year on year")
-    )
+        row = last.iloc[0]
+        end_labels(axes, [(at, row["observed"], "Observed", BLUE), (at, row["fitted"], "Trend and\nseason", ORANGE)])
+    way = "falling year on year" if change[0] < 0 else "rising year on year"
+    if change[1] <= 0 <= change[2]:
+        way = "no clear yearly change"
     alt = (
         f"Line of {prose.outcome_name(label)} a {per} in {place} with a fitted trend and season. The trend changes by "
         f"{prose.percent(change[0])} a year ({prose.percent(change[1])} to {prose.percent(change[2])})."
@@ -165,7 +155,7 @@ def trend(
 
 
 def comparators(
-    panel: Panel,
+    panel: Panel | ProtectedPanel,
     outcome: str,
     exposure: str,
     area: str,
@@ -190,8 +180,10 @@ def comparators(
     disclosure : Disclosure, optional
     """
     label = label or outcome
+    counts = counts_of(panel, disclosure)
+    panel = counts.panel
     width = periods.per_year(panel.periods)
-    frame = protected.rolling_rates(panel, outcome, exposure, width=width, per=per, disclosure=disclosure)
+    frame = counts.rolling_rates(outcome, exposure, width=width, per=per)
     frame.insert(0, "label", [panel.label(a) for a in frame["area"]])
     wide = frame.pivot_table(index="period", columns="area", values="rate", dropna=False, observed=False)
     index = pd.PeriodIndex(wide.index)
@@ -219,10 +211,8 @@ def comparators(
     return Figure(figure, alt, frame[keep].reset_index(drop=True), title, "area_among_others")
 
 
-def _wrapped(text: str, width: int = 13) -> str:
-    import textwrap
-
-    return "\n".join(textwrap.wrap(text, width)[:2]) or text
+def _wrapped(text: str) -> str:
+    return "\n".join(textwrap.wrap(text, 13)[:2]) or text
 
 
 def _place_words(
@@ -243,7 +233,5 @@ def _place_words(
     side = "above" if own > everyone else "below"
     if interval.low[0] <= everyone <= interval.high[0]:
         side = "close to"
-    return (
-        f"{place} is {side} the rate of all areas",
-        f"{words}, {side} the {prose.rate(everyone)} of all areas together.",
-    )
+    words += f", {side} the {prose.rate(everyone)} of all areas together."
+    return f"{place} is {side} the rate of all areas", words

@@ -1,4 +1,4 @@
-"""Figures of synthetic controls: the path, the gaps beside those of placebo areas, and the donors' weights."""
+"""Figures of synthetic controls: the path, the gaps among those of placebo areas, and the donors' weights."""
 
 from __future__ import annotations
 
@@ -10,24 +10,26 @@ import pandas as pd
 from svmodel import periods
 from svmodel.errors import EstimationError
 from svmodel.inference import Placebos
-from svmodel.present import prose, protected
+from svmodel.present import prose
 from svmodel.present.plots.observed import observed_expected
 from svmodel.present.plots.paths import starts_in
+from svmodel.present.protected import ProtectedResult
 from svmodel.present.style import BLUE, GREY, INK, PALE, canvas, mark_period, number_axis, time_axis
 from svmodel.protect import Disclosure
 from svmodel.result import Result
 from svmodel.result.figure import Figure
+from svmodel.result.tables import ALL_TREATED
 
 
 def synthetic_control_path(
-    result: Result,
-    area: str = protected.ALL_TREATED,
+    result: Result | ProtectedResult,
+    area: str = ALL_TREATED,
     *,
     label: str = "",
     place: str = "",
     disclosure: Disclosure | None = None,
 ) -> Figure:
-    """Draw the treated areas beside their synthetic control, before and after the start.
+    """Draw the treated areas with their synthetic control, before and after the start.
 
     Parameters
     ----------
@@ -102,7 +104,7 @@ def placebo_gaps(
 
 def _scaled_gaps(result: Result, gaps: pd.DataFrame, index: pd.PeriodIndex) -> tuple[pd.DataFrame, list[int]]:
     """Return gaps in units of their own size before the start, placebos numbered instead of named."""
-    starts = starts_in(result, protected.ALL_TREATED, index)
+    starts = starts_in(result, ALL_TREATED, index)
     before = set(index[: starts[0]]) if starts else set(index)
     parts, number = [], 0
     for (_, placebo), part in gaps.groupby(["areas", "placebo"], sort=True):

@@ -5,21 +5,24 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from svmodel.breaks import Break
 from svmodel.design import Design
-from svmodel.errors import DataError, DesignError, Problems, UserError
+from svmodel.errors import DataError, DesignError, Problems
 from svmodel.files import atomic_file
 from svmodel.panel import Panel
-from svmodel.report.fits.second_looks import FAULT, Scrutiny, scrutinise
-from svmodel.report.study import Study
+from svmodel.present.protected import Protected
+from svmodel.report.fits.second_looks import SecondLooks, attempt, take_second_looks
+from svmodel.report.study import EstimatorSpec, Study
 from svmodel.result import Result
 from svmodel.result.check import CheckResult
 from svmodel.seeds import derive_seed
 from svmodel.workers import Outcome, Spread, Task
 
-_FORMAT = "svmodel-context-1"
+_FORMAT = "svmodel-context-2"
 #: Checks that a study without a choice of its own makes of posteriors alone.
 OF_POSTERIORS = (
     "prior_predictive",
@@ -53,7 +56,7 @@ class StudyContext:
         the message. Reports show them.
     checks : mapping of str to tuple of CheckResult
         Checks of the headline estimator's result, by outcome.
-    scrutiny : mapping of str to Scrutiny
+    second_looks : mapping of str to SecondLooks
         Second looks at the headline outcome's effect, by outcome.
     forecasts : mapping of str to Forecast
         Of the reporting areas, by outcome.
@@ -73,7 +76,7 @@ class StudyContext:
     results: Mapping[str, Mapping[str, Result]] = field(default_factory=dict)
     failures: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     checks: Mapping[str, tuple[CheckResult, ...]] = field(default_factory=dict)
-    scrutiny: Mapping[str, Scrutiny] = field(default_factory=dict)
+    second_looks: Mapping[str, SecondLooks] = field(default_factory=dict)
     forecasts: Mapping[str, Any] = field(default_factory=dict)
     synthetic: bool = False
     data_sources: tuple[str, ...] = ()
@@ -89,6 +92,11 @@ class StudyContext:
         """Return the seed of one random stream: of the study's seed, an area and a method, say."""
         return derive_seed(self.study.seed, *parts)
 
+    @cached_property
+    def shown(self) -> Protected:
+        """What the study shows: decided once, and kept with the context when it is saved."""
+        return Protected.of(self.panel, self.reporting, self.results, self.disclosure)
+
     def save(self, path: Path | str) -> Path:
         """Write the context as a pickle, to one side and then into place.
 
@@ -96,8 +104,10 @@ class StudyContext:
         run's work folder and is removed when the run is complete. Only the svmodel that wrote it reads it.
         """
         path = Path(path)
+        _ = self.shown  # stands in the pickle from then on, so that no area's page works it out again
         with atomic_file(path) as out:
-            pickle.dump((_FORMAT, self), out, protocol=pickle.HIGHEST_PROTOCOL)
+            for part in (_FORMAT, self):
+                pickle.dump(part, out, protocol=pickle.HIGHEST_PROTOCOL)
         return path
 
 
@@ -125,11 +135,20 @@ def load(path: Path | str) -> StudyContext:
         raise DataError(f"there is no study context at {str(path)!r}; `svmodel run` makes it")
     try:
         with path.open("rb") as held:
-            mark, context = pickle.load(held)  # noqa: S301 - written by this run into its own folder
+            mark = pickle.load(held)  # noqa: S301 - written by this run into its own folder
+            context = pickle.load(held) if mark == _FORMAT else None  # noqa: S301 - as above
+    except (AttributeError, ImportError):
+        mark = "an earlier format"
     except (pickle.UnpicklingError, EOFError, ValueError, TypeError) as error:
         raise DataError(f"{str(path)!r} is no study context: {error}") from None
-    if mark != _FORMAT or not isinstance(context, StudyContext):
-        raise DataError(f"{str(path)!r} is no study context of this svmodel")
+    if mark != _FORMAT:
+        told = mark if isinstance(mark, str) else "an earlier format"
+        raise DataError(
+            f"{str(path)!r} is no study context of this svmodel: it is of {told}, and {_FORMAT} is read. Remove it and "
+            "run `svmodel run` again, or give the study file."
+        )
+    if not isinstance(context, StudyContext):
+        raise DataError(f"{str(path)!r} is no study context")
     return context
 
 
@@ -195,7 +214,7 @@ def prepare(
         results={o: f.results for o, f in ordered.items() if o in asked},
         failures={o: f.failures for o, f in ordered.items() if f.failures},
         checks={o: f.checks for o, f in ordered.items() if o in asked},
-        scrutiny={o: f.scrutiny for o, f in ordered.items() if f.scrutiny is not None},
+        second_looks={o: f.second_looks for o, f in ordered.items() if f.second_looks is not None},
         forecasts={o: f.forecast for o, f in ordered.items() if f.forecast is not None},
         synthetic=panel.synthetic,
         data_sources=study.data.sources or ((panel.source,) if panel.source else ()),
@@ -210,7 +229,7 @@ class OutcomeFits:
     failures: Mapping[str, str]
     checks: tuple[CheckResult, ...]
     forecast: Any
-    scrutiny: Scrutiny | None = None
+    second_looks: SecondLooks | None = None
 
 
 def fit_outcome(study: Study, reporting: Panel, outcome: str, design: Design | None) -> OutcomeFits:
@@ -222,8 +241,8 @@ def fit_outcome(study: Study, reporting: Panel, outcome: str, design: Design | N
         results=results,
         failures=failed,
         checks=_check(study, results),
-        forecast=_forecast(study, reporting, outcome, failed) if study.horizon else None,
-        scrutiny=scrutinise(study, design, results) if asked and design is not None else None,
+        forecast=attempt(failed, "forecast", _forecast, study, reporting, outcome) if study.horizon else None,
+        second_looks=take_second_looks(study, design, results) if asked and design is not None else None,
     )
 
 
@@ -247,7 +266,6 @@ def designs(study: Study, panel: Panel, data: Path | str | None = None) -> dict[
     StudyError
         If the starts cannot be found.
     """
-    from svmodel.design import Design
     from svmodel.report.study.data import resolve_intervention
 
     intervention = resolve_intervention(study, panel, data)
@@ -271,14 +289,15 @@ def _fit_all(study: Study, design: Design, failed: dict[str, str]) -> dict[str, 
     """Fit every estimator; what refuses, or breaks, is written down and stops no other."""
     fitted: dict[str, Result] = {}
     for spec in study.estimators:
-        seed = derive_seed(study.seed, "all areas", design.outcome, spec.label)
-        try:
-            fitted[spec.label] = spec.build().fit(design, seed=seed)
-        except UserError as error:
-            failed[spec.label] = str(error)
-        except Exception as error:  # noqa: BLE001 - a bug in one method is shown, and the others still answer
-            failed[spec.label] = f"{FAULT}{type(error).__name__}: {error}"
+        result = attempt(failed, spec.label, _fit, study, spec, design)
+        if result is not None:
+            fitted[spec.label] = result
     return fitted
+
+
+def _fit(study: Study, spec: EstimatorSpec, design: Design) -> Result:
+    result: Result = spec.build().fit(design, seed=derive_seed(study.seed, "all areas", design.outcome, spec.label))
+    return result
 
 
 def _check(study: Study, fitted: dict[str, Result]) -> tuple[CheckResult, ...]:
@@ -289,23 +308,16 @@ def _check(study: Study, fitted: dict[str, Result]) -> tuple[CheckResult, ...]:
         return ()
     seed = derive_seed(study.seed, "all areas", head.design.outcome if head.design else "", "checks")
     names = study.checks
-    if names is None and head.diagnostics.get("inference") != "posterior":
+    if names is None and not head.is_posterior:
         names = tuple(n for n in checks.CHECKS if n not in OF_POSTERIORS)
     return tuple(checks.run(head, seed=seed, names=names, options=study.check_options))
 
 
-def _forecast(study: Study, reporting: Panel, outcome: str, failed: dict[str, str]) -> Any:
-    from svmodel.breaks import Break
+def _forecast(study: Study, reporting: Panel, outcome: str) -> Any:
     from svmodel.forecast import forecast
 
     seed = derive_seed(study.seed, "all areas", outcome, "forecast")
     breaks = tuple(Break(b.period, b.reason, b.until) for b in study.breaks)
     # a year ahead, in whatever periods the panel has, unless the study says otherwise
     horizon = study.horizon if study.line("forecast.horizon") else None
-    try:
-        return forecast(reporting, outcome, horizon=horizon, breaks=breaks, seed=seed)
-    except UserError as error:
-        failed["forecast"] = str(error)
-    except Exception as error:  # noqa: BLE001 - shown in the report, which has more to say than its forecast
-        failed["forecast"] = f"{FAULT}{type(error).__name__}: {error}"
-    return None
+    return forecast(reporting, outcome, horizon=horizon, breaks=breaks, seed=seed)

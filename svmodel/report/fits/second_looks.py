@@ -1,42 +1,52 @@
-"""Scrutiny: second looks at the headline outcome's effect, made once for a study and each free to fail alone."""
+"""Second looks at the headline outcome's effect, taken once for a study and each free to fail alone."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+import pandas as pd
 
 from svmodel import periods
-from svmodel.comparison.compare import Comparison
-from svmodel.comparison.specification_curve import SpecificationCurve
+from svmodel.comparison.compare import Comparison, compare
+from svmodel.comparison.specification_curve import SpecificationCurve, specification_curve
 from svmodel.design import Design, DesignArrays
 from svmodel.errors import UserError
-from svmodel.inference import Placebos
-from svmodel.planning.power import Power
+from svmodel.inference import InSpacePlacebos, Placebos
+from svmodel.planning.power import Power, power
+from svmodel.present.plots import donor_table
 from svmodel.report.study import InferenceSpec, Study
 from svmodel.result import Result
+from svmodel.result.method import arrays_of, card, scale_of
 from svmodel.seeds import derive_seed
-
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 #: How the message of a method begins that broke down, where one that refuses says what is wrong with the question.
 FAULT = "a fault in svmodel, not in the data: "
-#: Methods that mix donors; how many placebo areas are drawn beside the treated ones.
-_MIXED = ("SyntheticControl", "SyntheticDiD")
+#: Placebo areas that are drawn with the treated ones.
 _LINES = 99
-#: Methods, and numbers of areas, for which a jackknife over areas of every method takes many minutes.
-_SLOW = ("StructuralTimeSeries",)
+#: Areas from which a jackknife over areas of every method takes many minutes.
 _MANY_AREAS = 400
 #: Donors that are left out one at a time.
 _HEAVIEST = 10
 
 
+def attempt(failed: dict[str, str], label: str, work: Callable[..., Any], *given: Any) -> Any:
+    """Return what `work` gives; what refuses, or breaks, is written down under its label and stops nothing else."""
+    try:
+        return work(*given)
+    except UserError as error:
+        failed[label] = str(error)
+    except Exception as error:  # noqa: BLE001 - a bug in one method is shown, and the others still answer
+        failed[label] = f"{FAULT}{type(error).__name__}: {error}"
+    return None
+
+
 @dataclass(frozen=True, eq=False)
-class Scrutiny:
-    """What stands beside the estimates of one outcome.
+class SecondLooks:
+    """What stands with the estimates of one outcome.
 
     Attributes
     ----------
@@ -64,7 +74,7 @@ class Scrutiny:
     failures: Mapping[str, str] = field(default_factory=dict)
 
 
-def scrutinise(study: Study, design: Design, results: Mapping[str, Result]) -> Scrutiny:
+def take_second_looks(study: Study, design: Design, results: Mapping[str, Result]) -> SecondLooks:
     """Take every second look that the study asks for; what refuses or breaks is written down.
 
     Parameters
@@ -78,31 +88,22 @@ def scrutinise(study: Study, design: Design, results: Mapping[str, Result]) -> S
     failed: dict[str, str] = {}
 
     def tried(label: str, look: Callable[..., Any], *given: Any) -> Any:
-        try:
-            return look(*given, derive_seed(study.seed, "all areas", design.outcome, "scrutiny", label))
-        except UserError as error:
-            failed[label] = str(error)
-        except Exception as error:  # noqa: BLE001 - shown in the report, which has more to say
-            failed[label] = f"{FAULT}{type(error).__name__}: {error}"
-        return None
+        # the stream keeps its first name: a new one would change every number drawn
+        seed = derive_seed(study.seed, "all areas", design.outcome, "scrutiny", label)
+        return attempt(failed, label, look, *given, seed)
 
     head = results.get(study.estimators[0].label) if study.estimators else None
-    mixed = [s.label for s in study.estimators if s.name in _MIXED and s.label in results]
+    mixed = [label for label, result in results.items() if card(result.estimator).mixes_donors]
     comparison = tried("agreement", _compared, study, design, results) if len(results) > 1 else None
     placebos = {k: tried(f"placebos of {k}", _gaps, results[k]) for k in mixed}
     left_out = {k: tried(f"donors of {k}", leave_donors_out, results[k]) for k in mixed}
     opinions = {s.label: tried(s.label, _opinion, s, head) for s in (study.inference if head is not None else ())}
-    curve = found = None
-    if study.specifications is not None:
-        curve = tried("specifications", _curve, study, design)
-    if study.power is not None:
-        found = tried("power", _power, study, design)
-    return Scrutiny(
+    return SecondLooks(
         comparison=comparison,
         placebos={k: v for k, v in placebos.items() if v is not None},
         opinions={k: v for k, v in opinions.items() if v is not None},
-        curve=curve,
-        power=found,
+        curve=tried("specifications", _curve, study, design) if study.specifications is not None else None,
+        power=tried("power", _power, study, design) if study.power is not None else None,
         left_out={k: v for k, v in left_out.items() if v is not None},
         failures=failed,
     )
@@ -117,7 +118,7 @@ class _Held:
     @property
     def scale(self) -> str:
         """Scale of the draws."""
-        return str(self.result.estimator.scale)  # type: ignore[attr-defined]
+        return str(scale_of(self.result.estimator))
 
     def fit(self, design: Design, *, seed: int = 0) -> Result:
         """Return the result."""
@@ -126,21 +127,17 @@ class _Held:
 
 
 def _compared(study: Study, design: Design, results: Mapping[str, Result], seed: int) -> Comparison:
-    from svmodel.comparison.compare import compare
-
     methods: dict[str, Any] = {}
     for s in study.estimators:
         bayesian = s.label in results and results[s.label].posterior is not None
         methods[s.label] = _Held(results[s.label]) if bayesian else s.build()
-    slow = any(s.name in _SLOW for s in study.estimators) or design.panel.n_areas > _MANY_AREAS
+    slow = any(card(method).slow for method in methods.values()) or design.panel.n_areas > _MANY_AREAS
     made = compare(design, methods, jackknife=not slow, seed=seed)
     return replace(made, results={}, design=None)  # type: ignore[arg-type]
 
 
 def _gaps(result: Result, seed: int) -> Placebos:
     """Return placebos with their gaps: every one where they are few, else a number of them drawn by lot."""
-    from svmodel.inference import InSpacePlacebos
-
     return InSpacePlacebos(draws=_LINES).placebos(result, seed=seed, paths=True)
 
 
@@ -170,12 +167,6 @@ def leave_donors_out(result: Result, seed: int = 0) -> pd.DataFrame:
     EstimationError
         If the method weights no donors.
     """
-    import numpy as np
-    import pandas as pd
-
-    from svmodel.inference import arrays_of
-    from svmodel.present.plots import donor_table
-
     del seed
 
     design, estimator = result.design, result.estimator
@@ -198,18 +189,16 @@ def _point(estimator: Any, arrays: DesignArrays) -> float:
 
 def _shown(result: Result, point: float) -> float:
     """Return a point estimate as a rate ratio where the result is of a count."""
-    if result.estimator.scale == "log_rate_ratio":  # type: ignore[attr-defined]
+    if scale_of(result.estimator) == "log_rate_ratio":
         return math.exp(point)
-    known = result.diagnostics
     if result.design is None or not result.design.is_count:
         return point
-    expected = float(known["observed"]) - point * float(known["treated_cells_used"])
-    return float(known["observed"]) / expected if expected > 0 else math.nan
+    totals = result.totals
+    expected = totals.observed - point * totals.cells_used
+    return totals.observed / expected if expected > 0 else math.nan
 
 
 def _curve(study: Study, design: Design, seed: int) -> SpecificationCurve:
-    from svmodel.comparison.specification_curve import specification_curve
-
     spec = study.specifications
     assert spec is not None
     first, last = study.window or (None, None)
@@ -226,8 +215,6 @@ def _curve(study: Study, design: Design, seed: int) -> SpecificationCurve:
 
 
 def _power(study: Study, design: Design, seed: int) -> Power:
-    from svmodel.planning.power import power
-
     spec = study.power
     assert spec is not None
     return power(design, spec.effects, estimator=study.estimators[0].build(), draws=spec.draws, seed=seed)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
-from svmodel.errors import DataError
+from svmodel.errors import DataError, did_you_mean
 from svmodel.files import atomic_write_text
 from svmodel.present import prose
 from svmodel.report import fits as contexts
@@ -14,40 +16,16 @@ from svmodel.report.pages import content as pages
 from svmodel.report.pages.area_view import AreaView
 from svmodel.report.pages.content import Section, figures_of
 from svmodel.report.pages.numbers import estimates_csv, result_json
-from svmodel.report.pages.sections import (
-    belief,
-    coming,
-    effect,
-    happening,
-    method,
-    quality,
-    second_looks,
-    synthetic,
-    worth,
-)
-
-#: Order of the page, whatever the order in which a notebook asks for its sections.
-ORDER = (
-    "happening",
-    "coming",
-    "effect",
-    "belief",
-    "donors",
-    "inference",
-    "specifications",
-    "power",
-    "worth",
-    "quality",
-    "method",
-)
+from svmodel.report.pages.sections import sections
 
 
 @dataclass(frozen=True, eq=False)
 class AreaReport:
     """One area's report in the making. Made by :func:`open_area`.
 
-    Each method named after a section builds that section of the page, keeps it, and returns it so that a notebook
-    shows it; :meth:`write` then writes the page and its files. A section that was not asked for is not on the page.
+    ``area.effect()`` (any key of :func:`svmodel.report.pages.sections.sections`) builds that section of the page,
+    keeps it, and returns it so that a notebook shows it; :meth:`write` then writes the page and its files. A section
+    that was not asked for is not on the page.
 
     Parameters
     ----------
@@ -60,54 +38,32 @@ class AreaReport:
     output: Path
     _sections: dict[str, Section] = field(default_factory=dict, repr=False)
 
-    def happening(self) -> Section:
-        """Return what is happening: the last year, how it compares, and the trend."""
-        return self._keep(happening.build(self.view))
+    def section(self, key: str) -> Section:
+        """Build a section of the page and keep it.
 
-    def coming(self) -> Section:
-        """Return what is coming: the forecast, and how well such forecasts did."""
-        return self._keep(coming.build(self.view))
+        Raises
+        ------
+        DataError
+            If there is no such section.
+        """
+        known = sections()
+        if key not in known:
+            raise DataError(f"a page has no section {key!r}. {did_you_mean(key, known)}")
+        self._sections[key] = replace(known[key].build(self.view), area=self.view.area)
+        return self._sections[key]
 
-    def effect(self) -> Section:
-        """Return what the intervention did: here, where the area was treated, and over the whole study."""
-        return self._keep(effect.build(self.view))
+    def __getattr__(self, name: str) -> Callable[[], Section]:
+        if name.startswith("_") or name not in sections():
+            raise AttributeError(f"an area's report has no {name!r}; its sections: {', '.join(sections())}")
+        return partial(self.section, name)
 
-    def belief(self) -> Section:
-        """Return what was believed before the data, what they changed, and what each area borrows from the others."""
-        return self._keep(belief.build(self.view))
-
-    def donors(self) -> Section:
-        """Return the effect of synthetic methods without each of the heaviest donors."""
-        return self._keep(synthetic.build(self.view))
-
-    def inference(self) -> Section:
-        """Return the headline's effect under the other methods of inference that the study names."""
-        return self._keep(second_looks.inference(self.view))
-
-    def specifications(self) -> Section:
-        """Return the specification curve with its joint test."""
-        return self._keep(second_looks.specifications(self.view))
-
-    def power(self) -> Section:
-        """Return what a study like this could have seen."""
-        return self._keep(second_looks.power(self.view))
-
-    def worth(self) -> Section:
-        """Return whether it was worth it: costs, and what it would have to avert to pay for itself."""
-        return self._keep(worth.build(self.view))
-
-    def quality(self) -> Section:
-        """Return how good the data are."""
-        return self._keep(quality.build(self.view))
-
-    def method(self) -> Section:
-        """Return methods, assumptions and provenance."""
-        return self._keep(method.build(self.view))
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *sections()})
 
     @property
     def sections(self) -> tuple[Section, ...]:
         """Sections built so far, in the order of the page."""
-        return tuple(self._sections[key] for key in ORDER if key in self._sections)
+        return tuple(self._sections[key] for key in sections() if key in self._sections)
 
     def html(self) -> str:
         """Return the page.
@@ -140,10 +96,6 @@ class AreaReport:
         atomic_write_text(self.output / "result.json", result_json(self.view))
         atomic_write_text(self.output / "report.html", html)
         return self.output / "report.html"
-
-    def _keep(self, section: Section) -> Section:
-        self._sections[section.key] = replace(section, area=self.view.area)
-        return self._sections[section.key]
 
     def _page(self) -> pages.Page:
         study, view = self.view.study, self.view

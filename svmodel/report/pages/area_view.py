@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import pandas as pd
 
@@ -14,58 +13,14 @@ from svmodel import periods
 from svmodel.design import Intervention
 from svmodel.errors import DataError, did_you_mean
 from svmodel.panel import Panel
-from svmodel.present import prose, protected
-from svmodel.present.posterior_words import is_posterior
+from svmodel.present import prose
+from svmodel.present.protected import ProtectedPanel, ProtectedResult
 from svmodel.protect import CONFIDENTIAL, Disclosure
 from svmodel.report.fits import StudyContext
+from svmodel.report.pages.method_words import method_name
 from svmodel.report.study import OutcomeSpec, Study
-from svmodel.result import Effect, Result
+from svmodel.result import SCALES, Effect, Result
 
-METHOD_NAMES = {
-    "TwoWayFixedEffects": "Two-way fixed effects",
-    "ExtendedTwoWayFixedEffects": "Extended two-way fixed effects",
-    "CallawaySantAnna": "Callaway and Sant'Anna",
-    "Imputation": "Imputation",
-    "SunAbraham": "Sun and Abraham",
-    "StackedDiD": "Stacked difference-in-differences",
-    "TripleDifference": "Triple difference",
-    "InterruptedTimeSeries": "Interrupted time series",
-    "StructuralTimeSeries": "Structural time series",
-    "SyntheticControl": "Synthetic control",
-    "SyntheticDiD": "Synthetic difference-in-differences",
-    "HierarchicalDiD": "Hierarchical difference-in-differences",
-    "bayes.InterruptedTimeSeries": "Bayesian interrupted time series",
-    "StructuralCounterfactual": "Bayesian structural counterfactual",
-}
-_CHOICES = {
-    "poisson": "Poisson",
-    "ar1": "that last",
-    "dr": "doubly robust",
-    "ipw": "inverse probability weighting",
-    "reg": "regression",
-}
-#: Choices whose value says by itself what it is.
-_PLAIN = ("family", "method")
-#: Choices that no reader of a page can tell from the name; they stand under methods.
-_SILENT = (
-    *("draws", "n_draws", "n_boot", "level", "warmup", "chains", "simultaneous", "solver", "only_average"),
-    *("engine", "neighbours", "persistence", "least_persistence", "slope_prior"),
-    *("area_sd", "period_sd", "effect_sd", "horizon_sd", "overdispersion", "trend_sd", "season_sd", "shock_sd"),
-    *("level_sd", "level_df", "common_sd", "control_sd", "explained", "explained_df"),
-)
-_PHRASES = {
-    ("controls", "untreated"): "beside untreated areas",
-    ("controls", "sum"): "beside the sum of untreated areas",
-    ("controls", "none"): "by itself",
-    ("augment", "ridge"): "ridge-augmented",
-    ("pooling", "partial"): "effects pooled in part",
-    ("pooling", "none"): "each effect by itself",
-    ("pooling", "complete"): "one effect for all",
-    ("areas", "sum"): "areas summed",
-    ("areas", "each"): "each area by itself",
-    ("over", "areas"): "by area",
-    ("over", "cohorts"): "by start",
-}
 #: Numbers of these are no counts of people, and stay readable under every disclosure rule.
 _UNITS = re.compile(
     r"\b[\d,]+ of [\d,]+ (?:intervals?|methods?|answers?|pairs?|points?|specifications?|horizons?|areas?)\b"
@@ -101,6 +56,10 @@ class Effects:
     hidden: bool = False
     posterior: bool = False
 
+    def row(self, name: str) -> tuple[str, Effect | None, Effect | None, Effect | None]:
+        """Return the row of a table of effects."""
+        return name, self.rate_ratio, self.per_100k, self.events
+
 
 @dataclass(frozen=True, eq=False)
 class AreaView:
@@ -120,7 +79,6 @@ class AreaView:
 
     context: StudyContext
     area: str
-    _frames: dict[tuple[str, str], pd.DataFrame] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         known = {*self.context.reporting.areas, *self.context.panel.areas}
@@ -138,10 +96,16 @@ class AreaView:
         """The rule that every number of the page has been through."""
         return self.context.disclosure
 
-    @cached_property
+    @property
+    def counts(self) -> ProtectedPanel:
+        """What is shown of the panel of areas among which this one stands."""
+        shown = self.context.shown
+        return shown.reporting if self.area in self.context.reporting.areas else shown.panel
+
+    @property
     def panel(self) -> Panel:
         """The panel of areas among which this one is shown."""
-        return self.context.reporting if self.area in self.context.reporting.areas else self.context.panel
+        return self.counts.panel
 
     @cached_property
     def place(self) -> str:
@@ -211,55 +175,45 @@ class AreaView:
         """Return an estimator's readable name."""
         return method_name(self.study, label)
 
-    def results(self, outcome: str) -> dict[str, Result]:
+    def results(self, outcome: str) -> Mapping[str, Result]:
         """Return results by estimator label, in the order of the study."""
-        return dict(self.context.results.get(outcome, {}))
+        return self.context.results.get(outcome, {})
 
-    def estimates(self, outcome: str, label: str) -> pd.DataFrame:
-        """Return one result's table as it may be published."""
-        key = (outcome, label)
-        if key not in self._frames:
-            result = self.context.results[outcome][label]
-            self._frames[key] = protected.estimates(result, disclosure=self.disclosure)
-        return self._frames[key]
+    def shown(self, outcome: str) -> Mapping[str, ProtectedResult]:
+        """Return what is shown of an outcome's results, by estimator label."""
+        return self.context.shown.results.get(outcome, {})
 
     def overall(self, outcome: str, label: str | None = None) -> Effects | None:
         """Return the study's average effect by one method, the headline's where none is named; None if it failed."""
-        label = label or self.headline_method
-        return self._effects(outcome, label, "att") if label in self.context.results.get(outcome, {}) else None
+        shown = self.shown(outcome).get(label or self.headline_method)
+        return None if shown is None else _effects(shown, label or self.headline_method, "att")
 
     def own(self, outcome: str) -> Effects | None:
         """Return this area's own effect by the first method that gives one; None where none does."""
-        for label in self._headline_first(outcome):
-            found = self._effects(outcome, label, "area", area=self.area)
+        for label, shown in self.shown(outcome).items():
+            found = _effects(shown, label, "area", area=self.area)
             if found is not None:
                 return found
         return None
 
-    def _headline_first(self, outcome: str) -> list[str]:
-        return list(self.context.results.get(outcome, {}))
-
-    def _effects(self, outcome: str, label: str, term: str, **which: Any) -> Effects | None:
-        frame = self.estimates(outcome, label)
-        rows = frame[frame["term"] == term]
-        for column, value in which.items():
-            rows = rows[rows[column] == value]
-        if rows.empty:
-            return None
-        scales = {
-            scale: protected.effect(frame, term, scale, **which)
-            for scale in ("rate_ratio", "per_100k", "events", "difference")
-        }
-        hidden = bool((rows["estimate_flag"] == CONFIDENTIAL).any())
-        return Effects(label, **scales, hidden=hidden, posterior=is_posterior(self.context.results[outcome][label]))
-
     def counterfactual_method(self, outcome: str, area: str) -> str | None:
         """Return the first method that gives expected counts for an area."""
-        for label, result in self.context.results.get(outcome, {}).items():
+        for label, result in self.results(outcome).items():
             frame = result.counterfactual
             if frame is not None and (frame["area"] == area).any():
                 return label
         return None
+
+
+def _effects(shown: ProtectedResult, label: str, term: str, **which: str) -> Effects | None:
+    rows = shown.estimates[shown.estimates["term"] == term]
+    for column, value in which.items():
+        rows = rows[rows[column] == value]
+    if rows.empty:
+        return None
+    scales = {scale: shown.effect(term, scale, **which) for scale in SCALES}
+    hidden = bool((rows["estimate_flag"] == CONFIDENTIAL).any())
+    return Effects(label, **scales, hidden=hidden, posterior=shown.result.is_posterior)
 
 
 def named(column: str, name: str, text: str) -> str:
@@ -275,56 +229,6 @@ def named(column: str, name: str, text: str) -> str:
     column = re.escape(column)
     bare = rf"|(?<![\w/.]){column}(?![\w/]|\.\w)" if "_" in column else ""
     return re.sub(rf"'{column}'{bare}", lambda _: name, text)
-
-
-def method_name(study: Study, label: str) -> str:
-    """Return the readable name of a study's estimator."""
-    spec = next((s for s in study.estimators if s.label == label), None)
-    if spec is None:
-        return label
-    name = METHOD_NAMES.get(spec.name, spec.name)
-    chosen = _telling(spec.choices)
-    if sum(s.name == spec.name and _telling(s.choices) == chosen for s in study.estimators) > 1:
-        chosen = dict(spec.choices)
-    choices = ", ".join(_choice(k, v) for k, v in chosen.items())
-    return f"{name} ({choices})" if choices else name
-
-
-def _telling(choices: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in choices.items() if k not in _SILENT}
-
-
-def _choice(key: str, value: object) -> str:
-    """Return one choice in words.
-
-    Examples
-    --------
-    >>> _choice("family", "poisson"), _choice("control", "not_yet_treated"), _choice("slope_change", False)
-    ('Poisson', 'control not yet treated', 'no slope change')
-    """
-    if (key, str(value)) in _PHRASES:
-        return _PHRASES[key, str(value)]
-    if key == "prior":
-        return prior_words(value)
-    name = key.replace("_", " ")
-    if isinstance(value, bool):
-        return name if value else f"no {name}"
-    values = value if isinstance(value, tuple) else (value,)
-    text = ", ".join(_CHOICES.get(str(v), str(v).replace("_", " ")) for v in values)
-    return text if key in _PLAIN else f"{name} {text}"
-
-
-def prior_words(value: object) -> str:
-    """Return a prior that a study chose: its name, or its middle and spread.
-
-    Examples
-    --------
-    >>> prior_words("sceptical"), prior_words({"median": 0.9, "sd": 0.2})
-    ('sceptical prior', 'prior about 0.9, s.d. 0.2')
-    """
-    if isinstance(value, Mapping):
-        return f"prior about {value.get('median')}, s.d. {value.get('sd')}"
-    return f"{value} prior"
 
 
 def _short(text: str, words: int = 4) -> str:

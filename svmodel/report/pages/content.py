@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from html import escape
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -94,13 +94,17 @@ class Section:
             raise DataError(f"section {self.key!r} has two figures named {twice[0]!r}")
 
     def _repr_html_(self) -> str:
-
         return section_html(self)
 
 
 def figures_of(section: Section) -> tuple[Figure, ...]:
     """Return the section's figures, in order."""
     return tuple(b for b in section.blocks if isinstance(b, Figure))
+
+
+def file_as(prefix: str, figure: Figure, **changes: Any) -> Figure:
+    """Return a figure whose files begin with `prefix` (its outcome, say), with other fields changed."""
+    return replace(figure, name=f"{prefix}_{figure.name}", **changes)
 
 
 #: Digits of a coordinate beyond the first after the point.

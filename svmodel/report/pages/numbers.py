@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -11,15 +12,14 @@ import pandas as pd
 
 from svmodel import periods
 from svmodel.report.pages.area_view import AreaView, Effects
+from svmodel.report.pages.facts import Worth, last_year, next_periods, provenance, trend_of, worth_of
 from svmodel.report.pages.notices import notices
-from svmodel.report.pages.sections.coming import next_periods
-from svmodel.report.pages.sections.happening import last_year, trend_of
-from svmodel.report.pages.sections.method import provenance
-from svmodel.report.pages.sections.worth import Worth, worth_of
 from svmodel.report.study import OutcomeSpec
-from svmodel.result import COLUMNS, SCALES
+from svmodel.result import COLUMNS, SCALES, Effect
 
 FORMAT = "svmodel-area-1"
+#: Numbers of an effect, as they are written and read again.
+EFFECT_NUMBERS = tuple(f.name for f in fields(Effect) if f.name not in ("term", "scale"))
 #: Terms of a single small area or of one cohort in one period are left to the study's own results.
 _TERMS = ("att", "event", "cohort", "calendar", "event_average", "cohort_average", "calendar_average")
 
@@ -32,8 +32,8 @@ def estimates_csv(view: AreaView) -> str:
     """
     parts = []
     for outcome in view.outcomes:
-        for label in view.results(outcome.column):
-            frame = view.estimates(outcome.column, label)
+        for label, shown in view.shown(outcome.column).items():
+            frame = shown.estimates
             own = (frame["term"] == "area") & (frame["area"] == view.area)
             part = frame[own | frame["term"].isin(_TERMS)].copy()
             part.insert(0, "outcome", outcome.column)
@@ -93,36 +93,16 @@ def _last_year(view: AreaView, column: str) -> dict[str, Any]:
     if view.panel.n_periods < view.year:
         return {}
     year = last_year(view, column)
-    names = (
-        "change_low",
-        "change_high",
-        "rank_low",
-        "rank_high",
-        "end",
-        "count",
-        "before",
-        "change",
-        "hidden",
-        "rounded",
-        "rate",
-        "rate_low",
-        "rate_high",
-        "everyone",
-        "rank",
-        "ranked",
-    )
-    return {name: getattr(year, name) for name in names}
+    return {**vars(year), "change": year.change}
 
 
 def _trend(view: AreaView, column: str) -> dict[str, Any]:
     trend = trend_of(view, column)
     if isinstance(trend, str):
         return {"change_per_year": None, "why": trend}
-    c = trend.change_per_year
-    return {
-        "change_per_year": {"estimate": c.estimate, "conf_low": c.conf_low, "conf_high": c.conf_high, "level": c.level},
-        "why": "",
-    }
+    change = trend.change_per_year
+    numbers = {k: vars(change)[k] for k in ("estimate", "conf_low", "conf_high", "level")}
+    return {"change_per_year": numbers, "why": ""}
 
 
 def _forecast(view: AreaView, column: str) -> list[dict[str, Any]] | None:
@@ -138,9 +118,8 @@ def _forecast(view: AreaView, column: str) -> list[dict[str, Any]] | None:
 def _effects(effects: Effects | None) -> dict[str, Any] | None:
     if effects is None:
         return None
-    keys = ("estimate", "std_error", "conf_low", "conf_high", "level", "p_value", "prob_reduction")
-    scales = {s: getattr(effects, s) for s in SCALES}
-    held = {s: None if e is None else {k: getattr(e, k) for k in keys} for s, e in scales.items()}
+    scales = {s: vars(effects)[s] for s in SCALES}
+    held = {s: None if e is None else {k: vars(e)[k] for k in EFFECT_NUMBERS} for s, e in scales.items()}
     return {**held, "hidden": effects.hidden, "posterior": effects.posterior}
 
 
@@ -152,20 +131,9 @@ def _worths(view: AreaView) -> list[Worth]:
 
 
 def _worth(worth: Worth) -> dict[str, Any]:
-    names = (
-        "averted",
-        "averted_low",
-        "averted_high",
-        "pounds",
-        "price",
-        "cost",
-        "break_even",
-        "break_even_percent",
-        "level",
-        "pays",
-    )
     benefit = dict(zip(("estimate", "low", "high"), worth.benefit, strict=True))
-    return {"outcome": worth.outcome.column, "benefit": benefit, **{n: getattr(worth, n) for n in names}}
+    numbers = {name: value for name, value in vars(worth).items() if name not in ("outcome", "notes")}
+    return {"outcome": worth.outcome.column, "benefit": benefit, **numbers}
 
 
 def _plain(value: Any) -> Any:

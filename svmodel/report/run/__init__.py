@@ -16,10 +16,12 @@ from svmodel.files import atomic_folder, atomic_write_text, clear_partial
 from svmodel.panel import Panel
 from svmodel.report import fits as contexts
 from svmodel.report.fits.second_looks import FAULT
+from svmodel.report.run.index import failed_page, index_page, read_numbers, study_numbers
 from svmodel.report.run.manifest import AreaOutcome, is_complete, mark, write_manifest
 from svmodel.report.run.plan import AreaJob, Plan, make_plan
 from svmodel.report.run.worker import AreaTask, Verdict, install_kernel, make_report
 from svmodel.report.study import read_study
+from svmodel.report.study.data import load_panel
 from svmodel.workers import LocalFork, Outcome, Spread, Task, default_jobs
 
 
@@ -84,8 +86,6 @@ def plan_study(
     UserError
         With everything that is wrong with the study or its data.
     """
-    from svmodel.report.study.data import load_panel
-
     study = read_study(path, data=data)
     panel = load_panel(study, data)
     return make_plan(study, panel, Path(out).resolve(), study.data_root(data), areas=areas), panel
@@ -255,8 +255,6 @@ def _verdict(outcome: Outcome) -> Verdict:
 
 
 def _write_failed(plan: Plan, job: AreaJob, message: str, *, synthetic: bool) -> None:
-    from svmodel.report.run.index import failed_page
-
     log = plan.work / f"{job.code}.log"
     with atomic_folder(plan.area_folder(job.code)) as folder:
         html = failed_page(title=plan.study.title, code=job.code, name=job.name, message=message, synthetic=synthetic)
@@ -271,8 +269,6 @@ def _good_ones_of_earlier_runs(plan: Plan) -> tuple[AreaOutcome, ...]:
 
 
 def _write_index(plan: Plan, outcomes: tuple[AreaOutcome, ...], *, synthetic: bool) -> Path:
-    from svmodel.report.run.index import index_page, read_numbers, study_numbers
-
     path = plan.folder / "index.html"
     numbers = study_numbers(plan.study, read_numbers(plan.folder, [o.code for o in outcomes if not o.failed]))
     atomic_write_text(path, index_page(plan.study, outcomes, synthetic=synthetic, numbers=numbers))

@@ -11,14 +11,15 @@ from typing import Any
 
 from svmodel import periods
 from svmodel.present import prose
-from svmodel.present.tables import ABSENT, HIDDEN, NBSP, SHORTHAND, bracket, with_interval
-from svmodel.report.pages.area_view import Effects, method_name
+from svmodel.present.tables import ABSENT, HIDDEN, NBSP, SHORTHAND, change_cell, with_interval
+from svmodel.report.pages.area_view import Effects
 from svmodel.report.pages.content import render_template
-from svmodel.report.pages.numbers import FORMAT
-from svmodel.report.pages.sections.effect import effect_words
+from svmodel.report.pages.effect_words import effect_words
+from svmodel.report.pages.method_words import method_name
+from svmodel.report.pages.numbers import EFFECT_NUMBERS, FORMAT
 from svmodel.report.run.manifest import AreaOutcome
 from svmodel.report.study import OutcomeSpec, Study
-from svmodel.result import Effect
+from svmodel.result import SCALES, Effect
 
 
 @dataclass(frozen=True)
@@ -156,19 +157,9 @@ def _area_row(result: Mapping[str, Any], head: OutcomeSpec) -> AreaRow:
     year = _last_year(result, head)
     count = year.get("count")
     shown = prose.count(count) if count is not None else HIDDEN if year.get("hidden") else ABSENT
-    return AreaRow(shown, _change(year), _own_effect(result, head))
-
-
-def _change(year: Mapping[str, Any]) -> str:
-    change = year.get("change")
-    if change is None:
-        return ABSENT
-    if year.get("rounded"):
-        return f"about {prose.number(change, 0)}%"
-    text = prose.percent(change)
-    if year.get("change_low") is None or year.get("change_high") is None:
-        return f"{text} (no interval)"
-    return f"{text} {bracket(prose.percent(year['change_low']), prose.percent(year['change_high']))}"
+    names = ("change", "change_low", "change_high")
+    change = change_cell(*(year.get(name) for name in names), rounded=bool(year.get("rounded")))
+    return AreaRow(shown, change, _own_effect(result, head))
 
 
 def _own_effect(result: Mapping[str, Any], head: OutcomeSpec) -> str:
@@ -208,7 +199,7 @@ def _overall(study: Study, result: Mapping[str, Any], outcome: OutcomeSpec) -> E
 def _effects(held: Mapping[str, Any] | None) -> Effects | None:
     if held is None:
         return None
-    scales = {s: _effect(s, held.get(s)) for s in ("rate_ratio", "per_100k", "events", "difference")}
+    scales = {s: _effect(s, held.get(s)) for s in SCALES}
     hidden, posterior = bool(held["hidden"]), bool(held.get("posterior", False))
     return Effects(str(held.get("estimator", "")), **scales, hidden=hidden, posterior=posterior)
 
@@ -216,8 +207,7 @@ def _effects(held: Mapping[str, Any] | None) -> Effects | None:
 def _effect(scale: str, held: Mapping[str, Any] | None) -> Effect | None:
     if held is None or held["estimate"] is None:
         return None
-    keys = ("estimate", "std_error", "conf_low", "conf_high", "level", "p_value", "prob_reduction")
-    return Effect("att", scale, *(math.nan if held.get(k) is None else float(held[k]) for k in keys))
+    return Effect("att", scale, *(math.nan if held.get(k) is None else float(held[k]) for k in EFFECT_NUMBERS))
 
 
 def _warned(result: Mapping[str, Any], outcome: OutcomeSpec) -> tuple[int, int]:

@@ -126,6 +126,12 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         held = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise DataError(f"{str(path)!r} cannot be read: {error}") from None
-    if not isinstance(held, dict) or held.get("format") != _FORMAT:
-        raise DataError(f"{str(path)!r} is no manifest of this svmodel")
+    if not isinstance(held, dict) or "format" not in held:
+        raise DataError(f"{str(path)!r} is no manifest of svmodel")
+    if held["format"] != _FORMAT:
+        raise DataError(
+            f"{str(path)!r} is of the format {held['format']!r}, and svmodel {svmodel.__version__} reads {_FORMAT!r}. "
+            f"Make the reports again with `svmodel run`, or use svmodel {held.get('svmodel', 'of that time')}, which "
+            "made them."
+        )
     return held

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import json
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from svmodel.panel import Panel
+from svmodel.report.pages.facts import version_of
 from svmodel.report.study import Study
 from svmodel.result.as_json import plain
 
@@ -146,13 +146,12 @@ def make_plan(study: Study, panel: Panel, out: Path, root: Path, *, areas: tuple
     common = plan.study_hash
     codes = sorted({*every, *chosen})
     jobs = tuple(AreaJob(c, panel.label(c), _digest([common, c]), c in chosen) for c in codes)
-    return Plan(**{f.name: getattr(plan, f.name) for f in fields(plan) if f.name != "jobs"}, jobs=jobs)
+    return replace(plan, jobs=jobs)
 
 
 def study_parameters(study: Study) -> dict[str, Any]:
     """Return what a study asks for as plain values, without the places that differ between machines."""
-    held = {f.name: getattr(study, f.name) for f in fields(study) if f.name not in _NOT_PARAMETERS}
-    return {name: plain(value) for name, value in held.items()}
+    return {f.name: plain(getattr(study, f.name)) for f in fields(study) if f.name not in _NOT_PARAMETERS}
 
 
 @cache
@@ -169,13 +168,7 @@ def code_version() -> str:
 
 def package_versions() -> dict[str, str]:
     """Return the versions of Python and of every package that may change a number or a picture."""
-    found = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+    return {"python": platform.python_version(), **{name: version_of(name) for name in PACKAGES}}
 
 
 def file_hash(path: Path) -> str:

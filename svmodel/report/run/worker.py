@@ -90,7 +90,7 @@ def run_notebook(task: AreaTask, folder: Path) -> None:
     """Execute the notebook with its parameters; it has to leave ``report.html``.
 
     Places are given to it as seen from its own folder, and times are taken out of it, so that it can be published
-    beside the page.
+    with the page.
 
     Raises
     ------

@@ -133,7 +133,7 @@ def default_notebook() -> Path:
 def notebooks() -> dict[str, Path]:
     """Return the notebooks that are shipped, by the names that a study file gives them.
 
-    They stand in ``notebooks/`` of a checkout, and in ``svmodel/report/notebooks/`` of an installed package.
+    They stand in ``notebooks/reports/`` of a checkout, and in ``svmodel/report/notebooks/`` of an installed package.
 
     Raises
     ------
@@ -141,10 +141,10 @@ def notebooks() -> dict[str, Path]:
         If one is missing.
     """
     here = Path(__file__).resolve()
+    places = (here.parents[1] / "notebooks", here.parents[3] / "notebooks" / "reports")
     found = {}
     for name in _NOTEBOOKS:
-        places = (here.parents[1] / "notebooks" / f"{name}.ipynb", here.parents[3] / "notebooks" / f"{name}.ipynb")
-        path = next((p for p in places if p.is_file()), None)
+        path = next((p / f"{name}.ipynb" for p in places if (p / f"{name}.ipynb").is_file()), None)
         if path is None:
             raise OutputError(f"svmodel is not whole: its notebook {name!r} is neither installed nor in a checkout")
         found[name] = path

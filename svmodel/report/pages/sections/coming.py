@@ -1,8 +1,7 @@
-"""What is coming? The forecast with its spread, beside how well such forecasts did in the past."""
+"""What is coming? The forecast with its spread, and how well such forecasts did in the past."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,12 +11,14 @@ from svmodel import periods
 from svmodel.present import plots, prose
 from svmodel.present.tables import Table, frame_table
 from svmodel.report.pages.area_view import AreaView
-from svmodel.report.pages.content import Block, Callout, Heading, Section, Words
+from svmodel.report.pages.content import Block, Callout, Heading, Section, Words, file_as
+from svmodel.report.pages.facts import next_periods
 from svmodel.report.study import OutcomeSpec
 
+key = "coming"
+title = "What is coming?"
 #: Points by which the share that a range held has to miss its nominal share to be spoken of.
 _TOO_WIDE, _TOO_NARROW = 15, 10
-
 SCORE_NAMES = {
     "pooled_smoothing": "our forecast",
     "last_value": "last value",
@@ -27,9 +28,8 @@ SCORE_NAMES = {
 
 def build(view: AreaView) -> Section:
     """Return the section on forecasts."""
-    title = "What is coming?"
     if not view.study.horizon:
-        return Section("coming", title, "This study asks for no forecast.")
+        return Section(key, title, "This study asks for no forecast.")
     blocks: list[Block] = []
     answer = ""
     for outcome in view.outcomes:
@@ -44,13 +44,7 @@ def build(view: AreaView) -> Section:
         if outcome is view.headline:
             answer = _answer(view, forecast, outcome)
         blocks += _blocks(view, forecast, outcome)
-    return Section("coming", title, answer, tuple(blocks))
-
-
-def next_periods(forecast: Any, area: str) -> pd.DataFrame:
-    """Return an area's forecast with one row a period: period, then a column for each quantile."""
-    rows = forecast.quantiles[forecast.quantiles["area"] == area]
-    return rows.pivot_table(index="period", columns="quantile", values="value").sort_index()
+    return Section(key, title, answer, tuple(blocks))
 
 
 def _answer(view: AreaView, forecast: Any, outcome: OutcomeSpec) -> str:
@@ -80,13 +74,12 @@ def _answer(view: AreaView, forecast: Any, outcome: OutcomeSpec) -> str:
 
 def _blocks(view: AreaView, forecast: Any, outcome: OutcomeSpec) -> list[Block]:
     column, label = outcome.column, outcome.label
-    fan = plots.forecast_fan(forecast, view.panel, column, view.area, label=label, disclosure=view.disclosure)
-    blocks: list[Block] = [replace(fan, name=f"{column}_{fan.name}")]
+    fan = plots.forecast_fan(forecast, view.counts, column, view.area, label=label)
+    blocks: list[Block] = [file_as(column, fan)]
     # by horizon, scores are averaged over areas: one area's few origins would be noise
     by_horizon = forecast.scores[(forecast.scores["area"] == "all") & (forecast.scores["horizon"] != "all")]
     if len(by_horizon) and outcome is view.headline:
-        figure = plots.forecast_scores(by_horizon, label=label, names=SCORE_NAMES)
-        blocks.append(replace(figure, name=f"{column}_{figure.name}"))
+        blocks.append(file_as(column, plots.forecast_scores(by_horizon, label=label, names=SCORE_NAMES)))
     past = forecast.past(view.area)
     if len(past):
         blocks.append(_scores_table(past, label, view.place))

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import replace
-
 from svmodel import periods
-from svmodel.present import plots, posterior_words, prose, protected
+from svmodel.present import plots, prose
+from svmodel.present.protected import mostly_hidden
 from svmodel.present.tables import Table, effects_table
-from svmodel.report.pages.area_view import AreaView, Effects
-from svmodel.report.pages.content import Block, Callout, Heading, Section, Words
+from svmodel.report.pages.area_view import AreaView
+from svmodel.report.pages.content import Block, Callout, Heading, Section, Words, file_as
+from svmodel.report.pages.effect_words import effect_words
 from svmodel.report.pages.notices import without_interval
-from svmodel.report.pages.sections import belief, compared, synthetic, trust
+from svmodel.report.pages.parts import compared, mixture, probabilities, trust
 from svmodel.report.study import OutcomeSpec
+from svmodel.result.method import choice_of
+from svmodel.result.tables import ALL_TREATED
+
+key = "effect"
+title = "What did it do?"
 
 
 def build(view: AreaView) -> Section:
     """Return the section; a study without an intervention says so and shows nothing."""
-    title = "What did it do?"
     if view.intervention is None:
         answer = "This study declares no intervention, so there is no effect to estimate."
-        return Section("effect", title, answer)
+        return Section(key, title, answer)
     blocks: list[Block] = [Words(_where(view))]
     blocks += _headline_blocks(view, view.headline)
     if len(view.outcomes) > 1:
@@ -28,7 +31,7 @@ def build(view: AreaView) -> Section:
     for outcome in view.outcomes[1:]:
         blocks += _own_figure(view, outcome)
     blocks += trust.blocks(view)
-    return Section("effect", title, _answer(view), tuple(blocks))
+    return Section(key, title, _answer(view), tuple(blocks))
 
 
 def _where(view: AreaView) -> str:
@@ -45,48 +48,6 @@ def _where(view: AreaView) -> str:
     return (
         f"{everywhere}. In {view.place}, {len(view.starts):,} of {len(children):,} areas received it, starting {when}."
     )
-
-
-def effect_words(effects: Effects, outcome: str, place: str, intervention: str = "it") -> str:
-    """Return an effect in plain words: its size, its interval, and whether no effect can be ruled out.
-
-    Parameters
-    ----------
-    effects : Effects
-    outcome : str
-        Readable name of the outcome.
-    place : str
-        Where, with its preposition ("in Sefton").
-    intervention : str
-        What was done.
-    """
-    name = prose.outcome_name(outcome)
-    if effects.hidden:
-        return f"The effect on {name} {place} rests on too few events to be shown."
-    ratio, events = effects.rate_ratio, effects.events
-    if ratio is not None and effects.posterior:
-        return posterior_words.headline(ratio, outcome, place, intervention=intervention, events=events)
-    if ratio is not None:
-        middle, low, high = ratio.percent
-        words = f"{name} {place}: {prose.change(middle)} than expected without {intervention}"
-        words = words.replace("no change than", "no change from what was")
-        if math.isfinite(low):
-            words += f" ({prose.level_words(ratio.level)}: {prose.change_interval(low, high)})"
-        if events is not None:
-            words += f". That is {prose.events_change(events.estimate)} over the whole period"
-            if math.isfinite(events.conf_low):
-                words += f" ({prose.events_interval(events.conf_low, events.conf_high)})"
-        return f"{prose.sentence(words)} {prose.certainty(ratio)}"
-    one = effects.difference or effects.per_100k
-    if one is None:
-        return f"The method gives no average effect on {name} {place}."
-    unit = "" if one is effects.difference else " per 100,000"
-    size = f"{prose.number(abs(one.estimate), 2)}{unit} {'lower' if one.estimate < 0 else 'higher'} than expected"
-    if math.isfinite(one.conf_low):
-        span = f"{prose.number(one.conf_low, 2)} to {prose.number(one.conf_high, 2)}"
-        size += f" ({prose.level_words(one.level)}: {span})"
-    told = f"{prose.sentence(f'{name} {place}: {size}')} {prose.certainty(one)}"
-    return f"{posterior_words.any_change(one.prob_reduction, f'{name} {place}')} {told}" if effects.posterior else told
 
 
 def _answer(view: AreaView) -> str:
@@ -114,7 +75,7 @@ def _answer(view: AreaView) -> str:
 def _doubt(view: AreaView, outcome: OutcomeSpec) -> str:
     """Say where the headline's interval is in doubt; a headline without one says so by itself."""
     head = view.results(outcome.column).get(view.headline_method)
-    if head is None or without_interval(head) or not head.diagnostics.get("inference_in_doubt"):
+    if head is None or without_interval(head) or not head.uncertainty.in_doubt:
         return ""
     return "The interval may be too narrow (see below)."
 
@@ -133,19 +94,18 @@ def _headline_blocks(view: AreaView, outcome: OutcomeSpec) -> list[Block]:
     blocks += _own_figure(view, outcome)
     blocks += _all_treated_figure(view, outcome)
     # an effect that is modelled as the same at every horizon says nothing of how it went over time
-    telling = {k: r for k, r in results.items() if getattr(r.estimator, "by_horizon", True)}
+    telling = {k: r for k, r in results.items() if choice_of(r.estimator, "by_horizon", True)}
     ordered = sorted(telling, key=lambda k: k != view.headline_method)
     shown = next((k for k in ordered if (telling[k].estimates["term"] == "event").any()), None)
     if shown is not None:
-        with_events = telling[shown]
-        figure = plots.event_study(with_events, label=outcome.label, per=view.per, disclosure=view.disclosure)
-        title = figure.title if shown == view.headline_method else f"{figure.title} ({view.method_name(shown)})"
-        blocks.append(replace(figure, name=f"{outcome.column}_{figure.name}", title=title))
+        figure = plots.event_study(view.shown(outcome.column)[shown], label=outcome.label, per=view.per)
+        named = figure.title if shown == view.headline_method else f"{figure.title} ({view.method_name(shown)})"
+        blocks.append(file_as(outcome.column, figure, title=named))
     if results:
         blocks.append(_methods_table(view, outcome))
-    blocks += belief.beside(view, outcome)
+    blocks += probabilities.blocks(view, outcome)
     blocks += compared.blocks(view, outcome)
-    blocks += synthetic.blocks(view, outcome)
+    blocks += mixture.blocks(view, outcome)
     for label, message in view.context.failures.get(outcome.column, {}).items():
         if label != "forecast":
             name = "The design" if label == "design" else view.method_name(label)
@@ -161,31 +121,30 @@ def _own_figure(view: AreaView, outcome: OutcomeSpec) -> list[Block]:
 
 
 def _all_treated_figure(view: AreaView, outcome: OutcomeSpec) -> list[Block]:
-    return _observed_figure(view, outcome, protected.ALL_TREATED, "all treated areas", "All treated areas")
+    return _observed_figure(view, outcome, ALL_TREATED, "all treated areas", "All treated areas")
 
 
 def _observed_figure(view: AreaView, outcome: OutcomeSpec, area: str, place: str, begin: str) -> list[Block]:
     label = view.counterfactual_method(outcome.column, area)
     if label is None:
         return []
-    result = view.context.results[outcome.column][label]
-    if protected.mostly_hidden(protected.counterfactual(result, area, disclosure=view.disclosure), "observed"):
+    shown = view.shown(outcome.column)[label]
+    if mostly_hidden(shown.counterfactual(area), "observed"):
         text = f"{outcome.label} in {place}: most counts of a {view.per} are too small to be shown, so none are drawn."
         return [Words(text)]
-    figure = plots.observed_expected(result, area, label=outcome.label, place=place, disclosure=view.disclosure)
-    title = f"{begin}, {prose.outcome_name(figure.title)}"
-    return [replace(figure, name=f"{outcome.column}_{figure.name}", title=title)]
+    figure = plots.observed_expected(shown, area, label=outcome.label, place=place)
+    return [file_as(outcome.column, figure, title=f"{begin}, {prose.outcome_name(figure.title)}")]
 
 
 def _methods_table(view: AreaView, outcome: OutcomeSpec) -> Table:
     rows = []
     own = view.own(outcome.column)
     if own is not None:
-        rows.append((f"{view.place} alone: {view.method_name(own.method)}", own.rate_ratio, own.per_100k, own.events))
+        rows.append(own.row(f"{view.place} alone: {view.method_name(own.method)}"))
     for label in view.results(outcome.column):
         effects = view.overall(outcome.column, label)
         if effects is not None:
-            rows.append((view.method_name(label), effects.rate_ratio, effects.per_100k, effects.events))
+            rows.append(effects.row(view.method_name(label)))
     caption = f"Average effect on {prose.outcome_name(outcome.label)}, by method, all treated areas unless named"
     return effects_table(rows, caption, per=view.per)
 
@@ -195,10 +154,10 @@ def _all_outcomes(view: AreaView) -> list[Block]:
     for outcome in view.outcomes:
         whole = view.overall(outcome.column)
         if whole is not None:
-            overall.append((outcome.label, whole.rate_ratio, whole.per_100k, whole.events))
+            overall.append(whole.row(outcome.label))
         mine = view.own(outcome.column)
         if mine is not None:
-            own.append((outcome.label, mine.rate_ratio, mine.per_100k, mine.events))
+            own.append(mine.row(outcome.label))
     blocks: list[Block] = []
     if own:
         blocks.append(effects_table(own, f"Effect in the treated areas of {view.place}", first="Outcome", per=view.per))

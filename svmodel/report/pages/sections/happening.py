@@ -2,147 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 import numpy as np
-import pandas as pd
 
 from svmodel import periods
-from svmodel.breaks import Break
-from svmodel.errors import UserError
-from svmodel.present import plots, prose, protected
-from svmodel.present.tables import ABSENT, HIDDEN, NBSP, Table, bracket
+from svmodel.present import plots, prose
+from svmodel.present.protected import mostly_hidden
+from svmodel.present.tables import ABSENT, HIDDEN, NBSP, Table, bracket, change_cell
 from svmodel.report.pages.area_view import AreaView
-from svmodel.report.pages.content import Block, Callout, Heading, Points, Section, Words
+from svmodel.report.pages.content import Block, Callout, Heading, Points, Section, Words, file_as
+from svmodel.report.pages.facts import LastYear, last_year, trend_of
 from svmodel.report.study import OutcomeSpec
 from svmodel.result.figure import Figure
 from svmodel.trends import Trend
 
-_PER = 100_000
-#: A change of more per cent is no limit to speak of; it is what a handful of events gives.
-_NO_LIMIT = 10_000
-
-
-@dataclass(frozen=True)
-class LastYear:
-    """The last year of one outcome in one area, after disclosure control; NaN where hidden or not known.
-
-    Attributes
-    ----------
-    end : pandas.Period
-        Last period of the year.
-    count, before : float
-        Events in the year, and in the year before it.
-    hidden : bool
-        Whether ``count`` is hidden to protect small numbers.
-    rate, rate_low, rate_high : float
-        Events in the year per 100,000 people.
-    everyone : float
-        The same rate over all areas of the study.
-    rank, ranked : int
-        Place among the areas by rate, 1 the highest, and how many areas have a rate; 0 where it has none.
-    rank_low, rank_high : int
-        Ranks that chance leaves open, together with all other comparisons; 0 where not known.
-    rounded : bool
-        Whether the counts were rounded, so that a change is only about right.
-    change_low, change_high : float
-        Limits of the change; NaN also where counts were rounded, since exact limits would give them back, and where
-        there are too few events to give any.
-    """
-
-    end: pd.Period
-    count: float
-    before: float
-    hidden: bool
-    rate: float
-    rate_low: float
-    rate_high: float
-    everyone: float
-    rank: int
-    ranked: int
-    rank_low: int = 0
-    rank_high: int = 0
-    rounded: bool = False
-    change_low: float = np.nan
-    change_high: float = np.nan
-
-    @property
-    def change(self) -> float:
-        """Per cent change on the year before; negative means fewer."""
-        return 100 * (self.count / self.before - 1) if self.before > 0 else np.nan
-
-
-def last_year(view: AreaView, outcome: str) -> LastYear:
-    """Return the last year's numbers of a count."""
-    from svmodel.numerics.rates import rate_interval
-
-    frame = protected.rolling_rates(
-        view.panel, outcome, view.study.exposure, width=view.year, per=_PER, disclosure=view.disclosure
-    )
-    end = view.panel.periods[-1]
-    mine = frame[frame["area"] == view.area].set_index("period")
-    now = mine.loc[end]
-    before = mine["count"].get(end - view.year, np.nan)
-    latest = frame[frame["period"] == end].set_index("area")["rate"]
-    others = latest.drop("all areas").dropna().sort_values(ascending=False)
-    low = high = np.nan
-    limits = (0, 0)
-    if np.isfinite(now["rate"]):
-        limits = _rank_limits(view, outcome)
-        interval = rate_interval([now["count"]], [now["exposure"]], per=_PER)
-        low, high = float(interval.low[0]), float(interval.high[0])
-    rounded = view.disclosure.for_series(view.panel.matrix(outcome)[view.panel.areas.index(view.area)]).rounds
-    change_low, change_high = (np.nan, np.nan) if rounded else _change_limits(view, outcome)
-    return LastYear(
-        end=end,
-        count=float(now["count"]),
-        before=float(before),
-        hidden=now["count_flag"] == "c",
-        rate=float(now["rate"]),
-        rate_low=low,
-        rate_high=high,
-        everyone=float(latest["all areas"]),
-        rank=list(others.index).index(view.area) + 1 if view.area in others.index else 0,
-        ranked=len(others),
-        rank_low=limits[0],
-        rank_high=limits[1],
-        rounded=rounded,
-        change_low=change_low,
-        change_high=change_high,
-    )
-
-
-def _change_limits(view: AreaView, outcome: str) -> tuple[float, float]:
-    from svmodel.profile import change
-
-    if view.panel.n_periods < 2 * view.year:
-        return np.nan, np.nan
-    found = change(view.panel, outcome).set_index("area").loc[view.area]
-    low, high = float(found["percent_low"]), float(found["percent_high"])
-    return (low, high) if high < _NO_LIMIT else (np.nan, np.nan)
-
-
-def _rank_limits(view: AreaView, outcome: str) -> tuple[int, int]:
-    from svmodel.profile import comparators
-
-    if not view.study.exposure or view.panel.n_areas < 2:
-        return 0, 0
-    first = comparators(view.panel, outcome, view.study.exposure, view.area).iloc[0]
-    low, high = first["rank_low"], first["rank_high"]
-    return (int(low), int(high)) if np.isfinite(low) and np.isfinite(high) else (0, 0)
-
-
-def trend_of(view: AreaView, outcome: str) -> Trend | str:
-    """Return the fitted trend of an outcome, or why there is none."""
-    from svmodel.trends import fit_trend
-
-    index = view.panel.periods
-    breaks = [Break(b.period, b.reason, b.until) for b in view.study.breaks if index[0] < b.period <= index[-1]]
-    try:
-        return fit_trend(view.panel, outcome, exposure=view.study.exposure, area=view.area, breaks=breaks)
-    except UserError as error:
-        reasons = "; ".join(str(p) for p in error.problems)
-        return view.free_text(f"{error.title}{': ' + reasons if reasons else ''}")
+key = "happening"
+title = "What is happening?"
 
 
 def build(view: AreaView) -> Section:
@@ -153,7 +27,7 @@ def build(view: AreaView) -> Section:
         why = (
             f"The data hold {view.panel.n_periods} {view.per}s, which is less than a year, so there is no yearly total."
         )
-        return Section("happening", "What is happening?", why)
+        return Section(key, title, why)
     years = {o.column: last_year(view, o.column) for o in counted}
     trends = {o.column: trend_of(view, o.column) for o in counted}
     if counted:
@@ -172,7 +46,7 @@ def build(view: AreaView) -> Section:
         if head.column in years
         else f"{head.label} is a measure and not a count; see below."
     )
-    return Section("happening", "What is happening?", answer, tuple(blocks))
+    return Section(key, title, answer, tuple(blocks))
 
 
 def _answer(view: AreaView, outcome: OutcomeSpec, year: LastYear, trend: Trend | str) -> str:
@@ -235,7 +109,7 @@ def _table(
             (
                 outcome.label,
                 absent if np.isnan(year.count) else prose.count(year.count),
-                _change(year),
+                change_cell(year.change, year.change_low, year.change_high, rounded=year.rounded),
                 rate,
                 ABSENT if np.isnan(year.everyone) else prose.rate(year.everyone),
                 _rank(year),
@@ -251,17 +125,6 @@ def _table(
     return Table(f"{view.place}: the year to {periods.label(end)}", header, tuple(rows), note)
 
 
-def _change(year: LastYear) -> str:
-    if np.isnan(year.change):
-        return ABSENT
-    if year.rounded:
-        return f"about {prose.number(year.change, 0)}%"
-    text = prose.percent(year.change)
-    if np.isnan(year.change_low):
-        return f"{text} (no interval)"
-    return f"{text} {bracket(prose.percent(year.change_low), prose.percent(year.change_high))}"
-
-
 def _rank(year: LastYear) -> str:
     if not year.rank:
         return ABSENT
@@ -273,18 +136,11 @@ def _figures(view: AreaView, outcome: OutcomeSpec, trend: Trend | str) -> list[B
     column, label = outcome.column, outcome.label
     figures: list[Figure] = []
     if outcome is view.headline or not view.study.exposure:
-        figures.append(
-            plots.rolling(view.panel, column, view.area, label=label, breaks=view.breaks, disclosure=view.disclosure)
-        )
+        figures.append(plots.rolling(view.counts, column, view.area, label=label, breaks=view.breaks))
     if view.study.exposure:
-        figures.append(
-            plots.comparators(
-                view.panel, column, view.study.exposure, view.area, label=label, disclosure=view.disclosure
-            )
-        )
+        figures.append(plots.comparators(view.counts, column, view.study.exposure, view.area, label=label))
     blocks: list[Block] = []
-    shown = protected.monthly(view.panel, column, view.area, disclosure=view.disclosure)
-    too_small = protected.mostly_hidden(shown, "count")
+    too_small = mostly_hidden(view.counts.monthly(column, view.area), "count")
     if not isinstance(trend, str) and not too_small:
         c = trend.change_per_year
         figures.append(
@@ -293,7 +149,7 @@ def _figures(view: AreaView, outcome: OutcomeSpec, trend: Trend | str) -> list[B
                 per=view.per, breaks=view.breaks, disclosure=view.disclosure,
             )
         )  # fmt: skip
-    blocks += [replace(f, name=f"{column}_{f.name}") for f in figures]
+    blocks += [file_as(column, f) for f in figures]
     if too_small:
         blocks.append(Words(f"Most counts of a {view.per} are too small to be shown, so none are drawn."))
     if isinstance(trend, str):

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from importlib import metadata
-
-from svmodel import __version__, periods
+from svmodel import periods
 from svmodel.present import prose
 from svmodel.present.tables import Table, key_value_table
-from svmodel.report.pages.area_view import METHOD_NAMES, AreaView, named, prior_words
+from svmodel.report.pages.area_view import AreaView, named
 from svmodel.report.pages.content import Block, Folded, Heading, Points, Section, Words
-from svmodel.report.pages.sections import sampled
-from svmodel.report.pages.sections.method_words import METHODS, assumptions
+from svmodel.report.pages.facts import provenance
+from svmodel.report.pages.method_words import assumptions, card_of, prior_words
+from svmodel.report.pages.parts import sampled
 
-_PACKAGES = ("numpy", "pandas", "scipy", "statsmodels", "pyfixest", "matplotlib", "papermill")
+key = "method"
+title = "How was this worked out?"
 #: Stands for an outcome's own name in a note, so that the same words about two outcomes are one note.
 _OUTCOME = "\N{OBJECT REPLACEMENT CHARACTER}"
 _DESCRIPTIVE = (
@@ -40,7 +40,7 @@ def build(view: AreaView) -> Section:
     if view.intervention is not None:
         blocks += _evaluation(view)
     blocks += [Heading("Where the numbers come from"), *provenance_blocks(view)]
-    return Section("method", "How was this worked out?", "", tuple(blocks))
+    return Section(key, title, "", tuple(blocks))
 
 
 def _evaluation(view: AreaView) -> list[Block]:
@@ -48,11 +48,11 @@ def _evaluation(view: AreaView) -> list[Block]:
     blocks: list[Block] = [Heading("How the effect was estimated")]
     if spec is not None and spec.description:
         blocks.append(Words(prose.sentence(spec.description)))
-    names = list(dict.fromkeys(s.name for s in view.study.estimators))
-    blocks.append(Points(tuple(METHODS.get(n, f"{n}.") for n in names)))
+    cards = {s.name: card_of(s) for s in view.study.estimators}
+    blocks.append(Points(tuple(c.how or f"{c.name}." for c in cards.values())))
     blocks += [
         Words("An estimate is the intervention's effect only as far as these assumptions hold:"),
-        Points(assumptions(names)),
+        Points(assumptions(cards.values())),
     ]
     starts = sorted(view.starts.items(), key=lambda item: (item[1], item[0]))
     if starts:
@@ -84,29 +84,6 @@ def _note(view: AreaView, label: str, text: str, outcomes: list[str]) -> str:
     return prose.sentence(f"{view.method_name(label)}, {whose}: {text}")
 
 
-def provenance(view: AreaView) -> dict[str, object]:
-    """Return where a page's numbers come from, without times, so that two runs give the same bytes."""
-    study = view.study
-    return {
-        "svmodel": __version__,
-        "packages": {name: _version(name) for name in _PACKAGES},
-        "data_fingerprint": view.context.panel.fingerprint,
-        "data_sources": list(view.context.data_sources),
-        "study": study.path.name,
-        "seed": study.seed,
-        "estimators": {s.label: dict(s.choices) for s in study.estimators},
-        "inference": {s.label: dict(s.choices) for s in study.inference},
-        "disclosure": {
-            "rule": view.disclosure.rule,
-            "threshold": view.disclosure.threshold,
-            "round_to": view.disclosure.round_to,
-        },
-        "window": None if study.window is None else [None if p is None else periods.code(p) for p in study.window],
-        "anticipation": study.anticipation,
-        "horizon": study.horizon,
-    }
-
-
 def provenance_blocks(view: AreaView) -> list[Block]:
     """Return provenance as the page prints it, in words."""
     study, held = view.study, provenance(view)
@@ -125,10 +102,8 @@ def provenance_blocks(view: AreaView) -> list[Block]:
         ("Disclosure rule", _rule(view)),
         ("svmodel version", str(held["svmodel"])),
     ]
-    packages = held["packages"]
-    if isinstance(packages, dict):
-        pairs.append(("Packages", ", ".join(f"{k} {v}" for k, v in packages.items())))
-    return [key_value_table(tuple(pairs), "Provenance", ("What", "Value")), _files(view)]
+    pairs.append(("Packages", ", ".join(f"{k} {v}" for k, v in held["packages"].items())))
+    return [key_value_table(tuple(pairs), "Provenance", ("What", "Value")), _files()]
 
 
 def _choices(view: AreaView) -> str:
@@ -139,7 +114,7 @@ def _choices(view: AreaView) -> str:
             prior_words(v) if k == "prior" else f"{k.replace('_', ' ')} {str(v).replace('_', ' ')}"
             for k, v in spec.choices.items()
         ]
-        name = METHOD_NAMES.get(spec.name, spec.name)
+        name = card_of(spec).name
         words.append(f"{name} ({', '.join(chosen)})" if chosen else f"{name} (its own default choices)")
     return "; ".join(words)
 
@@ -167,18 +142,10 @@ def _periods(view: AreaView, number: int) -> str:
     return f"{number:,} {view.per}{'' if number == 1 else 's'}" if number else "none"
 
 
-def _files(view: AreaView) -> Table:
-    del view
+def _files() -> Table:
     rows = (
         ("result.json", "Every number of this page, for programs"),
         ("estimates.csv", "Effects by outcome, method, term and scale"),
         ("figures/", "Each figure as a drawing (SVG), its data (CSV) and its description (TXT)"),
     )
     return Table("Files beside this page", ("File", "What it holds"), rows, words=("What it holds",))
-
-
-def _version(name: str) -> str:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return "not installed"

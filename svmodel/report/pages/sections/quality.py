@@ -11,7 +11,8 @@ from svmodel.present.tables import Table
 from svmodel.report.pages.area_view import AreaView
 from svmodel.report.pages.content import Block, Heading, Points, Section, Words
 
-_ACTIONS = {"dropped": "Dropped", "altered": "Altered", "missing": "Missing", "noted": "Noted"}
+key = "quality"
+title = "How good are the data?"
 
 
 def build(view: AreaView) -> Section:
@@ -29,7 +30,7 @@ def build(view: AreaView) -> Section:
     if entries:
         rows = tuple(
             (
-                _ACTIONS[e.action],
+                e.action.capitalize(),
                 _rows(view, e),
                 prose.sentence(view.free_text(e.reason)),
                 view.readable(e.where) or "–",
@@ -51,7 +52,7 @@ def build(view: AreaView) -> Section:
         )
     if view.study.notes:
         blocks += [Heading("Notes of the study"), Points(tuple(prose.sentence(n) for n in view.study.notes))]
-    return Section("quality", "How good are the data?", "", tuple(blocks))
+    return Section(key, title, "", tuple(blocks))
 
 
 def _missing(view: AreaView, column: str, label: str) -> str:

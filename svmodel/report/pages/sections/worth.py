@@ -2,130 +2,26 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-
 import numpy as np
 
 from svmodel import economics
 from svmodel.costs import CostLine
-from svmodel.economics.valuation import Valuation
 from svmodel.errors import UserError
-from svmodel.present import prose, protected
-from svmodel.present.posterior_words import is_posterior
+from svmodel.present import prose
 from svmodel.present.tables import ABSENT, Table, bracket
 from svmodel.report.pages.area_view import AreaView
 from svmodel.report.pages.content import Block, Callout, Heading, Points, Section, Words
-from svmodel.report.study import OutcomeSpec, UnitCost
-from svmodel.result import Effect
+from svmodel.report.pages.facts import Worth, cost_lines, price_year, worth_of
 from svmodel.words import chance
 
-_DEFAULT_PRICE_YEAR = 2024
-
-
-@dataclass(frozen=True)
-class Worth:
-    """What the effect on one outcome is worth, made from protected numbers; pounds in the prices of one year.
-
-    Attributes
-    ----------
-    outcome : OutcomeSpec
-    averted, averted_low, averted_high : float
-        Events prevented over the whole study; negative where harms rose.
-    pounds : float
-        Value of one prevented event, after multiplier and discounting: the mean over the treated periods.
-    price : float
-        The same before discounting.
-    cost : float
-        Of the intervention; NaN where none is declared.
-    break_even : float
-        Events that had to be prevented for the benefit to equal the cost; NaN without a cost.
-    break_even_percent : float
-        The same as per cent of the events expected in treated areas and periods.
-    level : float
-        Coverage of the limits.
-    notes : tuple of str
-    pays : float
-        Posterior probability that what was prevented is worth the cost; NaN where the method gives none.
-    """
-
-    outcome: OutcomeSpec
-    averted: float
-    averted_low: float
-    averted_high: float
-    pounds: float
-    price: float
-    cost: float
-    break_even: float
-    break_even_percent: float
-    level: float
-    notes: tuple[str, ...]
-    pays: float = math.nan
-
-    @property
-    def benefit(self) -> tuple[float, float, float]:
-        """Pounds, with limits."""
-        return self.averted * self.pounds, self.averted_low * self.pounds, self.averted_high * self.pounds
-
-
-def price_year(view: AreaView) -> int:
-    """Return the year in whose prices the page speaks."""
-    return view.study.economics.price_year or _DEFAULT_PRICE_YEAR
-
-
-def cost_lines(view: AreaView) -> tuple[CostLine, ...]:
-    """Return the declared cost lines; empty where there are none."""
-    spec = view.study.intervention
-    return tuple(spec.cost) if spec is not None else ()
-
-
-def worth_of(view: AreaView, given: UnitCost) -> Worth | str:
-    """Return what the headline method's effect on an outcome is worth, or why that cannot be said."""
-    outcome = view.study.outcome(given.outcome)
-    result = view.results(outcome.column).get(view.headline_method)
-    effects = view.overall(outcome.column)
-    if result is None or effects is None:
-        return f"The effect on {prose.outcome_name(outcome.label)} could not be estimated, so it has no price."
-    if effects.hidden:
-        return f"The effect on {prose.outcome_name(outcome.label)} rests on too few events to be shown."
-    if effects.events is None:
-        return f"The headline method gives no effect on {prose.outcome_name(outcome.label)} in events."
-    one = economics.UnitCost(given.outcome, given.cost, given.price_year, given.source or "the study file")
-    try:
-        found = economics.value(result, one, cost_lines(view) or None, price_year=price_year(view))
-    except UserError as error:
-        return prose.sentence(view.free_text(str(error)))
-    return _protected_worth(view, outcome, effects.events, found)
-
-
-def _protected_worth(view: AreaView, outcome: OutcomeSpec, events: Effect, found: Valuation) -> Worth:
-    """Carry a valuation over to the published events, so that pounds give no exact count back."""
-    result = view.results(outcome.column)[view.headline_method]
-    expected = protected.post_totals(result, disclosure=view.disclosure)["expected"]
-    if np.isnan(expected) and not view.disclosure.active and found.break_even_percent:
-        expected = 100 * (found.break_even_events or np.nan) / found.break_even_percent
-    needed = np.nan if found.break_even_events is None else found.break_even_events
-    return Worth(
-        outcome=outcome,
-        averted=-events.estimate,
-        averted_low=-events.conf_high,
-        averted_high=-events.conf_low,
-        pounds=found.unit_cost.amount * found.multiplier * found.discount_factor,
-        price=found.unit_cost.amount * found.multiplier,
-        cost=np.nan if found.cost is None else found.cost.amount,
-        break_even=needed,
-        break_even_percent=100 * needed / expected if expected > 0 else np.nan,
-        level=events.level,
-        notes=found.notes,
-        pays=found.probability_pays if is_posterior(result) and found.probability_pays is not None else math.nan,
-    )
+key = "worth"
+title = "Was it worth it?"
 
 
 def build(view: AreaView) -> Section:
     """Return the section on costs and value; without an intervention it says so and shows nothing."""
-    title = "Was it worth it?"
     if view.intervention is None:
-        return Section("worth", title, "This study declares no intervention, so there is nothing to weigh.")
+        return Section(key, title, "This study declares no intervention, so there is nothing to weigh.")
     lines = cost_lines(view)
     given = view.study.economics.unit_costs
     blocks: list[Block] = []
@@ -145,7 +41,7 @@ def build(view: AreaView) -> Section:
     blocks += [Callout(w, "Not valued") for w in valued if isinstance(w, str)]
     if lines:
         blocks.append(Words("Costs and benefits are those of the whole study, not of this area alone."))
-    return Section("worth", title, _answer(view, worths, lines), tuple(blocks))
+    return Section(key, title, _answer(view, worths, lines), tuple(blocks))
 
 
 def _answer(view: AreaView, worths: list[Worth], lines: tuple[CostLine, ...]) -> str:

@@ -8,8 +8,8 @@ from dataclasses import replace
 from svmodel.errors import EstimationError
 from svmodel.present import plots, prose
 from svmodel.report.pages.area_view import AreaView
-from svmodel.report.pages.content import Block, Callout, Points, Words
-from svmodel.report.pages.notices import notices, resting_on
+from svmodel.report.pages.content import Block, Callout, Points, Words, file_as
+from svmodel.report.pages.notices import notices
 from svmodel.report.study import OutcomeSpec
 
 
@@ -29,16 +29,16 @@ def figure(view: AreaView, outcome: OutcomeSpec) -> list[Block]:
     if len(comparable) < 2:
         return []
     names = {label: view.method_name(label) for label in results}
-    scrutiny = view.context.scrutiny.get(outcome.column)
-    comparison = None if scrutiny is None else scrutiny.comparison
+    looks = view.context.second_looks.get(outcome.column)
+    comparison = None if looks is None else looks.comparison
     if comparison is None:
-        drawn = plots.estimators_compared(results, label=outcome.label, names=names, disclosure=view.disclosure)
-        return [replace(drawn, name=f"{outcome.column}_{drawn.name}")]
+        drawn = plots.estimators_compared(view.shown(outcome.column), label=outcome.label, names=names)
+        return [file_as(outcome.column, drawn)]
     names = {s.label: view.method_name(s.label) for s in view.study.estimators}
-    whole = replace(comparison, results=results, design=view.context.designs[outcome.column])
+    whole = replace(comparison, design=view.context.designs[outcome.column])
     told = Words(f"How far the methods agree. {view.free_text(_with_names(comparison.text, names))}")
     try:
-        drawn = plots.forest(whole, label=outcome.label, names=names, disclosure=view.disclosure)
+        drawn = plots.forest(whole, label=outcome.label, names=names, shown=view.shown(outcome.column))
     except EstimationError:
         return []
     return [replace(drawn, name=f"{outcome.column}_methods"), told]
@@ -55,7 +55,7 @@ def _resting(view: AreaView, outcome: OutcomeSpec) -> list[Block]:
     warned = {n.text for r in view.results(outcome.column).values() for n in notices(r)}
     told: dict[str, list[str]] = {}
     for label, result in view.results(outcome.column).items():
-        why = resting_on(result)
+        why = result.uncertainty.why
         if why and why not in warned:
             told.setdefault(view.free_text(why), []).append(view.method_name(label))
     if not told:

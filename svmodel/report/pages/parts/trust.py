@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from svmodel.present import prose
 from svmodel.present.plots.checks import check_figure
 from svmodel.present.tables import NBSP, Table
 from svmodel.report.pages.area_view import AreaView
-from svmodel.report.pages.content import Block, Heading, Points, Words
+from svmodel.report.pages.content import Block, Heading, Points, Words, file_as
 from svmodel.result.check import CheckResult
 
 STATUS = {
@@ -74,7 +72,7 @@ def figures(view: AreaView) -> list[Block]:
     for check in view.context.checks.get(outcome.column, ()):
         figure = check_figure(check, label=outcome.label, disclosure=view.disclosure)
         if figure is not None:
-            drawn.append(replace(figure, name=f"{outcome.column}_{figure.name}"))
+            drawn.append(file_as(outcome.column, figure))
     return drawn
 
 

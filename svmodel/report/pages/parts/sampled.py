@@ -1,4 +1,4 @@
-"""How Bayesian answers were worked out: priors in words beside what the data made of them, engine and convergence."""
+"""How Bayesian answers were worked out: priors in words with what the data made of them, engine and convergence."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from svmodel.present import prose
-from svmodel.present.posterior_words import is_posterior
 from svmodel.present.tables import ABSENT, Table, bracket
 from svmodel.report.pages.area_view import AreaView
 from svmodel.report.pages.content import Block, Heading, Words
@@ -42,7 +41,7 @@ def blocks(view: AreaView) -> list[Block]:
     found: list[Block] = []
     for label, result in view.results(view.headline.column).items():
         held = result.diagnostics
-        if not is_posterior(result) or "engine" not in held:
+        if not result.is_posterior or "engine" not in held:
             continue
         found.append(Heading(f"Priors and engine of {view.method_name(label)}"))
         found.append(Words(f"Engine: {_ENGINES.get(str(held['engine']), str(held['engine']))}. {_arrived(held)}"))

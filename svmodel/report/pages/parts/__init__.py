@@ -1,0 +1,1 @@
+"""What sections are made of: pieces that stand inside one, as blocks."""
