@@ -8,7 +8,7 @@ from svmodel.lazy import room
 _NAMES: dict[str, str] = {
     "Conformal": "conformal",
     "InSpacePlacebos": "placebos",
-    "PathEstimator": "conformal",
+    "PathEstimator": "statistic",
     "Placebos": "placebos",
     "Randomisation": "randomisation",
     "RandomisationInference": "randomisation",
