@@ -14,13 +14,14 @@ JOBS   ?= 2
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: report test lab bench calibrate lint lock environment install clean help
+.PHONY: page report test lab bench calibrate lint lock environment install clean help
 
 help:
 	@echo "make report     reports for every area of the synthetic data, into $(OUT)/"
 	@echo "make test       the tests (real data too, where SVMODEL_REAL_DATA says where they are)"
 	@echo "make lab        JupyterLab on the notebooks"
 	@echo "make bench      timings beside the peers; make calibrate: coverage by simulation (both take long)"
+	@echo "make page       the tables of docs/study-file.md, from the models that read study files"
 	@echo "make lint       ruff and mypy; make lock: renew the locks; make environment: renew environment.yml"
 
 install: $(READY)
@@ -66,6 +67,9 @@ calibrate: $(READY)
 
 lock:
 	$(PYTHON) locks/make_locks.py
+
+page: $(READY)
+	$(PY) docs/make_tables.py
 
 environment: $(READY)
 	$(PY) locks/make_environment.py

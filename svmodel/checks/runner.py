@@ -69,6 +69,7 @@ def run(
     seed: int = 0,
     names: Iterable[str] | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
+    known: Mapping[str, Check] = CHECKS,
 ) -> tuple[CheckResult, ...]:
     """Make every check of a result, or those named.
 
@@ -83,6 +84,8 @@ def run(
         What single checks are told beside the result, by check: ``{"negative_controls": {"outcomes":
         ["bicycle_theft"]}, "spillover": {"neighbours": {"E08000012": ["E08000011"]}}}``. Options of checks that are not
         made are not used.
+    known : mapping of str to Check
+        The checks that there are; more than :data:`CHECKS` where other packages bring some.
 
     Returns
     -------
@@ -101,28 +104,28 @@ def run(
     svmodel.errors.UserError: these checks cannot be made: 1 problem
       1. there is no check 'pretrends'. Did you mean 'pre_trends'?
     """
-    wanted = list(CHECKS) if names is None else [names] if isinstance(names, str) else list(names)
+    wanted = list(known) if names is None else [names] if isinstance(names, str) else list(names)
     problems = Problems()
     for name in wanted:
-        if name not in CHECKS:
-            problems.add(f"there is no check {name!r}", fix=did_you_mean(name, CHECKS), rule="unknown_check")
+        if name not in known:
+            problems.add(f"there is no check {name!r}", fix=did_you_mean(name, known), rule="unknown_check")
     told = dict(options or {})
     for name, held in told.items():
-        if name not in CHECKS:
-            fix = did_you_mean(name, CHECKS)
+        if name not in known:
+            fix = did_you_mean(name, known)
             problems.add(f"there is no check {name!r}", where="options", fix=fix, rule="unknown_check")
             continue
-        valid = option_names(name)
+        valid = option_names(name, known)
         for option in held:
             if option not in valid:
                 what = f"{name} has no option {option!r}"
                 fix = did_you_mean(option, valid) if valid else "It has none."
                 problems.add(what, where="options", fix=fix, rule="unknown_option")
     problems.raise_if_any(UserError, "these checks cannot be made")
-    return tuple(_made(name, result, seed, told.get(name, {})) for name in wanted)
+    return tuple(_made(name, known[name], result, seed, told.get(name, {})) for name in wanted)
 
 
-def option_names(name: str) -> tuple[str, ...]:
+def option_names(name: str, known: Mapping[str, Check] = CHECKS) -> tuple[str, ...]:
     """Return the options of a check.
 
     Examples
@@ -130,12 +133,12 @@ def option_names(name: str) -> tuple[str, ...]:
     >>> option_names("negative_controls")
     ('outcomes',)
     """
-    return tuple(n for n in inspect.signature(CHECKS[name]).parameters if n not in ("result", "seed"))
+    return tuple(n for n in inspect.signature(known[name]).parameters if n not in ("result", "seed"))
 
 
-def _made(name: str, result: Result, seed: int, options: Mapping[str, Any]) -> CheckResult:
+def _made(name: str, check: Check, result: Result, seed: int, options: Mapping[str, Any]) -> CheckResult:
     try:
-        return CHECKS[name](result, seed=seed, **options)
+        return check(result, seed=seed, **options)
     except UserError as error:
         return CheckResult(name, "errored", f"This check could not be made as it was asked for: {why_refused(error)}.")
     except Exception as error:  # noqa: BLE001 - recorded as the check's status, and the others go on

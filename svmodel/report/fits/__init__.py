@@ -17,6 +17,7 @@ from svmodel.report.processes import Answer, Piece, side_by_side
 from svmodel.report.study.data import StudyData
 from svmodel.report.study.model import Study
 from svmodel.report.study.read import open_data, open_study
+from svmodel.report.study.registry import known_checks
 from svmodel.result import Result
 from svmodel.result.check import CheckResult
 from svmodel.seeds import derive_seed
@@ -295,7 +296,7 @@ def _check(study: Study, fitted: dict[str, Result], told: Mapping[str, Mapping[s
     names = study.checks
     if names is None and head.diagnostics.get("inference") != "posterior":
         names = tuple(n for n in checks.CHECKS if n not in OF_POSTERIORS)
-    return tuple(checks.run(head, seed=seed, names=names, options=told))
+    return tuple(checks.run(head, seed=seed, names=names, options=told, known=known_checks()))
 
 
 def _forecast(study: Study, reporting: Panel, outcome: str, failed: dict[str, str]) -> Any:

@@ -20,7 +20,7 @@ from svmodel.ledger import Extract
 from svmodel.panel import Panel
 from svmodel.panel.rules import Roles
 from svmodel.report.study.model import Study
-from svmodel.report.study.registry import all_options, checks, layouts
+from svmodel.report.study.registry import all_options, known_checks, layouts
 from svmodel.report.study.values import ColumnPointer, DataSpec, FilePointer, JoinSpec
 from svmodel.sources.joins import Join, apply_joins
 from svmodel.sources.opening import read_table
@@ -264,7 +264,7 @@ class StudyData:
         """
         told = self.study.check_options
         breaks = tuple(Break(b.period, b.reason, b.until) for b in self.study.breaks)
-        for name in checks() if breaks else ():
+        for name in known_checks() if breaks else ():
             if "breaks" in all_options(name):
                 told.setdefault(name, {})["breaks"] = breaks
         borders = told.get("spillover", {}).get("neighbours")

@@ -16,8 +16,8 @@ from svmodel import periods
 from svmodel.errors import DataError, did_you_mean
 from svmodel.report.study.yaml_lines import Scalar, kind, plain
 
-#: Every group of keys is frozen, and refuses a key that it does not know.
-STRICT = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+#: Every group of keys is frozen, refuses a key that it does not know, and says under each what it means.
+STRICT = ConfigDict(extra="forbid", arbitrary_types_allowed=True, use_attribute_docstrings=True)
 
 
 def wrong(rule: str, what: str, fix: str = "") -> PydanticCustomError:
@@ -32,15 +32,23 @@ def all_wrong(found: Iterable[tuple[tuple[str | int, ...], PydanticCustomError]]
     )
 
 
-def told(words: str, default: str = "") -> dict[str, Any]:
-    """Return what the page says of a key beside its description: its type and its default, in words."""
-    return {"x-type": words} | ({"x-default": default} if default else {})
+@dataclass(frozen=True)
+class Told:
+    """What the page says of a key beside its description: its type and its default, in words."""
+
+    words: str
+    default: str = ""
 
 
 def fields_of(model: type[Any]) -> dict[str, FieldInfo]:
     """Return the fields of a model."""
     found: dict[str, FieldInfo] = model.__pydantic_fields__
     return found
+
+
+def said_of(field: FieldInfo) -> str:
+    """Return the description of a field, on one line."""
+    return " ".join((field.description or "").split())
 
 
 class Keys:
@@ -73,7 +81,7 @@ class Keys:
             elif again(info) and isinstance(field.annotation, type) and issubclass(field.annotation, Keys):
                 held[key] = {}
             else:
-                why = (field.description or "").removesuffix("; see below").partition(". ")[0]
+                why = said_of(field).removesuffix("; see below").partition(". ")[0]
                 found.append(((key,), wrong("missing_key", f"the key {key!r} is missing", why and f"It says: {why}.")))
         if found:
             raise all_wrong(found)
@@ -123,9 +131,10 @@ def single(given: Any) -> Any:
     return plain(given)
 
 
-def _text(given: Any, info: ValidationInfo) -> str:
+def read_text(given: Any, _info: ValidationInfo | None = None) -> str:
+    """Return a text: one of a file says something, one of Python may be a default that does not."""
     value = single(given)
-    if not isinstance(value, str) or not (value.strip() or again(info)):
+    if not isinstance(value, str) or (isinstance(given, Scalar) and not value.strip()):
         raise wrong("wrong_type", f"this has to be a text, and is {value!r}")
     return value.strip()
 
@@ -188,33 +197,35 @@ def _names(given: Any, _info: ValidationInfo) -> tuple[str, ...]:
     return tuple(found)
 
 
-def whole(low: int | None = None, high: int | None = None) -> Takes:
+def whole(low: int, high: int | None = None, word: str = "whole number") -> Takes:
     """Return how a whole number within its limits is read."""
 
     def read(given: Any, _info: ValidationInfo) -> int:
         value = single(given)
         if isinstance(value, bool) or not isinstance(value, int):
             raise wrong("wrong_type", f"this has to be a whole number, and is {value!r}")
-        if (low is not None and value < low) or (high is not None and value > high):
-            span = f"from {low} to {high}" if high is not None else f"{low} or more"
+        if value < low or (high is not None and value > high):
+            span = f"{low} or more" if high is None else f"from {low} to {high}"
             raise wrong("out_of_range", f"this has to be {span}, and is {value}")
         return value
 
-    words = f"whole number, {low} to {high}" if high is not None else f"whole number, {low} or more"
-    limits = {"minimum": low, "maximum": high}
-    return Takes(read, words, {"type": "integer"} | {k: v for k, v in limits.items() if v is not None})
+    words = f"{word}, {low} or more" if high is None else f"{word}, {low} to {high}"
+    limits = {"minimum": low} | ({} if high is None else {"maximum": high})
+    return Takes(read, words, {"type": "integer"} | limits)
 
 
-def one_of(thing: str, valid: Callable[[], Iterable[str]]) -> Takes:
+def one_of(thing: str, valid: tuple[str, ...] | Callable[[], Iterable[str]]) -> Takes:
     """Return how one of the valid names is read."""
+    known = valid if callable(valid) else lambda: valid
+    words = "name" if callable(valid) else " or ".join(f"`{v}`" for v in valid)
 
-    def read(given: Any, info: ValidationInfo) -> str:
-        value = _text(given, info)
-        if value not in (names := tuple(valid())):
+    def read(given: Any, _info: ValidationInfo) -> str:
+        value = read_text(given)
+        if value not in (names := tuple(known())):
             raise wrong(f"unknown_{thing}", f"{value!r} is no {thing}", did_you_mean(value, names, limit=20))
         return value
 
-    return Takes(read, "name", lambda: {"enum": list(valid())})
+    return Takes(read, words, lambda: {"enum": list(known())})
 
 
 def group(given: Any) -> Mapping[str, Any]:
@@ -241,15 +252,19 @@ def _renamed(given: Any) -> Any:
     return {k: k if isinstance(v, Scalar) and v.value is None else v for k, v in group(given).items()}
 
 
+_TEXT = {"type": "string", "minLength": 1}
 _ANY_SCALAR = {"type": ["string", "number", "boolean"]}
 _LIST_OF_NAMES = {"anyOf": [{"type": "array", "items": _ANY_SCALAR, "uniqueItems": True}, _ANY_SCALAR]}
 
-Text = Annotated[str, Takes(_text, "text", {"type": "string", "minLength": 1})]
+Text = Annotated[str, Takes(read_text, "text", _TEXT)]
 Names = Annotated[tuple[str, ...], Takes(_names, "list of texts", _LIST_OF_NAMES)]
 Period = Annotated[pd.Period, Takes(_period, "period", {"type": ["string", "integer"]})]
 Flag = Annotated[bool, Takes(_flag, "true or false", {"type": "boolean"})]
 Amount = Annotated[float, Takes(_amount, "number, 0 or more", {"type": "number", "minimum": 0})]
-Year = Annotated[int, whole(1950, 2100)]
+Year = Annotated[int, whole(1950, 2100, "year")]
+Column = Annotated[str, Takes(read_text, "column", _TEXT)]
+Columns = Annotated[tuple[str, ...], Takes(_names, "list of columns", _LIST_OF_NAMES)]
+File = Annotated[str, Takes(read_text, "path", _TEXT)]
 #: Items of lists.
 Number = Annotated[float, Takes(_number_of_a_list, "number", {"type": "number"})]
 Count = Annotated[int, Takes(_count_of_a_list, "whole number", {"type": "integer", "minimum": 0})]

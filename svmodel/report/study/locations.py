@@ -37,9 +37,11 @@ def read_as(model: type[_Model], tree: Group, problems: Problems, context: Mappi
             return adapter.validate_python(tree, context={**context, "again": again > 0})
         except ValidationError as error:
             found = [(d["loc"], _problem(tree, d)) for d in error.errors(include_url=False, include_input=False)]
-        names = [name_of(tree, place) for place, _ in found]
-        problems.extend(p for name, (_, p) in zip(names, found, strict=True) if not any(_touch(name, k) for k in known))
-        known += [name for name, (_, p) in zip(names, found, strict=True) if p.rule != "unknown_key"]
+        names = [None if p.rule == "unknown_key" else name_of(tree, place) for place, p in found]
+        for name, (_, problem) in zip(names, found, strict=True):
+            if name is None or not any(_touch(name, other) for other in known):
+                problems.extend([problem])
+        known += [name for name in names if name is not None]
         # a text or list that is missing has something to stand for it in the next round
         _take_out(tree, [place for place, p in found if again or p.rule != "missing_key"])
     return None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args, get_origin, get_type_hints
 
 from pydantic import AfterValidator, BeforeValidator, Field, GetJsonSchemaHandler, model_validator
@@ -17,13 +18,13 @@ from svmodel.report.study.fields import (
     Keys,
     Number,
     Period,
+    Told,
     all_wrong,
     fields_of,
-    told,
     whole,
     wrong,
 )
-from svmodel.report.study.registry import check, check_options, checks, choices_of, estimators, inferences
+from svmodel.report.study.registry import check_options, choices_of, estimators, inferences, known_checks
 from svmodel.report.study.yaml_lines import Scalar, plain
 
 
@@ -33,25 +34,31 @@ class Named:
 
     name: str
     choices: Mapping[str, Any] = Field(default_factory=dict)
-    #: What it is and what is chosen of it, in words, and how the rules that are broken are called.
+    #: What it is and what is chosen of it, in words, how the rules that are broken are called, and what there is.
     thing: ClassVar[str]
     choice: ClassVar[str] = "choice"
     rule: ClassVar[str]
+    things: ClassVar[Callable[[], Mapping[str, Any]]]
 
     @classmethod
-    def known(cls) -> Iterable[str]:
+    def known(cls) -> tuple[str, ...]:
         """Return the names that there are."""
-        raise NotImplementedError
+        return tuple(cls.things())
 
     @classmethod
     def valid(cls, name: str) -> Mapping[str, Any]:
-        """Return the choices of one, each with its type."""
-        raise NotImplementedError
+        """Return the choices of one, each with its type where that can be told."""
+        method = cls.things()[name]
+        try:
+            hints = get_type_hints(method)
+        except (NameError, TypeError):  # a type that only a type checker sees
+            hints = {}
+        return {f.name: hints.get(f.name) for f in choices_of(method)}
 
     @classmethod
     def made(cls, name: str, choices: Mapping[str, Any]) -> Any:
         """Return the method with its choices made."""
-        raise NotImplementedError
+        return cls.things()[name](**choices)
 
     @model_validator(mode="before")
     @classmethod
@@ -59,7 +66,7 @@ class Named:
         if not isinstance(given, Scalar | dict | list):
             return given
         name, said = _parts(given, cls.thing)
-        if name not in (names := tuple(cls.known())):
+        if name not in (names := cls.known()):
             raise wrong(f"unknown_{cls.rule}", f"there is no {cls.thing} {name!r}", did_you_mean(name, names, limit=20))
         try:
             valid = tuple(cls.valid(name))
@@ -81,14 +88,11 @@ class Named:
 
     @classmethod
     def __get_pydantic_json_schema__(cls, _core: CoreSchema, _handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        held = {
-            name: {
-                "type": ["object", "null"],
-                "properties": {choice: _schema_of(hint) for choice, hint in cls.valid(name).items()},
-                "additionalProperties": False,
-            }
-            for name in cls.known()
-        }
+        held = {}
+        for name in cls.known():
+            with suppress(UserError):  # of another package, and broken: a study file that names it is told
+                choices = {choice: _schema_of(hint) for choice, hint in cls.valid(name).items()}
+                held[name] = {"type": ["object", "null"], "properties": choices, "additionalProperties": False}
         one = {"type": "object", "properties": held, "additionalProperties": False, "minProperties": 1}
         return {"anyOf": [{"enum": list(held)}, one | {"maxProperties": 1}]}
 
@@ -114,21 +118,7 @@ class EstimatorSpec(Named):
 
     thing: ClassVar[str] = "estimator"
     rule: ClassVar[str] = "estimator"
-
-    @classmethod
-    def known(cls) -> Iterable[str]:
-        """Return the names of the estimators."""
-        return estimators()
-
-    @classmethod
-    def valid(cls, name: str) -> Mapping[str, Any]:
-        """Return an estimator's choices, each with its type."""
-        return _hints(estimators()[name])
-
-    @classmethod
-    def made(cls, name: str, choices: Mapping[str, Any]) -> Any:
-        """Return the estimator."""
-        return estimators()[name](**dict(choices))
+    things: ClassVar[Callable[[], Mapping[str, Any]]] = staticmethod(estimators)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -137,21 +127,7 @@ class InferenceSpec(Named):
 
     thing: ClassVar[str] = "method of inference"
     rule: ClassVar[str] = "inference"
-
-    @classmethod
-    def known(cls) -> Iterable[str]:
-        """Return the names of the methods of inference."""
-        return inferences()
-
-    @classmethod
-    def valid(cls, name: str) -> Mapping[str, Any]:
-        """Return a method's choices, each with its type."""
-        return _hints(inferences()[name])
-
-    @classmethod
-    def made(cls, name: str, choices: Mapping[str, Any]) -> Any:
-        """Return the method of inference."""
-        return inferences()[name](**dict(choices))
+    things: ClassVar[Callable[[], Mapping[str, Any]]] = staticmethod(inferences)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -161,11 +137,12 @@ class CheckSpec(Named):
     thing: ClassVar[str] = "check"
     choice: ClassVar[str] = "option"
     rule: ClassVar[str] = "check"
+    things: ClassVar[Callable[[], Mapping[str, Any]]] = staticmethod(known_checks)
 
     @classmethod
-    def known(cls) -> Iterable[str]:
-        """Return the names of the checks."""
-        return (*checks(), "default")
+    def known(cls) -> tuple[str, ...]:
+        """Return the names of the checks, and that of all of them."""
+        return (*super().known(), "default")
 
     @classmethod
     def valid(cls, name: str) -> Mapping[str, Any]:
@@ -176,7 +153,7 @@ class CheckSpec(Named):
     def made(cls, name: str, choices: Mapping[str, Any]) -> Any:
         """Return the check; its options are told when it is made."""
         del choices
-        return None if name == "default" else check(name)
+        return None if name == "default" else cls.things()[name]
 
     @property
     def label(self) -> str:
@@ -211,15 +188,6 @@ def _written(value: Any) -> str:
     return str(value)
 
 
-def _hints(method: type[Any]) -> dict[str, Any]:
-    """Return the choices of a method, each with its type where it can be told."""
-    try:
-        hints = get_type_hints(method)
-    except (NameError, TypeError):  # a type that only a type checker sees
-        hints = {}
-    return {f.name: hints.get(f.name) for f in choices_of(method)}
-
-
 def _schema_of(hint: Any) -> dict[str, Any]:
     """Return the JSON Schema of a choice, where its type is one that an editor can complete."""
     if get_origin(hint) is Literal:
@@ -250,31 +218,22 @@ Checks = Annotated[tuple[CheckSpec, ...], _TWICE, LISTED, _ONE]
 class SpecificationsSpec(Keys):
     """What a specification curve varies beside the study's estimators."""
 
-    first_periods: Annotated[tuple[Period, ...], LISTED] = Field(
-        default=(),
-        description="later begins of the window, each tried beside the study's own",
-        json_schema_extra=told("list of periods"),
-    )
-    anticipation: Annotated[tuple[Count, ...], LISTED] = Field(
-        default=(),
-        description="periods of anticipation, each tried beside the study's own",
-        json_schema_extra=told("list of whole numbers, 0 or more"),
-    )
-    draws: Annotated[int, whole(0)] = Field(
-        default=199, description="other assignments of the starts, for the joint test; 0 for none"
-    )
+    first_periods: Annotated[Annotated[tuple[Period, ...], LISTED], Told("list of periods")] = ()
+    """later begins of the window, each tried beside the study's own"""
+    anticipation: Annotated[Annotated[tuple[Count, ...], LISTED], Told("list of whole numbers, 0 or more")] = ()
+    """periods of anticipation, each tried beside the study's own"""
+    draws: Annotated[int, whole(0)] = 199
+    """other assignments of the starts, for the joint test; 0 for none"""
 
 
 @dataclass(frozen=True, config=STRICT)
 class PowerSpec(Keys):
     """Sizes of effects whose detection is simulated with the headline estimator."""
 
-    effects: Annotated[tuple[Number, ...], LISTED] = Field(
-        default=(0.9, 0.8, 0.7, 0.6),
-        description="sizes that are tried: rate ratios for a count, differences for a measure",
-        json_schema_extra=told("list of numbers"),
-    )
-    draws: Annotated[int, whole(20)] = Field(default=200, description="panels that are drawn")
+    effects: Annotated[Annotated[tuple[Number, ...], LISTED], Told("list of numbers")] = (0.9, 0.8, 0.7, 0.6)
+    """sizes that are tried: rate ratios for a count, differences for a measure"""
+    draws: Annotated[int, whole(20)] = 200
+    """panels that are drawn"""
 
     @model_validator(mode="after")
     def _tries_some(self) -> Self:

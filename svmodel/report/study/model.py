@@ -20,16 +20,16 @@ from svmodel.report.study.fields import (
     Period,
     Takes,
     Text,
+    Told,
     again,
     all_wrong,
     one_of,
-    single,
-    told,
+    read_text,
     whole,
     wrong,
 )
 from svmodel.report.study.methods import Checks, Estimators, Inferences, PowerSpec, SpecificationsSpec
-from svmodel.report.study.registry import NOTEBOOKS, checks, notebooks
+from svmodel.report.study.registry import checks, notebooks
 from svmodel.report.study.values import (
     BreakSpec,
     DataSpec,
@@ -52,7 +52,7 @@ def _beside(given: Any, info: ValidationInfo) -> Path:
     """Return a file named relative to the study file."""
     if isinstance(given, Path):
         return given
-    path = _folder(info) / _as_text(given)
+    path = _folder(info) / read_text(given)
     if not path.is_file():
         near = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
         raise wrong("no_file", f"there is no file {str(path)!r}", did_you_mean(path.name, near, limit=4))
@@ -63,20 +63,13 @@ def _notebook(given: Any, info: ValidationInfo) -> Path:
     """Return a notebook that is shipped, by its name, or a file beside the study file."""
     if isinstance(given, Path):
         return given
-    name, shipped = _as_text(given), notebooks()
+    name, shipped = read_text(given), notebooks()
     if name in shipped:
         return shipped[name]
     if Path(name).suffix or (_folder(info) / name).is_file():
         return _beside(given, info)
     fix = f"{did_you_mean(name, shipped)} A notebook of your own is named with its ending: my_evaluation.ipynb."
     raise wrong("unknown_notebook", f"no notebook {name!r} is shipped", fix.strip())
-
-
-def _as_text(given: Any) -> str:
-    value = single(given)
-    if not isinstance(value, str) or not value.strip():
-        raise wrong("wrong_type", f"this has to be a text, and is {value!r}")
-    return value.strip()
 
 
 def _folder(info: ValidationInfo) -> Path:
@@ -140,7 +133,7 @@ class Study(Keys):
     checks : tuple of str or None
         None for the default checks.
     check_options : mapping of str to mapping
-        What single checks are told, by name.
+        What single checks are Told, by name.
     lines : mapping of str to int
         Line of each key, such as ``"data.path"``, so that later errors can name it.
     """
@@ -148,97 +141,66 @@ class Study(Keys):
     not_in_file: ClassVar[tuple[str, ...]] = ("path", "lines")
 
     path: SkipJsonSchema[Path]
-    title: Text = Field(description="heading of every page")
-    data: DataSpec = Field(description="where the data are; see below")
-    outcomes: Annotated[tuple[OutcomeSpec, ...], LISTED, AfterValidator(_once)] = Field(
-        description="what is counted; the first is the headline"
+    title: Text
+    """heading of every page"""
+    data: DataSpec
+    """where the data are; see below"""
+    outcomes: Annotated[tuple[OutcomeSpec, ...], LISTED, AfterValidator(_once)]
+    """what is counted; the first is the headline"""
+    description: Text = ""
+    """a few sentences; printed under methods"""
+    level: Annotated[Literal["parent", "area"], one_of("level", ("parent", "area"))] = "parent"
+    """whether a report is made for each reporting area, or for each area of the data. Effects are estimated on the
+    areas of the data either way. Without parents the two are the same"""
+    areas: Annotated[
+        Annotated[Names, AfterValidator(_all_or_some)] | None, Told("list of codes or names, or `all`", "none: all")
+    ] = None
+    """reporting areas to write reports for; the others stay in the fits"""
+    exposure: Text | None = None
+    """column of persons at risk; an offset in the Poisson methods, and the base of every rate"""
+    covariates: Annotated[Names, Told("list of columns")] = ()
+    """adjusted for by every estimator"""
+    intervention: InterventionSpec | None = None
+    """without it no effect is estimated, and the pages say so"""
+    window: Annotated[_WINDOW | None, Told("`[first, last]`", "none: all")] = None
+    """periods that are used; `null` stands for the data's own end"""
+    anticipation: Annotated[int, whole(0)] = 0
+    """periods before a start in which an effect may already show; they serve neither as treated nor as control"""
+    estimators: Annotated[Estimators, Told("list", "ETWFE, where there is an intervention")] = ()
+    """the first gives the headline"""
+    inference: Annotated[Inferences, Told("list")] = ()
+    """further ways to the uncertainty of the headline result; see below"""
+    asked_checks: Annotated[Checks | None, Told("list of names, or `default`", "none: all")] = Field(
+        default=None, alias="checks"
     )
-    description: Text = Field(default="", description="a few sentences; printed under methods")
-    level: Annotated[Literal["parent", "area"], one_of("level", lambda: ("parent", "area"))] = Field(
-        default="parent",
-        description="whether a report is made for each reporting area, or for each area of the data. Effects are "
-        "estimated on the areas of the data either way. Without parents the two are the same",
-        json_schema_extra=told("`parent` or `area`"),
-    )
-    areas: Annotated[Names, AfterValidator(_all_or_some)] | None = Field(
-        default=None,
-        description="reporting areas to write reports for; the others stay in the fits",
-        json_schema_extra=told("list of codes or names, or `all`", "none: all"),
-    )
-    exposure: Text | None = Field(
-        default=None,
-        description="column of persons at risk; an offset in the Poisson methods, and the base of every rate",
-    )
-    covariates: Names = Field(
-        default=(), description="adjusted for by every estimator", json_schema_extra=told("list of columns")
-    )
-    intervention: InterventionSpec | None = Field(
-        default=None, description="without it no effect is estimated, and the pages say so"
-    )
-    window: _WINDOW | None = Field(
-        default=None,
-        description="periods that are used; `null` stands for the data's own end",
-        json_schema_extra=told("`[first, last]`", "none: all"),
-    )
-    anticipation: Annotated[int, whole(0)] = Field(
-        default=0,
-        description="periods before a start in which an effect may already show; they serve neither as treated nor as "
-        "control",
-    )
-    estimators: Estimators = Field(
-        default=(),
-        description="the first gives the headline",
-        json_schema_extra=told("list", "ETWFE, where there is an intervention"),
-    )
-    inference: Inferences = Field(
-        default=(),
-        description="further ways to the uncertainty of the headline result; see below",
-        json_schema_extra=told("list"),
-    )
-    asked_checks: Checks | None = Field(
-        default=None,
-        alias="checks",
-        description="checks of the headline estimator's results; `[]` for none; some can be told more, see below",
-        json_schema_extra=told("list of names, or `default`", "none: all"),
-    )
-    specifications: SpecificationsSpec | None = Field(
-        default=None, description="a specification curve for the headline outcome; see below"
-    )
-    power: PowerSpec | None = Field(
-        default=None, description="what the study could have seen, by simulation; see below"
-    )
-    breaks: Annotated[tuple[BreakSpec, ...], LISTED] = Field(
-        default=(),
-        description="declared changes in recording or in the world; used by trend and forecast, drawn in figures",
-    )
-    forecast: ForecastSpec = Field(
-        default_factory=ForecastSpec,
-        description="how far to look",
-        json_schema_extra=told("group", "one year ahead"),
-    )
-    economics: EconomicsSpec = Field(
-        default_factory=EconomicsSpec, description="what an event costs", json_schema_extra=told("group", "none")
-    )
-    notebook: Annotated[Path, Takes(_notebook, "name or path", _A_PATH)] | None = Field(
-        default=None,
-        description="notebook that is run for every area; its parameters are below. A notebook that is shipped goes by "
-        f"its name ({', '.join(f'`{n}`' for n in NOTEBOOKS)}), any other is a file beside the study file",
-        json_schema_extra=told("name or path", f"the shipped `{NOTEBOOKS[0]}`"),
-    )
-    seed: Annotated[int, whole(0)] = Field(default=0, description="every random stream is derived from it")
-    disclosure: DisclosureSpec = Field(
-        default_factory=DisclosureSpec,
-        description="rule for small numbers; see [disclosure.md](disclosure.md)",
-        json_schema_extra=told("group", "rule `none`"),
-    )
-    published: Annotated[Path, Takes(_beside, "path", _A_PATH)] | None = Field(
-        default=None, description="numbers to verify a run against; see [reviewers.md](reviewers.md)"
-    )
-    notes: Names = Field(default=(), description="printed with the data's quality, as written")
-    format: Annotated[int, whole(1)] = Field(
-        default=FORMAT,
-        description="the form in which the file is written; a newer one than this svmodel reads is refused",
-    )
+    """checks of the headline estimator's results; `[]` for none; some can be told more, see below"""
+    specifications: SpecificationsSpec | None = None
+    """a specification curve for the headline outcome; see below"""
+    power: PowerSpec | None = None
+    """what the study could have seen, by simulation; see below"""
+    breaks: Annotated[tuple[BreakSpec, ...], LISTED] = ()
+    """declared changes in recording or in the world; used by trend and forecast, drawn in figures"""
+    forecast: Annotated[ForecastSpec, Told("group", "one year ahead")] = Field(default_factory=ForecastSpec)
+    """how far to look"""
+    economics: Annotated[EconomicsSpec, Told("group", "none")] = Field(default_factory=EconomicsSpec)
+    """what an event costs"""
+    notebook: Annotated[
+        Annotated[Path, Takes(_notebook, "name or path", _A_PATH)] | None,
+        Told("name or path", "the shipped `area_evaluation`"),
+    ] = None
+    """notebook that is run for every area; its parameters are below. A notebook that is shipped goes by its name
+    (`area_evaluation`, `did_evaluation`, `synthetic_control`, `bayesian_evaluation`), any other is a file beside
+    the study file"""
+    seed: Annotated[int, whole(0)] = 0
+    """every random stream is derived from it"""
+    disclosure: Annotated[DisclosureSpec, Told("group", "rule `none`")] = Field(default_factory=DisclosureSpec)
+    """rule for small numbers; see [disclosure.md](disclosure.md)"""
+    published: Annotated[Path, Takes(_beside, "path", _A_PATH)] | None = None
+    """numbers to verify a run against; see [reviewers.md](reviewers.md)"""
+    notes: Names = ()
+    """printed with the data's quality, as written"""
+    format: Annotated[int, whole(1)] = FORMAT
+    """the form in which the file is written; a newer one than this svmodel reads is refused"""
     lines: SkipJsonSchema[Mapping[str, int]] = Field(default_factory=dict, repr=False)
 
     @classmethod
@@ -285,7 +247,7 @@ class Study(Keys):
 
     @property
     def check_options(self) -> dict[str, dict[str, Any]]:
-        """What single checks are told, by name."""
+        """What single checks are Told, by name."""
         return {c.name: dict(c.choices) for c in self.asked_checks or () if c.choices}
 
     @property

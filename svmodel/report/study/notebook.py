@@ -6,7 +6,6 @@ import ast
 import json
 from pathlib import Path
 
-from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from svmodel.errors import Problem, nearest
@@ -18,11 +17,12 @@ from svmodel.report.study.model import Study
 class NotebookParameters:
     """What papermill gives to the notebook of an area."""
 
-    context: str = Field(
-        description="saved fits of the study, for `open_area`; in a notebook that is opened by hand, a study file"
-    )
-    area_code: str = Field(description="code of the reporting area")
-    output: str = Field(description="folder of its own, to which it writes `report.html`")
+    context: str
+    """saved fits of the study, for `open_area`; in a notebook that is opened by hand, a study file"""
+    area_code: str
+    """code of the reporting area"""
+    output: str
+    """folder of its own, to which it writes `report.html`"""
 
 
 def problems_of_notebook(study: Study) -> list[Problem]:
@@ -36,8 +36,14 @@ def problems_of_notebook(study: Study) -> list[Problem]:
     found = []
     try:
         given = _assigned(study.notebook)
-    except (ValueError, OSError) as error:
-        found.append((f"{study.notebook.name} is no notebook: {error}", "", "no_notebook"))
+    except (ValueError, TypeError, KeyError, SyntaxError, OSError) as error:
+        found.append(
+            (
+                f"{study.notebook.name} is no notebook that can be read: {type(error).__name__}: {error}",
+                "",
+                "no_notebook",
+            )
+        )
         given = {}
     for name in (n for n in wanted if given and n not in given):
         near = nearest(name, set(given) - set(wanted))

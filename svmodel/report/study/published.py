@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator
 from pydantic.dataclasses import dataclass
 
 from svmodel.report.study.fields import LISTED, STRICT, Keys, Text, group
@@ -20,8 +20,9 @@ def _as_printed(given: Any) -> dict[str, str]:
 class Published(Keys):
     """Numbers that were printed, each with the estimate that it is of."""
 
-    numbers: Annotated[tuple[Annotated[Mapping[str, str], BeforeValidator(_as_printed)], ...], LISTED] = Field(
-        description="the numbers, each with outcome, estimator, term and scale"
-    )
-    study: Text | None = Field(default=None, description="what they are of")
-    source: Text | None = Field(default=None, description="where they stand")
+    numbers: Annotated[tuple[Annotated[Mapping[str, str], BeforeValidator(_as_printed)], ...], LISTED]
+    """the numbers, each with outcome, estimator, term and scale"""
+    study: Text | None = None
+    """what they are of"""
+    source: Text | None = None
+    """where they stand"""

@@ -65,25 +65,22 @@ def choices_of(method: type[Any]) -> tuple[dataclasses.Field[Any], ...]:
 
 
 @cache
-def _checks() -> Mapping[str, Callable[..., Any]]:
+def known_checks() -> Mapping[str, Callable[..., Any]]:
+    """Return every check by name, in the order in which reports show them."""
+    # the checks load every method that they look at, which takes seconds
     from svmodel.checks.runner import CHECKS
 
     return Plugged(CHECKS, "svmodel.checks")
 
 
 def checks() -> tuple[str, ...]:
-    """Return the name of every check, in the order in which reports show them."""
-    return tuple(_checks())
-
-
-def check(name: str) -> Callable[..., Any]:
-    """Return a check by its name."""
-    return _checks()[name]
+    """Return the name of every check."""
+    return tuple(known_checks())
 
 
 def all_options(name: str) -> tuple[str, ...]:
     """Return what a check may be told beside the result."""
-    return tuple(n for n in inspect.signature(check(name)).parameters if n not in ("result", "seed"))
+    return tuple(n for n in inspect.signature(known_checks()[name]).parameters if n not in ("result", "seed"))
 
 
 def check_options(name: str) -> tuple[str, ...]:

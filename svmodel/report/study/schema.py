@@ -10,7 +10,7 @@ from typing import Any, get_args
 from pydantic import TypeAdapter
 from pydantic.fields import FieldInfo
 
-from svmodel.report.study.fields import Keys, Takes, fields_of
+from svmodel.report.study.fields import Keys, Takes, Told, fields_of, said_of
 from svmodel.report.study.model import Study
 from svmodel.report.study.notebook import NotebookParameters
 from svmodel.report.study.registry import check_options, checks, choices_of, estimators, inferences
@@ -29,14 +29,7 @@ def json_schema() -> dict[str, Any]:
     """
     held = TypeAdapter(Study).json_schema()
     about = {"title": "svmodel study", "description": "A study file of svmodel, read by `svmodel run`."}
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **_bare(held), **about}
-
-
-def _bare(value: Any) -> Any:
-    """Leave out what only the page says."""
-    if isinstance(value, dict):
-        return {k: _bare(v) for k, v in value.items() if k not in ("x-type", "x-default")}
-    return [_bare(v) for v in value] if isinstance(value, list) else value
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **held, **about}
 
 
 def with_tables(page: str) -> str:
@@ -46,7 +39,8 @@ def with_tables(page: str) -> str:
     ``<!-- keys: data -->`` for those of groups, ``<!-- estimators -->``, ``<!-- inference -->``, ``<!-- checks -->``
     and ``<!-- parameters -->``.
     """
-    return re.sub(r"(<!-- (\w+)(?:: ([\w, ]+))? -->\n)(?:\|.*\n)*", lambda m: m[1] + _table(m[2], m[3]), page)
+    mark = r"(<!-- (\w+)(?:: ([\w, ]+))? -->\n)\n?(?:\|.*\n)*"
+    return re.sub(mark, lambda m: f"{m[1]}\n{_table(m[2], m[3])}", page)
 
 
 def _table(kind: str, groups: str | None) -> str:
@@ -60,7 +54,7 @@ def _table(kind: str, groups: str | None) -> str:
         rows = [(f"`{n}`", _code(check_options(n))) for n in checks() if check_options(n)]
         return _lines("| check | options |\n|---|---|", rows)
     if kind == "parameters":
-        told = [(f"`{n}`", "text", str(f.description)) for n, f in fields_of(NotebookParameters).items()]
+        told = [(f"`{n}`", "text", said_of(f)) for n, f in fields_of(NotebookParameters).items()]
         return _lines("| parameter | type | what it says |\n|---|---|---|", told)
     if groups is None:
         return _lines(_HEAD, [_row(key, field) for key, field in Study.keys().items()])
@@ -98,9 +92,9 @@ def _groups(annotation: Any) -> tuple[type[Keys], ...]:
 
 
 def _row(key: str, field: FieldInfo) -> tuple[str, str, str, str]:
-    extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
-    default = extra.get("x-default") or ("required" if field.is_required() else _default(field))
-    return f"`{key}`", str(extra.get("x-type") or _words(field)), str(default), str(field.description)
+    told = next((m for m in field.metadata if isinstance(m, Told)), None)
+    default = (told and told.default) or ("required" if field.is_required() else _default(field))
+    return f"`{key}`", told.words if told else _words(field), default, said_of(field)
 
 
 def _words(field: FieldInfo) -> str:

@@ -27,62 +27,54 @@ from svmodel.report.study.fields import (
     STRICT,
     Amount,
     Anything,
+    Column,
+    Columns,
+    File,
     Flag,
     Keys,
     Names,
     Period,
+    Takes,
     Text,
+    Told,
     Year,
     again,
     all_wrong,
     group,
     one_of,
-    told,
+    read_text,
     whole,
     wrong,
 )
 from svmodel.report.study.registry import layout_options, layouts
-
-_COLUMN, _COLUMNS, _PATH = told("column"), told("list of columns"), told("path")
-_YEAR = told("year, 1950 to 2100")
-_PRICES = "whose prices; a sum without a price base says nothing"
 
 
 @dataclass(frozen=True, config=STRICT)
 class JoinSpec(Keys):
     """Columns that another file gives to the rows of the data; see :class:`svmodel.sources.Join`."""
 
-    path: Text = Field(description="CSV or Parquet with one row for each key", json_schema_extra=_PATH)
-    on: Annotated[Mapping[str, Text], PAIRS] = Field(
-        description="the key. `year` is the calendar year of the row where the data have no such column",
-        json_schema_extra=told("name, list of names, or `here: there`"),
-    )
-    columns: Annotated[Mapping[str, Text], PAIRS] = Field(
-        description="what it brings", json_schema_extra=told("name, list of names, or `there: here`")
-    )
-    mid_year: Text | None = Field(
-        default=None,
-        description="year of mid-year estimates: values are carried to each period on straight lines between 30 Junes",
-        json_schema_extra=_COLUMN,
-    )
-    missing_ok: Flag = Field(
-        default=False, description="whether a key that the file lacks is left missing (and noted) instead of an error"
-    )
+    path: File
+    """CSV or Parquet with one row for each key"""
+    on: Annotated[Mapping[str, Text], PAIRS, Told("name, list of names, or `here: there`")]
+    """the key. `year` is the calendar year of the row where the data have no such column"""
+    columns: Annotated[Mapping[str, Text], PAIRS, Told("name, list of names, or `there: here`")]
+    """what it brings"""
+    mid_year: Column | None = None
+    """year of mid-year estimates: values are carried to each period on straight lines between 30 Junes"""
+    missing_ok: Flag = False
+    """whether a key that the file lacks is left missing (and noted) instead of an error"""
 
 
 @dataclass(frozen=True, config=STRICT)
 class PopulationSpec(Keys):
     """Mid-year populations to use as exposure."""
 
-    path: Text = Field(
-        description="table with columns `area_code, area_name, year, population`", json_schema_extra=_PATH
-    )
-    by: Annotated[Literal["code", "name"], one_of("by", lambda: ("code", "name"))] = Field(
-        default="code",
-        description="whether the areas of the data are codes or names",
-        json_schema_extra=told("`code` or `name`"),
-    )
-    column: Text = Field(default="population", description="name that the exposure gets")
+    path: File
+    """table with columns `area_code, area_name, year, population`"""
+    by: Annotated[Literal["code", "name"], one_of("by", ("code", "name"))] = "code"
+    """whether the areas of the data are codes or names"""
+    column: Text = "population"
+    """name that the exposure gets"""
 
     def as_join(self, area: str) -> JoinSpec:
         """Return the join that brings it, carried from mid-year to mid-year."""
@@ -93,57 +85,42 @@ class PopulationSpec(Keys):
 class DataSpec(Keys):
     """Where the data stand, and which column plays which part."""
 
-    path: Text = Field(description="file or folder, from the data root", json_schema_extra=_PATH)
-    root: Text | None = Field(
-        default=None,
-        description="`real`: the folder given by `--data`, else by SVMODEL_REAL_DATA. `--data` goes before every root",
-        json_schema_extra=told("`real` or folder", "none: the study file's folder"),
-    )
-    layout: Annotated[str, one_of("layout", layouts)] = Field(
-        default="tidy", description="one of the layouts of [data.md](data.md)"
-    )
-    area: Text | None = Field(
-        default=None,
-        description="names the area",
-        json_schema_extra=told("column", "none: `area`, or what the file says"),
-    )
-    period: Text | None = Field(
-        default=None,
-        description="names the period",
-        json_schema_extra=told("column", "none: `period`, or what the file says"),
-    )
-    counts: Names = Field(
-        default=(),
-        description="whole numbers, 0 or more. Not needed for a Parquet file of `write_panel`, nor for a publisher's "
-        "layout, which brings its own",
-        json_schema_extra=_COLUMNS,
-    )
-    measures: Names = Field(
-        default=(), description="real-valued outcomes, for linear families only", json_schema_extra=_COLUMNS
-    )
-    exposures: Names = Field(default=(), description="persons, above zero", json_schema_extra=_COLUMNS)
-    covariates: Names = Field(default=(), description="numbers to adjust for", json_schema_extra=_COLUMNS)
-    parent: Text | None = Field(
-        default=None, description="the reporting area that an area lies in", json_schema_extra=_COLUMN
-    )
-    name: Text | None = Field(default=None, description="readable name of the area", json_schema_extra=_COLUMN)
-    parent_name: Text | None = Field(
-        default=None, description="readable name of the reporting area", json_schema_extra=_COLUMN
-    )
-    names: Annotated[Mapping[str, Text], RENAMED] = Field(
-        default_factory=dict, description="readable names, written out", json_schema_extra=told("group `code: name`")
-    )
-    options: Anything = Field(
-        default_factory=dict,
-        description="options of the layout's reader, for `tidy` `vintage` and `lsoa_lookup`; a text that names a file "
-        "beside the data is that file",
-        json_schema_extra=told("group"),
-    )
-    sources: Names = Field(default=(), description="publishers and licences, printed as written")
-    population: PopulationSpec | None = Field(default=None, description="mid-year populations as exposure")
-    joins: Annotated[tuple[JoinSpec, ...], LISTED] = Field(
-        default=(), description="columns of other files, joined by key"
-    )
+    path: File
+    """file or folder, from the data root"""
+    root: Annotated[Text | None, Told("`real` or folder", "none: the study file's folder")] = None
+    """`real`: the folder given by `--data`, else by SVMODEL_REAL_DATA. `--data` goes before every root"""
+    layout: Annotated[str, one_of("layout", layouts)] = "tidy"
+    """one of the layouts of [data.md](data.md)"""
+    area: Annotated[Text | None, Told("column", "none: `area`, or what the file says")] = None
+    """names the area"""
+    period: Annotated[Text | None, Told("column", "none: `period`, or what the file says")] = None
+    """names the period"""
+    counts: Columns = ()
+    """whole numbers, 0 or more. Not needed for a Parquet file of `write_panel`, nor for a publisher's layout, which
+    brings its own"""
+    measures: Columns = ()
+    """real-valued outcomes, for linear families only"""
+    exposures: Columns = ()
+    """persons, above zero"""
+    covariates: Columns = ()
+    """numbers to adjust for"""
+    parent: Column | None = None
+    """the reporting area that an area lies in"""
+    name: Column | None = None
+    """readable name of the area"""
+    parent_name: Column | None = None
+    """readable name of the reporting area"""
+    names: Annotated[Mapping[str, Text], RENAMED, Told("group `code: name`")] = Field(default_factory=dict)
+    """readable names, written out"""
+    options: Annotated[Anything, Told("group")] = Field(default_factory=dict)
+    """options of the layout's reader, for `tidy` `vintage` and `lsoa_lookup`; a text that names a file beside the
+    data is that file"""
+    sources: Names = ()
+    """publishers and licences, printed as written"""
+    population: PopulationSpec | None = None
+    """mid-year populations as exposure"""
+    joins: Annotated[tuple[JoinSpec, ...], LISTED] = ()
+    """columns of other files, joined by key"""
 
     @field_validator("options")
     @classmethod
@@ -189,15 +166,13 @@ class DataSpec(Keys):
 class OutcomeSpec(Keys):
     """One outcome: its column, the label that readers see, and whether it is a hospital count."""
 
-    column: Text = Field(description="a count or measure of the data", json_schema_extra=_COLUMN)
-    label: Text = Field(
-        default="", description="what readers see", json_schema_extra=told("text", "the column's name in words")
-    )
-    hospital: Flag = Field(
-        default=False,
-        description="adds the caution for hospital counts. It does not choose a disclosure rule: set `hes` where HES "
-        "data are used",
-    )
+    column: Column
+    """a count or measure of the data"""
+    label: Annotated[Text, Told("text", "the column's name in words")] = ""
+    """what readers see"""
+    hospital: Flag = False
+    """adds the caution for hospital counts. It does not choose a disclosure rule: set `hes` where HES data are
+    used"""
 
     @model_validator(mode="after")
     def _in_words(self) -> Self:
@@ -209,24 +184,22 @@ class OutcomeSpec(Keys):
 class FilePointer(Keys):
     """Periods that stand in a file."""
 
-    file: Text = Field(description="a CSV with a row for each treated area,", json_schema_extra=told("path", "–"))
-    area: Text = Field(default="area", description="its column of areas,", json_schema_extra=_COLUMN)
-    period: Text = Field(
-        default="period",
-        description="and of first periods. With `column`: the first period of all",
-        json_schema_extra=told("column, or a period"),
-    )
+    file: Annotated[Text, Told("path", "–")]
+    """a CSV with a row for each treated area,"""
+    area: Column = "area"
+    """its column of areas,"""
+    period: Annotated[Text, Told("column, or a period")] = "period"
+    """and of first periods. With `column`: the first period of all"""
 
 
 @dataclass(frozen=True, config=STRICT)
 class ColumnPointer(Keys):
     """Areas that a column of the data marks with 1, all with one period."""
 
-    column: Text = Field(
-        description="or: a column of the data that is 1 in treated areas and 0 elsewhere",
-        json_schema_extra=told("column", "–"),
-    )
-    period: Period = Field(description="the first period of all")
+    column: Annotated[Text, Told("column", "–")]
+    """or: a column of the data that is 1 in treated areas and 0 elsewhere"""
+    period: Period
+    """the first period of all"""
 
 
 _PERIODS = TypeAdapter(Mapping[str, Period], config=ConfigDict(arbitrary_types_allowed=True))
@@ -251,42 +224,45 @@ When = Annotated[Mapping[str, Period] | FilePointer | ColumnPointer, WrapValidat
 class CostSpec(Keys, CostLine):
     """One line of the cost ledger."""
 
-    item: Text = Field(description="what was paid for")
-    quantity: Amount = Field(description="how many")
-    unit_cost: Amount = Field(description="pounds for one")
-    price_year: Year = Field(description=_PRICES, json_schema_extra=_YEAR)
-    source: Text = Field(default="", description="where the figure stands")
+    item: Text
+    """what was paid for"""
+    quantity: Amount
+    """how many"""
+    unit_cost: Amount
+    """pounds for one"""
+    price_year: Year
+    """whose prices; a sum without a price base says nothing"""
+    source: Text = ""
+    """where the figure stands"""
 
 
 @dataclass(frozen=True, config=STRICT)
 class InterventionSpec(Keys):
     """Where and when something was done. What points to data is found when the data are opened."""
 
-    name: Text = Field(description="as reports call it")
-    starts: When = Field(
-        description="`area: period`, the first period with it, by area of the data; or one of the two pointers below. "
-        "An area without a start is never treated",
-        json_schema_extra=told("group"),
-    )
-    ends: When = Field(
-        default_factory=dict,
-        description="last periods, written in the same ways. Area-periods after an end serve neither as treated nor as "
-        "control",
-        json_schema_extra=told("group", "none"),
-    )
-    cost: Annotated[tuple[CostSpec, ...], LISTED] = Field(default=(), description="the cost ledger")
-    description: Text = Field(default="", description="printed under methods")
+    name: Text
+    """as reports call it"""
+    starts: Annotated[When, Told("group")]
+    """`area: period`, the first period with it, by area of the data; or one of the two pointers below. An area
+    without a start is never treated"""
+    ends: Annotated[When, Told("group", "none")] = Field(default_factory=dict)
+    """last periods, written in the same ways. Area-periods after an end serve neither as treated nor as control"""
+    cost: Annotated[tuple[CostSpec, ...], LISTED] = ()
+    """the cost ledger"""
+    description: Text = ""
+    """printed under methods"""
 
 
 @dataclass(frozen=True, config=STRICT)
 class BreakSpec(Keys):
     """A declared change in how the data came about, from `period` (to `until`, where it was passing)."""
 
-    period: Period = Field(description="first period of the change")
-    reason: Text = Field(description="in words that a figure can carry")
-    until: Period | None = Field(
-        default=None, description="last period of a passing one", json_schema_extra=told("period", "none: it lasts")
-    )
+    period: Period
+    """first period of the change"""
+    reason: Text
+    """in words that a figure can carry"""
+    until: Annotated[Period | None, Told("period", "none: it lasts")] = None
+    """last period of a passing one"""
 
     @model_validator(mode="after")
     def _goes_forward(self) -> Self:
@@ -300,56 +276,47 @@ class BreakSpec(Keys):
 class ForecastSpec(Keys):
     """How far to look."""
 
-    horizon: Annotated[int, whole(0, 60)] = Field(
-        default=12,
-        description="periods ahead; 0 for no forecast. Where the key is missing, one year in whatever periods the data "
-        "have",
-    )
+    horizon: Annotated[int, whole(0, 60)] = 12
+    """periods ahead; 0 for no forecast. Where the key is missing, one year in whatever periods the data have"""
 
 
 @dataclass(frozen=True, config=STRICT)
 class UnitCost(Keys):
     """What one event of an outcome costs society, in pounds of `price_year`."""
 
-    outcome: Text = Field(description="an outcome of the study", json_schema_extra=_COLUMN)
-    cost: Amount = Field(description="pounds for one event")
-    price_year: Year = Field(description=_PRICES, json_schema_extra=_YEAR)
-    source: Text = Field(default="", description="where the figure stands")
+    outcome: Column
+    """an outcome of the study"""
+    cost: Amount
+    """pounds for one event"""
+    price_year: Year
+    """whose prices; a sum without a price base says nothing"""
+    source: Text = ""
+    """where the figure stands"""
 
 
 @dataclass(frozen=True, config=STRICT)
 class EconomicsSpec(Keys):
     """Unit costs of outcomes, and the year in whose prices the report speaks."""
 
-    unit_costs: Annotated[tuple[UnitCost, ...], LISTED] = Field(
-        default=(), description="what one event costs; each for an outcome of the study"
-    )
-    price_year: Year | None = Field(
-        default=None,
-        description="year in whose prices the report speaks",
-        json_schema_extra=told("year, 1950 to 2100", "none: 2024"),
-    )
+    unit_costs: Annotated[tuple[UnitCost, ...], LISTED] = ()
+    """what one event costs; each for an outcome of the study"""
+    price_year: Annotated[Year | None, Told("year, 1950 to 2100", "none: 2024")] = None
+    """year in whose prices the report speaks"""
+
+
+Positive = Annotated[int, whole(1)]
 
 
 @dataclass(frozen=True, config=STRICT)
 class DisclosureSpec(Keys):
     """The rule for small numbers; see :mod:`svmodel.protect`."""
 
-    rule: Text = Field(
-        default="none",
-        description="required once the group is there",
-        json_schema_extra=told(f"{', '.join(f'`{r}`' for r in RULES[:-1])} or `{RULES[-1]}`") | {"enum": list(RULES)},
-    )
-    threshold: Annotated[int, whole(1)] | None = Field(
-        default=None,
-        description="smallest count above zero that is shown",
-        json_schema_extra=told("whole number, 3 or more", "none: 5 for `threshold`"),
-    )
-    round_to: Annotated[int, whole(1)] | None = Field(
-        default=None,
-        description="shown counts are rounded to its multiples",
-        json_schema_extra=told("whole number, 1 or more", "none: 1 for `threshold`"),
-    )
+    rule: Annotated[str, Takes(read_text, "`none`, `threshold` or `hes`", {"enum": list(RULES)})] = "none"
+    """required once the group is there"""
+    threshold: Annotated[Positive | None, Told("whole number, 3 or more", "none: 5 for `threshold`")] = None
+    """smallest count above zero that is shown"""
+    round_to: Annotated[Positive | None, Told("whole number, 1 or more", "none: 1 for `threshold`")] = None
+    """shown counts are rounded to its multiples"""
 
     @classmethod
     def from_file(cls, given: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
