@@ -14,7 +14,7 @@ JOBS   ?= 2
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: report test coverage lab bench calibrate lint lock environment install clean help
+.PHONY: page report test coverage lab bench calibrate lint lock environment install clean help
 
 help:
 	@echo "make report     reports for every area of the synthetic data, into $(OUT)/"

@@ -1,7 +1,7 @@
 """Write what is measured of the house into architecture.md: ``python docs/measure_house.py``; a test compares them.
 
 The floors come from the imports alone (tests/architecture/house.py), the words from each room's own first line.
-"""  # noqa: INP001 - a script beside the page that it serves
+"""
 
 from __future__ import annotations
 

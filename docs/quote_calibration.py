@@ -1,7 +1,7 @@
 """Copy what methods.md and coverage.md quote of the calibration's results: ``python docs/quote_calibration.py``.
 
 Run by ``make calibrate``; a test holds the page to the results.
-"""  # noqa: INP001 - a script beside the page that it serves
+"""
 
 from __future__ import annotations
 

@@ -160,3 +160,22 @@ def verify(
     print(describe_verification(verification))
     if not verification.holds:
         raise typer.Exit(MISMATCH)
+
+
+@app.command()
+@_speaks_plainly
+def schema(
+    out: Annotated[Path | None, typer.Option(help="File to write to; without it the schema is printed.")] = None,
+) -> None:
+    """Write the JSON Schema of study files, from which editors complete and check them."""
+    import json
+
+    from svmodel.files import atomic_write_text
+    from svmodel.report.study.schema import json_schema
+
+    text = json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+    if out is None:
+        print(text, end="")
+        return
+    atomic_write_text(out, text)
+    print(f"{out}: put this line first in a study file:\n# yaml-language-server: $schema={out}")

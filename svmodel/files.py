@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import shutil
 import tempfile
@@ -201,6 +202,12 @@ def _swap(new: Path, place: Path) -> None:
         old.replace(place)
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def file_hash(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as held:
+        return hashlib.file_digest(held, "sha256").hexdigest()
 
 
 def clear_partial(folder: str | Path) -> int:

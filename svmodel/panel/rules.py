@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,10 +20,19 @@ from svmodel.panel.vintage import vintage_note, vintage_problems
 
 @dataclass(frozen=True)
 class Roles:
-    """Which column plays which part."""
+    """Which column plays which part.
 
-    area: str
-    period: str
+    Parameters
+    ----------
+    area, period : str
+        Columns that name the area and the period; empty where nobody has said it yet.
+    counts, measures, exposures, covariates : tuple of str
+    parent, name, parent_name : str, optional
+        Columns with the reporting area, the area's name and the reporting area's name.
+    """
+
+    area: str = ""
+    period: str = ""
     counts: tuple[str, ...] = ()
     measures: tuple[str, ...] = ()
     exposures: tuple[str, ...] = ()
@@ -37,10 +47,32 @@ class Roles:
         return (*self.counts, *self.measures, *self.exposures, *self.covariates)
 
     @property
+    def keys(self) -> tuple[str, ...]:
+        """Columns that name areas and periods."""
+        return tuple(c for c in (self.area, self.period, self.parent, self.name, self.parent_name) if c)
+
+    @property
     def all(self) -> tuple[str, ...]:
         """Every column that plays a part."""
         extra = (self.parent, self.name, self.parent_name)
         return (self.area, self.period, *self.data, *(e for e in extra if e is not None))
+
+    @property
+    def named(self) -> dict[str, Any]:
+        """The roles by name, as arguments of :meth:`svmodel.Panel.from_frame`."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    def over(self, others: Roles) -> Roles:
+        """Return the roles with those that nobody has named taken from others."""
+        return Roles(**{role: column or getattr(others, role) for role, column in self.named.items()})
+
+    def without(self, columns: set[str]) -> Roles:
+        """Return the roles without some columns; area and period stay."""
+        kept: dict[str, Any] = {
+            r: tuple(c for c in v if c not in columns) if isinstance(v, tuple) else None if v in columns else v
+            for r, v in self.named.items()
+        }
+        return Roles(**kept | {"area": self.area, "period": self.period})
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,7 @@ _NAMES = {
     "StudyContext": "fits",
     "Verification": "publish.verify",
     "open_area": "pages.area",
+    "open_study": "study",
     "plan_study": "run",
     "prepare": "fits",
     "read_study": "study",

@@ -20,19 +20,18 @@ def describe_study(path: Path, data: Path | None = None) -> str:
         With everything that is wrong with the study file, its data, or its designs.
     """
     from svmodel.report.fits import designs
-    from svmodel.report.study import read_study
-    from svmodel.report.study.data import load_panel, resolve_areas
+    from svmodel.report.study.read import open_study
 
-    study = read_study(path, data=data)
-    panel = load_panel(study, data)
-    asked = designs(study, panel, data)
+    opened = open_study(path, data=data)
+    study, panel = opened.study, opened.panel
+    asked = designs(opened)
     problems = Problems()
     for outcome, design in asked.items():
         for problem in design.problems():
             where = f"{outcome}, {problem.where}" if problem.where else outcome
             problems.add(problem.what, where=where, fix=problem.fix, line=study.line(f"outcomes.{outcome}"))
     problems.raise_if_any(StudyError, f"{path} cannot be run")
-    areas = resolve_areas(study, panel)
+    areas = opened.areas()
     lines = [
         f"{path}: no problem found",
         f"  {study.title}",
@@ -57,8 +56,8 @@ def describe_data(
     DataError
         With everything that is wrong with it.
     """
-    from svmodel.report.study import DataSpec
-    from svmodel.report.study.data import panel_of
+    from svmodel.report.study.data import open_table
+    from svmodel.report.study.values import DataSpec
     from svmodel.sources.guess import guess_columns
     from svmodel.sources.layouts import detect_layout
 
@@ -76,7 +75,7 @@ def describe_data(
         raise DataError(f"{path} is in no layout that svmodel knows. Name its columns: --area, --period, --counts.")
     spec = DataSpec(path.name, layout=layout, area=area, period=period, counts=counts, exposures=exposures)
     try:
-        panel = panel_of(spec, path.parent)
+        panel = open_table(spec, path.parent).panel()
     except DataError as error:
         raise DataError(f"{error.title}{how and ','}{how}", error.problems) from error
     return f"{path}: no problem found\n  layout {layout}{how and ','}{how}\n{describe_panel(panel)}"

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
+import io
 import zipfile
 from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
@@ -40,6 +44,8 @@ _WORDS = {
 }
 #: Empty fields, and R's way of writing one. Anything else that is no number is a problem.
 MISSING = ["", "NA"]
+#: Bytes at the beginning of a file that tell what it is.
+_HEAD = 65_536
 
 
 def find_file(path: str | Path) -> Path:
@@ -50,16 +56,21 @@ def find_file(path: str | Path) -> Path:
     DataError
         If it is missing (naming the nearest file in that folder), a folder, or may not be read.
     """
-    path = Path(path)
-    if path.is_dir():
-        raise DataError(f"{path} is a folder, not a file. {_list(path)}".rstrip())
-    if not path.exists():
-        _raise_missing(path, "file")
+    path = _there(path)
     try:
         with path.open("rb") as file:
             file.read(1)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
+    return path
+
+
+def _there(path: str | Path) -> Path:
+    path = Path(path)
+    if path.is_dir():
+        raise DataError(f"{path} is a folder, not a file. {_list(path)}".rstrip())
+    if not path.exists():
+        _raise_missing(path, "file")
     return path
 
 
@@ -91,10 +102,58 @@ def _list(folder: Path, name: str = "") -> str:
     return did_you_mean(name, names, limit=5) if name else f"It holds {shorten(names)}." if names else "It is empty."
 
 
-def kind_of(path: Path) -> str:
-    """Return what a file is by its content: csv (any text), gzip, parquet, xlsx, ods, zip, html, pdf, ..."""
-    with path.open("rb") as file:
-        head = file.read(65_536)
+@dataclass(frozen=True, eq=False, repr=False)
+class Opened:
+    """A file that was opened once and read whole.
+
+    Parameters
+    ----------
+    path : Path
+    kind : str
+        csv, gzip or parquet: what its name and its content agree on.
+    content : bytes
+    """
+
+    path: Path
+    kind: str
+    content: bytes
+
+    @cached_property
+    def sha256(self) -> str:
+        """SHA-256 of the content."""
+        return hashlib.sha256(self.content).hexdigest()
+
+    def text(self) -> BinaryIO:
+        """Return the bytes of its text, unpacked."""
+        held = io.BytesIO(self.content)
+        return cast("BinaryIO", gzip.open(held, "rb")) if self.kind == "gzip" else held
+
+
+def open_once(path: str | Path, *allowed: str) -> Opened:
+    """Open a file once, and read it whole, so that whoever needs it again need not open it.
+
+    Parameters
+    ----------
+    path : str or Path
+    *allowed : str
+        Kinds that the caller reads.
+
+    Raises
+    ------
+    DataError
+        As :func:`require_kind`.
+    """
+    path = _there(path)
+    named = _named_kind(path, allowed)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+    return Opened(path, _agreed(path, named, kind_of(path, content[:_HEAD]), allowed), content)
+
+
+def kind_of(path: Path, head: bytes) -> str:
+    """Return what a file is by how it begins: csv (any text), gzip, parquet, xlsx, ods, zip, html, pdf, ..."""
     if not head.strip():
         return "empty"
     magic = {b"PAR1": "parquet", b"\x1f\x8b": "gzip", b"%PDF": "pdf", b"\xd0\xcf\x11\xe0": "xls", b"ARROW1": "arrow"}
@@ -139,12 +198,22 @@ def require_kind(path: str | Path, *allowed: str) -> str:
         name says.
     """
     path = find_file(path)
+    named = _named_kind(path, allowed)
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    return _agreed(path, named, kind_of(path, head), allowed)
+
+
+def _named_kind(path: Path, allowed: tuple[str, ...]) -> str:
     lower = path.name.casefold()
     named = next((kind for end, kind in _KINDS.items() if lower.endswith(end)), None)
-    endings = [end for end, kind in _KINDS.items() if kind in allowed]
-    if named not in allowed:
+    if named is None or named not in allowed:
+        endings = [end for end, kind in _KINDS.items() if kind in allowed]
         raise DataError(f"{path} is not a file that can be read here: its name must end in {', '.join(endings)}")
-    found = kind_of(path)
+    return named
+
+
+def _agreed(path: Path, named: str, found: str, allowed: tuple[str, ...]) -> str:
     if found == "empty":
         raise DataError(f"{path} is empty")
     if found == "utf-16":
@@ -164,14 +233,16 @@ def open_text(path: Path) -> BinaryIO:
     return cast("BinaryIO", gzip.open(path, "rb")) if path.name.casefold().endswith(".gz") else path.open("rb")
 
 
-def read_table(path: str | Path, *, text: Iterable[str] = (), columns: Iterable[str] | None = None) -> pa.Table:
+def read_table(
+    path: str | Path | Opened, *, text: Iterable[str] = (), columns: Iterable[str] | None = None
+) -> pa.Table:
     """Read a CSV file whole, after checking that every row is.
 
     Row ``i`` of the table is line ``i + 2`` of the file.
 
     Parameters
     ----------
-    path : str or Path
+    path : str, Path or Opened
         A ``.csv`` or ``.csv.gz`` file in UTF-8, with or without a byte order mark, with a header.
     text : iterable of str
         Columns to keep as text (codes and periods). Others become numbers where every value is one.
@@ -186,12 +257,11 @@ def read_table(path: str | Path, *, text: Iterable[str] = (), columns: Iterable[
     """
     import pyarrow as pa
 
-    path = Path(path)
-    require_kind(path, "csv", "gzip")
-    header = read_header(path)
+    file = path if isinstance(path, Opened) else open_once(path, "csv", "gzip")
+    header = read_header(file)
     keep = header if columns is None else [c for c in columns if c in header]
     types = {c: pa.string() for c in text if c in header}
-    table = _parse(path, keep, types)
+    table = _parse(file, keep, types)
     odd = {
         f.name: pa.string()
         for f in table.schema
@@ -199,11 +269,11 @@ def read_table(path: str | Path, *, text: Iterable[str] = (), columns: Iterable[
         and not pa.types.is_null(f.type)
     }
     if odd:
-        table = _parse(path, keep, types | odd)
-    return _whole_rows(path, table)
+        table = _parse(file, keep, types | odd)
+    return _whole_rows(file.path, table)
 
 
-def read_header(path: Path) -> list[str]:
+def read_header(path: Path | Opened) -> list[str]:
     """Return the column names of a CSV file; spaces around them are passed over by no one.
 
     Raises
@@ -213,9 +283,10 @@ def read_header(path: Path) -> list[str]:
     """
     import csv
 
+    text, path = (path.text(), path.path) if isinstance(path, Opened) else (open_text(path), path)
     try:
-        with open_text(path) as file:
-            first = file.readline()
+        with text:
+            first = text.readline()
     except (OSError, EOFError) as error:
         raise DataError(f"{path} is a broken gzip archive; copy or download it again") from error
     try:
@@ -230,10 +301,11 @@ def read_header(path: Path) -> list[str]:
     return header
 
 
-def _parse(path: Path, keep: list[str], types: dict[str, pa.DataType]) -> pa.Table:
+def _parse(opened: Opened, keep: list[str], types: dict[str, pa.DataType]) -> pa.Table:
     import pyarrow as pa
     from pyarrow import csv
 
+    path = opened.path
     ragged: list[Problem] = []
 
     def note(row: csv.InvalidRow) -> str:
@@ -242,7 +314,7 @@ def _parse(path: Path, keep: list[str], types: dict[str, pa.DataType]) -> pa.Tab
         return "skip"
 
     try:
-        with open_text(path) as file:
+        with opened.text() as file:
             table = csv.read_csv(
                 file,
                 read_options=csv.ReadOptions(use_threads=False),
@@ -258,25 +330,27 @@ def _parse(path: Path, keep: list[str], types: dict[str, pa.DataType]) -> pa.Tab
                 ),
             )
     except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
-        _raise_if_not_utf8(path)
+        _raise_if_not_utf8(opened)
         raise DataError(f"{path} cannot be read as CSV: {str(error).splitlines()[0]}") from error
     except (OSError, EOFError) as error:
         raise DataError(f"{path} is broken off or damaged; copy or download it again") from error
     if any(pa.types.is_binary(f.type) for f in table.schema):
-        _raise_if_not_utf8(path)
+        _raise_if_not_utf8(opened)
     if ragged:
         more = [Problem(f"{len(ragged) - 10:,} more rows are ragged", rule="ragged_row")] if len(ragged) > 10 else []
         raise DataError(f"{path} has rows that are not whole", [*ragged[:10], *more])
     return table
 
 
-def _raise_if_not_utf8(path: Path) -> None:
-    with open_text(path) as file:
+def _raise_if_not_utf8(opened: Opened) -> None:
+    with opened.text() as file:
         for number, line in enumerate(file, start=1):
             try:
                 line.decode()
             except UnicodeDecodeError as error:
-                raise DataError(f"{path} is not written in UTF-8 (line {number}); save it as CSV UTF-8") from error
+                raise DataError(
+                    f"{opened.path} is not written in UTF-8 (line {number}); save it as CSV UTF-8"
+                ) from error
 
 
 def _whole_rows(path: Path, table: pa.Table) -> pa.Table:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,10 @@ from svmodel.errors import DataError, Problem, Problems, shorten
 from svmodel.files import atomic_file
 from svmodel.ledger import Ledger, LedgerEntry
 from svmodel.panel import Panel
+from svmodel.panel.rules import Roles
 from svmodel.sources.joins import Join, apply_joins
 from svmodel.sources.lsoa import LsoaLookup, claim_problems
-from svmodel.sources.opening import read_table, require_kind
+from svmodel.sources.opening import Opened, open_once, read_table
 
 _KEY = b"svmodel"
 _FORMAT = 1
@@ -90,107 +91,164 @@ def read_panel(
     ...     read_panel(path, area="area", period="month", counts=["robbery"])
     <Panel: 1 areas x 2 periods (Jan 2024 to Feb 2024); robbery>
     """
-    path = Path(path)
-    kind = require_kind(path, "csv", "gzip", "parquet")
-    roles: dict[str, Any] = {
-        "area": area,
-        "period": period,
-        "counts": tuple(counts),
-        "measures": tuple(measures),
-        "exposures": tuple(exposures),
-        "covariates": tuple(covariates),
-        "parent": parent,
-        "name": name,
-        "parent_name": parent_name,
-    }
-    joins = tuple(joins)
-    saved: dict[str, Any] | None = None
-    if kind == "parquet":
-        table = _read_parquet(path)
-        saved = _saved(path, table)
-    else:
-        keys = [c for c in (area or "area", period or "period", parent, name, parent_name, "synthetic") if c]
-        table = read_table(path, text=[*keys, *(c for j in joins for c in j.on)])
-    if saved is not None:
-        roles = {r: value or saved["roles"].get(r) for r, value in roles.items()}
-        roles = {r: tuple(v) if isinstance(v, list) else v for r, v in roles.items()}
-    _settle_keys(path, table.column_names, roles)
-    panel = _make(
-        path,
-        table.to_pandas(),
-        roles,
-        first_line=None if kind == "parquet" else 2,
-        known_areas=known_areas,
-        joins=joins,
-        claim=None if vintage is None else (vintage, None if lsoa_lookup is None else LsoaLookup.read(lsoa_lookup)),
+    roles = Roles(
+        area or "",
+        period or "",
+        tuple(counts),
+        tuple(measures),
+        tuple(exposures),
+        tuple(covariates),
+        parent,
+        name,
+        parent_name,
     )
-    return panel if saved is None else _restore(panel, saved, joins)
+    joins = tuple(joins)
+    file = open_tidy(path, roles, text=[c for j in joins for c in j.on])
+    problems = Problems()
+    joined, entries = apply_joins(file.frame, joins, period=file.roles.period or "period", problems=problems)
+    return file.panel(
+        Joined(joined, tuple(entries), joins, problems),
+        known_areas=known_areas,
+        vintage=vintage,
+        lsoa_lookup=lsoa_lookup,
+    )
 
 
-def _settle_keys(path: Path, columns: list[str], roles: dict[str, Any]) -> None:
+@dataclass(frozen=True, eq=False, repr=False)
+class Joined:
+    """The rows of a file with what other files brought to them.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+    entries : tuple of LedgerEntry
+    joins : tuple of Join
+    problems : Problems
+        What the joins found wrong, to be told with what is wrong with the rows.
+    """
+
+    frame: pd.DataFrame
+    entries: tuple[LedgerEntry, ...] = ()
+    joins: tuple[Join, ...] = ()
+    problems: Problems = field(default_factory=Problems)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class TidyFile:
+    """A tidy file that was opened once: its rows, the roles of its columns, and what `write_panel` wrote with them.
+
+    Parameters
+    ----------
+    path : Path
+    frame : pandas.DataFrame
+    roles : Roles
+        As they were given, and beyond that as the file itself says.
+    saved : mapping or None
+        What a Parquet file of :func:`write_panel` carries.
+    first_line : int or None
+        Line of a CSV file that holds the first row.
+    sha256 : str
+    """
+
+    path: Path
+    frame: pd.DataFrame
+    roles: Roles
+    saved: dict[str, Any] | None
+    first_line: int | None
+    sha256: str
+
+    def panel(
+        self,
+        joined: Joined,
+        *,
+        known_areas: Iterable[str] | None = None,
+        vintage: str | None = None,
+        lsoa_lookup: str | Path | None = None,
+    ) -> Panel:
+        """Return the panel of the rows and of what was joined to them; arguments as in :func:`read_panel`.
+
+        Raises
+        ------
+        DataError
+            With all problems of the rows and the joins at once.
+        """
+        roles = _settled(self.path, list(self.frame.columns), self.roles)
+        lookup = None if vintage is None or lsoa_lookup is None else LsoaLookup.read(lsoa_lookup)
+        problems = Problems(list(joined.problems))
+        title = f"{self.path} cannot be used"
+        if vintage is not None and roles.area in self.frame.columns:
+            problems.extend(claim_problems(self.frame[roles.area].dropna().astype(str).unique(), vintage, lookup))
+        absent = {new for j in joined.joins for new in j.columns.values()} - set(joined.frame.columns)
+        try:
+            # what a failed join did not bring is left out: the join's own problem says why
+            panel = Panel.from_frame(
+                joined.frame,
+                **roles.without(absent).named,
+                known_areas=known_areas,
+                ledger=joined.entries,
+                source=self.path.name,
+                title=title,
+                first_line=self.first_line,
+            )
+        except DataError as error:
+            found = [p for p in error.problems or [Problem(error.title)] if vintage is None or p.rule != "lsoa_vintage"]
+            raise DataError(title, [*found, *problems]) from None
+        problems.raise_if_any(DataError, title)
+        if vintage is not None:  # the claim settles what the note leaves open
+            panel = replace(panel, ledger=Ledger(tuple(e for e in panel.ledger if e.rule != "lsoa_vintage")))
+        return panel if self.saved is None else _restore(panel, self.saved, joined.joins)
+
+
+def open_tidy(path: str | Path, roles: Roles, *, text: Iterable[str] = ()) -> TidyFile:
+    """Open a tidy file, once.
+
+    Parameters
+    ----------
+    path : str or Path
+    roles : Roles
+        What is known of them.
+    text : iterable of str
+        Further columns of a CSV file to keep as text, such as the keys of joins.
+
+    Raises
+    ------
+    DataError
+        One line for a file that is missing, empty, broken or not what its name says.
+    """
+    file = open_once(path, "csv", "gzip", "parquet")
+    saved: dict[str, Any] | None = None
+    if file.kind == "parquet":
+        table = _read_parquet(file)
+        saved = _saved(file.path, table)
+    else:
+        keys = (roles.area or "area", roles.period or "period", roles.parent, roles.name, roles.parent_name)
+        table = read_table(file, text=[*(c for c in keys if c), "synthetic", *text])
+    if saved is not None:
+        carried: dict[str, Any] = {r: tuple(v) if isinstance(v, list) else v for r, v in saved["roles"].items()}
+        roles = roles.over(Roles(**carried))
+    first_line = None if file.kind == "parquet" else 2
+    return TidyFile(file.path, table.to_pandas(), roles, saved, first_line, file.sha256)
+
+
+def _settled(path: Path, columns: list[str], roles: Roles) -> Roles:
     for key in ("area", "period"):
-        if roles[key] is None:
-            if key not in columns:
-                raise DataError(
-                    f"{path} does not say which column is the {key}. Give {key}= one of {shorten(columns, limit=12)}."
-                )
-            roles[key] = key
-    if not any(roles[r] for r in ("counts", "measures", "exposures", "covariates")):
+        if not getattr(roles, key) and key not in columns:
+            raise DataError(
+                f"{path} does not say which column is the {key}. Give {key}= one of {shorten(columns, limit=12)}."
+            )
+    if not roles.data:
         raise DataError(
             f"{path} does not say which columns are counts. Give counts= some of {shorten(columns, limit=12)}."
         )
+    return roles.over(Roles("area", "period"))
 
 
-def _make(
-    path: Path,
-    frame: pd.DataFrame,
-    roles: dict[str, Any],
-    *,
-    first_line: int | None,
-    known_areas: Iterable[str] | None,
-    joins: tuple[Join, ...],
-    claim: tuple[str, LsoaLookup | None] | None,
-) -> Panel:
-    problems = Problems()
-    title = f"{path} cannot be used"
-    joined, entries = apply_joins(frame, joins, period=roles["period"], problems=problems)
-    if claim is not None and roles["area"] in frame.columns:
-        problems.extend(claim_problems(frame[roles["area"]].dropna().astype(str).unique(), *claim))
-    absent = {new for j in joins for new in j.columns.values()} - set(joined.columns)
-    try:
-        panel = Panel.from_frame(
-            joined,
-            **_without(roles, absent),
-            known_areas=known_areas,
-            ledger=entries,
-            source=path.name,
-            title=title,
-            first_line=first_line,
-        )
-    except DataError as error:
-        found = [p for p in error.problems or [Problem(error.title)] if claim is None or p.rule != "lsoa_vintage"]
-        raise DataError(title, [*found, *problems]) from None
-    problems.raise_if_any(DataError, title)
-    if claim is None:
-        return panel
-    # the claim settles what the note leaves open
-    return replace(panel, ledger=Ledger(tuple(e for e in panel.ledger if e.rule != "lsoa_vintage")))
-
-
-def _without(roles: dict[str, Any], absent: set[str]) -> dict[str, Any]:
-    """Leave out the columns that a failed join did not bring: the join's own problem says why."""
-    if not absent:
-        return roles
-    left = {k: tuple(c for c in v if c not in absent) if isinstance(v, tuple) else v for k, v in roles.items()}
-    return {k: None if k not in ("area", "period") and v in absent else v for k, v in left.items()}
-
-
-def _read_parquet(path: Path) -> pa.Table:
-    import pyarrow as pa
+def _read_parquet(file: Opened) -> pa.Table:
     from pyarrow import parquet
 
+    path = file.path
     try:
-        table = parquet.ParquetFile(path).read()
+        table = parquet.ParquetFile(pa.BufferReader(file.content)).read()
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path} is a broken Parquet file; copy or make it again") from error
     if not len(table):

@@ -10,9 +10,10 @@ import yaml
 from svmodel.checks import CHECKS
 from svmodel.protect import RULES
 from svmodel.report.study import read_study
-from svmodel.report.study import yaml_lines as _lines
-from svmodel.report.study.grammar import parse_study
+from svmodel.report.study.read import parse_study
 from svmodel.report.study.registry import check_options, checks, estimators, inferences, notebooks
+from svmodel.report.study.schema import json_schema, with_tables
+from svmodel.report.study.values import FilePointer
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "study-file.md").read_text(encoding="utf-8")
@@ -56,26 +57,43 @@ def test_every_example_is_read_without_a_problem(example, write):
 def test_the_smallest_study_runs_on_the_shipped_data(tmp_path):
     path = tmp_path / "smallest.yaml"
     path.write_text(EXAMPLES[0], encoding="utf-8")
-    assert read_study(path, data=ROOT / "data_synthetic" / "merseyside").intervention is None
+    assert read_study(path, look_at_data=True, data=ROOT / "data_synthetic" / "merseyside").intervention is None
 
 
-def test_every_key_that_the_parser_asks_for_is_documented_and_no_other(write, monkeypatch):
-    asked = set()
-    close = _lines.Section.close
+def test_the_tables_of_the_page_are_those_of_the_models():
+    assert with_tables(PAGE) == PAGE, "run `make page`"
+    assert with_tables(PAGE.replace("| heading of every page |", "| a heading |")) == PAGE
 
-    def note_what_was_asked(section, **also):
-        where = re.sub(r"\[\d+\]", "", section.where)
-        asked.update(f"{where}.{key}".removeprefix(".") for key in section._asked)
-        return close(section, **also)
 
-    monkeypatch.setattr(_lines.Section, "close", note_what_was_asked)
-    for example in EXAMPLES:
-        parse_study(write(example))
-    # the options are those of each layout's reader, which docs/data.md documents
-    asked = {key for key in asked if not key.startswith("data.options.")}
-    assert len(asked) > 50, "the parser no longer closes its sections; this test sees nothing"
-    assert asked - DOCUMENTED == set()
-    assert DOCUMENTED - asked == set()
+def _keys_of(schema, definitions, where=""):
+    """Give the dotted name of every key that a schema knows."""
+    if "$ref" in schema:
+        schema = definitions[schema["$ref"].rpartition("/")[2]]
+    for part in [*schema.get("anyOf", []), *([schema["items"]] if "items" in schema else [])]:
+        yield from _keys_of(part, definitions, where)
+    for key, inner in schema.get("properties", {}).items():
+        yield f"{where}.{key}".removeprefix(".")
+        yield from _keys_of(inner, definitions, f"{where}.{key}".removeprefix("."))
+
+
+def test_every_key_that_a_study_file_may_have_is_documented_and_no_other():
+    schema = json_schema()
+    known = set(_keys_of(schema, schema["$defs"]))
+    # the choices of methods have tables of their own
+    known = {key for key in known if key.split(".")[0] not in ("estimators", "inference", "checks") or "." not in key}
+    assert len(known) > 50, "the schema no longer names its keys; this test sees nothing"
+    assert known - DOCUMENTED == set()
+    assert DOCUMENTED - known == set()
+
+
+def test_a_key_that_is_not_documented_is_refused(write):
+    path = write("forecast: {horizon: 2, until: 2030}\neconomics: {discount: 0.035}\ncourses: []\n")
+    _, problems = parse_study(path)
+    assert sorted(p.what for p in problems) == [
+        "there is no key 'courses'",
+        "there is no key 'discount' in economics",
+        "there is no key 'until' in forecast",
+    ]
 
 
 def test_the_documented_defaults_are_those_of_the_parser(write):
@@ -118,7 +136,7 @@ economics: {unit_costs: [{outcome: violence_with_injury, cost: 1, price_year: 20
         looked_at += 1
     assert looked_at > 20
     pointed, _ = parse_study(write("intervention: {name: Patrols, starts: {file: starts.csv}}\n"))
-    assert pointed.intervention.starts_from == {"file": "starts.csv", "area": "area", "period": "period"}
+    assert pointed.intervention.starts == FilePointer(file="starts.csv", area="area", period="period")
 
 
 @pytest.mark.parametrize("key", [key for key, _, default, _ in ROWS if default == "required"])

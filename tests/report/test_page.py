@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 from svmodel.checks import CHECKS
+from svmodel.checks.runner import OF_POSTERIORS
 from svmodel.protect import Disclosure
 from svmodel.report import open_area
-from svmodel.report.fits import OF_POSTERIORS
 from svmodel.report.pages.content import inline_svg
 
 #: Names of vocabularies in SVG; a browser asks nothing of them.

@@ -3,8 +3,8 @@
 import pytest
 
 from svmodel.errors import StudyError
-from svmodel.report.study import read_study
-from svmodel.report.study.grammar import parse_study
+from svmodel.report.study import open_study, read_study
+from svmodel.report.study.read import parse_study
 from svmodel.report.study.registry import checks, notebooks
 
 BASE = """title: A study
@@ -92,22 +92,24 @@ def test_what_checks_are_told_is_looked_up_in_the_data(tmp_path):
     more = "checks:\n  - negative_controls: {outcomes: [robery]}\n  - spillover: {neighbours: borders.csv}\n"
     path.write_text(BASE + more)
     with pytest.raises(StudyError) as caught:
-        read_study(path)
+        read_study(path, look_at_data=True)
     assert [p.line for p in caught.value.problems] == [7]
     assert "no file" in caught.value.problems[0].what
     (tmp_path / "borders.csv").write_text("a,b\nA,B\n")
     with pytest.raises(StudyError) as caught:
-        read_study(path)
+        read_study(path, look_at_data=True)
     (problem,) = caught.value.problems
     assert problem.what == "'robery' is neither among the data's counts nor its measures"
     assert "Did you mean 'robbery'" in problem.fix
     assert problem.line == 6
     path.write_text(BASE + more.replace("robery", "robbery"))
-    study = read_study(path)
-    from svmodel.report.study.data import input_files, told_to_checks
+    from svmodel.report.study.data import input_files
 
-    assert told_to_checks(study)["spillover"]["neighbours"] == [("A", "B")]
+    opened = open_study(path)
+    study = opened.study
+    assert opened.told_to_checks["spillover"]["neighbours"] == [("A", "B")]
     assert tmp_path / "borders.csv" in input_files(study, tmp_path), "a changed file of borders makes reports anew"
     (tmp_path / "borders.csv").write_text("a\nA\n")
+    opened = open_study(path)
     with pytest.raises(StudyError, match="two columns"):
-        told_to_checks(study)
+        _ = opened.told_to_checks

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from svmodel.errors import StudyError
-from svmodel.report.study import read_study
+from svmodel.report.study import open_data, read_study
 from svmodel.report.study.registry import checks, estimators
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def problems_of(path, **given):
     with pytest.raises(StudyError) as caught:
-        read_study(path, **given)
+        read_study(path, look_at_data=True, **given)
     return caught.value.problems
 
 
@@ -219,21 +219,19 @@ def test_data_given_goes_before_the_variable_and_the_study(write_study, monkeypa
 
 
 def test_starts_come_from_a_file_or_a_column(write_study, tmp_path):
-    from svmodel.report.study.data import load_panel, resolve_intervention
-
     (tmp_path / "studies" / "starts.csv").write_text("where,when\nA1,2024-02\nB1,\n")
     study = read_study(
         write_study(more="intervention: {name: X, starts: {file: starts.csv, area: where, period: when}}\n")
     )
-    starts = resolve_intervention(study, load_panel(study)).starts
+    starts = open_data(study).intervention.starts
     assert dict(starts) == {"A1": pd.Period("2024-02", "M")}
     study = read_study(write_study(more="intervention: {name: X, starts: {column: treated, period: 2024-03}}\n"))
-    starts = resolve_intervention(study, load_panel(study)).starts
+    starts = open_data(study).intervention.starts
     assert dict(starts) == {"A2": pd.Period("2024-03", "M")}
 
 
 def test_joins_populations_names_and_window_reach_the_panel(write_study, tmp_path):
-    from svmodel.report.study.data import input_files, load_panel
+    from svmodel.report.study.data import input_files
 
     folder = tmp_path / "studies"
     (folder / "more.csv").write_text("key,size\nA1,4\nA2,5\nB1,6\n")
@@ -248,7 +246,7 @@ def test_joins_populations_names_and_window_reach_the_panel(write_study, tmp_pat
     )
     path.write_text(text.replace("exposure: people", "exposure: residents\nwindow: [2024-02, null]"))
     study = read_study(path)
-    panel = load_panel(study)
+    panel = open_data(study).panel
     assert panel.exposures == ("residents",)
     assert panel.matrix("size")[:, 0].tolist() == [4, 5, 6]
     assert panel.matrix("residents")[:, 0].tolist() == [100, 200, 300]
@@ -258,10 +256,8 @@ def test_joins_populations_names_and_window_reach_the_panel(write_study, tmp_pat
 
 
 def test_level_area_reports_on_the_small_areas(write_study):
-    from svmodel.report.study.data import load_panel
-
-    assert load_panel(read_study(write_study())).reporting_areas == ("N", "S")
-    assert load_panel(read_study(write_study(more="level: area\n"))).reporting_areas == ("A1", "A2", "B1")
+    assert open_data(read_study(write_study())).panel.reporting_areas == ("N", "S")
+    assert open_data(read_study(write_study(more="level: area\n"))).panel.reporting_areas == ("A1", "A2", "B1")
 
 
 def test_a_missing_data_file_names_the_nearest(write_study):

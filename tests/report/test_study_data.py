@@ -3,8 +3,7 @@ from pathlib import Path
 import pytest
 
 from svmodel.errors import StudyError
-from svmodel.report.study import read_study
-from svmodel.report.study.data import load_panel, resolve_intervention
+from svmodel.report.study import open_study, read_study
 
 DATA = Path(__file__).resolve().parents[2] / "data_synthetic" / "merseyside"
 STUDY = """
@@ -23,15 +22,14 @@ def _study(tmp_path, area):
 
 
 def test_the_start_of_a_reporting_area_is_that_of_its_small_areas(tmp_path):
-    study = read_study(_study(tmp_path, "E08000012"))
-    panel = load_panel(study)
-    starts = resolve_intervention(study, panel).starts
-    assert set(starts) == set(panel.children("E08000012"))
+    opened = open_study(_study(tmp_path, "E08000012"))
+    starts = opened.intervention.starts
+    assert set(starts) == set(opened.panel.children("E08000012"))
     assert str(starts["SYN-LIV-01"]) == "2023-07"
     assert {str(p) for a, p in starts.items() if a != "SYN-LIV-01"} == {"2023-04"}
 
 
 def test_an_area_of_neither_level_is_unknown(tmp_path):
     with pytest.raises(StudyError, match="'E08000021' is no area of the data") as caught:
-        read_study(_study(tmp_path, "E08000021"))
+        read_study(_study(tmp_path, "E08000021"), look_at_data=True)
     assert "E0800001" in str(caught.value.problems[0].fix)

@@ -16,22 +16,16 @@ from svmodel.files import atomic_file
 from svmodel.panel import Panel
 from svmodel.present.protected import Protected
 from svmodel.report.fits.second_looks import SecondLooks, attempt, take_second_looks
-from svmodel.report.study import EstimatorSpec, Study
+from svmodel.report.study.data import StudyData
+from svmodel.report.study.methods import EstimatorSpec
+from svmodel.report.study.model import Study
+from svmodel.report.study.read import open_data, open_study
 from svmodel.result import Result
 from svmodel.result.check import CheckResult
 from svmodel.seeds import derive_seed
 from svmodel.workers import Outcome, Spread, Task
 
 _FORMAT = "svmodel-context-2"
-#: Checks that a study without a choice of its own makes of posteriors alone.
-OF_POSTERIORS = (
-    "prior_predictive",
-    "convergence",
-    "engine_agreement",
-    "posterior_predictive",
-    "leave_one_out",
-    "prior_sensitivity",
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,9 +122,7 @@ def load(path: Path | str) -> StudyContext:
     """
     path = Path(path)
     if path.suffix.casefold() in (".yaml", ".yml"):
-        from svmodel.report.study import read_study
-
-        return prepare(read_study(path))
+        return prepare(open_study(path))
     if not path.is_file():
         raise DataError(f"there is no study context at {str(path)!r}; `svmodel run` makes it")
     try:
@@ -153,10 +145,9 @@ def load(path: Path | str) -> StudyContext:
 
 
 def prepare(
-    study: Study,
+    study: Study | StudyData,
     data: Path | str | None = None,
     *,
-    panel: Panel | None = None,
     workers: Spread | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> StudyContext:
@@ -164,11 +155,10 @@ def prepare(
 
     Parameters
     ----------
-    study : Study
+    study : Study or StudyData
+        With its data, where they have been opened already.
     data : path, optional
-        Folder of the data; see :meth:`Study.data_root`.
-    panel : Panel, optional
-        What :func:`svmodel.report.study.data.load_panel` gave, where it has been read already.
+        Folder of the data of a Study; see :meth:`Study.data_root`.
     workers : LocalFork, optional
         How outcomes are fitted side by side; None fits them here, one after the other.
     progress : callable, optional
@@ -184,17 +174,20 @@ def prepare(
     UserError
         If the data cannot be used, or the headline outcome's design has problems.
     """
-    from svmodel.report.study.data import load_panel, resolve_areas, told_to_checks
-
     say = progress or (lambda _: None)
-    if panel is None:
+    if isinstance(study, Study):
         say("reading the data")
-        panel = load_panel(study, data)
+        opened = open_data(study, data)
+    else:
+        opened = study
+    study, panel = opened.study, opened.panel
     reporting = panel.aggregate("parent") if panel.parents else panel
-    asked = designs(study, panel, data)
+    asked = designs(opened)
     _refuse_a_headline_that_cannot_be_asked(study, asked)
-    told = replace(study, check_options=told_to_checks(study, data)) if asked else study
-    tasks = [Task(o.column, fit_outcome, (told, reporting, o.column, asked.get(o.column))) for o in study.outcomes]
+    told = opened.told_to_checks if asked else study.check_options
+    tasks = [
+        Task(o.column, fit_outcome, (study, reporting, o.column, asked.get(o.column), told)) for o in study.outcomes
+    ]
     fits: dict[str, OutcomeFits] = {}
     if workers is None:
         for task in tasks:
@@ -208,7 +201,7 @@ def prepare(
         study=study,
         panel=panel,
         reporting=reporting,
-        areas=resolve_areas(study, panel),
+        areas=opened.areas(),
         disclosure=study.disclosure.build(),
         designs=asked,
         results={o: f.results for o, f in ordered.items() if o in asked},
@@ -232,7 +225,9 @@ class OutcomeFits:
     second_looks: SecondLooks | None = None
 
 
-def fit_outcome(study: Study, reporting: Panel, outcome: str, design: Design | None) -> OutcomeFits:
+def fit_outcome(
+    study: Study, reporting: Panel, outcome: str, design: Design | None, told: Mapping[str, Mapping[str, Any]]
+) -> OutcomeFits:
     """Fit every estimator, the checks and the forecast of one outcome; what refuses or breaks stops no other."""
     failed: dict[str, str] = {}
     results = {} if design is None else _fit_all(study, design, failed)
@@ -240,7 +235,7 @@ def fit_outcome(study: Study, reporting: Panel, outcome: str, design: Design | N
     return OutcomeFits(
         results=results,
         failures=failed,
-        checks=_check(study, results),
+        checks=_check(study, results, told),
         forecast=attempt(failed, "forecast", _forecast, study, reporting, outcome) if study.horizon else None,
         second_looks=take_second_looks(study, design, results) if asked and design is not None else None,
     )
@@ -258,7 +253,7 @@ def _refuse_a_headline_that_cannot_be_asked(study: Study, asked: Mapping[str, De
     problems.raise_if_any(DesignError, f"{study.path} cannot be run: its headline outcome cannot be estimated")
 
 
-def designs(study: Study, panel: Panel, data: Path | str | None = None) -> dict[str, Design]:
+def designs(data: StudyData) -> dict[str, Design]:
     """Return the design for each outcome; none where the study has no intervention.
 
     Raises
@@ -266,9 +261,7 @@ def designs(study: Study, panel: Panel, data: Path | str | None = None) -> dict[
     StudyError
         If the starts cannot be found.
     """
-    from svmodel.report.study.data import resolve_intervention
-
-    intervention = resolve_intervention(study, panel, data)
+    study, panel, intervention = data.study, data.panel, data.intervention
     if intervention is None:
         return {}
     return {
@@ -300,8 +293,9 @@ def _fit(study: Study, spec: EstimatorSpec, design: Design) -> Result:
     return result
 
 
-def _check(study: Study, fitted: dict[str, Result]) -> tuple[CheckResult, ...]:
-    from svmodel import checks
+def _check(study: Study, fitted: dict[str, Result], told: Mapping[str, Mapping[str, Any]]) -> tuple[CheckResult, ...]:
+    # the checks load every method that they look at, which takes seconds
+    from svmodel.checks.runner import CHECKS, OF_POSTERIORS, run
 
     head = fitted.get(study.estimators[0].label) if study.estimators else None
     if head is None:
@@ -309,8 +303,8 @@ def _check(study: Study, fitted: dict[str, Result]) -> tuple[CheckResult, ...]:
     seed = derive_seed(study.seed, "all areas", head.design.outcome if head.design else "", "checks")
     names = study.checks
     if names is None and not head.is_posterior:
-        names = tuple(n for n in checks.CHECKS if n not in OF_POSTERIORS)
-    return tuple(checks.run(head, seed=seed, names=names, options=study.check_options))
+        names = tuple(n for n in CHECKS if n not in OF_POSTERIORS)
+    return tuple(run(head, seed=seed, names=names, options=told))
 
 
 def _forecast(study: Study, reporting: Panel, outcome: str) -> Any:

@@ -198,20 +198,16 @@ def _rows_of_csv(path: Path) -> list[tuple[int, dict[str, str]]]:
 
 
 def _rows_of_yaml(path: Path) -> list[tuple[int, dict[str, str]]]:
-    from svmodel.report.study.yaml_lines import Section, compose
+    from svmodel.report.study.locations import read_as
+    from svmodel.report.study.published import Published
+    from svmodel.report.study.yaml_lines import read_yaml
 
     problems = Problems()
-    root = Section(compose(path), "", problems, {})
-    root.text("study")
-    root.text("source")
-    rows = []
-    for held in root.sections("numbers", required=True):
-        nodes = held.nodes()
-        # the text of the node, not its value: 0.80 was printed with two decimals
-        rows.append((held.node.start_mark.line + 1, {k: str(n.value).strip() for k, n in nodes.items()}))
-    root.close()
+    tree, lines = read_yaml(path, problems)
+    held = read_as(Published, tree, problems, {})
     problems.raise_if_any(DataError, f"{path} cannot be used")
-    return rows
+    assert held is not None, "a file without problems is read"
+    return [(lines[f"numbers[{i}]"], dict(row)) for i, row in enumerate(held.numbers, start=1)]
 
 
 def read_estimates(run: Path) -> pd.DataFrame:

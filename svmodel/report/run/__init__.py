@@ -20,8 +20,8 @@ from svmodel.report.run.index import failed_page, index_page, read_numbers, stud
 from svmodel.report.run.manifest import AreaOutcome, is_complete, mark, write_manifest
 from svmodel.report.run.plan import AreaJob, Plan, make_plan
 from svmodel.report.run.worker import AreaTask, Verdict, install_kernel, make_report
-from svmodel.report.study import read_study
-from svmodel.report.study.data import load_panel
+from svmodel.report.study.data import StudyData
+from svmodel.report.study.read import open_study
 from svmodel.workers import LocalFork, Outcome, Spread, Task, default_jobs
 
 
@@ -86,9 +86,8 @@ def plan_study(
     UserError
         With everything that is wrong with the study or its data.
     """
-    study = read_study(path, data=data)
-    panel = load_panel(study, data)
-    return make_plan(study, panel, Path(out).resolve(), study.data_root(data), areas=areas), panel
+    opened = open_study(path, data=data)
+    return make_plan(opened, Path(out).resolve(), areas=areas), opened.panel
 
 
 def run_study(
@@ -139,7 +138,8 @@ def run_study(
     # kernels, which are started anew, gain nothing from what is imported beforehand
     workers = LocalFork(jobs or default_jobs(), preload=(make_report.__module__, "papermill"))
     progress.say("reading the study and its data")
-    plan, panel = plan_study(path, data=data, out=out, areas=areas)
+    opened = open_study(path, data=data)
+    plan, synthetic = make_plan(opened, Path(out).resolve(), areas=areas), opened.panel.synthetic
     with _output_folder(plan):
         todo = [j for j in plan.selected if force or not is_complete(plan.area_folder(j.code), j.hash)]
         done = {j.code: AreaOutcome(j.code, j.name, "skipped") for j in plan.selected if j not in todo}
@@ -147,16 +147,16 @@ def run_study(
         for outcome in done.values():
             progress.ended(outcome)
         if todo:
-            _fit_once(plan, panel, data, workers, progress)
+            _fit_once(plan, opened, workers, progress)
         # from here on the old index would speak of reports that are being replaced
         for name in ("index.html", "manifest.json") if todo else ():
             (plan.folder / name).unlink(missing_ok=True)
-        for outcome in _make(plan, todo, workers, progress, synthetic=panel.synthetic):
+        for outcome in _make(plan, todo, workers, progress, synthetic=synthetic):
             done[outcome.code] = outcome
         outcomes = tuple(done[j.code] for j in plan.selected)
         listed = (*outcomes, *_good_ones_of_earlier_runs(plan))
         seconds = time.monotonic() - start
-        index = _write_index(plan, listed, synthetic=panel.synthetic)
+        index = _write_index(plan, listed, synthetic=synthetic)
         write_manifest(plan, listed, started=started, seconds=seconds)
         if not any(o.failed for o in outcomes):
             shutil.rmtree(plan.work, ignore_errors=True)
@@ -208,13 +208,13 @@ def _output_folder(plan: Plan) -> Iterator[None]:
             clear_partial(plan.folder / "areas")
 
 
-def _fit_once(plan: Plan, panel: Panel, data: Path | str | None, workers: Spread, progress: Progress) -> None:
+def _fit_once(plan: Plan, data: StudyData, workers: Spread, progress: Progress) -> None:
     """Have the study's fits on disk: those of a run that was broken off, or new ones."""
     if plan.context.is_file():
         with contextlib.suppress(UserError):
             contexts.load(plan.context)
             return
-    contexts.prepare(plan.study, data, panel=panel, workers=workers, progress=progress.say).save(plan.context)
+    contexts.prepare(data, workers=workers, progress=progress.say).save(plan.context)
 
 
 def _make(

@@ -9,8 +9,8 @@ from typing import Any
 
 import svmodel
 from svmodel.errors import DataError
-from svmodel.files import atomic_write_text
-from svmodel.report.run.plan import Plan, file_hash
+from svmodel.files import atomic_write_text, file_hash
+from svmodel.report.run.plan import Plan
 
 #: Written last into an area's folder; without it the folder is not complete.
 MARKER = ".complete.json"

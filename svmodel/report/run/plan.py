@@ -11,9 +11,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from svmodel.panel import Panel
+from svmodel.files import file_hash
 from svmodel.report.pages.facts import version_of
-from svmodel.report.study import Study
+from svmodel.report.study.data import StudyData
+from svmodel.report.study.model import Study
+from svmodel.report.study.registry import default_notebook
 from svmodel.result.as_json import plain
 
 #: Packages whose version may change a number or a picture.
@@ -31,7 +33,7 @@ PACKAGES = (
     "statsmodels",
 )
 #: Fields of a study that decide where and for whom, not what a report says.
-_NOT_PARAMETERS = ("path", "lines", "areas", "notebook", "published")
+_NOT_PARAMETERS = ("path", "lines", "areas", "notebook", "published", "format")
 
 
 @dataclass(frozen=True)
@@ -98,18 +100,15 @@ class Plan:
         return self.folder / "areas" / code
 
 
-def make_plan(study: Study, panel: Panel, out: Path, root: Path, *, areas: tuple[str, ...] | None = None) -> Plan:
+def make_plan(data: StudyData, out: Path, *, areas: tuple[str, ...] | None = None) -> Plan:
     """Lay out a run.
 
     Parameters
     ----------
-    study : Study
-    panel : Panel
-        As :func:`svmodel.report.study.data.load_panel` gives it.
+    data : StudyData
+        The study and its data, opened.
     out : Path
         Folder of all studies' reports.
-    root : Path
-        The data root.
     areas : tuple of str, optional
         Reporting areas of this run, by code or name; by default the study's.
 
@@ -118,13 +117,11 @@ def make_plan(study: Study, panel: Panel, out: Path, root: Path, *, areas: tuple
     StudyError
         If an area is unknown.
     """
-    from svmodel.report.study.data import input_files, resolve_areas
-    from svmodel.report.study.registry import default_notebook
-
-    every = resolve_areas(study, panel)
-    chosen = set(every if areas is None else resolve_areas(study, panel, areas))
+    study, panel = data.study, data.panel
+    every = data.areas()
+    chosen = set(every if areas is None else data.areas(areas))
     notebook = study.notebook or default_notebook()
-    files = {_relative(p, root): file_hash(p) for p in input_files(study, root)}
+    files = data.hashes
     parameters = study_parameters(study)
     hashes = {
         "code": code_version(),
@@ -169,16 +166,6 @@ def code_version() -> str:
 def package_versions() -> dict[str, str]:
     """Return the versions of Python and of every package that may change a number or a picture."""
     return {"python": platform.python_version(), **{name: version_of(name) for name in PACKAGES}}
-
-
-def file_hash(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    with path.open("rb") as held:
-        return hashlib.file_digest(held, "sha256").hexdigest()
-
-
-def _relative(path: Path, root: Path) -> str:
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
 
 
 def _digest(value: Any) -> str:

@@ -9,13 +9,14 @@ import site
 import sys
 import sysconfig
 import traceback
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from svmodel.errors import OutputError
 from svmodel.files import atomic_folder
 from svmodel.report.run.manifest import mark
+from svmodel.report.study.notebook import NotebookParameters
 
 KERNEL = "svmodel"
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -34,6 +35,10 @@ class AreaTask:
     folder: str
     kernels: str
     log: str
+
+    def parameters(self, folder: Path) -> NotebookParameters:
+        """Return what the notebook is given; places as seen from the folder in which it runs."""
+        return NotebookParameters(context=os.path.relpath(self.context, folder), area_code=self.code, output=".")
 
 
 @dataclass(frozen=True)
@@ -103,7 +108,7 @@ def run_notebook(task: AreaTask, folder: Path) -> None:
     os.environ["IPYTHONDIR"] = str(kernels / "ipython")  # a user's start-up files must not change a report
     import papermill
 
-    parameters = {"context": os.path.relpath(task.context, folder), "area_code": task.code, "output": "."}
+    parameters = asdict(task.parameters(folder))
     executed = papermill.execute_notebook(
         task.notebook,
         str(folder / "evaluation.ipynb"),

@@ -1,202 +1,242 @@
-"""Reading lists of methods: estimators and ways of inference with their choices, checks by name."""
+"""The methods that a study file asks for: estimators, further inference, checks, other specifications, power."""
 
 from __future__ import annotations
 
-import dataclasses
-import math
-from collections.abc import Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args, get_origin, get_type_hints
 
-import yaml
+from pydantic import AfterValidator, BeforeValidator, Field, GetJsonSchemaHandler, model_validator
+from pydantic.dataclasses import dataclass
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from svmodel.errors import UserError, did_you_mean
-from svmodel.report.study import EstimatorSpec, InferenceSpec, PowerSpec, SpecificationsSpec
-from svmodel.report.study.registry import check_options, checks, estimators, inferences
-from svmodel.report.study.yaml_lines import Section, construct, line
-
-_DEFAULT_ESTIMATORS = ("ExtendedTwoWayFixedEffects",)
-_Spec = TypeVar("_Spec", EstimatorSpec, InferenceSpec)
-
-
-def read_estimators(root: Section) -> tuple[EstimatorSpec, ...]:
-    """Read key ``estimators``; a study with an intervention has one even where it names none."""
-    if not root.has("estimators"):
-        return tuple(EstimatorSpec(name) for name in _DEFAULT_ESTIMATORS) if root.has("intervention") else ()
-    return _listed(root, "estimators", "estimator", estimators(), EstimatorSpec)
-
-
-def read_inference(root: Section) -> tuple[InferenceSpec, ...]:
-    """Read key ``inference``."""
-    return _listed(root, "inference", "method of inference", inferences(), InferenceSpec)
+from svmodel.report.study.fields import (
+    LISTED,
+    STRICT,
+    Count,
+    Keys,
+    Number,
+    Period,
+    Told,
+    all_wrong,
+    fields_of,
+    whole,
+    wrong,
+)
+from svmodel.report.study.registry import check_options, choices_of, estimators, inferences, known_checks
+from svmodel.report.study.yaml_lines import Scalar, plain
 
 
-def read_checks(root: Section) -> tuple[tuple[str, ...] | None, dict[str, dict[str, Any]]]:
-    """Read key ``checks``: names in order (None stands for all), and the options of those that have some.
+@dataclass(frozen=True, config=STRICT)
+class Named:
+    """A method by its name, with its choices: ``Name``, or ``Name: {choice: value}``."""
 
-    ``default`` stands for every check, so that a list can hold it beside those that are told something.
-    """
-    if not root.has("checks"):
-        return None, {}
-    if not isinstance(root.plain("checks"), list):
-        nodes: list[tuple[str, yaml.Node | None, int]] = [
-            (name, None, root.lines[f"checks.{name}"]) for name in root.names("checks")
-        ]
-    else:
-        nodes = [part for node in root.items("checks") if (part := _named(root, node, "checks", "check")) is not None]
-    names: list[str] = []
-    options: dict[str, dict[str, Any]] = {}
-    known = checks()
-    for name, given, at in nodes:
-        if name != "default" and name not in known:
-            fix = did_you_mean(name, known, limit=20)
-            root.problems.add(f"there is no check {name!r}", where="checks", fix=fix, line=at, rule="unknown_check")
-        elif name in names:
-            root.problems.add(f"{name!r} stands twice", where="checks", line=at, rule="named_twice")
-        else:
-            names.append(name)
-            root.lines[f"checks.{name}"] = at
-            if given is not None:
-                options[name] = _options(root, name, given)
-    if names in ([], ["default"]):
-        return (None if names or nodes else ()), options
-    chosen = [n for n in known if n in names or "default" in names] if "default" in names else names
-    return tuple(chosen), options
+    name: str
+    choices: Mapping[str, Any] = Field(default_factory=dict)
+    #: What it is and what is chosen of it, in words, how the rules that are broken are called, and what there is.
+    thing: ClassVar[str]
+    choice: ClassVar[str] = "choice"
+    rule: ClassVar[str]
+    things: ClassVar[Callable[[], Mapping[str, Any]]]
+
+    @classmethod
+    def known(cls) -> tuple[str, ...]:
+        """Return the names that there are."""
+        return tuple(cls.things())
+
+    @classmethod
+    def valid(cls, name: str) -> Mapping[str, Any]:
+        """Return the choices of one, each with its type where that can be told."""
+        method = cls.things()[name]
+        try:
+            hints = get_type_hints(method)
+        except (NameError, TypeError):  # a type that only a type checker sees
+            hints = {}
+        return {f.name: hints.get(f.name) for f in choices_of(method)}
+
+    @classmethod
+    def made(cls, name: str, choices: Mapping[str, Any]) -> Any:
+        """Return the method with its choices made."""
+        return cls.things()[name](**choices)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_given(cls, given: Any) -> Any:
+        if not isinstance(given, Scalar | dict | list):
+            return given
+        name, said = _parts(given, cls.thing)
+        if name not in (names := cls.known()):
+            raise wrong(f"unknown_{cls.rule}", f"there is no {cls.thing} {name!r}", did_you_mean(name, names, limit=20))
+        try:
+            valid = tuple(cls.valid(name))
+        except UserError as error:
+            raise wrong("broken_plug_in", error.title) from None
+        if plain(said) is None:
+            return {"name": name}
+        if not isinstance(said, dict):
+            raise wrong("wrong_type", f"the {cls.choice}s of {name} have to be a group of keys")
+        if unknown := [k for k in said if k not in valid]:
+            raise all_wrong(((name, k), _unknown(name, cls.choice, k, valid)) for k in unknown)
+        choices = {k: tuple(v) if isinstance(v, list) else v for k, v in plain(said).items()}
+        try:
+            cls.made(name, choices)
+        except (UserError, TypeError, ValueError) as error:
+            what = f"{name} refuses its {cls.choice}s: {' '.join(str(error).split())}"
+            raise all_wrong([((name,), wrong(f"bad_{cls.choice}", what))]) from None
+        return {"name": name, "choices": choices}
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _core: CoreSchema, _handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        held = {}
+        for name in cls.known():
+            with suppress(UserError):  # of another package, and broken: a study file that names it is told
+                choices = {choice: _schema_of(hint) for choice, hint in cls.valid(name).items()}
+                held[name] = {"type": ["object", "null"], "properties": choices, "additionalProperties": False}
+        one = {"type": "object", "properties": held, "additionalProperties": False, "minProperties": 1}
+        return {"anyOf": [{"enum": list(held)}, one | {"maxProperties": 1}]}
+
+    @property
+    def label(self) -> str:
+        """The name, with the choices where there are any."""
+        chosen = ", ".join(f"{k}={_written(v)}" for k, v in self.choices.items())
+        return f"{self.name}({chosen})" if chosen else self.name
+
+    @property
+    def twice(self) -> PydanticCustomError:
+        """The error that a second one is refused with."""
+        return wrong(f"{self.rule}_twice", f"the {self.thing} {self.label} stands twice")
+
+    def build(self) -> Any:
+        """Return the method with its choices made."""
+        return self.made(self.name, self.choices)
 
 
-def _options(root: Section, check: str, given: yaml.Node) -> dict[str, Any]:
-    """Return what a check is told beside the result."""
-    if not isinstance(given, yaml.MappingNode):
-        what = f"the options of {check} have to be a group of keys"
-        root.problems.add(what, where="checks", line=line(given), rule="wrong_type")
-        return {}
-    section = Section(given, f"checks.{check}", root.problems, root.lines)
-    valid, held = check_options(check), {}
-    for key, node in section.nodes().items():
-        at = section.lines[section.full(key)]
-        if key in valid:
-            held[key] = construct(node, root.problems, section.full(key))
-            continue
-        fix = did_you_mean(key, valid, limit=20) if valid else "It has none."
-        root.problems.add(f"{check} has no option {key!r}", where="checks", fix=fix, line=at, rule="unknown_option")
-    return held
+@dataclass(frozen=True, config=STRICT)
+class EstimatorSpec(Named):
+    """One estimator: its name, its choices, and the label under which its results stand."""
+
+    thing: ClassVar[str] = "estimator"
+    rule: ClassVar[str] = "estimator"
+    things: ClassVar[Callable[[], Mapping[str, Any]]] = staticmethod(estimators)
 
 
-def _named(root: Section, node: yaml.Node, where: str, thing: str) -> tuple[str, yaml.Node | None, int] | None:
-    """Return a name with what is said of it, from ``name`` or ``name: {...}``, and its line."""
-    if isinstance(node, yaml.ScalarNode):
-        return str(node.value).strip(), None, line(node)
-    if isinstance(node, yaml.MappingNode) and len(node.value) == 1:
-        name, said = node.value[0]
-        return str(name.value), said, line(node)
+@dataclass(frozen=True, config=STRICT)
+class InferenceSpec(Named):
+    """Another way to the headline's interval: its name, its choices, and the label under which it stands."""
+
+    thing: ClassVar[str] = "method of inference"
+    rule: ClassVar[str] = "inference"
+    things: ClassVar[Callable[[], Mapping[str, Any]]] = staticmethod(inferences)
+
+
+@dataclass(frozen=True, config=STRICT)
+class CheckSpec(Named):
+    """One check by its name, with its options; ``default`` stands for all of them."""
+
+    thing: ClassVar[str] = "check"
+    choice: ClassVar[str] = "option"
+    rule: ClassVar[str] = "check"
+    things: ClassVar[Callable[[], Mapping[str, Any]]] = staticmethod(known_checks)
+
+    @classmethod
+    def known(cls) -> tuple[str, ...]:
+        """Return the names of the checks, and that of all of them."""
+        return (*super().known(), "default")
+
+    @classmethod
+    def valid(cls, name: str) -> Mapping[str, Any]:
+        """Return what a check may be told."""
+        return dict.fromkeys(() if name == "default" else check_options(name))
+
+    @classmethod
+    def made(cls, name: str, choices: Mapping[str, Any]) -> Any:
+        """Return the check; its options are told when it is made."""
+        del choices
+        return None if name == "default" else cls.things()[name]
+
+    @property
+    def label(self) -> str:
+        """The name."""
+        return self.name
+
+    @property
+    def twice(self) -> PydanticCustomError:
+        """The error that a second one is refused with."""
+        return wrong("named_twice", f"{self.name!r} stands twice")
+
+
+def _parts(given: Any, thing: str) -> tuple[str, Any]:
+    """Return a name with what is said of it, from ``name`` or ``name: {...}``."""
+    if isinstance(given, Scalar):
+        return given.text.strip(), None
+    if isinstance(given, dict) and len(given) == 1:
+        return next(iter(given.items()))
     article = "an" if thing[0] in "aeiou" else "a"
-    what = f"this has to be the name of {article} {thing}, or `name: {{key: value}}`"
-    root.problems.add(what, where=where, line=line(node), rule="wrong_type")
-    return None
+    raise wrong("wrong_type", f"this has to be the name of {article} {thing}, or `name: {{key: value}}`")
 
 
-def read_specifications(root: Section) -> SpecificationsSpec | None:
-    """Read key ``specifications``."""
-    held = root.section("specifications")
-    if held is None:
-        return None
-    begins = [held.parse_period(node, held.full("first_periods")) for node in held.items("first_periods")]
-    spec = SpecificationsSpec(
-        tuple(p for p in begins if p is not None),
-        tuple(_whole_numbers(held, "anticipation")),
-        held.integer("draws", 199, low=0),
-    )
-    held.close()
-    return spec
+def _unknown(name: str, word: str, given: str, valid: tuple[str, ...]) -> PydanticCustomError:
+    fix = did_you_mean(given, valid, limit=20) if valid else "It has none."
+    return wrong(f"unknown_{word}", f"{name} has no {word} {given!r}", fix)
 
 
-def read_power(root: Section) -> PowerSpec | None:
-    """Read key ``power``."""
-    held = root.section("power")
-    if held is None:
-        return None
-    standard = PowerSpec()
-    sizes = []
-    for node in held.items("effects"):
-        value = construct(node, held.problems, held.full("effects"))
-        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-            sizes.append(float(value))
-        else:
-            what = f"this has to be a list of numbers, and holds {value!r}"
-            held.problems.add(what, where=held.full("effects"), line=line(node), rule="wrong_type")
-    spec = PowerSpec(tuple(sizes) or standard.effects, held.integer("draws", standard.draws, low=20))
-    held.close()
-    return spec
+def _written(value: Any) -> str:
+    """Return a choice as a study file writes it."""
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{k}: {v}' for k, v in value.items())}}}"
+    return str(value)
 
 
-def _whole_numbers(held: Section, key: str) -> list[int]:
-    found = []
-    for node in held.items(key):
-        value = construct(node, held.problems, held.full(key))
-        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-            found.append(value)
-        else:
-            what = f"this has to be a list of whole numbers of 0 or more, and holds {value!r}"
-            held.problems.add(what, where=held.full(key), line=line(node), rule="wrong_type")
-    return found
+def _schema_of(hint: Any) -> dict[str, Any]:
+    """Return the JSON Schema of a choice, where its type is one that an editor can complete."""
+    if get_origin(hint) is Literal:
+        return {"enum": list(get_args(hint))}
+    return {"type": "boolean"} if hint is bool else {}
 
 
-def _listed(
-    root: Section, key: str, thing: str, known: Mapping[str, type[Any]], made: type[_Spec]
-) -> tuple[_Spec, ...]:
-    """Read a list of names, or of ``Name: {choice: value}``."""
-    found: list[_Spec] = []
-    for i, node in enumerate(root.items(key), start=1):
-        where = f"{key}[{i}]"
-        part = _named(root, node, where, thing)
-        if part is None:
-            continue
-        name, choices, _ = part
-        given = _choices(root, name, choices, known, thing, where, line(node))
-        if given is None:
-            continue
-        spec = made(name, given)
-        if spec.label in [s.label for s in found]:
-            what, rule = f"the {thing} {spec.label} stands twice", f"{key.removesuffix('s')}_twice"
-            root.problems.add(what, where=where, line=line(node), rule=rule)
-            continue
-        root.lines[f"{key}.{spec.label}"] = line(node)
-        found.append(spec)
-    return tuple(found)
+def _none_twice(specs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Refuse a method that stands twice with the same choices."""
+    labels = [s.label for s in specs]
+    if twice := [i for i, label in enumerate(labels) if label in labels[:i]]:
+        raise all_wrong(((i,), specs[i].twice) for i in twice)
+    return specs
 
 
-def _choices(
-    root: Section, name: str, choices: yaml.Node | None, known: Mapping[str, type[Any]], thing: str, where: str, at: int
-) -> dict[str, Any] | None:
-    """Return the choices made for a method, tried on it; None where something is wrong with them."""
-    if name not in known:
-        fix = did_you_mean(name, known, limit=20)
-        rule = f"unknown_{where.partition('[')[0].removesuffix('s')}"
-        root.problems.add(f"there is no {thing} {name!r}", where=where, fix=fix, line=at, rule=rule)
-        return None
-    if choices is None or choices.tag == "tag:yaml.org,2002:null":
-        return {}
-    if not isinstance(choices, yaml.MappingNode):
-        what = f"the choices of {name} have to be a group of keys"
-        root.problems.add(what, where=where, line=line(choices), rule="wrong_type")
-        return None
-    before = len(root.problems)
-    section = Section(choices, f"{where}.{name}", root.problems, root.lines)
-    valid = [f.name for f in dataclasses.fields(known[name]) if f.init]
-    given: dict[str, Any] = {}
-    for key, node in section.nodes().items():
-        if key not in valid:
-            fix, at_key = did_you_mean(key, valid, limit=20), section.lines[section.full(key)]
-            what = f"{name} has no choice {key!r}"
-            root.problems.add(what, where=where, fix=fix, line=at_key, rule="unknown_choice")
-            continue
-        value = construct(node, root.problems, section.full(key))
-        given[key] = tuple(value) if isinstance(value, list) else value
-    if len(root.problems) > before:
-        return None
-    try:
-        known[name](**given)
-    except (UserError, TypeError, ValueError) as error:
-        what = f"{name} refuses its choices: {' '.join(str(error).split())}"
-        root.problems.add(what, where=where, line=line(choices), rule="bad_choice")
-        return None
-    return given
+_TWICE = AfterValidator(_none_twice)
+#: A name alone is a list of one. Of what is done before, pydantic does the last first.
+_ONE = BeforeValidator(
+    lambda given: [given] if isinstance(given, Scalar) else given, json_schema_input_type=tuple[CheckSpec, ...] | str
+)
+
+Estimators = Annotated[tuple[EstimatorSpec, ...], LISTED, _TWICE]
+Inferences = Annotated[tuple[InferenceSpec, ...], LISTED, _TWICE]
+Checks = Annotated[tuple[CheckSpec, ...], _TWICE, LISTED, _ONE]
+
+
+@dataclass(frozen=True, config=STRICT)
+class SpecificationsSpec(Keys):
+    """What a specification curve varies beside the study's estimators."""
+
+    first_periods: Annotated[Annotated[tuple[Period, ...], LISTED], Told("list of periods")] = ()
+    """later begins of the window, each tried beside the study's own"""
+    anticipation: Annotated[Annotated[tuple[Count, ...], LISTED], Told("list of whole numbers, 0 or more")] = ()
+    """periods of anticipation, each tried beside the study's own"""
+    draws: Annotated[int, whole(0)] = 199
+    """other assignments of the starts, for the joint test; 0 for none"""
+
+
+@dataclass(frozen=True, config=STRICT)
+class PowerSpec(Keys):
+    """Sizes of effects whose detection is simulated with the headline estimator."""
+
+    effects: Annotated[Annotated[tuple[Number, ...], LISTED], Told("list of numbers")] = (0.9, 0.8, 0.7, 0.6)
+    """sizes that are tried: rate ratios for a count, differences for a measure"""
+    draws: Annotated[int, whole(20)] = 200
+    """panels that are drawn"""
+
+    @model_validator(mode="after")
+    def _tries_some(self) -> Self:
+        if not self.effects:
+            object.__setattr__(self, "effects", fields_of(type(self))["effects"].default)
+        return self

@@ -1,34 +1,39 @@
-"""What a study file may name: estimators, checks, layouts and notebooks that this svmodel has."""
+"""What a study file may name: estimators, ways of inference, checks, layouts and notebooks; built in or added.
+
+Other packages add theirs by entry points: ``svmodel.estimators``, ``svmodel.checks``, ``svmodel.sources`` and
+``svmodel.sections``. What is built in is found by one function for each kind.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import importlib
 import inspect
-from collections.abc import Callable
-from functools import cache, lru_cache
+from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from svmodel.errors import DataError, OutputError, did_you_mean
+from svmodel.errors import OutputError
 from svmodel.ledger import Extract
-
-if TYPE_CHECKING:
-    from svmodel.report.study import DataSpec
-
+from svmodel.plugins import Plugged
 
 #: Rooms whose public frozen dataclasses with a ``fit`` of a design are estimators.
 _ROOMS = ("svmodel.did", "svmodel.counterfactual", "svmodel.bayes")
 #: Estimators that are given a function, which no study file can write.
 _IN_CODE_ONLY = ("PyMCModel",)
-_NOTEBOOK = "area_evaluation"
-#: Names of the notebooks that are shipped.
-_NOTEBOOKS = (_NOTEBOOK, "did_evaluation", "synthetic_control", "bayesian_evaluation")
+#: Names of the notebooks that are shipped, the default first.
+NOTEBOOKS = ("area_evaluation", "did_evaluation", "synthetic_control", "bayesian_evaluation")
 
 
 @cache
-def estimators() -> dict[str, type[Any]]:
+def estimators() -> Mapping[str, type[Any]]:
     """Return every estimator by name; a name that an earlier room has taken stands with its room in front."""
+    return Plugged(_own_estimators(), "svmodel.estimators")
+
+
+@cache
+def _own_estimators() -> dict[str, type[Any]]:
     found: dict[str, type[Any]] = {}
     for room in _ROOMS:
         for name, thing in _choosable(room, "fit").items():
@@ -38,7 +43,7 @@ def estimators() -> dict[str, type[Any]]:
 
 
 @cache
-def inferences() -> dict[str, type[Any]]:
+def inferences() -> Mapping[str, type[Any]]:
     """Return every method of inference that is put to a finished result, by name."""
     return _choosable("svmodel.inference", "infer")
 
@@ -54,79 +59,57 @@ def _choosable(room: str, method: str) -> dict[str, type[Any]]:
     }
 
 
-@cache
+def choices_of(method: type[Any]) -> tuple[dataclasses.Field[Any], ...]:
+    """Return the choices that a study file may make for an estimator or a method of inference."""
+    return tuple(f for f in dataclasses.fields(method) if f.init)
+
+
+def known_checks() -> Mapping[str, Callable[..., Any]]:
+    """Return every check by name, in the order in which reports show them."""
+    # the checks load every method that they look at, which takes seconds
+    from svmodel.checks.runner import every_check
+
+    return every_check()
+
+
 def checks() -> tuple[str, ...]:
     """Return the name of every check."""
-    from svmodel.checks.runner import CHECKS
+    return tuple(known_checks())
 
-    return tuple(CHECKS)
+
+def all_options(name: str) -> tuple[str, ...]:
+    """Return what a check may be told beside the result."""
+    return tuple(n for n in inspect.signature(known_checks()[name]).parameters if n not in ("result", "seed"))
 
 
 def check_options(name: str) -> tuple[str, ...]:
     """Return what a study file may tell a check; declared breaks it gets from the study itself."""
-    from svmodel.checks.runner import option_names
-
-    return tuple(n for n in option_names(name) if n != "breaks")
+    return tuple(n for n in all_options(name) if n != "breaks")
 
 
-def layouts() -> tuple[str, ...]:
-    """Return the name of every layout."""
+@cache
+def layouts() -> Mapping[str, Callable[..., Extract]]:
+    """Return the reader of every layout by name."""
     from svmodel.sources.layouts import LAYOUTS
 
-    return tuple(LAYOUTS)
+    return Plugged(LAYOUTS, "svmodel.sources")
 
 
 def layout_options(layout: str) -> tuple[str, ...]:
     """Return the options that a layout's reader takes from a study file."""
     if layout == "tidy":
         return ("vintage", "lsoa_lookup")
-    from svmodel.sources.layouts import LAYOUTS
-
-    return tuple(inspect.signature(LAYOUTS[layout]).parameters)[1:]
+    return tuple(inspect.signature(layouts()[layout]).parameters)[1:]
 
 
-def read_layout(spec: DataSpec, root: Path) -> Extract:
-    """Read a publisher's file.
-
-    Raises
-    ------
-    DataError
-        If the file cannot be used, or the layout has no such option.
-    """
-    from svmodel.sources.layouts import LAYOUTS
-
-    reader = LAYOUTS[spec.layout]
-    valid = layout_options(spec.layout)
-    for name in spec.options:
-        if name not in valid:
-            raise DataError(f"the layout {spec.layout!r} has no option {name!r}. {did_you_mean(name, valid)}")
-    path = root / spec.path
-    # an option that names a file beside the data, such as a lookup, is found from there
-    options = {
-        k: path.parent / v if isinstance(v, str) and (path.parent / v).is_file() else v for k, v in spec.options.items()
-    }
-    stamps = tuple(sorted((str(p), p.stat().st_mtime_ns) for p in path.rglob("*"))) if path.is_dir() else ()
-    return _read(reader, path, path.stat().st_mtime_ns if path.exists() else 0, stamps, _Options(options))
-
-
-class _Options(dict[str, Any]):
-    """Options of a reader, to be told apart by what they say."""
-
-    def __hash__(self) -> int:  # type: ignore[override]
-        return hash(repr(sorted(self.items())))
-
-
-@lru_cache(maxsize=1)
-def _read(
-    reader: Callable[..., Extract], path: Path, _stamp: int, _stamps: tuple[Any, ...], options: _Options
-) -> Extract:
-    """Read once what the rules look at first and the panel is made of afterwards."""
-    return reader(path, **options)
+def sections(own: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the sections of a page by name: the pages' own, and those of other packages."""
+    return Plugged(own, "svmodel.sections")
 
 
 def default_notebook() -> Path:
     """Return the notebook that every study without its own runs."""
-    return notebooks()[_NOTEBOOK]
+    return notebooks()[NOTEBOOKS[0]]
 
 
 @cache
@@ -143,7 +126,7 @@ def notebooks() -> dict[str, Path]:
     here = Path(__file__).resolve()
     places = (here.parents[1] / "notebooks", here.parents[3] / "notebooks" / "reports")
     found = {}
-    for name in _NOTEBOOKS:
+    for name in NOTEBOOKS:
         path = next((p / f"{name}.ipynb" for p in places if (p / f"{name}.ipynb").is_file()), None)
         if path is None:
             raise OutputError(f"svmodel is not whole: its notebook {name!r} is neither installed nor in a checkout")

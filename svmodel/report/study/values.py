@@ -1,81 +1,158 @@
-"""The parts of a study file, as frozen values: data, outcomes, intervention, methods, breaks, costs, disclosure."""
+"""The groups of a study file: data, outcomes, intervention, breaks, forecast, costs and disclosure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationInfo,
+    WrapValidator,
+    field_validator,
+    model_validator,
+)
+from pydantic.dataclasses import dataclass
 
 from svmodel.costs import CostLine
+from svmodel.errors import Problem, UserError, did_you_mean
+from svmodel.panel.rules import Roles
+from svmodel.protect import RULES, Disclosure
+from svmodel.report.study.fields import (
+    LISTED,
+    PAIRS,
+    RENAMED,
+    STRICT,
+    Amount,
+    Anything,
+    Column,
+    Columns,
+    File,
+    Flag,
+    Keys,
+    Names,
+    Period,
+    Takes,
+    Text,
+    Told,
+    Year,
+    again,
+    all_wrong,
+    group,
+    one_of,
+    read_text,
+    whole,
+    wrong,
+)
+from svmodel.report.study.registry import layout_options, layouts
 
-if TYPE_CHECKING:
-    import pandas as pd
+
+@dataclass(frozen=True, config=STRICT)
+class JoinSpec(Keys):
+    """Columns that another file gives to the rows of the data; see :class:`svmodel.sources.Join`."""
+
+    path: File
+    """CSV or Parquet with one row for each key"""
+    on: Annotated[Mapping[str, Text], PAIRS, Told("name, list of names, or `here: there`")]
+    """the key. `year` is the calendar year of the row where the data have no such column"""
+    columns: Annotated[Mapping[str, Text], PAIRS, Told("name, list of names, or `there: here`")]
+    """what it brings"""
+    mid_year: Column | None = None
+    """year of mid-year estimates: values are carried to each period on straight lines between 30 Junes"""
+    missing_ok: Flag = False
+    """whether a key that the file lacks is left missing (and noted) instead of an error"""
 
 
-@dataclass(frozen=True)
-class JoinSpec:
-    """Columns that another file gives to the rows of the data: key ``data.joins``.
+@dataclass(frozen=True, config=STRICT)
+class PopulationSpec(Keys):
+    """Mid-year populations to use as exposure."""
 
-    The fields are those of :class:`svmodel.sources.Join`; ``path`` is relative to the data root.
-    """
-
-    path: str
-    on: Mapping[str, str]
-    columns: Mapping[str, str]
-    mid_year: str | None = None
-    missing_ok: bool = False
-
-
-@dataclass(frozen=True)
-class PopulationSpec:
-    """Mid-year populations to use as exposure: key ``data.population``.
-
-    Parameters
-    ----------
-    path : str
-        A table with columns ``area_code, area_name, year, population``, relative to the data root.
-    by : {"code", "name"}
-        Whether the areas of the data are ONS codes or names.
-    column : str
-        Name that the exposure gets.
-    """
-
-    path: str
-    by: Literal["code", "name"] = "code"
-    column: str = "population"
+    path: File
+    """table with columns `area_code, area_name, year, population`"""
+    by: Annotated[Literal["code", "name"], one_of("by", ("code", "name"))] = "code"
+    """whether the areas of the data are codes or names"""
+    column: Text = "population"
+    """name that the exposure gets"""
 
     def as_join(self, area: str) -> JoinSpec:
         """Return the join that brings it, carried from mid-year to mid-year."""
         return JoinSpec(self.path, {area: f"area_{self.by}"}, {"population": self.column}, mid_year="year")
 
 
-@dataclass(frozen=True)
-class DataSpec:
-    """Where the data stand, and which column plays which part: key ``data``.
+@dataclass(frozen=True, config=STRICT)
+class DataSpec(Keys):
+    """Where the data stand, and which column plays which part."""
 
-    ``root`` is ``"real"`` (found by ``--data`` or SVMODEL_REAL_DATA), a folder relative to the study
-    file, or None for the study file's own folder. The other fields are those of
-    :meth:`svmodel.Panel.from_frame`, or of the layout's reader (``options``); ``names`` are readable
-    names of areas and reporting areas, ``sources`` lines on publisher and licence that reports print.
-    """
-
-    path: str
-    root: str | None = None
-    layout: str = "tidy"
-    area: str | None = None
-    period: str | None = None
-    counts: tuple[str, ...] = ()
-    measures: tuple[str, ...] = ()
-    exposures: tuple[str, ...] = ()
-    covariates: tuple[str, ...] = ()
-    parent: str | None = None
-    name: str | None = None
-    parent_name: str | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
-    joins: tuple[JoinSpec, ...] = ()
+    path: File
+    """file or folder, from the data root"""
+    root: Annotated[Text | None, Told("`real` or folder", "none: the study file's folder")] = None
+    """`real`: the folder given by `--data`, else by SVMODEL_REAL_DATA. `--data` goes before every root"""
+    layout: Annotated[str, one_of("layout", layouts)] = "tidy"
+    """one of the layouts of [data.md](data.md)"""
+    area: Annotated[Text | None, Told("column", "none: `area`, or what the file says")] = None
+    """names the area"""
+    period: Annotated[Text | None, Told("column", "none: `period`, or what the file says")] = None
+    """names the period"""
+    counts: Columns = ()
+    """whole numbers, 0 or more. Not needed for a Parquet file of `write_panel`, nor for a publisher's layout, which
+    brings its own"""
+    measures: Columns = ()
+    """real-valued outcomes, for linear families only"""
+    exposures: Columns = ()
+    """persons, above zero"""
+    covariates: Columns = ()
+    """numbers to adjust for"""
+    parent: Column | None = None
+    """the reporting area that an area lies in"""
+    name: Column | None = None
+    """readable name of the area"""
+    parent_name: Column | None = None
+    """readable name of the reporting area"""
+    names: Annotated[Mapping[str, Text], RENAMED, Told("group `code: name`")] = Field(default_factory=dict)
+    """readable names, written out"""
+    options: Annotated[Anything, Told("group")] = Field(default_factory=dict)
+    """options of the layout's reader, for `tidy` `vintage` and `lsoa_lookup`; a text that names a file beside the
+    data is that file"""
+    sources: Names = ()
+    """publishers and licences, printed as written"""
     population: PopulationSpec | None = None
-    names: Mapping[str, str] = field(default_factory=dict)
-    sources: tuple[str, ...] = ()
+    """mid-year populations as exposure"""
+    joins: Annotated[tuple[JoinSpec, ...], LISTED] = ()
+    """columns of other files, joined by key"""
+
+    @field_validator("options")
+    @classmethod
+    def _of_the_layout(cls, options: Mapping[str, Any], info: ValidationInfo) -> Mapping[str, Any]:
+        layout = info.data.get("layout")
+        if layout is None:
+            return options
+        try:
+            valid = layout_options(layout)
+        except UserError as error:
+            raise wrong("broken_plug_in", error.title) from None
+        unknown = [k for k in options if k not in valid]
+        if unknown:
+            raise all_wrong(((k,), wrong("unknown_key", k, did_you_mean(k, valid, limit=20))) for k in unknown)
+        return options
+
+    @property
+    def roles(self) -> Roles:
+        """The columns by role, as far as the study names them; populations are an exposure."""
+        brought = () if self.population is None else (self.population.column,)
+        exposures = tuple(dict.fromkeys((*self.exposures, *brought)))
+        return Roles(
+            self.area or "",
+            self.period or "",
+            self.counts,
+            self.measures,
+            exposures,
+            self.covariates,
+            self.parent,
+            self.name,
+            self.parent_name,
+        )
 
     @property
     def all_joins(self) -> tuple[JoinSpec, ...]:
@@ -85,137 +162,181 @@ class DataSpec:
         return (*self.joins, self.population.as_join(self.area or "area"))
 
 
-@dataclass(frozen=True)
-class OutcomeSpec:
+@dataclass(frozen=True, config=STRICT)
+class OutcomeSpec(Keys):
     """One outcome: its column, the label that readers see, and whether it is a hospital count."""
 
-    column: str
-    label: str
-    hospital: bool = False
+    column: Column
+    """a count or measure of the data"""
+    label: Annotated[Text, Told("text", "the column's name in words")] = ""
+    """what readers see"""
+    hospital: Flag = False
+    """adds the caution for hospital counts. It does not choose a disclosure rule: set `hes` where HES data are
+    used"""
+
+    @model_validator(mode="after")
+    def _in_words(self) -> Self:
+        object.__setattr__(self, "label", self.label or self.column.replace("_", " "))
+        return self
 
 
-@dataclass(frozen=True)
-class InterventionSpec:
-    """Where and when something was done: key ``intervention``.
+@dataclass(frozen=True, config=STRICT)
+class FilePointer(Keys):
+    """Periods that stand in a file."""
 
-    ``starts`` and ``ends`` are the periods by area. Where the file points to data instead (``starts_from``,
-    ``ends_from``: ``{file, area, period}`` or ``{column, period}``), they are found when the data are read.
-    """
-
-    name: str
-    starts: Mapping[str, pd.Period] = field(default_factory=dict)
-    ends: Mapping[str, pd.Period] = field(default_factory=dict)
-    starts_from: Mapping[str, Any] | None = None
-    ends_from: Mapping[str, Any] | None = None
-    cost: tuple[CostLine, ...] = ()
-    description: str = ""
+    file: Annotated[Text, Told("path", "–")]
+    """a CSV with a row for each treated area,"""
+    area: Column = "area"
+    """its column of areas,"""
+    period: Annotated[Text, Told("column, or a period")] = "period"
+    """and of first periods. With `column`: the first period of all"""
 
 
-@dataclass(frozen=True)
-class _Named:
-    """A method by its name, with its choices."""
+@dataclass(frozen=True, config=STRICT)
+class ColumnPointer(Keys):
+    """Areas that a column of the data marks with 1, all with one period."""
 
-    name: str
-    choices: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def label(self) -> str:
-        """The name, with the choices where there are any."""
-        told = ", ".join(f"{k}={_written(v)}" for k, v in self.choices.items())
-        return f"{self.name}({told})" if told else self.name
+    column: Annotated[Text, Told("column", "–")]
+    """or: a column of the data that is 1 in treated areas and 0 elsewhere"""
+    period: Period
+    """the first period of all"""
 
 
-@dataclass(frozen=True)
-class EstimatorSpec(_Named):
-    """One estimator: its name, its choices, and the label under which its results stand."""
-
-    def build(self) -> Any:
-        """Return the estimator."""
-        from svmodel.report.study.registry import estimators
-
-        return estimators()[self.name](**dict(self.choices))
+_PERIODS = TypeAdapter(Mapping[str, Period], config=ConfigDict(arbitrary_types_allowed=True))
 
 
-@dataclass(frozen=True)
-class InferenceSpec(_Named):
-    """Another way to the headline's interval: its name, its choices, and the label under which it stands."""
-
-    def build(self) -> Any:
-        """Return the method of inference."""
-        from svmodel.report.study.registry import inferences
-
-        return inferences()[self.name](**dict(self.choices))
-
-
-def _written(value: Any) -> str:
-    """Return a choice as a study file writes it."""
-    if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{k}: {v}' for k, v in value.items())}}}"
-    return str(value)
+def _when(given: Any, _handler: Any, info: ValidationInfo) -> Any:
+    """Read `area: period`, or where in the data it stands."""
+    if isinstance(given, FilePointer | ColumnPointer):
+        return given
+    held = group(given)
+    if not held:
+        raise wrong("nobody_treated", "no area is named")
+    pointer = FilePointer if "file" in held else ColumnPointer if "column" in held else None
+    asked: TypeAdapter[Any] = _PERIODS if pointer is None else TypeAdapter(pointer)
+    return asked.validate_python(held, context=info.context)
 
 
-@dataclass(frozen=True)
-class SpecificationsSpec:
-    """What a specification curve varies beside the study's estimators: key ``specifications``.
-
-    ``first_periods`` are later begins of the window, ``anticipation`` further numbers of periods allowed for, and
-    ``draws`` the other assignments of the starts in the joint test.
-    """
-
-    first_periods: tuple[pd.Period, ...] = ()
-    anticipation: tuple[int, ...] = ()
-    draws: int = 199
+When = Annotated[Mapping[str, Period] | FilePointer | ColumnPointer, WrapValidator(_when)]
 
 
-@dataclass(frozen=True)
-class PowerSpec:
-    """Sizes of effects whose detection is simulated with the headline estimator, in `draws` panels: key ``power``.
+@dataclass(frozen=True, config=STRICT)
+class CostSpec(Keys, CostLine):
+    """One line of the cost ledger."""
 
-    Rate ratios for a count (0.8 is 20% fewer), differences for a measure.
-    """
+    item: Text
+    """what was paid for"""
+    quantity: Amount
+    """how many"""
+    unit_cost: Amount
+    """pounds for one"""
+    price_year: Year
+    """whose prices; a sum without a price base says nothing"""
+    source: Text = ""
+    """where the figure stands"""
 
-    effects: tuple[float, ...] = (0.9, 0.8, 0.7, 0.6)
-    draws: int = 200
+
+@dataclass(frozen=True, config=STRICT)
+class InterventionSpec(Keys):
+    """Where and when something was done. What points to data is found when the data are opened."""
+
+    name: Text
+    """as reports call it"""
+    starts: Annotated[When, Told("group")]
+    """`area: period`, the first period with it, by area of the data; or one of the two pointers below. An area
+    without a start is never treated"""
+    ends: Annotated[When, Told("group", "none")] = Field(default_factory=dict)
+    """last periods, written in the same ways. Area-periods after an end serve neither as treated nor as control"""
+    cost: Annotated[tuple[CostSpec, ...], LISTED] = ()
+    """the cost ledger"""
+    description: Text = ""
+    """printed under methods"""
 
 
-@dataclass(frozen=True)
-class BreakSpec:
+@dataclass(frozen=True, config=STRICT)
+class BreakSpec(Keys):
     """A declared change in how the data came about, from `period` (to `until`, where it was passing)."""
 
-    period: pd.Period
-    reason: str
-    until: pd.Period | None = None
+    period: Period
+    """first period of the change"""
+    reason: Text
+    """in words that a figure can carry"""
+    until: Annotated[Period | None, Told("period", "none: it lasts")] = None
+    """last period of a passing one"""
+
+    @model_validator(mode="after")
+    def _goes_forward(self) -> Self:
+        until = self.until
+        if until is not None and (until.freqstr != self.period.freqstr or until < self.period):
+            raise all_wrong([(("until",), wrong("bad_period", f"{until} is not after {self.period}"))])
+        return self
 
 
-@dataclass(frozen=True)
-class UnitCost:
+@dataclass(frozen=True, config=STRICT)
+class ForecastSpec(Keys):
+    """How far to look."""
+
+    horizon: Annotated[int, whole(0, 60)] = 12
+    """periods ahead; 0 for no forecast. Where the key is missing, one year in whatever periods the data have"""
+
+
+@dataclass(frozen=True, config=STRICT)
+class UnitCost(Keys):
     """What one event of an outcome costs society, in pounds of `price_year`."""
 
-    outcome: str
-    cost: float
-    price_year: int
-    source: str = ""
+    outcome: Column
+    """an outcome of the study"""
+    cost: Amount
+    """pounds for one event"""
+    price_year: Year
+    """whose prices; a sum without a price base says nothing"""
+    source: Text = ""
+    """where the figure stands"""
 
 
-@dataclass(frozen=True)
-class EconomicsSpec:
+@dataclass(frozen=True, config=STRICT)
+class EconomicsSpec(Keys):
     """Unit costs of outcomes, and the year in whose prices the report speaks."""
 
-    unit_costs: tuple[UnitCost, ...] = ()
-    price_year: int | None = None
+    unit_costs: Annotated[tuple[UnitCost, ...], LISTED] = ()
+    """what one event costs; each for an outcome of the study"""
+    price_year: Annotated[Year | None, Told("year, 1950 to 2100", "none: 2024")] = None
+    """year in whose prices the report speaks"""
 
 
-@dataclass(frozen=True)
-class DisclosureSpec:
+Positive = Annotated[int, whole(1)]
+
+
+@dataclass(frozen=True, config=STRICT)
+class DisclosureSpec(Keys):
     """The rule for small numbers; see :mod:`svmodel.protect`."""
 
-    rule: str = "none"
-    threshold: int | None = None
-    round_to: int | None = None
+    rule: Annotated[str, Takes(read_text, "`none`, `threshold` or `hes`", {"enum": list(RULES)})] = "none"
+    """required once the group is there"""
+    threshold: Annotated[Positive | None, Told("whole number, 3 or more", "none: 5 for `threshold`")] = None
+    """smallest count above zero that is shown"""
+    round_to: Annotated[Positive | None, Told("whole number, 1 or more", "none: 1 for `threshold`")] = None
+    """shown counts are rounded to its multiples"""
 
-    def build(self) -> Any:
+    @classmethod
+    def from_file(cls, given: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        """Return the keys; a group without a rule is refused."""
+        if "rule" not in given and not again(info):
+            raise all_wrong([(("rule",), wrong("missing_key", "the key 'rule' is missing"))])
+        return given
+
+    @model_validator(mode="after")
+    def _can_be_kept(self) -> Self:
+        try:
+            self.build()
+        except UserError as error:
+            found = error.problems or (Problem(error.title),)
+            raise all_wrong(
+                ((p.where,) if p.where else (), wrong("bad_disclosure", p.what, p.fix)) for p in found
+            ) from None
+        return self
+
+    def build(self) -> Disclosure:
         """Return the Disclosure."""
-        from svmodel.protect import Disclosure
-
         given = {"threshold": self.threshold, "round_to": self.round_to}
         return Disclosure(rule=self.rule, **{k: v for k, v in given.items() if v is not None})
