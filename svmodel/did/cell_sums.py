@@ -10,11 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from svmodel.did.scales import PerCell, from_influence
 from svmodel.numerics.arrays import Floats
 from svmodel.numerics.cluster import SmallSample, shrink_correlation, small_sample
 from svmodel.result import JointEstimate
-from svmodel.result.scales import linear_row
+from svmodel.result.scales import PerCell, from_influence, ratio_of_difference, widened_row
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,50 +122,11 @@ class CellSums:
         value, influence = self.effect(weights)
         error = float(np.sqrt(self.factor * influence @ influence))
         small = self.small(influence)
-        out = []
-        for scale, k in per.factors():
-            if counts or scale == "difference":
-                row = linear_row(term, scale, value * k, error * k * small.inflation, level=level, df=small.df, **which)
-                out.append({**row, "std_error": row["std_error"] / small.inflation})
+        factors = [(scale, k) for scale, k in per.factors() if counts or scale == "difference"]
+        out = [widened_row(term, scale, value * k, error * k, small, level=level, **which) for scale, k in factors]
         if counts and O > 0 and E > 0:
             out.append(ratio_of_difference(out[0], O, E, value, unit=per.cells))
         return out
-
-
-def ratio_of_difference(
-    row: dict[str, Any], observed: float, expected: float, events: float, *, unit: float | None = None
-) -> dict[str, Any]:
-    """Return the rate ratio that a linear model's effect comes to, ``O / (O - events)``, holding the observed sum O.
-
-    Parameters
-    ----------
-    row : dict
-        The same effect on any additive scale; its limits are carried over and its p-value is kept.
-    observed, expected : float
-        Both positive.
-    events : float
-        ``observed - expected``; the estimate of `row` in events.
-    unit : float, optional
-        Events that one on the scale of `row` is worth. From the two estimates where None, which an effect of exactly
-        zero does not tell.
-    """
-    if unit is None:
-        unit = events / row["estimate"] if row["estimate"] else np.nan
-
-    def at(limit: float) -> float:
-        rest = observed - unit * limit
-        return observed / rest if rest > 0 else (np.inf if rest <= 0 else np.nan)
-
-    ratio = observed / expected
-    known = np.isfinite(row["conf_low"])
-    return {
-        **row,
-        "scale": "rate_ratio",
-        "estimate": ratio,
-        "std_error": ratio**2 * abs(unit) * row["std_error"] / observed,
-        "conf_low": at(row["conf_low"]) if known else np.nan,
-        "conf_high": at(row["conf_high"]) if known else np.nan,
-    }
 
 
 def rows_of_all(

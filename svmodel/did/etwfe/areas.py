@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from svmodel.did.etwfe.sums import pattern_noise, patterns
 from svmodel.did.expected_poisson import Imputed
-from svmodel.did.scales import PerCell, from_noise
 from svmodel.numerics.arrays import Floats
 from svmodel.numerics.resampling.conley_taber import placebo_sums
-from svmodel.result.scales import critical_value
+from svmodel.result.scales import PerCell, critical_value, from_noise
 
 ALL_TREATED = "all treated"
 

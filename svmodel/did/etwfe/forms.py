@@ -13,11 +13,10 @@ from svmodel.did.cell_sums import CellSums, joint_events, rows_of_all
 from svmodel.did.covariates import ended
 from svmodel.did.etwfe.cohort import cohort_att, impute_by_cohort, sum_by_cohort
 from svmodel.did.expected_linear import Predicted, impute_linear, lead_sums, linear_att, sum_linear
-from svmodel.did.scales import PerCell
 from svmodel.errors import shorten
 from svmodel.result import Result
 from svmodel.result.doubts import many_zeros, whole_reporting_areas
-from svmodel.result.scales import critical_value, estimates_frame, provenance
+from svmodel.result.scales import PerCell, critical_value, estimates_frame, provenance
 from svmodel.result.uncertainty import settle
 
 if TYPE_CHECKING:

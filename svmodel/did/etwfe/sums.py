@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from scipy import linalg
 
 from svmodel.did.expected_poisson import Imputed
-from svmodel.did.scales import PerCell, from_influence, from_noise
 from svmodel.numerics.arrays import Floats
 from svmodel.numerics.cluster import SmallSample, shrink_correlation, small_sample
 from svmodel.numerics.resampling.conley_taber import placebo_sums
 from svmodel.numerics.resampling.placebo_noise import Noise, learn_noise
 from svmodel.numerics.two_way.imputation import CohortBlock, Sums, sum_cells
 from svmodel.result import JointEstimate
+from svmodel.result.scales import PerCell, from_influence, from_noise
 
 if TYPE_CHECKING:
     Rows = list[dict[str, Any]]

@@ -225,8 +225,7 @@ class StackedDiD:
 
     def _rows(self, term: str, fit: StackFit, j: int, *, counts: bool, **which: Any) -> list[dict[str, Any]]:
         """Return one coefficient on every scale."""
-        from svmodel.did.cell_sums import ratio_of_difference
-        from svmodel.did.scales import PerCell, from_influence
+        from svmodel.result.scales import PerCell, from_influence, ratio_of_difference
 
         cells, exposure, observed = fit.size(j)
         estimate, error = float(fit.coefficient[j]), float(np.sqrt(fit.covariance[j, j]))

@@ -218,7 +218,7 @@ class TwoWayFixedEffects:
 
     def _rows(self, term: str, fit: TwoWayFit, j: int, *, counts: bool, **which: Any) -> list[dict[str, Any]]:
         """Return one coefficient on every scale."""
-        from svmodel.did.scales import PerCell, from_influence
+        from svmodel.result.scales import PerCell, from_influence
 
         cells, exposure, observed = fit.size(j)
         estimate, error = float(fit.coefficient[j]), float(np.sqrt(fit.covariance[j, j]))
