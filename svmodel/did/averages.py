@@ -14,7 +14,7 @@ from svmodel.numerics.arrays import Floats, Ints
 from svmodel.numerics.cluster import small_sample
 from svmodel.result import COLUMNS
 from svmodel.result.rule import FEW_TREATED
-from svmodel.result.scales import is_rounding
+from svmodel.result.scales import is_rounding, ratio_at
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,7 +166,9 @@ def no_errors(size: int) -> Errors:
     return Errors(*np.full((3, size), np.nan))
 
 
-def errors_of(influence: Floats, safe: Floats, pools: Ints, *, factor: float, ceiling: float) -> Errors:
+def errors_of(
+    influence: Floats, safe: Floats, pools: Ints, *, factor: float, ceiling: float, areas: Floats | None = None
+) -> Errors:
     """Return standard errors, and what intervals take.
 
     Parameters
@@ -181,13 +183,46 @@ def errors_of(influence: Floats, safe: Floats, pools: Ints, *, factor: float, ce
         Small-sample factor on the variances.
     ceiling : float
         Degrees of freedom at the most.
+    areas : ndarray, shape (Q,), optional
+        Treated areas behind each; what rests on a single one has no error.
     """
     std_error = np.sqrt(factor * np.einsum("nq,nq->q", influence, influence))
     base = std_error if safe is influence else np.sqrt(factor * np.einsum("nq,nq->q", safe, safe))
     small = small_sample(safe, pools, factor=factor)
     df = np.where(np.isfinite(small.df), np.minimum(small.df, ceiling), ceiling)
     # a treated mean of one area has no residual of its own: there is no error to be widened
-    return Errors(std_error, base * small.inflation, df)
+    found = (std_error, base * small.inflation, df)
+    single = np.zeros(len(df), dtype=bool) if areas is None else areas < 2
+    return Errors(*(np.where(single, np.nan, v) for v in found))
+
+
+def cohort_pools(size: int, cohorts: Iterable[tuple[int, Ints]]) -> Ints:
+    """Return the areas held against one mean, shape (size,): a cohort, all small cohorts together, or -1.
+
+    Parameters
+    ----------
+    size : int
+        Areas of the panel.
+    cohorts : iterable of (start, rows)
+    """
+    out = np.full(size, -1, dtype=np.int64)
+    for g, areas in cohorts:
+        out[areas] = g if len(areas) >= FEW_TREATED else -2
+    return out
+
+
+def weight_table(periods: pd.PeriodIndex, cohort: Ints, time: Ints, areas: Floats, controls: Floats) -> pd.DataFrame:
+    """Return the weight of each cohort and period in the average effect, with the areas behind it."""
+    names = np.array(list(periods), dtype=object)
+    return pd.DataFrame(
+        {
+            "cohort": pd.Series(names[cohort], dtype=object),
+            "period": pd.Series(names[time], dtype=object),
+            "weight": areas / areas.sum(),
+            "treated_areas": areas,
+            "control_areas": controls,
+        }
+    )
 
 
 def small_cohorts(small: int, cohorts: int) -> str:
@@ -215,8 +250,8 @@ def lay_out(
 
     Notes
     -----
-    ``events`` is the difference times the cells, ``per_100k`` events by exposure. ``rate_ratio`` is O / (O - events)
-    with O the events that were observed. O is a fact of the area-periods as they were, so the limits of the ratio are
+    ``events`` is the difference times the cells, ``per_100k`` events by exposure. ``rate_ratio`` holds the events O
+    that were observed (:func:`svmodel.result.scales.ratio_at`), a fact of the area-periods as they were: its limits are
     the ratios at the limits, and one p-value serves all scales. Where O - events is not above zero there is no ratio.
     """
     names = np.array([*periods, None], dtype=object)
@@ -282,8 +317,7 @@ def _scales(
     sound = (seen > 0) & (rest > 0)
     if sound.any():
         with np.errstate(divide="ignore", invalid="ignore"):
-            ratio, to_low, to_high = (seen / (seen - n * v) for v in (estimate, low, high))
-            to_high = np.where(seen - n * high > 0, to_high, np.where(np.isnan(high), np.nan, np.inf))
+            ratio, to_low, to_high = (ratio_at(seen, n * v) for v in (estimate, low, high))
             ratio_se = ratio**2 * n * se / seen
         out.append(block("rate_ratio", (ratio, ratio_se, to_low, to_high), sound))
     return out

@@ -14,6 +14,7 @@ from svmodel.numerics.arrays import Floats
 from svmodel.numerics.cluster import SmallSample, shrink_correlation, small_sample
 from svmodel.result import JointEstimate
 from svmodel.result.scales import PerCell, from_influence, ratio_of_difference, widened_row
+from svmodel.result.tables import event_joint
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,6 +176,23 @@ def _average(sums: CellSums, term: str, key: NDArray[np.int64], *, level: float,
     return rows
 
 
+def lead_rows(leads: list[CellSums], level: float, *, counts: bool) -> list[dict[str, Any]]:
+    """Return the rows before the start, of all cohorts' cells as :func:`one_table` has them."""
+    rows: list[dict[str, Any]] = []
+    for whole in leads:
+        for h in np.unique(whole.horizon).tolist():
+            weights = (whole.horizon == h).astype(float)
+            people = None if whole.exposure is None else float(whole.exposure @ weights)
+            per = PerCell(float(whole.n @ weights), people, events=False)
+            rows += whole.rows("event", weights, per, level=level, counts=counts, horizon=h)
+    return rows
+
+
+def one_table(parts: list[CellSums]) -> list[CellSums]:
+    """Return the cells of several cohorts as one, so that a horizon is a sum over cohorts; nothing for nothing."""
+    return [parts[0].joined(parts[1:])] if parts else []
+
+
 def joint_events(parts: list[CellSums], *, shrink: bool) -> JointEstimate | None:
     """Return effects by horizon, before the start and after, with their covariance.
 
@@ -210,9 +228,7 @@ def joint_events(parts: list[CellSums], *, shrink: bool) -> JointEstimate | None
         treated = int((parts[0].pools != -1).sum())
         correlation = shrink_correlation(correlation, float(max(min(treated, parts[0].n_clusters - treated), 1)))
     errors = np.array([f[3] for f in found])
-    nothing = pd.Series([None] * len(found), dtype=object)
-    index = pd.DataFrame(
-        {"term": "event", "cohort": nothing, "period": nothing, "horizon": np.array([f[0] for f in found], dtype=float)}
-    )
     scale = "difference" if parts[0].family == "linear" else "log_rate_ratio"
-    return JointEstimate(scale, index, np.array([f[1] for f in found]), correlation * np.outer(errors, errors))
+    covariance = correlation * np.outer(errors, errors)
+    horizon, estimate = [f[0] for f in found], np.array([f[1] for f in found])
+    return event_joint(scale, horizon, estimate, covariance, base="average", shrunk=shrink)

@@ -35,12 +35,20 @@ class EventGroups:
         The horizon that all others are relative to: the last before the start, or before anticipation.
     binned : tuple of int
         Ends that also hold all horizons beyond.
+    earliest : int
+        The first horizon in which any of the areas is known.
     """
 
     group: NDArray[np.int64]
     horizons: tuple[int, ...]
     reference: int
     binned: tuple[int, ...]
+    earliest: int
+
+    def first_is_binned(self, kept: Mask) -> bool:
+        """Return whether periods lie before the first of the horizons that are kept."""
+        first = min((h for h, k in zip(self.horizons, kept, strict=True) if k), default=0)
+        return bool(self.earliest < first)
 
 
 def event_groups(arrays: DesignArrays, anticipation: int, leads: int | None, lags: int | None) -> EventGroups:
@@ -67,7 +75,7 @@ def event_groups(arrays: DesignArrays, anticipation: int, leads: int | None, lag
     group = np.where(inside, lookup[clipped + lead], -1)
     beyond = inside & (h != clipped)
     ends = tuple(e for e in (-lead, lag) if (beyond & (clipped == e)).any() and e != reference)
-    return EventGroups(group, tuple(seen), reference, ends)
+    return EventGroups(group, tuple(seen), reference, ends, int(h.min()))
 
 
 @dataclass(frozen=True, eq=False)

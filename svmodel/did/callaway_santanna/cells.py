@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from svmodel.design import EXCLUDED, UNTREATED, DesignArrays
+from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.numerics.two_way.doubly_robust import doubly_robust
 from svmodel.numerics.two_way.repeated_cross_sections import doubly_robust_rc
 
@@ -39,37 +39,37 @@ class Cells:
         Controls left without weight, most in any cell.
     """
 
-    cohort: NDArray[np.int64]
-    time: NDArray[np.int64]
-    base: NDArray[np.int64]
-    att: NDArray[np.float64]
-    influence: NDArray[np.float64]
-    members: NDArray[np.bool_]
-    n_controls: NDArray[np.int64]
+    cohort: Ints
+    time: Ints
+    base: Ints
+    att: Floats
+    influence: Floats
+    members: Mask
+    n_controls: Ints
     reason: tuple[str, ...]
     trimmed: int = 0
 
     @property
-    def horizon(self) -> NDArray[np.int64]:
+    def horizon(self) -> Ints:
         """Periods since the start."""
         return self.time - self.cohort
 
     @property
-    def identified(self) -> NDArray[np.bool_]:
+    def identified(self) -> Mask:
         """Cells with an effect, shape (K,)."""
         return ~np.isnan(self.att)
 
     @cached_property
-    def membership(self) -> NDArray[np.float64]:
+    def membership(self) -> Floats:
         """`members` as ones and zeros, shape (N, K)."""
         return self.members.astype(np.float64)
 
     @cached_property
-    def n_treated(self) -> NDArray[np.float64]:
+    def n_treated(self) -> Floats:
         """Treated areas in each cell, shape (K,)."""
         return self.membership.sum(axis=0)
 
-    def take(self, keep: NDArray[np.bool_]) -> Cells:
+    def take(self, keep: Mask) -> Cells:
         """Return the cells where `keep` is true."""
         return Cells(
             self.cohort[keep],
@@ -84,9 +84,7 @@ class Cells:
         )
 
 
-def plan_cells(
-    arrays: DesignArrays, times: NDArray[np.int64], *, anticipation: int, base_period: str
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+def plan_cells(arrays: DesignArrays, times: Ints, *, anticipation: int, base_period: str) -> tuple[Ints, Ints, Ints]:
     """Name every cell: cohort, time and base as period indices; base is -1 where there is none.
 
     From the first period that may be affected, ``g - anticipation``, the base is the last period before it.
@@ -110,7 +108,7 @@ def plan_cells(
 
 def group_time_effects(
     arrays: DesignArrays,
-    times: NDArray[np.int64],
+    times: Ints,
     *,
     control: str,
     method: str,
@@ -185,9 +183,7 @@ def group_time_effects(
     return Cells(cohort, time, base, att, influence, members, n_controls, tuple(reason), trimmed)
 
 
-def _difference_in_means(
-    change: NDArray[np.float64], treated: NDArray[np.bool_], controls: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _difference_in_means(change: Floats, treated: Mask, controls: Mask) -> tuple[Floats, Floats]:
     """Effects and contributions of K cells, by arithmetic on (N, K) arrays; `change` is 0 where unknown."""
     n_treated, n_controls = treated.sum(axis=0), controls.sum(axis=0)
     mean_treated = np.einsum("nk,nk->k", change, treated) / n_treated
@@ -197,13 +193,13 @@ def _difference_in_means(
     return mean_treated - mean_control, influence
 
 
-def _clean(deviation: NDArray[np.float64], change: NDArray[np.float64]) -> NDArray[np.float64]:
+def _clean(deviation: Floats, change: Floats) -> Floats:
     """Set deviations that are nothing but rounding to zero, lest a standard error be made of them."""
     dust = 16 * np.finfo(float).eps * np.abs(change).max()
     return np.where(np.abs(deviation) > dust, deviation, 0.0)
 
 
-def _distinct_periods(covariates: NDArray[np.float64]) -> NDArray[np.int64]:
+def _distinct_periods(covariates: Floats) -> Ints:
     """Return a number for each period; periods with the same covariates in every area share one."""
     if covariates.shape[2] == 0:
         return np.zeros(covariates.shape[1], dtype=np.int64)
@@ -212,9 +208,7 @@ def _distinct_periods(covariates: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.array([seen.setdefault(c, len(seen)) for c in contents], dtype=np.int64)
 
 
-def _alike(
-    treated: NDArray[np.bool_], controls: NDArray[np.bool_], state: NDArray[np.int64], usable: NDArray[np.bool_]
-) -> list[NDArray[np.int64]]:
+def _alike(treated: Mask, controls: Mask, state: Ints, usable: Mask) -> list[Ints]:
     """Group the cells that share areas and covariates, and so share one propensity score."""
     groups: dict[tuple[bytes, int], list[int]] = {}
     signature = np.packbits(np.concatenate([treated, controls]), axis=0).T.copy()
@@ -229,7 +223,7 @@ NO_CONTROLS_BEFORE_OR_AFTER = "no control area has its outcome before, or after"
 
 def cross_section_effects(
     arrays: DesignArrays,
-    times: NDArray[np.int64],
+    times: Ints,
     *,
     control: str,
     method: str,

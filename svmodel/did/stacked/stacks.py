@@ -6,12 +6,12 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
+import pandas as pd
 
 from svmodel.design import EXCLUDED, TREATED, UNTREATED, DesignArrays
 from svmodel.did.covariates import split_covariates
 from svmodel.errors import EstimationError
-from svmodel.numerics.arrays import Floats, Mask
+from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.numerics.cluster import SmallSample, crv1_factor, small_sample
 from svmodel.numerics.two_way import TwoWay
 from svmodel.numerics.two_way.linear_fe import LinearFit, fit_linear
@@ -44,15 +44,15 @@ class Stacks:
         Of the panel.
     """
 
-    area: NDArray[np.int64]
-    stack: NDArray[np.int64]
+    area: Ints
+    stack: Ints
     treated: Mask
     weight: Floats
     y: Floats
     exposure: Floats | None
     use: Mask
-    horizon: NDArray[np.int64]
-    cohorts: NDArray[np.int64]
+    horizon: Ints
+    cohorts: Ints
     outside: tuple[int, ...]
     alone: tuple[int, ...]
     slopes: Floats | None
@@ -65,6 +65,19 @@ class Stacks:
         parts = [np.eye(len(self.cohorts))[self.stack][:, 1:]] if len(self.cohorts) > 1 else []
         parts += [] if self.slopes is None else [self.slopes]
         return np.hstack(parts) if parts else None
+
+    def weights(self, arrays: DesignArrays) -> pd.DataFrame:
+        """Return the stacks with their areas and the weight of a control."""
+        S = len(self.cohorts)
+        weight = [float(self.weight[(self.stack == s) & ~self.treated][0]) for s in range(S)]
+        return pd.DataFrame(
+            {
+                "cohort": pd.Series([arrays.periods[g] for g in self.cohorts], dtype=object),
+                "treated_areas": np.bincount(self.stack[self.treated], minlength=S).astype(np.float64),
+                "control_areas": np.bincount(self.stack[~self.treated], minlength=S).astype(np.float64),
+                "weight": np.array(weight),
+            }
+        )
 
 
 def widest(arrays: DesignArrays) -> tuple[int, int]:
@@ -88,7 +101,7 @@ def make_stacks(arrays: DesignArrays, pre: int, post: int, *, corrective: bool) 
     """
     T = len(arrays.periods)
     known = ~np.isnan(arrays.y)
-    parts: list[tuple[int, NDArray[np.int64], NDArray[np.int64]]] = []
+    parts: list[tuple[int, Ints, Ints]] = []
     outside: list[int] = []
     alone: list[int] = []
     for g in np.unique(arrays.start[arrays.treated.any(axis=1)]).tolist():
@@ -139,10 +152,10 @@ def make_stacks(arrays: DesignArrays, pre: int, post: int, *, corrective: bool) 
 class _Terms(TwoWay):
     """Columns of which some are known to be empty or combinations of others, and are not estimated."""
 
-    lost: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    lost: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
     @cached_property
-    def free(self) -> NDArray[np.int64]:
+    def free(self) -> Ints:
         """Coefficients that are estimated."""
         return np.setdiff1d(TwoWay(self.use, self.slopes, self.group, self.covariates).free, self.lost)
 
@@ -168,7 +181,7 @@ class StackFit:
 
     stacks: Stacks
     use: Mask
-    group: NDArray[np.int64]
+    group: Ints
     coefficient: Floats
     influence: Floats
     factor: float
@@ -199,7 +212,7 @@ class StackFit:
         return SmallSample(found.inflation, min(df, float(self.n_clusters - 1)))
 
 
-def fit_stacks(stacks: Stacks, group: NDArray[np.int64], family: str) -> StackFit:
+def fit_stacks(stacks: Stacks, group: Ints, family: str) -> StackFit:
     """Regress on groups of treated cells, with effects of areas and of periods within each stack.
 
     Raises
@@ -256,7 +269,7 @@ def fit_stacks(stacks: Stacks, group: NDArray[np.int64], family: str) -> StackFi
     return StackFit(stacks, use, group, nothing, np.zeros((stacks.n_areas, Q)), float("nan"), 0)
 
 
-def _informative(stacks: Stacks, use: Mask, group: NDArray[np.int64]) -> Mask:
+def _informative(stacks: Stacks, use: Mask, group: Ints) -> Mask:
     """Return the cells on which a Poisson model with area and period effects in each stack has finite estimates."""
     keep = use.copy()
     Q = int(group.max(initial=-1)) + 1
