@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from svmodel.numerics.arrays import Floats, Ints
+from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.numerics.cluster import small_sample
 from svmodel.result import COLUMNS
 from svmodel.result.rule import FEW_TREATED
@@ -38,7 +37,7 @@ class Grid:
     exposure: Floats | None
     areas: tuple[Ints, ...]
 
-    def averages(self, term: str, inside: NDArray[np.bool_], **which: Any) -> Averages:
+    def averages(self, term: str, inside: Mask, **which: Any) -> Averages:
         """Average each of Q sets of cells, shape (Q, C, T), every cell alike."""
         n = np.where(inside, self.cells, 0.0).sum(axis=(1, 2))
         weights = inside / n[:, None, None]
@@ -46,13 +45,13 @@ class Grid:
         outcome = np.where(inside, self.outcome, 0.0).sum(axis=(1, 2))
         return Averages(term, weights, self._n_areas(inside), n, outcome, exposure, **which)
 
-    def average_of(self, term: str, parts: NDArray[np.bool_], share: Floats) -> Averages:
+    def average_of(self, term: str, parts: Mask, share: Floats) -> Averages:
         """Average, with weights `share`, the averages of several sets of cells, shape (K, C, T)."""
         n = np.where(parts, self.cells, 0.0).sum(axis=(1, 2))
         weights = np.tensordot(share / share.sum() / n, parts, axes=1)[None]
         return Averages(term, weights, self._n_areas(weights > 0))
 
-    def _n_areas(self, inside: NDArray[np.bool_]) -> Floats:
+    def _n_areas(self, inside: Mask) -> Floats:
         """Return how many areas the averages rest on, at the most."""
         reached = (inside & (self.cells > 0)).any(axis=2)
         return reached @ np.array([float(len(a)) for a in self.areas])
@@ -93,7 +92,7 @@ class Grid:
         return overall, cells
 
 
-def treated_grid(y: Floats, start: Ints, exposure: Floats | None, target: NDArray[np.bool_]) -> Grid:
+def treated_grid(y: Floats, start: Ints, exposure: Floats | None, target: Mask) -> Grid:
     """Sum the target cells by cohort and period."""
     rows = np.flatnonzero(target.any(axis=1))
     cohorts = np.unique(start[rows])
@@ -254,27 +253,30 @@ def lay_out(
     that were observed (:func:`svmodel.result.scales.ratio_at`), a fact of the area-periods as they were: its limits are
     the ratios at the limits, and one p-value serves all scales. Where O - events is not above zero there is no ratio.
     """
-    names = np.array([*periods, None], dtype=object)
     terms = list(held)
     # an effect of zero, such as where nobody had an event, does not tell what error is only rounding: the others do
     largest = max((float(np.abs(estimate).max(initial=0.0)) for _, estimate, _ in terms), default=0.0)
     blocks = [block for made in terms for block in _scales(*made, counts=counts, level=level, largest=largest)]
+    return table_of(blocks, periods, level)
 
-    def joined(column: str) -> NDArray[Any]:
-        return np.concatenate([b[column] for b in blocks])
 
-    size = sum(len(b["estimate"]) for b in blocks)
-    columns: dict[str, Any] = {
-        **{c: [b[c] for b in blocks for _ in b["estimate"]] for c in ("term", "scale")},
-        "area": joined("area"),
-        **{c: names[joined(c)] for c in ("cohort", "period")},
-        **{c: joined(c) for c in ("horizon", "estimate", "std_error", "conf_low", "conf_high", "p_value")},
-        "level": np.full(size, level),
-        "prob_reduction": np.full(size, np.nan),
-    }
-    for text in ("term", "scale", "area", "cohort", "period"):
-        columns[text] = pd.Series(columns[text], dtype=object)
-    return pd.DataFrame(columns, columns=list(COLUMNS))
+def table_of(blocks: list[dict[str, Any]], periods: pd.PeriodIndex, level: float) -> pd.DataFrame:
+    """Return blocks of rows, each of one term and scale, as the estimates of a Result.
+
+    Cohorts and periods are places in `periods`, -1 for none; a block without areas is of none.
+    """
+    names = np.array([*periods, None], dtype=object)
+    sizes = [len(b["estimate"]) for b in blocks]
+    pairs = list(zip(blocks, sizes, strict=True))
+    columns: dict[str, Any] = {c: np.concatenate([b.get(c, np.full(n, np.nan)) for b, n in pairs]) for c in COLUMNS[5:]}
+    columns["level"] = np.full(sum(sizes), level)
+    for column in ("term", "scale"):
+        columns[column] = [b[column] for b, n in pairs for _ in range(n)]
+    columns["area"] = np.concatenate([b.get("area", np.full(n, None)) for b, n in pairs])
+    for column in ("cohort", "period"):
+        columns[column] = names[np.concatenate([b[column] for b in blocks])]
+    texts = {c: pd.Series(columns[c], dtype=object) for c in COLUMNS[:5]}
+    return pd.DataFrame({**columns, **texts}, columns=list(COLUMNS))
 
 
 def _scales(
@@ -298,7 +300,7 @@ def _scales(
     p = 2 * special.stdtr(errors.df, -np.abs(estimate / wide))
     low, high = estimate - half, estimate + half
 
-    def block(scale: str, values: tuple[Floats, Floats, Floats, Floats], keep: NDArray[np.bool_]) -> dict[str, Any]:
+    def block(scale: str, values: tuple[Floats, Floats, Floats, Floats], keep: Mask) -> dict[str, Any]:
         held = dict(zip(("estimate", "std_error", "conf_low", "conf_high"), values, strict=True))
         return {"term": made.term, "scale": scale} | {k: v[keep] for k, v in {**known, **held, "p_value": p}.items()}
 

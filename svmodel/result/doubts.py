@@ -242,6 +242,16 @@ def ended(design: Design) -> list[str]:
     return [f"The intervention ended in {area_names(design, after)}: the {word}s after the end are left out."]
 
 
+def left_out_cells(design: Design, kept: int, why: str = "") -> list[Note]:
+    """Return a note where the average effect is taken over `kept` of the treated area-periods, not over all."""
+    wanted = int(design.arrays.treated.sum())
+    if kept >= wanted:
+        return []
+    word = period_words.describe_frequency(design.arrays.periods)
+    text = f"The average effect is taken over {kept:,} of {wanted:,} treated area-{word}s ({kept / wanted:.0%}){why}."
+    return [ResultWarning("identification", text)]
+
+
 def _is_whole(design: Design, parent: str) -> bool:
     children = design.panel.children(parent)
     return len(children) > 1 and all(c in design.intervention.starts for c in children)

@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 
 from svmodel import periods as period_words
 from svmodel.design import NEVER, UNTREATED, Design, DesignArrays
-from svmodel.did.averages import weight_table
+from svmodel.did.averages import table_of, weight_table
 from svmodel.did.callaway_santanna.averages import FAMILIES, Linear, Term, average, totals
 from svmodel.did.callaway_santanna.cells import Cells
 from svmodel.errors import shorten
-from svmodel.numerics.arrays import Floats, Ints, Mask
+from svmodel.numerics.arrays import Ints, Mask
 from svmodel.numerics.cluster import small_sample
 from svmodel.numerics.cluster.multiplier_bootstrap import sup_t_critical_value
-from svmodel.result import COLUMNS
 from svmodel.result.doubts import area_names, ended, period_names
 from svmodel.result.notes import Note, ResultWarning
 from svmodel.result.scales import critical_value, is_rounding
@@ -29,7 +28,7 @@ class Table:
     """Collects blocks of rows of one term and scale, then lays them out as the estimates of a Result."""
 
     def __init__(self, periods: pd.PeriodIndex, level: float, start: Ints) -> None:
-        self._periods = np.array([*periods, None], dtype=object)
+        self._periods = periods
         self._level = level
         self._start = start
         self._blocks: list[dict[str, Any]] = []
@@ -54,12 +53,12 @@ class Table:
             with np.errstate(over="ignore"):
                 estimate, low, high = np.exp(estimate), np.exp(low), np.exp(high)
             std_error = estimate * std_error
+        place = {"cohort": term.cohort[rows], "period": term.time[rows]}
         self._blocks.append(
             {
-                "term": [term.name] * len(rows),
-                "scale": [scale] * len(rows),
-                "cohort": self._named(term.cohort[rows]),
-                "period": self._named(term.time[rows]),
+                "term": term.name,
+                "scale": scale,
+                **{k: np.where(np.isnan(v), -1, v).astype(np.int64) for k, v in place.items()},
                 "horizon": term.horizon[rows],
                 "estimate": estimate,
                 "std_error": std_error,
@@ -69,21 +68,9 @@ class Table:
             }
         )
 
-    def _named(self, index: Floats) -> NDArray[np.object_]:
-        return self._periods[np.where(np.isnan(index), -1, index).astype(np.int64)]
-
     def frame(self) -> pd.DataFrame:
         """Return the rows in the columns of a Result."""
-        columns: dict[str, Any] = {c: np.concatenate([b[c] for b in self._blocks]) for c in self._blocks[0]}
-        size = len(columns["estimate"])
-        for name in ("term", "scale"):
-            columns[name] = pd.Series([v for b in self._blocks for v in b[name]], dtype=object)
-        for name in ("cohort", "period"):
-            columns[name] = pd.Series(columns[name], dtype=object)
-        columns["area"] = pd.Series(np.full(size, None), dtype=object)
-        columns["level"] = np.full(size, self._level)
-        columns["prob_reduction"] = np.full(size, np.nan)
-        return pd.DataFrame(columns, columns=list(COLUMNS))
+        return table_of(self._blocks, self._periods, self._level)
 
 
 def lay_out(

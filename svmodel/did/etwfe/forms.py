@@ -11,8 +11,8 @@ import pandas as pd
 from svmodel import periods as period_words
 from svmodel.design import Design, DesignArrays
 from svmodel.did.cell_sums import CellSums, joint_events, lead_rows, one_table, rows_of_all
-from svmodel.did.etwfe.cohort import cohort_att, impute_by_cohort, sum_by_cohort
-from svmodel.did.expected_linear import Predicted, impute_linear, lead_sums, linear_att, sum_linear
+from svmodel.did.etwfe.cohort import cohort_att, impute_by_cohort
+from svmodel.did.expected_linear import Predicted, impute_linear, lead_sums, linear_att, sums_of
 from svmodel.result import JointEstimate
 from svmodel.result.doubts import area_names, ended, whole_reporting_areas
 from svmodel.result.notes import Note
@@ -39,9 +39,9 @@ def fitted(arrays: DesignArrays, family: str, effects: str, few: int, *, leads: 
     """Impute the treated cells, and with area effects those before a start where `leads` are wanted."""
     if effects == "area":
         found = impute_linear(arrays, few)
-        return Form(found, sum_linear(found), one_table(lead_sums(found)) if leads else [], few)
+        return Form(found, sums_of(found), one_table(lead_sums(found)) if leads else [], few)
     found = impute_by_cohort(arrays, family, few)
-    return Form(found, sum_by_cohort(found, family), [], few)
+    return Form(found, sums_of(found, family), [], few)
 
 
 def estimates(form: Form, level: float, *, counts: bool, only_average: bool) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from svmodel.design import NEVER, Design
 from svmodel.did.etwfe.areas import OwnSums
 from svmodel.did.etwfe.sums import Aggregates, Terms
 from svmodel.did.expected_poisson import Imputed
-from svmodel.result.doubts import area_codes, area_names, ended, period_names, whole_reporting_areas
+from svmodel.result.doubts import area_codes, area_names, ended, left_out_cells, period_names, whole_reporting_areas
 from svmodel.result.notes import Note, ResultWarning
 from svmodel.result.rule import Choice
 from svmodel.result.uncertainty import Basis
@@ -73,9 +73,7 @@ def _identification(design: Design, imputed: Imputed) -> list[Note]:
             f"untreated areas of the same {word}s by any chain of known counts, and are left out.",
             area_codes(design, areas),
         )
-    wanted, kept = int(arrays.treated.sum()), int(imputed.target.sum())
-    if kept < wanted:
-        warn(f"The average effect is taken over {kept:,} of {wanted:,} treated area-{word}s ({kept / wanted:.0%}).")
+    notes += left_out_cells(design, int(imputed.target.sum()))
     if imputed.silent_areas.any():
         n = int(imputed.silent_areas.sum())
         which = area_names(design, imputed.silent_areas)

@@ -28,7 +28,7 @@ from svmodel.errors import EstimationError, Problems
 from svmodel.numerics.arrays import Floats, Ints
 from svmodel.numerics.two_way.linear_imputation import LinearImputation, impute_linear
 from svmodel.result import JointEstimate
-from svmodel.result.doubts import area_codes, area_names, ended, period_names, whole_reporting_areas
+from svmodel.result.doubts import area_codes, area_names, ended, left_out_cells, period_names, whole_reporting_areas
 from svmodel.result.notes import Note, ResultWarning
 from svmodel.result.rule import FEW_TREATED
 from svmodel.result.scales import critical_value
@@ -149,15 +149,14 @@ def fit_leads(arrays: DesignArrays, leads: int | None) -> Leads | str:
         fit = fit_groups(arrays, arrays.untreated, group, "linear")
     except EstimationError as error:
         return str(error)
-    if not fit.kept.any() or fit.influence is None:
+    if not fit.kept.any():
         return "they cannot be told apart from area and period effects"
     kept = np.flatnonzero(fit.kept)
     sizes = [fit.size(int(j)) for j in kept]
     influence = np.sqrt(fit.factor) * fit.influence[:, kept]
-    treated: Ints = np.array((fit.use & (fit.group >= 0)).any(axis=1), dtype=np.int64)
-    errors = errors_of(influence, influence, treated, factor=1.0, ceiling=fit.n_clusters - 1.0)
+    errors = errors_of(influence, influence, fit.treated, factor=1.0, ceiling=fit.n_clusters - 1.0)
     n_areas = np.array([float((fit.use & (fit.group == j)).any(axis=1).sum()) for j in kept])
-    if int(treated.sum()) < 2:
+    if int(fit.treated.sum()) < 2:
         errors = no_errors(len(kept))
     made = Averages(
         "event",
@@ -313,10 +312,7 @@ def notes_of(design: Design, sums: Sums, leads: Leads | str) -> list[Note]:
         notes.append(f"{area_names(design, later)} start after the last {word} and serve as untreated until then.")
     for text, _, about in _not_identified(design, made):
         notes.append(ResultWarning("identification", f"{text[0].upper()}{text[1:]}: left out.", about))
-    wanted, kept = int(arrays.treated.sum()), int(made.target.sum())
-    if kept < wanted:
-        text = f"The average effect is taken over {kept:,} of {wanted:,} treated area-{word}s ({kept / wanted:.0%})."
-        notes.append(ResultWarning("identification", text))
+    notes += left_out_cells(design, int(made.target.sum()))
     small, treated = sums.small_cohorts, int(made.target.any(axis=1).sum())
     if small and treated > 1:
         notes.append(small_cohorts(small, len(sums.grid.cohorts)))

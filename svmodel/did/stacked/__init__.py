@@ -9,8 +9,8 @@ import numpy as np
 
 from svmodel import periods as period_words
 from svmodel.design import Design, DesignArrays
-from svmodel.did.coefficients import average_rows, expected_sum, joint, ratio_rows, single
-from svmodel.did.stacked.stacks import StackFit, Stacks, fit_stacks, make_stacks, widest
+from svmodel.did.coefficients import Coefficients
+from svmodel.did.stacked.stacks import Stacks, fit_stacks, make_stacks, widest
 from svmodel.errors import EstimationError, Problems, did_you_mean, shorten
 from svmodel.numerics.arrays import Ints
 from svmodel.result import Result
@@ -166,8 +166,8 @@ class StackedDiD:
         if events is not None:
             for j in np.flatnonzero(events.kept):
                 rows += self._rows("event", events, int(j), counts=counts, horizon=int(horizons[j]))
-            rows += average_rows(events, family, horizons, level)
-            path = joint(events, family, horizons)
+            rows += events.average_rows(horizons, level)
+            path = events.joint(horizons)
         estimates = estimates_frame(rows)
         basis = choose_uncertainty(self, arrays, self.inference, counts=counts, level=level)
         notes = Notes(*self._notes(design, stacks, events, horizons, reference))
@@ -176,7 +176,7 @@ class StackedDiD:
         cells, _, observed = static.size(0)
         diagnostics = {
             "observed": observed,
-            "expected": expected_sum(static, family),
+            "expected": static.expected,
             "treated_cells_used": int(cells),
             "treated_areas": int(stacks.treated.sum()),
             "stacks": len(stacks.cohorts),
@@ -205,10 +205,10 @@ class StackedDiD:
             corrective=self.weights == "corrective",
         )
 
-    def _static(self, stacks: Stacks) -> StackFit:
+    def _static(self, stacks: Stacks) -> Coefficients:
         return fit_stacks(stacks, np.where(stacks.treated[:, None] & (stacks.horizon >= 0), 0, -1), self.family)
 
-    def _events(self, stacks: Stacks, reference: int) -> tuple[StackFit | None, Ints]:
+    def _events(self, stacks: Stacks, reference: int) -> tuple[Coefficients | None, Ints]:
         """Fit one coefficient for each horizon but the reference; none where the window does not hold that."""
         horizons = stacks.horizon[stacks.horizon != reference]
         if reference < stacks.horizon[0]:
@@ -217,13 +217,13 @@ class StackedDiD:
         place[stacks.horizon != reference] = np.arange(len(horizons))
         return fit_stacks(stacks, np.where(stacks.treated[:, None], place, -1), self.family), horizons
 
-    def _rows(self, term: str, fit: StackFit, j: int, *, counts: bool, **which: Any) -> list[dict[str, Any]]:
+    def _rows(self, term: str, fit: Coefficients, j: int, *, counts: bool, **which: Any) -> list[dict[str, Any]]:
         """Return one coefficient on every scale."""
         summable = counts and not which.get("horizon", 0) < 0
         if self.family == "poisson":
-            return ratio_rows(fit, term, j, events=summable, level=self.level, **which)
+            return fit.ratio_rows(term, j, events=summable, level=self.level, **which)
         cells, exposure, observed = fit.size(j)
-        estimate, error, small = single(fit, j)
+        estimate, error, small = fit.single(j)
         events, spread = estimate * cells, error * cells
         out = [
             widened_row(term, scale, events * k, spread * k, small, level=self.level, **which)
@@ -236,7 +236,7 @@ class StackedDiD:
         return out
 
     def _notes(
-        self, design: Design, stacks: Stacks, events: StackFit | None, horizons: Ints, reference: int
+        self, design: Design, stacks: Stacks, events: Coefficients | None, horizons: Ints, reference: int
     ) -> list[Note]:
         arrays = design.arrays
         word = period_words.describe_frequency(arrays.periods)

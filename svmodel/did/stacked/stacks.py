@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from svmodel.design import EXCLUDED, TREATED, UNTREATED, DesignArrays
+from svmodel.did.coefficients import Coefficients
 from svmodel.did.covariates import split_covariates
 from svmodel.errors import EstimationError
 from svmodel.numerics.arrays import Floats, Ints, Mask
-from svmodel.numerics.cluster import SmallSample, crv1_factor, small_sample
+from svmodel.numerics.cluster import crv1_factor
 from svmodel.numerics.two_way import TwoWay
 from svmodel.numerics.two_way.linear_fe import LinearFit, fit_linear
 from svmodel.numerics.two_way.poisson_fe import PoissonFit, fit_poisson, informative_cells
@@ -160,59 +161,7 @@ class _Terms(TwoWay):
         return np.setdiff1d(TwoWay(self.use, self.slopes, self.group, self.covariates).free, self.lost)
 
 
-@dataclass(frozen=True, eq=False)
-class StackFit:
-    """Coefficients of groups of treated cells.
-
-    Attributes
-    ----------
-    stacks : Stacks
-    use : ndarray of bool, shape (R, W)
-        Cells that carry information.
-    group : ndarray of int, shape (R, W)
-    coefficient : ndarray, shape (Q,)
-        NaN where not identified.
-    influence : ndarray, shape (N, Q)
-        Of each area, over all stacks that it is in; zero where not identified.
-    factor : float
-        CR1.
-    n_clusters : int
-    """
-
-    stacks: Stacks
-    use: Mask
-    group: Ints
-    coefficient: Floats
-    influence: Floats
-    factor: float
-    n_clusters: int
-
-    @property
-    def kept(self) -> Mask:
-        """Groups with a coefficient."""
-        return ~np.isnan(self.coefficient)
-
-    @cached_property
-    def covariance(self) -> Floats:
-        """CR1 by area."""
-        return self.factor * self.influence.T @ self.influence
-
-    def size(self, j: int) -> tuple[float, float | None, float]:
-        """Return the treated cells of group `j` that carry information, their exposure and their outcome."""
-        inside = self.use & (self.group == j)
-        exposure = None if self.stacks.exposure is None else float(self.stacks.exposure[inside].sum())
-        return float(inside.sum()), exposure, float(self.stacks.y[inside].sum())
-
-    def small(self, weights: Floats) -> SmallSample:
-        """Return what an interval needs beside the standard error: treated areas share the coefficients."""
-        treated = np.zeros(self.stacks.n_areas, dtype=np.int64)
-        treated[self.stacks.area[self.stacks.treated]] = 1
-        found = small_sample(self.influence @ weights, treated)
-        df = float(found.df) if np.isfinite(found.df) else np.inf
-        return SmallSample(found.inflation, min(df, float(self.n_clusters - 1)))
-
-
-def fit_stacks(stacks: Stacks, group: Ints, family: str) -> StackFit:
+def fit_stacks(stacks: Stacks, group: Ints, family: str) -> Coefficients:
     """Regress on groups of treated cells, with effects of areas and of periods within each stack.
 
     Raises
@@ -262,11 +211,29 @@ def fit_stacks(stacks: Stacks, group: Ints, family: str) -> StackFit:
         np.add.at(influence, (stacks.area[:, None], which[None, :]), theta_fit.influence[:, at[free]])
         clusters = len(np.unique(stacks.area[use.any(axis=1)]))
         columns = len(terms.free) + len(np.unique(stacks.stack[use.any(axis=1)]))
-        return StackFit(
-            stacks, use, group, coefficient, influence, crv1_factor(int(use.sum()), columns, clusters), clusters
-        )
+        factor = crv1_factor(int(use.sum()), columns, clusters)
+        return _found(stacks, family, use, group, coefficient, influence, factor, clusters)
     nothing = np.full(Q, np.nan)
-    return StackFit(stacks, use, group, nothing, np.zeros((stacks.n_areas, Q)), float("nan"), 0)
+    return _found(stacks, family, use, group, nothing, np.zeros((stacks.n_areas, Q)), float("nan"), 0)
+
+
+def _found(
+    stacks: Stacks,
+    family: str,
+    use: Mask,
+    group: Ints,
+    coefficient: Floats,
+    influence: Floats,
+    factor: float,
+    n_clusters: int,
+) -> Coefficients:
+    """Return the coefficients; an area adds to their errors over all stacks that it is in."""
+    treated = np.zeros(stacks.n_areas, dtype=np.int64)
+    treated[stacks.area[stacks.treated]] = 1
+    covariance = factor * influence.T @ influence
+    return Coefficients(
+        family, stacks.y, stacks.exposure, use, group, coefficient, covariance, influence, treated, factor, n_clusters
+    )
 
 
 def _informative(stacks: Stacks, use: Mask, group: Ints) -> Mask:

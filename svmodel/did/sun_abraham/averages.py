@@ -24,8 +24,8 @@ from svmodel.did.averages import (
 from svmodel.did.sun_abraham.regression import Saturated
 from svmodel.numerics.arrays import Floats, Ints
 from svmodel.result import JointEstimate
-from svmodel.result.doubts import area_names, ended, period_names, whole_reporting_areas
-from svmodel.result.notes import Note, ResultWarning
+from svmodel.result.doubts import area_names, ended, left_out_cells, period_names, whole_reporting_areas
+from svmodel.result.notes import Note
 from svmodel.result.rule import FEW_CONTROLS, FEW_TREATED
 from svmodel.result.scales import critical_value
 from svmodel.result.tables import cells_and_sums, event_joint
@@ -206,13 +206,8 @@ def notes_of(design: Design, sums: Sums) -> list[Note]:
             )
     for g, why in fit.lost.items():
         notes.append(f"The cohort of {period_words.label(arrays.periods[g])} has no effect: {why}.")
-    wanted, kept = int(arrays.treated.sum()), int(sums.target.sum())
-    if kept < wanted:
-        text = (
-            f"The average effect is taken over {kept:,} of {wanted:,} treated area-{word}s ({kept / wanted:.0%}); the "
-            "others have no control that was also seen in the reference period."
-        )
-        notes.append(ResultWarning("identification", text))
+    why = "; the others have no control that was also seen in the reference period"
+    notes += left_out_cells(design, int(sums.target.sum()), why)
     expected = -1 - arrays.anticipation
     odd = np.array([c.start for c in fit.cohorts if c.reference - c.start != expected], dtype=np.int64)
     text = f"Effects by horizon are relative to horizon {expected:+d}"

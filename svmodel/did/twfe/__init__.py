@@ -9,8 +9,8 @@ import numpy as np
 
 from svmodel import periods as period_words
 from svmodel.design import NEVER, Design, DesignArrays
-from svmodel.did.coefficients import average_rows, expected_sum, joint, ratio_rows, single
 from svmodel.did.event_groups import EventGroups, TwoWayFit, event_groups, fit_groups
+from svmodel.did.twfe.bacon import TwoWayWeights, weigh
 from svmodel.errors import EstimationError, shorten
 from svmodel.numerics.cluster.coefficient import Coefficient
 from svmodel.result import Result
@@ -112,12 +112,16 @@ class TwoWayFixedEffects:
     def point(self, arrays: DesignArrays) -> float:
         """Return the coefficient alone; minus infinity where the treated cells have no event, NaN without a fit."""
         try:
-            fit = self._static(arrays)
+            fit = self.static(arrays)
         except EstimationError:
             return float("nan")
         if fit.kept.any():
             return float(fit.coefficient[0])
         return -np.inf if self.family == "poisson" and fit.silent.any() else float("nan")
+
+    def static(self, arrays: DesignArrays) -> TwoWayFit:
+        """Return the regression with one coefficient for all treated cells."""
+        return fit_groups(arrays, arrays.untreated | arrays.treated, np.where(arrays.treated, 0, -1), self.family)
 
     def fit(self, design: Design, *, seed: int = 0) -> Result:
         """Answer the design.
@@ -141,7 +145,7 @@ class TwoWayFixedEffects:
             treated area-periods have no event.
         """
         arrays, family, level, counts = design.arrays, self.family, self.level, design.is_count
-        static = self._static(arrays)
+        static = self.static(arrays)
         if not static.kept.any():
             raise EstimationError(static.why(0))
         rows = self._rows("att", static, 0, counts=counts)
@@ -157,8 +161,8 @@ class TwoWayFixedEffects:
             horizons = np.array(groups.horizons)
             for j in np.flatnonzero(event.kept):
                 rows += self._rows("event", event, int(j), counts=counts, horizon=int(horizons[j]))
-            rows += average_rows(event, family, horizons, level)
-            path = joint(event, family, horizons, binned=groups.first_is_binned(event.kept))
+            rows += event.average_rows(horizons, level)
+            path = event.joint(horizons, binned=groups.first_is_binned(event.kept))
         estimates = estimates_frame(rows)
         basis = choose_uncertainty(self, arrays, self.inference, counts=counts, level=level)
         notes = Notes(*_notes(design, family, static, event, groups), *lacking)
@@ -171,7 +175,7 @@ class TwoWayFixedEffects:
             "treated_cells": int((static.use & arrays.treated).sum()),
             "treated_cells_used": int(cells),
             "observed": observed,
-            "expected": expected_sum(static, family),
+            "expected": static.expected,
             "clusters": static.n_clusters,
             "crv1_factor": static.factor,
             "share_of_weight_negative": static.negative_weight,
@@ -202,28 +206,64 @@ class TwoWayFixedEffects:
         EstimationError
             As :meth:`fit` does.
         """
-        static = self._static(arrays)
+        static = self.static(arrays)
         if static.model is None:
             raise EstimationError(static.why(0))
         exposure = arrays.exposure if self.family == "poisson" else None
         return Coefficient(self.family, arrays.y, static.model.terms, np.ones(1), exposure, static.model)
 
-    def _static(self, arrays: DesignArrays) -> TwoWayFit:
-        """Fit one coefficient for all treated cells."""
-        return fit_groups(arrays, arrays.untreated | arrays.treated, np.where(arrays.treated, 0, -1), self.family)
-
     def _rows(self, term: str, fit: TwoWayFit, j: int, *, counts: bool, **which: Any) -> list[dict[str, Any]]:
         """Return one coefficient on every scale."""
         if self.family == "poisson":
-            return ratio_rows(fit, term, j, events=counts, level=self.level, **which)
+            return fit.ratio_rows(term, j, events=counts, level=self.level, **which)
         cells, exposure, _ = fit.size(j)
-        estimate, error, small = single(fit, j)
+        estimate, error, small = fit.single(j)
         factors = [("difference", 1.0)]
         if counts:
             if exposure:
                 factors.append(("per_100k", cells / exposure * 1e5))
             factors.append(("events", cells))
         return [widened_row(term, s, estimate * k, error * k, small, level=self.level, **which) for s, k in factors]
+
+
+def twfe_weights(result: Result) -> TwoWayWeights:
+    """Summarise the weights behind a two-way fixed effects result.
+
+    Parameters
+    ----------
+    result : Result
+        Of :class:`svmodel.did.TwoWayFixedEffects`, with its design.
+
+    Returns
+    -------
+    TwoWayWeights
+
+    Raises
+    ------
+    EstimationError
+        If the result is of another method, or has no design.
+
+    References
+    ----------
+    de Chaisemartin and D'Haultfoeuille (2020), *American Economic Review* 110(9), theorem 1 and corollary 1. The groups
+    are areas.
+
+    Examples
+    --------
+    >>> import svmodel as sv
+    >>> made = sv.simulate.panel(n_areas=20, n_periods=12, cohorts=[(4, 5), (8, 5)], seed=1)
+    >>> design = sv.Design(made.panel, outcome="violence", intervention=made.intervention)
+    >>> weights = twfe_weights(sv.did.TwoWayFixedEffects(family="linear").fit(design))
+    >>> weights.cells, weights.negative
+    (60, 0)
+    """
+    estimator = result.estimator
+    if not isinstance(estimator, TwoWayFixedEffects):
+        raise EstimationError(f"{type(estimator).__name__} has no two-way weights; give a TwoWayFixedEffects result")
+    if result.design is None:
+        raise EstimationError("this result was read without its data; give `design=` to Result.from_json")
+    fit = estimator.static(result.design.arrays)
+    return weigh(float(fit.coefficient[0]), fit.cell_weights[fit.use & (fit.group == 0)])
 
 
 def _notes(design: Design, family: str, static: TwoWayFit, event: TwoWayFit | None, groups: EventGroups) -> list[Note]:
