@@ -254,7 +254,7 @@ def lay_out(
     the ratios at the limits, and one p-value serves all scales. Where O - events is not above zero there is no ratio.
     """
     terms = list(held)
-    # an effect of zero, such as where nobody had an event, does not tell what error is only rounding: the others do
+    # an effect of zero, such as where nobody had an event, does not show what error is only rounding: the others do
     largest = max((float(np.abs(estimate).max(initial=0.0)) for _, estimate, _ in terms), default=0.0)
     blocks = [block for made in terms for block in _scales(*made, counts=counts, level=level, largest=largest)]
     return table_of(blocks, periods, level)

@@ -85,7 +85,7 @@ class CellSums:
         return replace(self, **columns)
 
     def small(self, influence: Floats) -> SmallSample:
-        """Return what an interval needs beside the standard error."""
+        """Return what an interval needs beyond the standard error."""
         found = small_sample(influence, self.pools, self.spread, factor=self.factor)
         df = float(found.df) if np.isfinite(found.df) else np.inf
         return SmallSample(found.inflation, min(df, float(self.n_clusters - 1)))

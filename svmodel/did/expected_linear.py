@@ -148,8 +148,8 @@ def impute_linear(arrays: DesignArrays, few: int) -> Predicted:
     T_used = int((use | target).any(axis=0).sum())
     width = fit.terms.by_period.shape[1]
     # every period counts, and its slopes but for the reference; components beyond the first give up one period each
-    beside = T_used * width - (width - 1) + fit.terms.n_covariates + columns
-    factor = crv1_factor(int((use | target).sum()), beside, n_clusters)
+    n_columns = T_used * width - (width - 1) + fit.terms.n_covariates + columns
+    factor = crv1_factor(int((use | target).sum()), n_columns, n_clusters)
     expected = np.where(target, arrays.y - gap, 0.0)
     return Predicted(arrays, target, expected, own, gradient, fit.influence, few, factor, n_clusters)
 

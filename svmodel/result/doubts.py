@@ -18,7 +18,7 @@ UNLIKE = 2.0
 #: Variance of a count beyond its own mean, in squares of that mean, from which a few cells decide an average: the
 #: typical cell strays by 1.4 times its mean.
 LUMPY = 2.0
-#: Pearson dispersion below which the former is not told from chance.
+#: Pearson dispersion below which the former may be chance.
 _BEYOND_CHANCE = 3.0
 #: Standard errors of a Poisson sum by which an area's level has to differ to be called unlike.
 _SURE = 2.0
@@ -258,7 +258,7 @@ def _is_whole(design: Design, parent: str) -> bool:
 
 
 #: Share of zero cells from which a linear model of a count is warned about. A Poisson count of mean 1.1 is zero that
-#: often, and an overdispersed one of a higher mean: the typical area-period has about one event, so that quiet areas
+#: often, and an overdispersed one of a higher mean: the typical area-period has about one event, so that areas with few
 #: have no room to fall by the number that busy ones fall by, and parallel trends in numbers cannot hold for both.
 MANY_ZEROS = 1 / 3
 

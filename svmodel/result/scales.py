@@ -55,12 +55,12 @@ def _p_value(ratio: float, df: float | None) -> float:
 
 
 def is_rounding(estimate: Any, std_error: Any, *, logarithm: bool = False) -> Any:
-    """Return whether a standard error is nothing but rounding beside its estimate, elementwise.
+    """Return whether a standard error is nothing but rounding of its estimate, elementwise.
 
     A coefficient that one area alone determines is fitted without a residual, and a cluster-robust error of it
     comes out as zero or as some 1e-16 of it: p-values of 1e-40 from a single area. Such an error is not known. A
     reference period, whose estimate is zero by construction, keeps its error of zero. A `logarithm` has a unit of
-    its own, so an error of 1e-10 is rounding beside any estimate.
+    its own, so an error of 1e-10 is rounding of any estimate.
 
     Examples
     --------
@@ -375,7 +375,7 @@ def ratio_of_difference(
         ``observed - expected``; the estimate of `row` in events.
     unit : float, optional
         Events that one on the scale of `row` is worth. From the two estimates where None, which an effect of exactly
-        zero does not tell.
+        zero does not show.
     """
     if unit is None:
         unit = events / row["estimate"] if row["estimate"] else np.nan

@@ -1,7 +1,7 @@
 """Intervals for few treated areas, for any estimator that gives its average effect quickly.
 
 Each untreated area is taken for each treated one in turn: given its start, with all treated areas left out, and
-estimated. How far these effects stray tells how far the treated areas' average may.
+estimated. The spread of these effects is taken for that of the treated areas' average.
 """
 
 from __future__ import annotations
@@ -52,13 +52,13 @@ def placebo_interval(
     ------
     EstimationError
         If fewer than ten untreated areas give a placebo effect, if all of theirs are zero, or if no treated area had an
-        event before its start, so that nothing tells how far an area of its size strays.
+        event before its start, so that the noise of an area of its size is not known.
 
     Notes
     -----
     The average effect of n treated areas is taken for the mean of theirs, weighted by their treated cells (on the log
     scale by the events to be expected in them), and each one's error for a draw from the placebo effects under its own
-    start. What the J controls strayed together is in every treated area's error alike and does not average out: with
+    start. What the J controls have in common is in every treated area's error alike and does not average out: with
     weights w and equal areas the variance is that of a placebo effect times ``(J - 1) / J (sum w^2 + 1 / J)``, the
     first factor because a placebo effect holds the noise of the others too. The variance of a placebo effect on counts
     is ``phi m + omega m^2`` in the area's mean outcome m while untreated, by regression over placebos (per ``m^2`` on
@@ -102,14 +102,14 @@ def placebo_interval(
         deviation = _deviation(effects[known], _above_zero(size[pool][places][known]), counts=counts, log=log)
         share = weight[kind.ravel() == k]
         scales = share * deviation(_above_zero(size[inside]))
-        # a placebo's size is told from the cells that a treated area's is told from, luck and all
+        # a placebo's size is taken over the periods that a treated area's is taken over, chance included
         seen = _mean_outcome(free, free.untreated & (row[1:] == UNTREATED))[places][known]
-        told = deviation(_above_zero(seen))
-        fit = np.isfinite(told)
-        parts.append((effects[known][fit], told[fit], scales[np.isfinite(scales)]))
+        noise = deviation(_above_zero(seen))
+        fit = np.isfinite(noise)
+        parts.append((effects[known][fit], noise[fit], scales[np.isfinite(scales)]))
         own += float((scales[np.isfinite(scales)] ** 2).sum())
         part = seen[fit] / seen[fit].sum() if log else np.full(int(fit.sum()), 1 / int(fit.sum()))
-        shared += float(share.sum() * np.sqrt((part**2) @ (told[fit] ** 2)))
+        shared += float(share.sum() * np.sqrt((part**2) @ (noise[fit] ** 2)))
         placebos = max(placebos, int(fit.sum()))
     sums = placebo_sums(parts)
     # a single treated area is exchangeable with its placebos, the noise of the controls included
@@ -267,7 +267,7 @@ def choose_uncertainty(
 def doubts_of(design: Design, estimates: pd.DataFrame, scale: str) -> list[Note]:
     """Return what no interval shows in the design of some estimates; `scale` is that of the estimator's ``point``."""
     ratios = scale == "log_rate_ratio"
-    # without a ratio the reader has to be told why there is none
+    # without a ratio the notes have to say why there is none
     known = ((estimates["term"] == "att") & (estimates["scale"] == "rate_ratio")).any()
     return design_doubts(design, additive=not (ratios and known), rates=ratios)
 

@@ -328,7 +328,7 @@ class CallawaySantAnna:
         return every.take(every.identified & np.isin(every.cohort, with_effect))
 
     def _draws(self, arrays: DesignArrays, seed: int) -> NDArray[np.float32]:
-        """Multipliers, dealt out by what an area's data are and not by what it is called."""
+        """Return multipliers, assigned to areas by their data and not by their names."""
         rng = np.random.default_rng(derive_seed(seed, "CallawaySantAnna"))
         draws = multipliers(self.n_boot, len(arrays.areas), rng, kind=self.multiplier)
         keys = [arrays.covariates.sum(axis=(1, 2)), *arrays.y.T[::-1], arrays.start]

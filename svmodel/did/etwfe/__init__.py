@@ -200,7 +200,7 @@ class ExtendedTwoWayFixedEffects:
         below = {"auto": self.few_treated, "cluster": 0, "placebo": len(arrays.areas)}[self.inference]
         # expected counts of the treated cells, from area and period effects of the untreated ones
         imputed = impute(arrays, self.few_treated, below)
-        # each treated area's own sums, and how far such sums stray
+        # each treated area's own sums, and their noise
         own = own_sums(imputed, counts=counts)
         # observed against expected: overall, averages, events before and after, cells; then area by area
         terms = (average_alone if self.only_average else all_terms)(imputed, level, counts=counts)

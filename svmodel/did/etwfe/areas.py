@@ -52,7 +52,7 @@ class OwnSums:
 
 
 def own_sums(imputed: Imputed, *, counts: bool) -> OwnSums:
-    """Sum the treated cells of each area and learn how far such sums stray."""
+    """Sum the treated cells of each area and learn the noise of such sums."""
     areas, target = imputed.treated_areas, imputed.target
     n = len(areas)
     place = np.full(len(target), -1)

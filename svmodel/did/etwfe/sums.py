@@ -188,7 +188,7 @@ class Aggregates:
 
     @cached_property
     def small(self) -> SmallSample:
-        """What intervals need beside the standard error, shape (Q,); nothing but t where `few_treated` is 0."""
+        """What intervals need beyond the standard error, shape (Q,); nothing but t where `few_treated` is 0."""
         ceiling = np.full(len(self.cells), float(self.imputed.n_clusters - 1))
         if not self.imputed.few:
             return SmallSample(np.ones(len(self.cells)), ceiling)

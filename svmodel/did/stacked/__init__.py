@@ -1,4 +1,4 @@
-"""Stacked difference-in-differences: each cohort beside its clean controls, over one window."""
+"""Stacked difference-in-differences: each cohort with its clean controls, over one window."""
 
 from __future__ import annotations
 

@@ -242,9 +242,9 @@ def _informative(stacks: Stacks, use: Mask, group: Ints) -> Mask:
     Q = int(group.max(initial=-1)) + 1
     while True:
         before = int(keep.sum())
-        heard = np.bincount(group[keep] + 1, weights=stacks.y[keep], minlength=Q + 1) > 0
-        heard[0] = True
-        keep &= heard[group + 1]
+        observed = np.bincount(group[keep] + 1, weights=stacks.y[keep], minlength=Q + 1) > 0
+        observed[0] = True
+        keep &= observed[group + 1]
         for s in range(len(stacks.cohorts)):
             rows = stacks.stack == s
             keep[rows] = informative_cells(stacks.y[rows], keep[rows])

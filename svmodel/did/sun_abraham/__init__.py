@@ -56,7 +56,7 @@ class SunAbraham:
     one area has no residual of its own, and all get the correction and degrees of freedom of
     :func:`svmodel.numerics.cluster.small_sample`. What rests on a single treated area has neither.
 
-    *Scales* as for :class:`~svmodel.did.Imputation`: a count has ``events``, ``per_100k`` and ``rate_ratio`` beside
+    *Scales* as for :class:`~svmodel.did.Imputation`: a count has ``events``, ``per_100k`` and ``rate_ratio`` with
     ``difference``, with the observed events held.
 
     *No Poisson family.* Its coefficients are log ratios by cohort and month, minus infinity in each without an event;

@@ -1,4 +1,4 @@
-"""Triple differences: an outcome the intervention aims at, beside one that it cannot reach, in the same areas."""
+"""Triple differences: an outcome that the intervention aims at against one that it cannot reach, in the same areas."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class TripleDifference:
     Parameters
     ----------
     comparison_outcome : str
-        A count or a measure of the panel, of the same areas and periods: violence by day beside a night-time
-        intervention, shop theft beside one against robbery.
+        A count or a measure of the panel, of the same areas and periods: violence by day for a night-time
+        intervention, shop theft for one against robbery.
     family : {"poisson", "linear"}
         ``poisson``: a ratio of rate ratios; ``linear``: a difference of differences, for outcomes that a common shock
         would move by the same number.
@@ -46,16 +46,16 @@ class TripleDifference:
     Notes
     -----
     *Assumption.* Not that treated areas would have moved like others, but that they would have departed from them alike
-    in both outcomes: by the same per cent (Poisson), or the same number (linear). Whatever befell the treated areas at
-    the start (a change of recording, of population, of police numbers) drops out as far as it moved both outcomes so.
-    It fails where the intervention reaches the comparison: a fall that spills over to it is subtracted from the effect,
-    and violence displaced to it is counted as effect.
+    in both outcomes: by the same per cent (Poisson), or the same number (linear). Whatever happened to the treated
+    areas at the start (a change of recording, of population, of police numbers) drops out as far as it moved both
+    outcomes so. It fails where the intervention reaches the comparison: a fall that spills over to it is subtracted
+    from the effect, and violence displaced to it is counted as effect.
 
-    *Effects.* Both outcomes are imputed from untreated cells as in
-    :class:`~svmodel.did.ExtendedTwoWayFixedEffects`. With O observed and E expected in a set of treated cells, and C
-    and D those of the comparison, ``rate_ratio = (O / E) / (C / D)`` and ``events = O - E C / D``: the expected count
-    is moved by what the comparison says befell these areas. Linear: ``difference`` is the mean of the outcome's gaps
-    less the comparison's. Cells where either outcome is missing are left out of both.
+    *Effects.* Both outcomes are imputed from untreated cells as in :class:`~svmodel.did.ExtendedTwoWayFixedEffects`.
+    With O observed and E expected in a set of treated cells, and C and D those of the comparison,
+    ``rate_ratio = (O / E) / (C / D)`` and ``events = O - E C / D``: the expected count is moved by what the comparison
+    says happened in these areas. Linear: ``difference`` is the mean of the outcome's gaps less the comparison's. Cells
+    where either outcome is missing are left out of both.
 
     *Why not two separate studies.* With staggered starts each outcome is compared only with untreated cells, cohort by
     cohort; a pooled regression would compare with treated ones. Where the third difference is a group of people instead
@@ -251,7 +251,7 @@ def _require_moving(arrays: TripleArrays, name: str) -> None:
 
 
 def _expected(made: Triple, arrays: TripleArrays) -> pd.DataFrame:
-    """Return observed and expected outcomes of treated cells, moved by what befell the comparison in that period."""
+    """Return observed and expected outcomes of treated cells, moved by how the comparison changed in that period."""
     sums = made.sums
     times = np.unique(sums.time)
     pairs = [sums.pair((sums.time == t).astype(float)) for t in times]

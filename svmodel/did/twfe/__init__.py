@@ -1,4 +1,4 @@
-"""Two-way fixed effects: one coefficient for being treated, beside area and period effects."""
+"""Two-way fixed effects: one coefficient for being treated, with area and period effects."""
 
 from __future__ import annotations
 

@@ -169,7 +169,7 @@ class TwoWayWeights:
         Share of treated area-periods with a negative weight.
     sigma : float
         The least standard deviation of effects between treated area-periods with which the average effect on the
-        treated could be zero (de Chaisemartin and D'Haultfoeuille 2020, corollary 1 i). Small beside the coefficient
+        treated could be zero (de Chaisemartin and D'Haultfoeuille 2020, corollary 1 i). Small against the coefficient
         means that little heterogeneity is enough to mislead. Infinite where all weights are equal.
     sigma_sign : float
         The least with which every treated area-period could have an effect of the other sign (corollary 1 ii). Infinite
