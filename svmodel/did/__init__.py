@@ -15,7 +15,7 @@ _NAMES = {
     "TwoWayFixedEffects": "twfe",
     "bacon_decomposition": "twfe.bacon",
     "describe_bacon": "twfe.bacon",
-    "twfe_weights": "twfe.bacon",
+    "twfe_weights": "twfe",
 }
 
 __all__ = [

@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from svmodel.numerics.arrays import Floats, Ints
+from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.numerics.cluster import small_sample
 from svmodel.result import COLUMNS
 from svmodel.result.rule import FEW_TREATED
-from svmodel.result.scales import is_rounding
+from svmodel.result.scales import is_rounding, ratio_at
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +37,7 @@ class Grid:
     exposure: Floats | None
     areas: tuple[Ints, ...]
 
-    def averages(self, term: str, inside: NDArray[np.bool_], **which: Any) -> Averages:
+    def averages(self, term: str, inside: Mask, **which: Any) -> Averages:
         """Average each of Q sets of cells, shape (Q, C, T), every cell alike."""
         n = np.where(inside, self.cells, 0.0).sum(axis=(1, 2))
         weights = inside / n[:, None, None]
@@ -46,13 +45,13 @@ class Grid:
         outcome = np.where(inside, self.outcome, 0.0).sum(axis=(1, 2))
         return Averages(term, weights, self._n_areas(inside), n, outcome, exposure, **which)
 
-    def average_of(self, term: str, parts: NDArray[np.bool_], share: Floats) -> Averages:
+    def average_of(self, term: str, parts: Mask, share: Floats) -> Averages:
         """Average, with weights `share`, the averages of several sets of cells, shape (K, C, T)."""
         n = np.where(parts, self.cells, 0.0).sum(axis=(1, 2))
         weights = np.tensordot(share / share.sum() / n, parts, axes=1)[None]
         return Averages(term, weights, self._n_areas(weights > 0))
 
-    def _n_areas(self, inside: NDArray[np.bool_]) -> Floats:
+    def _n_areas(self, inside: Mask) -> Floats:
         """Return how many areas the averages rest on, at the most."""
         reached = (inside & (self.cells > 0)).any(axis=2)
         return reached @ np.array([float(len(a)) for a in self.areas])
@@ -93,7 +92,7 @@ class Grid:
         return overall, cells
 
 
-def treated_grid(y: Floats, start: Ints, exposure: Floats | None, target: NDArray[np.bool_]) -> Grid:
+def treated_grid(y: Floats, start: Ints, exposure: Floats | None, target: Mask) -> Grid:
     """Sum the target cells by cohort and period."""
     rows = np.flatnonzero(target.any(axis=1))
     cohorts = np.unique(start[rows])
@@ -166,7 +165,9 @@ def no_errors(size: int) -> Errors:
     return Errors(*np.full((3, size), np.nan))
 
 
-def errors_of(influence: Floats, safe: Floats, pools: Ints, *, factor: float, ceiling: float) -> Errors:
+def errors_of(
+    influence: Floats, safe: Floats, pools: Ints, *, factor: float, ceiling: float, areas: Floats | None = None
+) -> Errors:
     """Return standard errors, and what intervals take.
 
     Parameters
@@ -181,13 +182,46 @@ def errors_of(influence: Floats, safe: Floats, pools: Ints, *, factor: float, ce
         Small-sample factor on the variances.
     ceiling : float
         Degrees of freedom at the most.
+    areas : ndarray, shape (Q,), optional
+        Treated areas behind each; what rests on a single one has no error.
     """
     std_error = np.sqrt(factor * np.einsum("nq,nq->q", influence, influence))
     base = std_error if safe is influence else np.sqrt(factor * np.einsum("nq,nq->q", safe, safe))
     small = small_sample(safe, pools, factor=factor)
     df = np.where(np.isfinite(small.df), np.minimum(small.df, ceiling), ceiling)
     # a treated mean of one area has no residual of its own: there is no error to be widened
-    return Errors(std_error, base * small.inflation, df)
+    found = (std_error, base * small.inflation, df)
+    single = np.zeros(len(df), dtype=bool) if areas is None else areas < 2
+    return Errors(*(np.where(single, np.nan, v) for v in found))
+
+
+def cohort_pools(size: int, cohorts: Iterable[tuple[int, Ints]]) -> Ints:
+    """Return the areas held against one mean, shape (size,): a cohort, all small cohorts together, or -1.
+
+    Parameters
+    ----------
+    size : int
+        Areas of the panel.
+    cohorts : iterable of (start, rows)
+    """
+    out = np.full(size, -1, dtype=np.int64)
+    for g, areas in cohorts:
+        out[areas] = g if len(areas) >= FEW_TREATED else -2
+    return out
+
+
+def weight_table(periods: pd.PeriodIndex, cohort: Ints, time: Ints, areas: Floats, controls: Floats) -> pd.DataFrame:
+    """Return the weight of each cohort and period in the average effect, with the areas behind it."""
+    names = np.array(list(periods), dtype=object)
+    return pd.DataFrame(
+        {
+            "cohort": pd.Series(names[cohort], dtype=object),
+            "period": pd.Series(names[time], dtype=object),
+            "weight": areas / areas.sum(),
+            "treated_areas": areas,
+            "control_areas": controls,
+        }
+    )
 
 
 def small_cohorts(small: int, cohorts: int) -> str:
@@ -215,31 +249,34 @@ def lay_out(
 
     Notes
     -----
-    ``events`` is the difference times the cells, ``per_100k`` events by exposure. ``rate_ratio`` is O / (O - events)
-    with O the events that were observed. O is a fact of the area-periods as they were, so the limits of the ratio are
+    ``events`` is the difference times the cells, ``per_100k`` events by exposure. ``rate_ratio`` holds the events O
+    that were observed (:func:`svmodel.result.scales.ratio_at`), a fact of the area-periods as they were: its limits are
     the ratios at the limits, and one p-value serves all scales. Where O - events is not above zero there is no ratio.
     """
-    names = np.array([*periods, None], dtype=object)
     terms = list(held)
-    # an effect of zero, such as where nobody had an event, does not tell what error is only rounding: the others do
+    # an effect of zero, such as where nobody had an event, does not show what error is only rounding: the others do
     largest = max((float(np.abs(estimate).max(initial=0.0)) for _, estimate, _ in terms), default=0.0)
     blocks = [block for made in terms for block in _scales(*made, counts=counts, level=level, largest=largest)]
+    return table_of(blocks, periods, level)
 
-    def joined(column: str) -> NDArray[Any]:
-        return np.concatenate([b[column] for b in blocks])
 
-    size = sum(len(b["estimate"]) for b in blocks)
-    columns: dict[str, Any] = {
-        **{c: [b[c] for b in blocks for _ in b["estimate"]] for c in ("term", "scale")},
-        "area": joined("area"),
-        **{c: names[joined(c)] for c in ("cohort", "period")},
-        **{c: joined(c) for c in ("horizon", "estimate", "std_error", "conf_low", "conf_high", "p_value")},
-        "level": np.full(size, level),
-        "prob_reduction": np.full(size, np.nan),
-    }
-    for text in ("term", "scale", "area", "cohort", "period"):
-        columns[text] = pd.Series(columns[text], dtype=object)
-    return pd.DataFrame(columns, columns=list(COLUMNS))
+def table_of(blocks: list[dict[str, Any]], periods: pd.PeriodIndex, level: float) -> pd.DataFrame:
+    """Return blocks of rows, each of one term and scale, as the estimates of a Result.
+
+    Cohorts and periods are places in `periods`, -1 for none; a block without areas is of none.
+    """
+    names = np.array([*periods, None], dtype=object)
+    sizes = [len(b["estimate"]) for b in blocks]
+    pairs = list(zip(blocks, sizes, strict=True))
+    columns: dict[str, Any] = {c: np.concatenate([b.get(c, np.full(n, np.nan)) for b, n in pairs]) for c in COLUMNS[5:]}
+    columns["level"] = np.full(sum(sizes), level)
+    for column in ("term", "scale"):
+        columns[column] = [b[column] for b, n in pairs for _ in range(n)]
+    columns["area"] = np.concatenate([b.get("area", np.full(n, None)) for b, n in pairs])
+    for column in ("cohort", "period"):
+        columns[column] = names[np.concatenate([b[column] for b in blocks])]
+    texts = {c: pd.Series(columns[c], dtype=object) for c in COLUMNS[:5]}
+    return pd.DataFrame({**columns, **texts}, columns=list(COLUMNS))
 
 
 def _scales(
@@ -263,7 +300,7 @@ def _scales(
     p = 2 * special.stdtr(errors.df, -np.abs(estimate / wide))
     low, high = estimate - half, estimate + half
 
-    def block(scale: str, values: tuple[Floats, Floats, Floats, Floats], keep: NDArray[np.bool_]) -> dict[str, Any]:
+    def block(scale: str, values: tuple[Floats, Floats, Floats, Floats], keep: Mask) -> dict[str, Any]:
         held = dict(zip(("estimate", "std_error", "conf_low", "conf_high"), values, strict=True))
         return {"term": made.term, "scale": scale} | {k: v[keep] for k, v in {**known, **held, "p_value": p}.items()}
 
@@ -282,8 +319,7 @@ def _scales(
     sound = (seen > 0) & (rest > 0)
     if sound.any():
         with np.errstate(divide="ignore", invalid="ignore"):
-            ratio, to_low, to_high = (seen / (seen - n * v) for v in (estimate, low, high))
-            to_high = np.where(seen - n * high > 0, to_high, np.where(np.isnan(high), np.nan, np.inf))
+            ratio, to_low, to_high = (ratio_at(seen, n * v) for v in (estimate, low, high))
             ratio_se = ratio**2 * n * se / seen
         out.append(block("rate_ratio", (ratio, ratio_se, to_low, to_high), sound))
     return out

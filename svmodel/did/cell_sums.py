@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from svmodel.did.scales import PerCell, from_influence
 from svmodel.numerics.arrays import Floats
 from svmodel.numerics.cluster import SmallSample, shrink_correlation, small_sample
 from svmodel.result import JointEstimate
-from svmodel.result.scales import linear_row
+from svmodel.result.scales import PerCell, from_influence, ratio_of_difference, widened_row
+from svmodel.result.tables import event_joint
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +85,7 @@ class CellSums:
         return replace(self, **columns)
 
     def small(self, influence: Floats) -> SmallSample:
-        """Return what an interval needs beside the standard error."""
+        """Return what an interval needs beyond the standard error."""
         found = small_sample(influence, self.pools, self.spread, factor=self.factor)
         df = float(found.df) if np.isfinite(found.df) else np.inf
         return SmallSample(found.inflation, min(df, float(self.n_clusters - 1)))
@@ -123,50 +123,11 @@ class CellSums:
         value, influence = self.effect(weights)
         error = float(np.sqrt(self.factor * influence @ influence))
         small = self.small(influence)
-        out = []
-        for scale, k in per.factors():
-            if counts or scale == "difference":
-                row = linear_row(term, scale, value * k, error * k * small.inflation, level=level, df=small.df, **which)
-                out.append({**row, "std_error": row["std_error"] / small.inflation})
+        factors = [(scale, k) for scale, k in per.factors() if counts or scale == "difference"]
+        out = [widened_row(term, scale, value * k, error * k, small, level=level, **which) for scale, k in factors]
         if counts and O > 0 and E > 0:
             out.append(ratio_of_difference(out[0], O, E, value, unit=per.cells))
         return out
-
-
-def ratio_of_difference(
-    row: dict[str, Any], observed: float, expected: float, events: float, *, unit: float | None = None
-) -> dict[str, Any]:
-    """Return the rate ratio that a linear model's effect comes to, ``O / (O - events)``, holding the observed sum O.
-
-    Parameters
-    ----------
-    row : dict
-        The same effect on any additive scale; its limits are carried over and its p-value is kept.
-    observed, expected : float
-        Both positive.
-    events : float
-        ``observed - expected``; the estimate of `row` in events.
-    unit : float, optional
-        Events that one on the scale of `row` is worth. From the two estimates where None, which an effect of exactly
-        zero does not tell.
-    """
-    if unit is None:
-        unit = events / row["estimate"] if row["estimate"] else np.nan
-
-    def at(limit: float) -> float:
-        rest = observed - unit * limit
-        return observed / rest if rest > 0 else (np.inf if rest <= 0 else np.nan)
-
-    ratio = observed / expected
-    known = np.isfinite(row["conf_low"])
-    return {
-        **row,
-        "scale": "rate_ratio",
-        "estimate": ratio,
-        "std_error": ratio**2 * abs(unit) * row["std_error"] / observed,
-        "conf_low": at(row["conf_low"]) if known else np.nan,
-        "conf_high": at(row["conf_high"]) if known else np.nan,
-    }
 
 
 def rows_of_all(
@@ -215,6 +176,23 @@ def _average(sums: CellSums, term: str, key: NDArray[np.int64], *, level: float,
     return rows
 
 
+def lead_rows(leads: list[CellSums], level: float, *, counts: bool) -> list[dict[str, Any]]:
+    """Return the rows before the start, of all cohorts' cells as :func:`one_table` has them."""
+    rows: list[dict[str, Any]] = []
+    for whole in leads:
+        for h in np.unique(whole.horizon).tolist():
+            weights = (whole.horizon == h).astype(float)
+            people = None if whole.exposure is None else float(whole.exposure @ weights)
+            per = PerCell(float(whole.n @ weights), people, events=False)
+            rows += whole.rows("event", weights, per, level=level, counts=counts, horizon=h)
+    return rows
+
+
+def one_table(parts: list[CellSums]) -> list[CellSums]:
+    """Return the cells of several cohorts as one, so that a horizon is a sum over cohorts; nothing for nothing."""
+    return [parts[0].joined(parts[1:])] if parts else []
+
+
 def joint_events(parts: list[CellSums], *, shrink: bool) -> JointEstimate | None:
     """Return effects by horizon, before the start and after, with their covariance.
 
@@ -250,9 +228,7 @@ def joint_events(parts: list[CellSums], *, shrink: bool) -> JointEstimate | None
         treated = int((parts[0].pools != -1).sum())
         correlation = shrink_correlation(correlation, float(max(min(treated, parts[0].n_clusters - treated), 1)))
     errors = np.array([f[3] for f in found])
-    nothing = pd.Series([None] * len(found), dtype=object)
-    index = pd.DataFrame(
-        {"term": "event", "cohort": nothing, "period": nothing, "horizon": np.array([f[0] for f in found], dtype=float)}
-    )
     scale = "difference" if parts[0].family == "linear" else "log_rate_ratio"
-    return JointEstimate(scale, index, np.array([f[1] for f in found]), correlation * np.outer(errors, errors))
+    covariance = correlation * np.outer(errors, errors)
+    horizon, estimate = [f[0] for f in found], np.array([f[1] for f in found])
+    return event_joint(scale, horizon, estimate, covariance, base="average", shrunk=shrink)

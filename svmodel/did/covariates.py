@@ -1,13 +1,11 @@
-"""From a design's arrays to the columns of a two-way model, and which cells take no part in it."""
+"""From a design's covariates to the columns of a two-way model."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from svmodel import periods
-from svmodel.design import EXCLUDED, Design, DesignArrays
-from svmodel.errors import shorten
+from svmodel.design import DesignArrays
 
 
 def split_covariates(
@@ -52,13 +50,3 @@ def split_covariates(
         else None
     )
     return slopes, moving, tuple(int(k) for k in np.flatnonzero(still))
-
-
-def ended(design: Design, arrays: DesignArrays) -> list[str]:
-    """Return a note on the areas whose intervention ended: what follows serves neither as treated nor as control."""
-    after = ((arrays.status == EXCLUDED) & (arrays.horizon >= 0)).any(axis=1)
-    if not after.any():
-        return []
-    which = shorten([design.panel.label(arrays.areas[i]) for i in np.flatnonzero(after)]).replace("'", "")
-    word = periods.describe_frequency(arrays.periods)
-    return [f"The intervention ended in {which}: the {word}s after the end are left out."]

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from svmodel.design import DesignArrays
+from svmodel.did.coefficients import Coefficients
 from svmodel.did.covariates import split_covariates
 from svmodel.errors import EstimationError
-from svmodel.numerics.arrays import Floats, Mask
-from svmodel.numerics.cluster import SmallSample, cluster_covariance, crv1_factor, small_sample
+from svmodel.numerics.arrays import Floats, Ints, Mask
+from svmodel.numerics.cluster import cluster_covariance, crv1_factor
 from svmodel.numerics.two_way import TwoWay, components
 from svmodel.numerics.two_way.linear_fe import LinearFit, fit_linear
 from svmodel.numerics.two_way.poisson_fe import PoissonFit, fit_poisson, informative_cells
@@ -35,12 +35,20 @@ class EventGroups:
         The horizon that all others are relative to: the last before the start, or before anticipation.
     binned : tuple of int
         Ends that also hold all horizons beyond.
+    earliest : int
+        The first horizon in which any of the areas is known.
     """
 
-    group: NDArray[np.int64]
+    group: Ints
     horizons: tuple[int, ...]
     reference: int
     binned: tuple[int, ...]
+    earliest: int
+
+    def first_is_binned(self, kept: Mask) -> bool:
+        """Return whether periods lie before the first of the horizons that are kept."""
+        first = min((h for h, k in zip(self.horizons, kept, strict=True) if k), default=0)
+        return bool(self.earliest < first)
 
 
 def event_groups(arrays: DesignArrays, anticipation: int, leads: int | None, lags: int | None) -> EventGroups:
@@ -52,7 +60,7 @@ def event_groups(arrays: DesignArrays, anticipation: int, leads: int | None, lag
     half = max(ever.sum() / 2, 1)
     first, last = h.min(axis=1), h.max(axis=1)
 
-    def reach(ends: NDArray[np.int64]) -> int:
+    def reach(ends: Ints) -> int:
         """Return the largest horizon that at least half of the treated areas get to."""
         held = np.sort(ends[ever])[::-1]
         return min(int(held[int(np.ceil(half)) - 1]), _MOST_HORIZONS)
@@ -67,58 +75,26 @@ def event_groups(arrays: DesignArrays, anticipation: int, leads: int | None, lag
     group = np.where(inside, lookup[clipped + lead], -1)
     beyond = inside & (h != clipped)
     ends = tuple(e for e in (-lead, lag) if (beyond & (clipped == e)).any() and e != reference)
-    return EventGroups(group, tuple(seen), reference, ends)
+    return EventGroups(group, tuple(seen), reference, ends, int(h.min()))
 
 
 @dataclass(frozen=True, eq=False)
-class TwoWayFit:
-    """Coefficients of groups of cells.
+class TwoWayFit(Coefficients):
+    """Coefficients of groups of cells in a two-way regression of a design.
 
     Attributes
     ----------
     arrays : DesignArrays
-    use : ndarray of bool, shape (N, T)
-        Cells that carry information.
-    group : ndarray of int, shape (N, T)
-        As asked for.
-    kept : ndarray of bool, shape (Q,)
-        Groups whose coefficient is identified.
     silent, absorbed : ndarray of bool, shape (Q,)
         Groups without an event (Poisson), and groups that area and period effects and other groups already hold.
-    coefficient : ndarray, shape (Q,)
-        NaN where not kept.
-    covariance : ndarray, shape (Q, Q)
-        CRV1 by area; zero where not kept.
-    n_clusters : int
-    factor : float
-    model : PoissonFit or LinearFit
-    influence : ndarray, shape (N, Q)
-        What each area adds to the error of each coefficient; zero where not kept.
+    model : PoissonFit or LinearFit or None
+        None where no coefficient is identified.
     """
 
     arrays: DesignArrays
-    use: Mask
-    group: NDArray[np.int64]
-    kept: Mask
     silent: Mask
     absorbed: Mask
-    coefficient: Floats
-    covariance: Floats
-    n_clusters: int
-    factor: float
     model: PoissonFit | LinearFit | None
-    influence: Floats | None = None
-
-    def small(self, weights: Floats) -> SmallSample:
-        """Return what the interval of a weighted sum of the coefficients needs beside its standard error.
-
-        Treated areas share the fitted coefficients, and untreated ones the period effects: two groups.
-        """
-        assert self.influence is not None
-        treated: NDArray[np.int64] = np.array((self.use & (self.group >= 0)).any(axis=1), dtype=np.int64)
-        found = small_sample(self.influence @ weights, treated)
-        df = found.df if np.isfinite(found.df) else np.inf
-        return SmallSample(found.inflation, min(df, float(self.n_clusters - 1)))
 
     def why(self, j: int) -> str:
         """Say why group `j` has no coefficient."""
@@ -130,12 +106,6 @@ class TwoWayFit:
         if compared and before.any() and not self.arrays.y[before].any():
             return "no event was seen in the treated areas before their start, so there is nothing to take a ratio to"
         return "the effect cannot be told apart from area and period effects: no area is left to compare with"
-
-    def size(self, j: int) -> tuple[float, float | None, float]:
-        """Return the cells, the exposure and the outcome of group `j`, among the used cells."""
-        inside = self.use & (self.group == j)
-        exposure = None if self.arrays.exposure is None else float(self.arrays.exposure[inside].sum())
-        return float(inside.sum()), exposure, float(self.arrays.y[inside].sum())
 
     @cached_property
     def cell_weights(self) -> Floats:
@@ -171,7 +141,7 @@ class TwoWayFit:
         )
 
 
-def fit_groups(arrays: DesignArrays, use: Mask, group: NDArray[np.int64], family: str) -> TwoWayFit:
+def fit_groups(arrays: DesignArrays, use: Mask, group: Ints, family: str) -> TwoWayFit:
     """Fit one coefficient for each group of cells, leaving out groups that are not identified.
 
     Raises
@@ -186,11 +156,24 @@ def fit_groups(arrays: DesignArrays, use: Mask, group: NDArray[np.int64], family
         if (np.where(use, y, 0.0) < 0).any():
             raise EstimationError("a Poisson model needs an outcome that is never negative; use family='linear'")
         cells = informative_cells(y, use, group)
-        heard = np.bincount(group[cells] + 1, weights=y[cells], minlength=Q + 1)[1:] > 0
-        silent = ~heard
+        silent = ~(np.bincount(group[cells] + 1, weights=y[cells], minlength=Q + 1)[1:] > 0)
     slopes, moving, _ = split_covariates(arrays)
     nothing = TwoWayFit(
-        arrays, cells, group, np.zeros(Q, bool), silent, absorbed, np.full(Q, np.nan), np.zeros((Q, Q)), 0, np.nan, None
+        family=family,
+        y=y,
+        exposure=arrays.exposure,
+        use=cells,
+        group=group,
+        coefficient=np.full(Q, np.nan),
+        covariance=np.zeros((Q, Q)),
+        influence=np.zeros((len(y), Q)),
+        treated=np.array((cells & (group >= 0)).any(axis=1), dtype=np.int64),
+        factor=np.nan,
+        n_clusters=0,
+        arrays=arrays,
+        silent=silent,
+        absorbed=absorbed,
+        model=None,
     )
     if not cells.any() or silent.all():
         return nothing
@@ -205,9 +188,7 @@ def fit_groups(arrays: DesignArrays, use: Mask, group: NDArray[np.int64], family
     absorbed[left[lost - first]] = True
     kept = ~(silent | absorbed)
     if not kept.any():
-        return TwoWayFit(
-            arrays, cells, group, kept, silent, absorbed, nothing.coefficient, nothing.covariance, 0, np.nan, None
-        )
+        return replace(nothing, absorbed=absorbed)
     terms = TwoWay(cells, slopes, _renumbered(group, ~kept), moving)
     model: PoissonFit | LinearFit
     if family == "linear":
@@ -225,17 +206,14 @@ def fit_groups(arrays: DesignArrays, use: Mask, group: NDArray[np.int64], family
     n_clusters = int(cells.any(axis=1).sum())
     columns = len(terms.free) + int(components(cells).max()) + 1
     factor = crv1_factor(int(cells.sum()), columns, n_clusters)
-    coefficient, covariance = np.full(Q, np.nan), np.zeros((Q, Q))
+    coefficient, covariance, influence = nothing.coefficient, nothing.covariance, nothing.influence
     coefficient[kept] = model.theta[at]
-    influence = np.zeros((len(y), Q))
     influence[:, kept] = model.influence[:, at]
     covariance[np.ix_(kept, kept)] = cluster_covariance(influence[:, kept], factor)
-    return TwoWayFit(
-        arrays, cells, group, kept, silent, absorbed, coefficient, covariance, n_clusters, factor, model, influence
-    )
+    return replace(nothing, absorbed=absorbed, n_clusters=n_clusters, factor=factor, model=model)
 
 
-def _renumbered(group: NDArray[np.int64], drop: Mask) -> NDArray[np.int64]:
+def _renumbered(group: Ints, drop: Mask) -> Ints:
     """Return the groups numbered afresh without the dropped ones, whose cells join the reference."""
     number = np.where(drop, -1, np.cumsum(~drop) - 1)
     return np.append(number, -1)[group]

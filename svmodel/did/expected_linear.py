@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from svmodel.design import DesignArrays
 from svmodel.did.cell_sums import CellSums
 from svmodel.did.covariates import split_covariates
 from svmodel.errors import EstimationError
-from svmodel.numerics.arrays import Floats, Mask
+from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.numerics.cluster import crv1_factor
 from svmodel.numerics.two_way import TwoWay, components
 from svmodel.numerics.two_way.linear_fe import LinearFit, fit_linear
@@ -51,7 +50,7 @@ class Predicted:
     n_clusters: int
 
 
-def cohort_periods(arrays: DesignArrays, target: Mask) -> list[tuple[int, int, NDArray[np.int64]]]:
+def cohort_periods(arrays: DesignArrays, target: Mask) -> list[tuple[int, int, Ints]]:
     """Return every cohort and period with target cells, and the areas of those cells."""
     out = []
     for g in np.unique(arrays.start[target.any(axis=1)]):
@@ -60,7 +59,7 @@ def cohort_periods(arrays: DesignArrays, target: Mask) -> list[tuple[int, int, N
     return out
 
 
-def pools(arrays: DesignArrays, target: Mask, few: int) -> NDArray[np.int64]:
+def pools(arrays: DesignArrays, target: Mask, few: int) -> Ints:
     """Return which areas have their residuals about one fitted effect; -1 for areas without a target cell."""
     out = np.full(len(target), -1, dtype=np.int64)
     with_cells = target.any(axis=1)
@@ -149,8 +148,8 @@ def impute_linear(arrays: DesignArrays, few: int) -> Predicted:
     T_used = int((use | target).any(axis=0).sum())
     width = fit.terms.by_period.shape[1]
     # every period counts, and its slopes but for the reference; components beyond the first give up one period each
-    beside = T_used * width - (width - 1) + fit.terms.n_covariates + columns
-    factor = crv1_factor(int((use | target).sum()), beside, n_clusters)
+    n_columns = T_used * width - (width - 1) + fit.terms.n_covariates + columns
+    factor = crv1_factor(int((use | target).sum()), n_columns, n_clusters)
     expected = np.where(target, arrays.y - gap, 0.0)
     return Predicted(arrays, target, expected, own, gradient, fit.influence, few, factor, n_clusters)
 
@@ -186,7 +185,7 @@ def _centre(terms: TwoWay) -> Floats:
     return np.divide(sums, count[:, None], out=np.zeros_like(sums), where=count[:, None] > 0)
 
 
-def _gradient(terms: TwoWay, rows: NDArray[np.int64], t: int, centre: Floats) -> Floats:
+def _gradient(terms: TwoWay, rows: Ints, t: int, centre: Floats) -> Floats:
     """Return the derivative of the sum of predictions for `rows` in period t, shape (P,)."""
     out = -centre[rows].sum(axis=0)
     W, B = terms.by_period.shape[1], terms.n_period_terms
@@ -196,27 +195,25 @@ def _gradient(terms: TwoWay, rows: NDArray[np.int64], t: int, centre: Floats) ->
     return out
 
 
-def sum_linear(found: Predicted) -> CellSums:
+def sums_of(found: Predicted, family: str = "linear") -> CellSums:
     """Return the sums by cohort and period."""
-    arrays, target = found.arrays, found.target
-    cells = cohort_periods(arrays, target)
-    N = len(target)
-    of_observed = np.zeros((N, len(cells)))
+    cells = cohort_periods(found.arrays, found.target)
+    own = np.zeros((len(found.target), len(cells)))
     for k, (_, t, rows) in enumerate(cells):
-        of_observed[rows, k] = found.own[rows, t]
-    return made_sums(arrays, cells, found.expected, of_observed, found.influence @ found.gradient.T, found)
+        own[rows, k] = found.own[rows, t]
+    return _laid_out(found, cells, found.expected, own, found.influence @ found.gradient.T, family)
 
 
-def made_sums(
-    arrays: DesignArrays,
-    cells: list[tuple[int, int, NDArray[np.int64]]],
+def _laid_out(
+    found: Predicted,
+    cells: list[tuple[int, int, Ints]],
     expected: Floats,
     of_observed: Floats,
     of_expected: Floats,
-    found: Predicted,
     family: str = "linear",
 ) -> CellSums:
     """Lay out the sums over the areas of each cohort-period."""
+    arrays = found.arrays
     exposure = arrays.exposure
     cohort = np.array([g for g, _, _ in cells], dtype=np.int64)
     size = np.array([len(np.unique(np.concatenate([r for h, _, r in cells if h == g]))) for g in np.unique(cohort)])
@@ -274,5 +271,5 @@ def lead_sums(found: Predicted) -> list[CellSums]:
             # about the cohort's own mean miss, or about none where the cohort is small
             own[rows, k] = gap[rows, t] - (0.0 if (pool[rows] == -2).any() else gap[rows, t].mean())
         expected = np.where(before, arrays.y - gap, 0.0)
-        out.append(made_sums(arrays, cells, expected, own, fit.influence @ gradient.T, found))
+        out.append(_laid_out(found, cells, expected, own, fit.influence @ gradient.T))
     return out

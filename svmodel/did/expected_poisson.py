@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from svmodel.design import UNTREATED, DesignArrays
 from svmodel.did.covariates import split_covariates
 from svmodel.errors import EstimationError
-from svmodel.numerics.arrays import Floats, Mask
+from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.numerics.cluster import crv1_factor
 from svmodel.numerics.two_way import TwoWay, components
 from svmodel.numerics.two_way.imputation import CohortBlock, impute_cohort, sum_cells
@@ -63,13 +62,13 @@ class Imputed:
     silent_areas: Mask
     silent_periods: Mask
     blocks: tuple[CohortBlock, ...]
-    cohorts: NDArray[np.int64]
+    cohorts: Ints
     pooled: float
     few: int
     noise_below: int
 
     @cached_property
-    def treated_areas(self) -> NDArray[np.int64]:
+    def treated_areas(self) -> Ints:
         """Rows with a target cell."""
         return np.flatnonzero(self.target.any(axis=1))
 
@@ -80,7 +79,7 @@ class Imputed:
         return int((self.fit.terms.use.any(axis=1) | events.any(axis=1)).sum())
 
     @cached_property
-    def pools(self) -> NDArray[np.int64]:
+    def pools(self) -> Ints:
         """Areas held against one ratio, shape (N,): a cohort, all small cohorts together, or the untreated."""
         out = np.full(len(self.target), -1, dtype=np.int64)
         for g, block in zip(self.cohorts, self.blocks, strict=True):
@@ -99,8 +98,8 @@ class Imputed:
         cells, dummies = 0, 0
         for b in self.blocks:
             live = (b.observed.sum(axis=0) > 0) & (b.expected.sum(axis=0) > 0)
-            heard = (b.observed.sum(axis=1) > 0) | (b.level > 0)
-            cells += int(b.target[heard][:, live].sum())
+            informative = (b.observed.sum(axis=1) > 0) | (b.level > 0)
+            cells += int(b.target[informative][:, live].sum())
             dummies += int(live.sum())
         terms = self.fit.terms
         used = int(terms.use.sum()) + cells
@@ -167,24 +166,17 @@ def impute(arrays: DesignArrays, few: int, noise_below: int | None = None) -> Im
         raise EstimationError(
             "no event was seen in any untreated area-period, so nothing can be expected of the treated"
         )
-    slopes, moving, _ = split_covariates(arrays)
-    informative = informative_cells(y, use)
-    fit = fit_poisson(y, TwoWay(informative, slopes, None, moving), arrays.exposure)
-
-    reach = _Reach(use)
-    events = np.where(use, y, 0.0)
-    silent_areas = use.any(axis=1) & (events.sum(axis=1) == 0)
-    silent_periods = use.any(axis=0) & (events.sum(axis=0) == 0)
-    inner = _Reach(informative)
-    predicted = reach.linked & (silent_areas[:, None] | silent_periods[None, :] | inner.linked)
-    identified = treated & predicted
+    reach = _reach(arrays)
+    fit = _fit(arrays, reach.informative)
+    silent_areas, silent_periods = reach.silent_areas, reach.silent_periods
+    identified = treated & reach.predicted
     no_control = np.asarray(treated.any(axis=0) & ~use.any(axis=0))
     no_base = np.asarray(treated.any(axis=1) & ~use.any(axis=1))
     if not identified.any():
         raise EstimationError(f"no treated area-period has an expected count: {_why_none(arrays, no_control, no_base)}")
     shape = np.where(silent_periods[None, :], 0.0, fit.shape)
     fit = replace(fit, shape=shape)
-    level_cells = np.where(silent_areas[:, None], use & reach.linked, informative)
+    level_cells = np.where(silent_areas[:, None], use & reach.linked, reach.informative)
 
     expected = np.where(identified & ~silent_areas[:, None], np.nan_to_num(fit.level)[:, None] * shape, 0.0)
     total = float(expected.sum())
@@ -202,7 +194,7 @@ def impute(arrays: DesignArrays, few: int, noise_below: int | None = None) -> Im
         arrays=arrays,
         fit=fit,
         target=identified,
-        predicted=predicted & np.isfinite(shape),
+        predicted=reach.predicted & np.isfinite(shape),
         no_control=no_control,
         no_base=no_base,
         unlinked=treated & ~identified & ~no_control[None, :] & ~no_base[:, None],
@@ -234,64 +226,85 @@ def _why_none(arrays: DesignArrays, no_control: Mask, no_base: Mask) -> str:
     return ", and ".join(found)
 
 
+@dataclass(frozen=True, eq=False)
 class _Reach:
-    """Which cells are linked: their area and their period lie in one component of the used cells."""
+    """What the untreated cells reach.
 
-    def __init__(self, use: Mask) -> None:
-        label = components(use)
-        first = np.where(use.any(axis=1), label[use.argmax(axis=1)], -2)
-        self.linked = first[:, None] == label[None, :]
-
-
-def poisson_att(arrays: DesignArrays) -> float:
-    """Return the log of observed over expected counts of the treated cells that have an expected count.
-
-    NaN where none has, minus infinity without an event in them. A silent area or period has an expected count of zero,
-    and its cells stay in both sums.
+    Attributes
+    ----------
+    informative : ndarray of bool, shape (N, T)
+        Untreated cells that the fit can use.
+    silent_areas, silent_periods : ndarray of bool, shape (N,) and (T,)
+        Without an event in the untreated cells.
+    linked : ndarray of bool, shape (N, T)
+        Cells whose area and period lie in one component of the untreated cells.
     """
-    y, use, treated = arrays.y, arrays.untreated, arrays.treated
-    events = np.where(use, y, 0.0)
-    if (np.where(use | treated, y, 0.0) < 0).any() or not events.any():
-        return float("nan")
-    slopes, moving, _ = split_covariates(arrays)
-    informative = informative_cells(y, use)
-    try:
-        fit = fit_poisson(y, TwoWay(informative, slopes, None, moving), arrays.exposure)
-    except EstimationError:
-        return float("nan")
-    silent = _silent(arrays)
-    target = treated & predicted_cells(arrays)
-    if not target.any():
-        return float("nan")
-    mean = np.where(silent, 0.0, np.nan_to_num(fit.level)[:, None] * fit.shape)
-    observed, expected = float(y[target].sum()), float(mean[target].sum())
-    with np.errstate(divide="ignore"):
-        return float(np.log(observed) - np.log(expected)) if expected > 0 else float("nan")
+
+    informative: Mask
+    silent_areas: Mask
+    silent_periods: Mask
+    linked: Mask
+
+    @cached_property
+    def silent(self) -> Mask:
+        """Cells of areas and periods without an event, shape (N, T)."""
+        return self.silent_areas[:, None] | self.silent_periods[None, :]
+
+    @cached_property
+    def predicted(self) -> Mask:
+        """Cells for which untreated cells give an expected count, shape (N, T)."""
+        return self.linked & (self.silent | _linked(self.informative))
 
 
-def _silent(arrays: DesignArrays) -> NDArray[np.bool_]:
-    """Return the cells of areas and periods without an event among the untreated cells."""
+def _reach(arrays: DesignArrays) -> _Reach:
     use = arrays.untreated
     events = np.where(use, arrays.y, 0.0)
-    area = np.asarray(use.any(axis=1) & ~events.any(axis=1))
-    period = np.asarray(use.any(axis=0) & ~events.any(axis=0))
-    return np.asarray(area[:, None] | period[None, :])
+    areas, periods = (np.asarray(use.any(axis=k) & ~events.any(axis=k)) for k in (1, 0))
+    return _Reach(informative_cells(arrays.y, use), areas, periods, _linked(use))
 
 
-def predicted_cells(arrays: DesignArrays) -> NDArray[np.bool_]:
-    """Return the cells for which untreated cells give an expected count, shape (N, T)."""
-    use = arrays.untreated
-    return _linked(use) & (_silent(arrays) | _linked(informative_cells(arrays.y, use)))
-
-
-def _linked(use: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _linked(use: Mask) -> Mask:
     """Return the cells whose area and period lie in one component of the used cells."""
     label = components(use)
     first = np.where(use.any(axis=1), label[use.argmax(axis=1)], -2)
     return np.asarray(first[:, None] == label[None, :])
 
 
-def log_ratio_influence(arrays: DesignArrays) -> tuple[float, NDArray[np.float64]]:
+def _fit(arrays: DesignArrays, informative: Mask) -> PoissonFit:
+    """Fit area effects, period effects and covariates to the informative untreated cells."""
+    slopes, moving, _ = split_covariates(arrays)
+    return fit_poisson(arrays.y, TwoWay(informative, slopes, None, moving), arrays.exposure)
+
+
+def predicted_cells(arrays: DesignArrays) -> Mask:
+    """Return the cells for which untreated cells give an expected count, shape (N, T)."""
+    return _reach(arrays).predicted
+
+
+def poisson_att(arrays: DesignArrays) -> float:
+    """Return the log of observed over expected counts of the treated cells that have an expected count.
+
+    NaN where none has, minus infinity without an event in them. An area or period without an event has an expected
+    count of zero, and its cells stay in both sums.
+    """
+    y, use, treated = arrays.y, arrays.untreated, arrays.treated
+    if (np.where(use | treated, y, 0.0) < 0).any() or not np.where(use, y, 0.0).any():
+        return float("nan")
+    reach = _reach(arrays)
+    try:
+        fit = _fit(arrays, reach.informative)
+    except EstimationError:
+        return float("nan")
+    target = treated & reach.predicted
+    if not target.any():
+        return float("nan")
+    mean = np.where(reach.silent, 0.0, np.nan_to_num(fit.level)[:, None] * fit.shape)
+    observed, expected = float(y[target].sum()), float(mean[target].sum())
+    with np.errstate(divide="ignore"):
+        return float(np.log(observed) - np.log(expected)) if expected > 0 else float("nan")
+
+
+def log_ratio_influence(arrays: DesignArrays) -> tuple[float, Floats]:
     """Return the log of observed over expected counts, and what each area adds to its error, shape (N,).
 
     Raises

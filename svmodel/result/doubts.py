@@ -2,32 +2,53 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import pandas as pd
 
-from svmodel import periods
 from svmodel import periods as period_words
-from svmodel.design import UNTREATED, Design, DesignArrays
+from svmodel.design import EXCLUDED, UNTREATED, Design, DesignArrays
 from svmodel.errors import shorten
-
-if TYPE_CHECKING:
-    import pandas as pd
-
+from svmodel.numerics.arrays import Ints
+from svmodel.result.notes import Note, ResultWarning, texts
 
 #: A treated area this many times as high as every control, or every control this many times as high, has none like it.
 UNLIKE = 2.0
 #: Variance of a count beyond its own mean, in squares of that mean, from which a few cells decide an average: the
 #: typical cell strays by 1.4 times its mean.
 LUMPY = 2.0
-#: Pearson dispersion below which the former is not told from chance.
+#: Pearson dispersion below which the former may be chance.
 _BEYOND_CHANCE = 3.0
 #: Standard errors of a Poisson sum by which an area's level has to differ to be called unlike.
 _SURE = 2.0
 
 
+def area_codes(design: Design, which: Any) -> tuple[str, ...]:
+    """Return the codes of the areas in `which`, rows or a mask of shape (N,)."""
+    which = np.asarray(which)
+    rows = np.flatnonzero(which) if which.dtype == bool else which
+    return tuple(design.arrays.areas[int(i)] for i in rows)
+
+
+def area_names(design: Design, which: Any, limit: int = 5) -> str:
+    """Return the readable names of the first few areas in `which`, and how many more there are."""
+    return shorten([design.panel.label(a) for a in area_codes(design, which)], limit=limit).replace("'", "")
+
+
+def period_names(design: Design, which: Any) -> str:
+    """Return the names of the first few periods in `which`, places or a mask of shape (T,), and how many more."""
+    which = np.asarray(which)
+    times = np.flatnonzero(which) if which.dtype == bool else which
+    return shorten([period_words.label(design.arrays.periods[int(t)]) for t in times]).replace("'", "")
+
+
 def doubts(design: Design, *, additive: bool, rates: bool, controls: bool = True) -> list[str]:
+    """Return the sentences of :func:`design_doubts` alone."""
+    return texts(design_doubts(design, additive=additive, rates=rates, controls=controls))
+
+
+def design_doubts(design: Design, *, additive: bool, rates: bool, controls: bool = True) -> list[Note]:
     """Return a note for each thing in the design that makes any answer doubtful and that no interval shows.
 
     Parameters
@@ -43,7 +64,7 @@ def doubts(design: Design, *, additive: bool, rates: bool, controls: bool = True
 
     Returns
     -------
-    list of str
+    list of str or ResultWarning
         Empty for most designs. Looked for are: controls that never change; treated areas that are twice as high, or
         half as low, as every never treated one, beyond chance; a single period before the start; no event before the
         start in any treated area, or in any area after it; counts that jump (variance above ``mean + 2 mean^2``).
@@ -57,31 +78,27 @@ def doubts(design: Design, *, additive: bool, rates: bool, controls: bool = True
     ...     columns=["area", "year", "harms"])
     >>> panel = Panel.from_frame(frame, area="area", period="year", counts=["harms"])
     >>> design = Design(panel, outcome="harms", intervention=Intervention("patrols", {"A": 2022, "B": 2022}))
-    >>> [note.split(":")[0] for note in doubts(design, additive=True, rates=False)]
+    >>> [note.split(":")[0] for note in texts(design_doubts(design, additive=True, rates=False))]
     ['No area that is never treated (2) ever changes in harms']
     """
     arrays = design.arrays
-    found = []
+    found: list[Note] = []
     if controls:
-        found += [*_still(design, arrays), *_one_before(arrays)]
+        found += [*_unchanging(design, arrays), *_one_before(arrays)]
     if design.is_count:
-        found += _silent(design, arrays, additive=additive)
+        found += _without_events(design, arrays, additive=additive)
         if controls:
             found += _unlike(design, arrays, rates=rates)
         found += _lumpy(design, arrays)
     return found
 
 
-def _never(arrays: DesignArrays) -> NDArray[np.int64]:
+def _never(arrays: DesignArrays) -> Ints:
     """Return the rows of areas that are untreated throughout and known somewhere."""
     return np.flatnonzero((arrays.status == UNTREATED).all(axis=1) & arrays.untreated.any(axis=1))
 
 
-def _named(design: Design, arrays: DesignArrays, rows: NDArray[np.int64]) -> str:
-    return shorten([design.panel.label(arrays.areas[int(i)]) for i in rows], limit=3).replace("'", "")
-
-
-def _still(design: Design, arrays: DesignArrays) -> list[str]:
+def _unchanging(design: Design, arrays: DesignArrays) -> list[Note]:
     never = _never(arrays)
     y = arrays.y[never]
     seen = ~np.isnan(y)
@@ -95,10 +112,10 @@ def _still(design: Design, arrays: DesignArrays) -> list[str]:
         f"No area that is never treated ({len(never)}) ever changes in {design.outcome}: such series hold no news of "
         "what else happened and show no noise, so nothing is known of either. Look at how they were recorded."
     )
-    return [text]
+    return [ResultWarning("data", text)]
 
 
-def _one_before(arrays: DesignArrays) -> list[str]:
+def _one_before(arrays: DesignArrays) -> list[Note]:
     treated = arrays.treated.any(axis=1)
     before = arrays.untreated & (np.arange(arrays.y.shape[1])[None, :] < arrays.start[:, None])
     if int(before[treated].sum(axis=1).max(initial=0)) != 1:
@@ -108,34 +125,36 @@ def _one_before(arrays: DesignArrays) -> list[str]:
         f"One {word} before the start is all that is known of any treated area: nothing shows whether treated and "
         "other areas moved alike before, which the answer supposes, and an odd one passes for the effect."
     )
-    return [text]
+    return [ResultWarning("identification", text)]
 
 
-def _silent(design: Design, arrays: DesignArrays, *, additive: bool) -> list[str]:
+def _without_events(design: Design, arrays: DesignArrays, *, additive: bool) -> list[Note]:
     """Say that no treated area had an event before its start, or no area at all one after."""
     known, when = arrays.treated | arrays.untreated, np.asarray(arrays.treated.any(axis=0))
     treated = np.flatnonzero(arrays.treated.any(axis=1))
     before = arrays.untreated[treated]
-    notes = []
+    notes: list[Note] = []
     if additive and before.any() and not arrays.y[treated][before].any():
         one = len(treated) == 1
-        notes.append(
+        text = (
             f"Not one {design.outcome} before the start in the treated area{'' if one else 's'} "
-            f"({_named(design, arrays, treated)}): areas without an event cannot fall as others fall, so that no other "
+            f"({area_names(design, treated, 3)}): areas without an event cannot fall as others fall, so that no other "
             f"area shows what {'it' if one else 'they'} would have come to. Look whether a zero there means not "
             "recorded."
         )
+        notes.append(ResultWarning("data", text, area_codes(design, treated)))
     later = known & when[None, :]
     if known[:, ~when].any() and arrays.y[known].any() and not arrays.y[later].any():
         first = period_words.label(arrays.periods[int(np.flatnonzero(when)[0])])
-        notes.append(
+        text = (
             f"Not one {design.outcome} in any area from {first} on, treated or not: look whether recording stopped. "
             "Where it did, these are no zeros, and there is no effect to speak of."
         )
+        notes.append(ResultWarning("data", text))
     return notes
 
 
-def _unlike(design: Design, arrays: DesignArrays, *, rates: bool) -> list[str]:
+def _unlike(design: Design, arrays: DesignArrays, *, rates: bool) -> list[Note]:
     """Say which treated areas lie far above every never treated one, or far below, before the start."""
     never = _never(arrays)
     if len(never) == 0:
@@ -153,7 +172,7 @@ def _unlike(design: Design, arrays: DesignArrays, *, rates: bool) -> list[str]:
     high = (events[treated] + spread + _SURE * unit_variance) / at_risk[treated]
     word = period_words.describe_frequency(arrays.periods)
     unit = f"{design.outcome} {'per 100,000 ' if by_size else ''}a {word}"
-    notes = []
+    notes: list[Note] = []
     for far, end, side in (
         (low > UNLIKE * others.max(), others.max(), "highest"),
         (high < others.min() / UNLIKE, others.min(), "lowest"),
@@ -161,11 +180,12 @@ def _unlike(design: Design, arrays: DesignArrays, *, rates: bool) -> list[str]:
         rows = treated[far]
         if len(rows):
             own = float(events[rows].sum() / at_risk[rows].sum())
-            notes.append(
-                f"No control is like {_named(design, arrays, rows)}: {own:.3g} {unit} before the start, and the {side} "
+            text = (
+                f"No control is like {area_names(design, rows, 3)}: {own:.3g} {unit} before the start, and the {side} "
                 f"of {len(never)} never treated areas has {end:.3g}. What would have happened, and how far it strays, "
                 "is carried over from areas of another kind."
             )
+            notes.append(ResultWarning("identification", text, area_codes(design, rows)))
     return notes
 
 
@@ -180,7 +200,7 @@ def _misses(arrays: DesignArrays) -> tuple[float, float, float]:
     return float(((y - mean) ** 2).sum()), float(mean.sum()), float((mean**2).sum())
 
 
-def _lumpy(design: Design, arrays: DesignArrays) -> list[str]:
+def _lumpy(design: Design, arrays: DesignArrays) -> list[Note]:
     """Say that counts vary by far more than any average over them can bear."""
     known = arrays.treated | arrays.untreated
     missed, total, square = _misses(arrays)
@@ -195,10 +215,10 @@ def _lumpy(design: Design, arrays: DesignArrays) -> list[str]:
         f"{top} highest of {len(seen):,} hold {float(seen[-top:].sum() / seen.sum()):.0%} of all. A few of them decide "
         "the answer, and averages of such counts do not have the errors that intervals suppose. Look at what these are."
     )
-    return [text]
+    return [ResultWarning("data", text)]
 
 
-def whole_reporting_areas(design: Design) -> list[str]:
+def whole_reporting_areas(design: Design) -> list[Note]:
     """Return a note where all small areas of a reporting area, or of several, are treated."""
     starts, parents = design.intervention.starts, design.panel.parents
     whole = [p for p in sorted({parents[a] for a in starts if a in parents}) if _is_whole(design, p)]
@@ -209,7 +229,27 @@ def whole_reporting_areas(design: Design) -> list[str]:
         f"Every area of {names} is treated. Standard errors take areas for separate trials; what else befell {names} "
         "as a whole passes for the effect and is in no interval."
     )
-    return [text]
+    return [ResultWarning("identification", text, tuple(whole))]
+
+
+def ended(design: Design) -> list[str]:
+    """Return a note on the areas whose intervention ended: what follows serves neither as treated nor as control."""
+    arrays = design.arrays
+    after = ((arrays.status == EXCLUDED) & (arrays.horizon >= 0)).any(axis=1)
+    if not after.any():
+        return []
+    word = period_words.describe_frequency(arrays.periods)
+    return [f"The intervention ended in {area_names(design, after)}: the {word}s after the end are left out."]
+
+
+def left_out_cells(design: Design, kept: int, why: str = "") -> list[Note]:
+    """Return a note where the average effect is taken over `kept` of the treated area-periods, not over all."""
+    wanted = int(design.arrays.treated.sum())
+    if kept >= wanted:
+        return []
+    word = period_words.describe_frequency(design.arrays.periods)
+    text = f"The average effect is taken over {kept:,} of {wanted:,} treated area-{word}s ({kept / wanted:.0%}){why}."
+    return [ResultWarning("identification", text)]
 
 
 def _is_whole(design: Design, parent: str) -> bool:
@@ -217,14 +257,8 @@ def _is_whole(design: Design, parent: str) -> bool:
     return len(children) > 1 and all(c in design.intervention.starts for c in children)
 
 
-def without_intervals(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a table of estimates, or of expected counts, without its intervals and p-values."""
-    blank = [c for c in ("conf_low", "conf_high", "p_value", "low", "high") if c in frame.columns]
-    return frame.assign(**dict.fromkeys(blank, np.nan))
-
-
 #: Share of zero cells from which a linear model of a count is warned about. A Poisson count of mean 1.1 is zero that
-#: often, and an overdispersed one of a higher mean: the typical area-period has about one event, so that quiet areas
+#: often, and an overdispersed one of a higher mean: the typical area-period has about one event, so that areas with few
 #: have no room to fall by the number that busy ones fall by, and parallel trends in numbers cannot hold for both.
 MANY_ZEROS = 1 / 3
 
@@ -235,43 +269,43 @@ def share_of_zeros(arrays: DesignArrays) -> float:
     return float((arrays.y[known] == 0).mean()) if known.any() else 0.0
 
 
-def many_zeros(design: Design, arrays: DesignArrays, estimates: pd.DataFrame) -> list[str]:
+def zero_counts(design: Design, estimates: pd.DataFrame) -> list[Note]:
     """Return a note where a linear model is fitted to a count of which many cells are zero.
 
     Parameters
     ----------
     design : Design
-    arrays : DesignArrays
     estimates : pandas.DataFrame
         Of the linear model; its average effect is set against its own counterfactual.
     """
-    share = share_of_zeros(arrays)
+    share = share_of_zeros(design.arrays)
     if not design.is_count or share <= MANY_ZEROS:
         return []
-    word = periods.describe_frequency(arrays.periods)
+    word = period_words.describe_frequency(design.arrays.periods)
     text = (
         f"{share:.0%} of area-{word}s are zero: a linear model lets every area rise and fall by the same number of "
         f"{design.outcome}, and areas with next to none cannot fall by it. "
     )
-    percent = _percent(arrays, estimates)
+    percent = _percent(design.arrays, estimates)
     if percent is not None:
         text += f"Its average effect is {percent:+.0%} of its own counterfactual. "
-    return [text + "Where areas differ in level, read the Poisson answer to the same question instead."]
+    text += "Where areas differ in level, read the Poisson answer to the same question instead."
+    return [ResultWarning("fit", text)]
 
 
-def silent_areas(design: Design, arrays: DesignArrays) -> list[str]:
+def areas_without_events(design: Design) -> list[Note]:
     """Return a note where areas without a single event cannot inform a model of ratios."""
+    arrays = design.arrays
     known = arrays.treated | arrays.untreated
     silent = known.any(axis=1) & ~np.where(known, arrays.y, 0.0).any(axis=1)
     if not silent.any():
         return []
-    which = shorten([design.panel.label(arrays.areas[i]) for i in np.flatnonzero(silent)]).replace("'", "")
     n, treated = int(silent.sum()), int((silent & arrays.treated.any(axis=1)).sum())
     text = (
-        f"{n} area{'s' if n > 1 else ''} without a single event ({which}; {treated or 'none'} treated) cannot inform a "
-        "model of ratios: left out."
+        f"{n} area{'s' if n > 1 else ''} without a single event ({area_names(design, silent)}; {treated or 'none'} "
+        "treated) cannot inform a model of ratios: left out."
     )
-    return [text]
+    return [ResultWarning("data", text, area_codes(design, silent))]
 
 
 def _percent(arrays: DesignArrays, estimates: pd.DataFrame) -> float | None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from svmodel.errors import EstimationError
 from svmodel.result import Result
+from svmodel.result.notes import Note, ResultWarning
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,8 @@ class Interval:
         For people, e.g. ``"randomisation of starts, 999 draws"``.
     why : str
         One or two sentences on why this method, and what it supposes.
+    warns : bool
+        Whether `why` takes away from the interval, so that its note is a warning.
     """
 
     scale: str
@@ -38,6 +43,12 @@ class Interval:
     level: float
     method: str
     why: str
+    warns: bool = False
+
+    @property
+    def note(self) -> Note:
+        """What a result says of it."""
+        return ResultWarning("interval", self.why) if self.warns else self.why
 
 
 def with_interval(result: Result, interval: Interval, *, told: Mapping[str, object] | None = None) -> Result:
@@ -65,38 +76,55 @@ def with_interval(result: Result, interval: Interval, *, told: Mapping[str, obje
     EstimationError
         If the result gives no average effect.
     """
-    frame = result.estimates
-    att = frame["term"] == "att"
+    out = put_on(result.estimates, interval, result.diagnostics, type(result.estimator).__name__)
+    before = result.diagnostics.get("inference_why")
+    gone = (interval.why, before)
+    more: list[Note] = []
+    if before and before != interval.why and out.loc[out["term"] != "att", "conf_low"].notna().any():
+        text = f"Only the average effect has the new interval; for all other rows it stands that {before}"
+        more.append(ResultWarning("interval", text) if any(w.text == before for w in result.warnings) else text)
+    kept = replace(
+        result,
+        notes=tuple(n for n in result.notes if n not in gone),
+        warnings=tuple(w for w in result.warnings if w.text not in gone),
+    )
+    basis = {"inference": interval.method, "inference_why": interval.why, **(told or {})}
+    return kept.saying(*more, interval.note, estimates=out, diagnostics={**result.diagnostics, **basis})
+
+
+def put_on(estimates: pd.DataFrame, interval: Interval, diagnostics: Mapping[str, Any], method: str) -> pd.DataFrame:
+    """Return estimates with the average effect's errors, limits and p-value replaced; `method` names the estimator.
+
+    Raises
+    ------
+    EstimationError
+        If there is no average effect.
+    """
+    att = estimates["term"] == "att"
     if not att.any():
-        raise EstimationError(f"{type(result.estimator).__name__} gives no average effect to put an interval on")
-    out = frame.copy()
-    for row in frame.index[att]:
-        scale = str(frame.at[row, "scale"])
-        estimate = float(frame.at[row, "estimate"])
-        low, high, error = _on(scale, estimate, interval, result)
+        raise EstimationError(f"{method} gives no average effect to put an interval on")
+    out = estimates.copy()
+    for row, scale, estimate in estimates.loc[att, ["scale", "estimate"]].itertuples():
+        low, high, error = _on(scale, float(estimate), interval, diagnostics)
         out.loc[row, ["conf_low", "conf_high", "std_error"]] = [low, high, error]
         out.loc[row, ["level", "p_value"]] = [interval.level, interval.p_value]
-    before = result.diagnostics.get("inference_why")
-    said = [n for n in result.notes if n not in (interval.why, before)]
-    if before and before != interval.why and out.loc[~att, "conf_low"].notna().any():
-        said.append(f"Only the average effect has the new interval; for all other rows it stands that {before}")
-    diagnostics = {**result.diagnostics, "inference": interval.method, "inference_why": interval.why}
-    diagnostics |= told or {}
-    return replace(result, estimates=out, notes=(*said, interval.why), diagnostics=diagnostics)
+    return out
 
 
-def _on(scale: str, estimate: float, interval: Interval, result: Result) -> tuple[float, float, float]:
+def _on(scale: str, estimate: float, interval: Interval, diagnostics: Mapping[str, Any]) -> tuple[float, float, float]:
     """Return limits and standard error on `scale`."""
+    keys = ("observed", "expected", "treated_cells_used")
+    observed, expected, cells = (float(diagnostics.get(key, math.nan)) for key in keys)
+    # an effect of exactly zero does not tell what the scales are to each other
     if interval.scale == "log_rate_ratio":
         with np.errstate(over="ignore"):
             low, high = (float(v) for v in np.exp([interval.low, interval.high]))
         if scale == "rate_ratio":
             return low, high, estimate * interval.std_error
-        unit, expected, _ = _units(scale, estimate, result)
+        gap, known = observed - expected, {"difference": 1 / (cells or math.nan), "events": 1.0}
+        unit = estimate / gap if gap else known.get(scale, math.nan)
         return unit * expected * (low - 1), unit * expected * (high - 1), abs(unit) * expected * interval.std_error
     if scale == "rate_ratio":
-        _, _, observed = _units(scale, math.nan, result)
-        cells = _cells(result)
         ratios = []
         for limit in (interval.low, interval.high):
             rest = observed - limit * cells
@@ -104,20 +132,6 @@ def _on(scale: str, estimate: float, interval: Interval, result: Result) -> tupl
         if interval.low * cells == -math.inf:
             ratios[0] = 0.0
         return ratios[0], ratios[1], estimate**2 * interval.std_error * cells / observed if observed > 0 else math.nan
-    # an effect of exactly zero does not tell what the scales are to each other
-    known = {"difference": 1.0, "events": _cells(result)}
+    known = {"difference": 1.0, "events": cells}
     unit = estimate / interval.estimate if interval.estimate else known.get(scale, math.nan)
     return unit * interval.low, unit * interval.high, abs(unit) * interval.std_error
-
-
-def _cells(result: Result) -> float:
-    return float(result.diagnostics.get("treated_cells_used", math.nan))
-
-
-def _units(scale: str, estimate: float, result: Result) -> tuple[float, float, float]:
-    """Return what an event is worth on the scale of `estimate`, and the expected and observed sums."""
-    held = result.diagnostics
-    observed, expected = float(held.get("observed", math.nan)), float(held.get("expected", math.nan))
-    gap = observed - expected
-    known = {"difference": 1 / (_cells(result) or math.nan), "events": 1.0}
-    return (estimate / gap if gap else known.get(scale, math.nan)), expected, observed

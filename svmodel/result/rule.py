@@ -20,7 +20,7 @@ FEW_CONTROLS = 8
 _MOST_THIN = 0.5
 #: Never treated areas from which noise can be learnt at all.
 ENOUGH_PLACEBOS = FEWEST_AREAS
-#: Never treated areas from which the shape of the noise of a single treated area can be told: 1 in 40 lies beyond one.
+#: Never treated areas that show the shape of the noise of a single treated area: 1 in 40 lies beyond one.
 SHAPE_TOLD = ENOUGH
 
 
@@ -84,7 +84,7 @@ def choose(arrays: DesignArrays, wanted: str = "auto") -> Choice:
         why = "whatever else happened in a single control passes for the effect. No interval is given."
         return made("none", why, warn=True)
     few = treated < FEW_TREATED
-    told = never >= (SHAPE_TOLD if treated == 1 else ENOUGH_PLACEBOS)
+    shape_known = never >= (SHAPE_TOLD if treated == 1 else ENOUGH_PLACEBOS)
     doubt = (
         f" With {never} of them the shape of such noise cannot be told, and it is taken for normal: with small counts "
         "the interval may be too narrow."
@@ -96,8 +96,8 @@ def choose(arrays: DesignArrays, wanted: str = "auto") -> Choice:
             "placebo",
             f"{first} on how far untreated areas strayed over the same periods (Conley and Taber 2011; Ferman and "
             "Pinto 2019). They suppose that treated areas would have strayed as untreated areas of their size did."
-            + ("" if told else doubt),
-            warn=not told,
+            + ("" if shape_known else doubt),
+            warn=not shape_known,
         )
     if treated == 1:
         why = (

@@ -6,15 +6,26 @@ and the three scales of one estimate always agree in sign and in p-value.
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from svmodel.design import Design
+from svmodel.numerics.cluster import SmallSample
+from svmodel.numerics.resampling.conley_taber import PlaceboSums
+from svmodel.numerics.resampling.placebo_noise import ratio_interval
 from svmodel.result.effect import COLUMNS
+
+#: Estimate, standard error and limits of one effect.
+Numbers: TypeAlias = tuple[float, float, float, float]
+_KEYS = ("estimate", "std_error", "conf_low", "conf_high")
+#: Largest exponent whose exponential is finite.
+_LARGEST = 709.0
 
 
 def critical_value(level: float = 0.95, df: float | None = None) -> float:
@@ -31,6 +42,9 @@ def critical_value(level: float = 0.95, df: float | None = None) -> float:
     return float(special.ndtri(upper) if df is None or math.isinf(df) else special.stdtrit(df, upper))
 
 
+_critical = functools.cache(critical_value)
+
+
 def _p_value(ratio: float, df: float | None) -> float:
     from scipy import special
 
@@ -41,12 +55,12 @@ def _p_value(ratio: float, df: float | None) -> float:
 
 
 def is_rounding(estimate: Any, std_error: Any, *, logarithm: bool = False) -> Any:
-    """Return whether a standard error is nothing but rounding beside its estimate, elementwise.
+    """Return whether a standard error is nothing but rounding of its estimate, elementwise.
 
     A coefficient that one area alone determines is fitted without a residual, and a cluster-robust error of it
     comes out as zero or as some 1e-16 of it: p-values of 1e-40 from a single area. Such an error is not known. A
     reference period, whose estimate is zero by construction, keeps its error of zero. A `logarithm` has a unit of
-    its own, so an error of 1e-10 is rounding beside any estimate.
+    its own, so an error of 1e-10 is rounding of any estimate.
 
     Examples
     --------
@@ -127,6 +141,254 @@ def log_row(
     with np.errstate(over="ignore"):
         ratio, low, high = (float(v) for v in np.exp([log_estimate, row["conf_low"], row["conf_high"]]))
     return {**row, "estimate": ratio, "std_error": ratio * row["std_error"], "conf_low": low, "conf_high": high}
+
+
+def widened_row(
+    term: str,
+    scale: str,
+    estimate: float,
+    std_error: float,
+    small: SmallSample,
+    *,
+    level: float,
+    logarithm: bool = False,
+    **which: Any,
+) -> dict[str, Any]:
+    """Return one row whose interval and p-value are widened for few areas, and whose standard error is not.
+
+    With `logarithm`, estimate and error are those of the log of a rate ratio.
+    """
+    wide = std_error * small.inflation
+    if logarithm:
+        row = log_row(term, estimate, wide, level=level, df=small.df, **which)
+    else:
+        row = linear_row(term, scale, estimate, wide, level=level, df=small.df, **which)
+    return {**row, "std_error": row["std_error"] / small.inflation}
+
+
+@dataclass(frozen=True)
+class PerCell:
+    """What turns events into the other scales.
+
+    Parameters
+    ----------
+    cells : float
+        Treated area-periods; the difference is events by this.
+    exposure : float or None
+        Person-periods; the rate per 100,000 is events by this, times 100,000.
+    events : bool
+        Whether the sums are events (they are not in an average of averages).
+    """
+
+    cells: float
+    exposure: float | None
+    events: bool = True
+
+    def factors(self) -> Iterator[tuple[str, float]]:
+        """Give each additive scale with its factor on events."""
+        yield "difference", 1 / self.cells
+        if self.exposure is not None and self.exposure > 0:
+            yield "per_100k", 1e5 / self.exposure
+        if self.events:
+            yield "events", 1.0
+
+
+def on_scales(numbers: Numbers, factors: Iterable[tuple[str, float]], **shared: Any) -> list[dict[str, Any]]:
+    """Return a row for each additive scale: the four numbers of an effect times the factor of the scale.
+
+    Parameters
+    ----------
+    numbers : (estimate, std_error, low, high)
+    factors : iterable of (scale, factor)
+        As :meth:`PerCell.factors` gives them, where the numbers are events.
+    **shared
+        term, level, p_value, and by which the effect is known.
+    """
+    return [
+        {"scale": scale, **{k: v * factor for k, v in zip(_KEYS, numbers, strict=True)}, **shared}
+        for scale, factor in factors
+    ]
+
+
+def ratio_at(observed: Any, events: Any) -> Any:
+    """Return the rate ratio ``O / (O - events)`` that holds the observed sum O, elementwise.
+
+    Infinite where `events` comes to all that was observed or more, NaN where either is not known.
+
+    Examples
+    --------
+    >>> float(ratio_at(80.0, -20.0)), float(ratio_at(80.0, 80.0)), float(ratio_at(80.0, float("-inf")))
+    (0.8, inf, 0.0)
+    """
+    rest = np.subtract(observed, events)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(rest > 0, observed / rest, np.where(np.isnan(rest), np.nan, np.inf))[()]
+
+
+def from_influence(
+    term: str,
+    observed: float,
+    expected: float,
+    covariance: np.ndarray,
+    per: PerCell,
+    *,
+    level: float,
+    small: SmallSample,
+    **which: Any,
+) -> list[dict[str, Any]]:
+    """Return the rows of one effect whose uncertainty comes from influences.
+
+    Parameters
+    ----------
+    term : str
+    observed, expected : float
+        Both positive.
+    covariance : ndarray, shape (2, 2)
+        Of the observed and the expected sum.
+    per : PerCell
+    level : float
+        Coverage.
+    small : SmallSample
+        How much wider than the standard error alone says the interval is, and its degrees of freedom.
+    **which
+        area, cohort, period, horizon.
+
+    Notes
+    -----
+    ``std_error`` is the delta method's on each scale, from the covariance as given; `small` enters the intervals and
+    the p-value only, so that standard errors stay comparable with those of other software.
+
+    The interval of the rate ratio is formed on the log scale, and those of the additive scales follow it, with one
+    p-value. They are for the events of the area-periods as they were. Let the log ratio move to its limit. As far as
+    its error is shocks that these area-periods really had, with or without the intervention, the observed sum is a
+    fact, and the expected sum moves: ``observed (1 - 1 / limit)``. As far as it is chance in the count, observed and
+    expected move along their regressions on the log ratio. Chance is given the variance of a Poisson count.
+    """
+    shared = {"term": term, "level": level, **which}
+    to_log = np.array([1 / observed, -1 / expected])
+    variance = float(to_log @ covariance @ to_log)
+    se = math.sqrt(max(variance, 0.0))
+    ratio = observed / expected
+    if is_rounding(math.log(ratio), se, logarithm=True):
+        return _ratio_and_events(_bare(ratio), _bare(observed - expected), per, p_value=math.nan, **shared)
+    half = _critical(level, small.df) * small.inflation * se
+    # the share of a move of the log ratio that is the observed sum's; the rest is the expected sum's
+    share = float((covariance @ to_log)[0]) / observed / variance if variance > 0 else 0.5
+    share = min(max(share, 0.0), 1.0)
+    chance = min(1.0, 1 / (observed * share * variance)) if per.events and share * variance > 0 else 1.0
+    events = [
+        chance * (observed * _exp(share * k) - expected * _exp((share - 1) * k))
+        + (1 - chance) * (observed - expected * _exp(-k))
+        for k in (-half, half)
+    ]
+    one = np.array([1.0, -1.0])
+    events_se = math.sqrt(max(float(one @ covariance @ one), 0.0))
+    return _ratio_and_events(
+        (ratio, ratio * se, ratio * _exp(-half), ratio * _exp(half)),
+        (observed - expected, events_se, events[0], events[1]),
+        per,
+        p_value=_p_value(math.log(ratio) / (small.inflation * se), small.df) if se > 0 else math.nan,
+        **shared,
+    )
+
+
+def from_noise(
+    term: str,
+    observed: float,
+    expected: float,
+    noise: tuple[float, float, float],
+    placebos: PlaceboSums,
+    per: PerCell,
+    *,
+    level: float,
+    **which: Any,
+) -> list[dict[str, Any]]:
+    """Return the rows of one effect whose uncertainty was learnt from untreated areas.
+
+    Parameters
+    ----------
+    term : str
+    observed, expected : float
+        `expected` positive.
+    noise : (linear, square, square_observed)
+        ``Var(observed - R expected) = linear R + square R^2``; the last is the part of `square` that belongs to the
+        observed sum. NaN where no noise could be learnt: then estimates stand without an interval.
+    placebos : PlaceboSums
+        What the miss in standard deviations would come to without an effect.
+    per, level, **which
+        As in :func:`from_influence`.
+
+    Notes
+    -----
+    The intervals are those of score tests (:func:`svmodel.numerics.resampling.placebo_noise.ratio_interval`): of the
+    ratio R, with the variance of ``observed - R expected``; of the events, with that of
+    ``observed - R M - (expected - M)`` about the count M that was truly to be expected, in which the error of
+    `expected` does not shrink with R. At no effect both are one test, so that all scales agree on significance.
+    """
+    linear, square, square_observed = noise
+    ratio, events = observed / expected, observed - expected
+    shared = {"term": term, "level": level, **which}
+    if math.isnan(linear) or math.isnan(square):
+        return _ratio_and_events(_bare(ratio), _bare(events), per, p_value=math.nan, **shared)
+    critical = placebos.critical(level)
+    low, high = ratio_interval(observed, expected, linear, square, critical)
+    fixed = square - square_observed
+    least, most = ratio_interval(observed, expected, linear, square_observed, critical, fixed)
+    ratio_se = math.sqrt(linear * ratio + square * ratio**2) / expected
+    events_se = math.sqrt(linear * ratio + square_observed * ratio**2 + fixed)
+    at_one = math.sqrt(linear + square)
+    return _ratio_and_events(
+        (ratio, ratio_se, min(low, ratio), max(high, ratio)),
+        (events, events_se, min(expected * (least - 1), events), max(expected * (most - 1), events)),
+        per,
+        p_value=placebos.p_value(events / at_one) if at_one > 0 else math.nan,
+        **shared,
+    )
+
+
+def _ratio_and_events(ratio: Numbers, events: Numbers, per: PerCell, **shared: Any) -> list[dict[str, Any]]:
+    return [*on_scales(ratio, [("rate_ratio", 1.0)], **shared), *on_scales(events, per.factors(), **shared)]
+
+
+def _bare(estimate: float) -> Numbers:
+    """Return an estimate of which no error is known."""
+    return estimate, math.nan, math.nan, math.nan
+
+
+def _exp(x: float) -> float:
+    """Return e^x, infinite beyond what a float holds: an error so large bounds nothing."""
+    return math.exp(x) if x < _LARGEST else math.inf
+
+
+def ratio_of_difference(
+    row: dict[str, Any], observed: float, expected: float, events: float, *, unit: float | None = None
+) -> dict[str, Any]:
+    """Return the rate ratio that a linear model's effect comes to, ``O / (O - events)``, holding the observed sum O.
+
+    Parameters
+    ----------
+    row : dict
+        The same effect on any additive scale; its limits are carried over and its p-value is kept.
+    observed, expected : float
+        Both positive.
+    events : float
+        ``observed - expected``; the estimate of `row` in events.
+    unit : float, optional
+        Events that one on the scale of `row` is worth. From the two estimates where None, which an effect of exactly
+        zero does not show.
+    """
+    if unit is None:
+        unit = events / row["estimate"] if row["estimate"] else np.nan
+    ratio = observed / expected
+    known = np.isfinite(row["conf_low"])
+    return {
+        **row,
+        "scale": "rate_ratio",
+        "estimate": ratio,
+        "std_error": ratio**2 * abs(unit) * row["std_error"] / observed,
+        "conf_low": ratio_at(observed, unit * row["conf_low"]) if known else np.nan,
+        "conf_high": ratio_at(observed, unit * row["conf_high"]) if known else np.nan,
+    }
 
 
 def estimates_frame(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from svmodel.design import DesignArrays
 from svmodel.numerics.arrays import Floats, Ints
 from svmodel.result.effect import JointEstimate
 
@@ -42,6 +43,36 @@ def observed_and_expected(area: Iterable[Any], period: Iterable[Any], **columns:
     for name in COUNTERFACTUAL[2:]:
         held[name] = np.asarray(columns.get(name, np.full(n, np.nan)), dtype=np.float64)
     return pd.DataFrame(held)
+
+
+def cells_and_sums(
+    arrays: DesignArrays,
+    cells: tuple[Ints, ...],
+    own: tuple[Floats, Floats],
+    times: Ints,
+    sums: tuple[Floats, Floats, Floats, Floats],
+) -> pd.DataFrame:
+    """Return a counterfactual of single cells, which have no limits, and of all treated areas by period.
+
+    Parameters
+    ----------
+    arrays : DesignArrays
+    cells : (rows, times), each of n
+        Of the cells.
+    own : (observed, expected), each of n
+    times : ndarray of int, shape (K,)
+    sums : (observed, expected, low, high), each of K
+        Over the treated areas.
+    """
+    blank = np.full(len(cells[0]), np.nan)
+    columns = {
+        name: np.concatenate(parts) for name, *parts in zip(COUNTERFACTUAL[2:], (*own, blank, blank), sums, strict=True)
+    }
+    return observed_and_expected(
+        [*(arrays.areas[i] for i in cells[0]), *[ALL_TREATED] * len(times)],
+        [arrays.periods[t] for t in (*cells[1], *times)],
+        **columns,
+    )
 
 
 def treated_groups(areas: Sequence[str], rows: Ints, parents: Mapping[str, str]) -> dict[str, Ints]:

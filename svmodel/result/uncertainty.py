@@ -1,26 +1,28 @@
 """Intervals for few treated areas, for any estimator that gives its average effect quickly.
 
 Each untreated area is taken for each treated one in turn: given its start, with all treated areas left out, and
-estimated. How far these effects stray tells how far the treated areas' average may.
+estimated. The spread of these effects is taken for that of the treated areas' average.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import pandas as pd
 
-from svmodel.design import TREATED, UNTREATED, DesignArrays
+from svmodel.design import TREATED, UNTREATED, Design, DesignArrays
 from svmodel.errors import EstimationError
-from svmodel.numerics.arrays import Floats
+from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.numerics.resampling.conley_taber import placebo_sums
 from svmodel.numerics.resampling.placebo_noise import variance_function
-from svmodel.result import PointEstimator, Result
-from svmodel.result.doubts import doubts, without_intervals
-from svmodel.result.interval import Interval, with_interval
-from svmodel.result.rule import ENOUGH_PLACEBOS, Choice, choose, never_treated
+from svmodel.result import PointEstimator, Uncertainty
+from svmodel.result.doubts import design_doubts
+from svmodel.result.interval import Interval, put_on
+from svmodel.result.notes import Note
+from svmodel.result.rule import ENOUGH_PLACEBOS, choose, never_treated
 
 #: Untreated areas that are taken in turn; of more, so many by even steps along their size.
 _MOST_PLACEBOS = 400
@@ -50,13 +52,13 @@ def placebo_interval(
     ------
     EstimationError
         If fewer than ten untreated areas give a placebo effect, if all of theirs are zero, or if no treated area had an
-        event before its start, so that nothing tells how far an area of its size strays.
+        event before its start, so that the noise of an area of its size is not known.
 
     Notes
     -----
     The average effect of n treated areas is taken for the mean of theirs, weighted by their treated cells (on the log
     scale by the events to be expected in them), and each one's error for a draw from the placebo effects under its own
-    start. What the J controls strayed together is in every treated area's error alike and does not average out: with
+    start. What the J controls have in common is in every treated area's error alike and does not average out: with
     weights w and equal areas the variance is that of a placebo effect times ``(J - 1) / J (sum w^2 + 1 / J)``, the
     first factor because a placebo effect holds the noise of the others too. The variance of a placebo effect on counts
     is ``phi m + omega m^2`` in the area's mean outcome m while untreated, by regression over placebos (per ``m^2`` on
@@ -100,14 +102,14 @@ def placebo_interval(
         deviation = _deviation(effects[known], _above_zero(size[pool][places][known]), counts=counts, log=log)
         share = weight[kind.ravel() == k]
         scales = share * deviation(_above_zero(size[inside]))
-        # a placebo's size is told from the cells that a treated area's is told from, luck and all
+        # a placebo's size is taken over the periods that a treated area's is taken over, chance included
         seen = _mean_outcome(free, free.untreated & (row[1:] == UNTREATED))[places][known]
-        told = deviation(_above_zero(seen))
-        fit = np.isfinite(told)
-        parts.append((effects[known][fit], told[fit], scales[np.isfinite(scales)]))
+        noise = deviation(_above_zero(seen))
+        fit = np.isfinite(noise)
+        parts.append((effects[known][fit], noise[fit], scales[np.isfinite(scales)]))
         own += float((scales[np.isfinite(scales)] ** 2).sum())
         part = seen[fit] / seen[fit].sum() if log else np.full(int(fit.sum()), 1 / int(fit.sum()))
-        shared += float(share.sum() * np.sqrt((part**2) @ (told[fit] ** 2)))
+        shared += float(share.sum() * np.sqrt((part**2) @ (noise[fit] ** 2)))
         placebos = max(placebos, int(fit.sum()))
     sums = placebo_sums(parts)
     # a single treated area is exchangeable with its placebos, the noise of the controls included
@@ -134,7 +136,7 @@ def placebo_interval(
     )
 
 
-def _placebo(estimator: PointEstimator, free: DesignArrays, j: int, row: NDArray[np.int64]) -> float:
+def _placebo(estimator: PointEstimator, free: DesignArrays, j: int, row: Ints) -> float:
     """Return the effect of area j of the untreated, given the start and status in `row`."""
     start, status = free.start.copy(), free.status.copy()
     start[j], status[j] = row[0], row[1:]
@@ -147,7 +149,7 @@ def _rounded(effects: Floats) -> Floats:
     return np.round(effects, 10 - int(np.ceil(np.log10(most)))) if most > 0 else effects
 
 
-def _mean_outcome(arrays: DesignArrays, use: NDArray[np.bool_]) -> Floats:
+def _mean_outcome(arrays: DesignArrays, use: Mask) -> Floats:
     """Return each area's mean outcome over the cells in `use`, NaN without one."""
     count = use.sum(axis=1)
     total = np.where(use, arrays.y, 0.0).sum(axis=1)
@@ -159,7 +161,7 @@ def _above_zero(size: Floats) -> Floats:
     return np.where(size > 0, size, np.nan)
 
 
-def _spread(places: NDArray[np.int64], size: Floats) -> NDArray[np.int64]:
+def _spread(places: Ints, size: Floats) -> Ints:
     """Return all places, or, of too many, some by even steps along the areas' size."""
     if len(places) <= _MOST_PLACEBOS:
         return places
@@ -191,44 +193,86 @@ def checked_inference(wanted: str) -> list[str]:
     return [] if wanted in _INFERENCES else [f"{wanted!r} is no inference; there are {', '.join(_INFERENCES)}"]
 
 
-def settle(result: Result, estimator: PointEstimator, arrays: DesignArrays, wanted: str, *, level: float) -> Result:
-    """Return a result of cluster-robust intervals with those that the rule chooses for its design.
+@dataclass(frozen=True)
+class Basis(Uncertainty):
+    """What the intervals of a result rest on, chosen before its rows are laid out.
 
-    Where intervals rest on placebo areas the average effect alone has one: those of the other rows would be
-    cluster-robust, which the rule has just found too small.
+    Attributes
+    ----------
+    kind, why, in_doubt
+        As of :class:`svmodel.result.Uncertainty`.
+    keeps : bool
+        Whether rows keep the intervals that they come with.
+    interval : Interval, optional
+        Of the average effect, from placebo areas.
     """
-    choice: Choice = choose(arrays, wanted)
-    result = with_doubts(result, estimator.scale)
-    diagnostics = {
-        **result.diagnostics,
-        "inference": choice.kind,
-        "inference_in_doubt": choice.warn,
-        "inference_why": choice.why,
-    }
-    if choice.kind == "cluster":
-        return replace(result, notes=(*result.notes, choice.why), diagnostics=diagnostics)
-    bare = replace(result, estimates=without_intervals(result.estimates), diagnostics=diagnostics)
-    if bare.counterfactual is not None:
-        bare = replace(bare, counterfactual=without_intervals(bare.counterfactual))
-    if choice.kind == "none":
-        return replace(bare, notes=(*bare.notes, choice.why))
 
-    counts = result.design is not None and result.design.is_count
+    keeps: bool
+    interval: Interval | None = None
+
+    def applied(
+        self,
+        estimator: object,
+        estimates: pd.DataFrame,
+        counterfactual: pd.DataFrame | None,
+        diagnostics: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        """Return these fields of a Result, with the intervals that the kind of uncertainty leaves them."""
+        if not self.keeps:
+            estimates = without_intervals(estimates)
+            counterfactual = None if counterfactual is None else without_intervals(counterfactual)
+        if self.interval is not None:
+            estimates = put_on(estimates, self.interval, diagnostics, type(estimator).__name__)
+        return {
+            "estimator": estimator,
+            "estimates": estimates,
+            "counterfactual": counterfactual,
+            "diagnostics": {
+                **diagnostics,
+                "inference": self.kind,
+                "inference_in_doubt": self.in_doubt,
+                "inference_why": self.why,
+            },
+        }
+
+
+def choose_uncertainty(
+    estimator: PointEstimator, arrays: DesignArrays, wanted: str, *, counts: bool, level: float
+) -> Basis:
+    """Choose what the intervals of a cluster-robust estimator rest on, by the rule for its design.
+
+    Where they rest on placebo areas the average effect alone has one: those of the other rows would be
+    cluster-robust, which the rule has just found too small.
+
+    Parameters
+    ----------
+    estimator : PointEstimator
+    arrays : DesignArrays
+    wanted : {"auto", "cluster", "placebo"}
+    counts : bool
+        Whether the outcome counts events.
+    level : float
+    """
+    choice = choose(arrays, wanted)
+    if choice.kind != "placebo":
+        return Basis(choice.kind, choice.why, choice.warn, keeps=choice.kind == "cluster")
     said = f"{choice.why} Only the average effect has an interval."
     try:
         interval = placebo_interval(estimator, arrays, counts=counts, level=level, why=said)
     except EstimationError as error:
-        why = f"{choice.why} None could be had: {error.title}."
-        diagnostics = {**diagnostics, "inference": "none", "inference_in_doubt": True, "inference_why": why}
-        return replace(bare, notes=(*bare.notes, why), diagnostics=diagnostics)
-    return with_interval(bare, interval)
+        return Basis("none", f"{choice.why} None could be had: {error.title}.", in_doubt=True, keeps=False)
+    return Basis("placebo", interval.why, choice.warn, keeps=False, interval=interval)
 
 
-def with_doubts(result: Result, scale: str) -> Result:
-    """Return the result with notes on what in its design no interval shows."""
-    if result.design is None:
-        return result
+def doubts_of(design: Design, estimates: pd.DataFrame, scale: str) -> list[Note]:
+    """Return what no interval shows in the design of some estimates; `scale` is that of the estimator's ``point``."""
     ratios = scale == "log_rate_ratio"
-    # without a ratio the reader has to be told why there is none
-    additive = not (ratios and result.has("att", "rate_ratio"))
-    return replace(result, notes=(*result.notes, *doubts(result.design, additive=additive, rates=ratios)))
+    # without a ratio the notes have to say why there is none
+    known = ((estimates["term"] == "att") & (estimates["scale"] == "rate_ratio")).any()
+    return design_doubts(design, additive=not (ratios and known), rates=ratios)
+
+
+def without_intervals(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of estimates, or of expected counts, without its intervals and p-values."""
+    blank = [c for c in ("conf_low", "conf_high", "p_value", "low", "high") if c in frame.columns]
+    return frame.assign(**dict.fromkeys(blank, np.nan))

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from svmodel import Design, Intervention, Panel, did
-from svmodel.did.cell_sums import ratio_of_difference
 from svmodel.errors import EstimationError
+from svmodel.result.scales import ratio_of_difference
 from svmodel.simulate import panel as simulate_panel
 
 N, T = 40, 9

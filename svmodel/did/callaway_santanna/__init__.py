@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from svmodel import periods as period_words
 from svmodel.design import UNTREATED, Design, DesignArrays
-from svmodel.did.callaway_santanna.averages import Term, aggregate, pre_horizons, pre_test
+from svmodel.did.callaway_santanna.averages import aggregate, joint, pre_horizons, pre_test
 from svmodel.did.callaway_santanna.cells import Cells, cross_section_effects, group_time_effects
 from svmodel.did.callaway_santanna.report import (
     cell_notes,
@@ -22,12 +21,14 @@ from svmodel.did.callaway_santanna.report import (
     weights,
 )
 from svmodel.errors import EstimationError, Problem, Problems, did_you_mean
+from svmodel.numerics.arrays import Ints
 from svmodel.numerics.cluster.multiplier_bootstrap import multipliers, sup_t_test
-from svmodel.result import JointEstimate, Result
-from svmodel.result.doubts import many_zeros, whole_reporting_areas
+from svmodel.result import Result
+from svmodel.result.doubts import whole_reporting_areas, zero_counts
 from svmodel.result.method import Method
+from svmodel.result.notes import Notes
 from svmodel.result.scales import provenance
-from svmodel.result.uncertainty import checked_inference, settle
+from svmodel.result.uncertainty import checked_inference, choose_uncertainty, doubts_of
 from svmodel.seeds import derive_seed
 
 _CHOICES = {
@@ -242,54 +243,52 @@ class CallawaySantAnna:
         before_start = pre_test(cells, anticipation=0)
         past = pre_horizons(terms, anticipation=design.anticipation)
         largest, largest_p = (np.nan, np.nan) if past is None else sup_t_test(past.estimate, past.influence, draws)
-        notes = [*design_notes(design, arrays, times), *cell_notes(every, cells, arrays)]
-        if self.sampling == "cross_sections":
-            notes = [n for n in notes if "left out of the comparisons that need those" not in n]
-            notes.append(
+        basis = choose_uncertainty(self, arrays, self.inference, counts=design.is_count, level=self.level)
+        panel = self.sampling == "panel"
+        notes = Notes(*design_notes(design, times, panel=panel), *cell_notes(every, cells, arrays))
+        if not panel:
+            notes.say(
                 "Each comparison is of the means of all areas seen in either period, as in repeated cross-sections: a "
                 "change in which areas are seen passes for a change in the outcome."
             )
         if test.reason:
-            notes.append(f"No Wald test of the effects before the start: {test.reason}.")
+            notes.say(f"No Wald test of the effects before the start: {test.reason}.")
         if lacking:
-            notes.append(
+            notes.say(
                 f"{lacking:,} rate ratios are missing because the observed or the expected number is not above zero."
             )
-        notes += [*many_zeros(design, arrays, estimates), *whole_reporting_areas(design)]
-        expected = counterfactual(cells, arrays, level=self.level)
+        notes.add([*zero_counts(design, estimates), *whole_reporting_areas(design)])
+        notes.add([*doubts_of(design, estimates, self.scale), basis.why])
         first = cells.cohort[np.append(True, np.diff(cells.cohort) > 0)]
         effect, size, observed = treated_sums(cells, arrays)
-        result = Result(
-            estimates=estimates,
+        diagnostics = {
+            "pretest_statistic": test.statistic,
+            "pretest_df": test.df,
+            "pretest_p_value": test.p_value,
+            "before_start_statistic": before_start.statistic,
+            "before_start_df": before_start.df,
+            "before_start_p_value": before_start.p_value,
+            "pretest_largest_t": largest,
+            "pretest_largest_t_p_value": largest_p,
+            "n_areas": len(arrays.areas),
+            "n_never_treated": int((arrays.status == UNTREATED).all(axis=1).sum()),
+            "cohort_sizes": {period_words.code(arrays.periods[g]): int((arrays.start == g).sum()) for g in first},
+            "cells_identified": len(cells.att),
+            "cells_not_identified": int((~every.identified).sum()),
+            **{f"critical_value_{name}": value for name, value in criticals.items()},
+            "treated_cells_used": size,
+            "observed": observed,
+            "expected": observed - effect * size,
+        }
+        return Result(
             design=design,
-            estimator=self,
-            counterfactual=expected,
+            **basis.applied(self, estimates, counterfactual(cells, arrays, level=self.level), diagnostics),
             weights=weights(cells, arrays),
-            joint=_joint(terms),
-            diagnostics={
-                "pretest_statistic": test.statistic,
-                "pretest_df": test.df,
-                "pretest_p_value": test.p_value,
-                "before_start_statistic": before_start.statistic,
-                "before_start_df": before_start.df,
-                "before_start_p_value": before_start.p_value,
-                "pretest_largest_t": largest,
-                "pretest_largest_t_p_value": largest_p,
-                "n_areas": len(arrays.areas),
-                "n_never_treated": int((arrays.status == UNTREATED).all(axis=1).sum()),
-                "cohort_sizes": {period_words.code(arrays.periods[g]): int((arrays.start == g).sum()) for g in first},
-                "cells_identified": len(cells.att),
-                "cells_not_identified": int((~every.identified).sum()),
-                **{f"critical_value_{name}": value for name, value in criticals.items()},
-                "treated_cells_used": size,
-                "observed": observed,
-                "expected": observed - effect * size,
-            },
-            notes=tuple(notes),
+            joint=joint(terms, base="varying" if self.base_period == "varying" else "reference"),
+            **notes.parts(),
             provenance=provenance(design, seed),
             seed=seed,
         )
-        return settle(result, self, arrays, self.inference, level=self.level)
 
     @property
     def scale(self) -> str:
@@ -303,7 +302,7 @@ class CallawaySantAnna:
         keep = cells.identified & (cells.horizon >= 0)
         return treated_sums(cells.take(keep), arrays)[0] if keep.any() else float("nan")
 
-    def _effects(self, arrays: DesignArrays, times: NDArray[np.int64]) -> Cells:
+    def _effects(self, arrays: DesignArrays, times: Ints) -> Cells:
         estimate = cross_section_effects if self.sampling == "cross_sections" else group_time_effects
         return estimate(
             arrays,
@@ -329,28 +328,10 @@ class CallawaySantAnna:
         return every.take(every.identified & np.isin(every.cohort, with_effect))
 
     def _draws(self, arrays: DesignArrays, seed: int) -> NDArray[np.float32]:
-        """Multipliers, dealt out by what an area's data are and not by what it is called."""
+        """Return multipliers, assigned to areas by their data and not by their names."""
         rng = np.random.default_rng(derive_seed(seed, "CallawaySantAnna"))
         draws = multipliers(self.n_boot, len(arrays.areas), rng, kind=self.multiplier)
         keys = [arrays.covariates.sum(axis=(1, 2)), *arrays.y.T[::-1], arrays.start]
         rank = np.empty(len(arrays.areas), dtype=np.int64)
         rank[np.lexsort(keys)] = np.arange(len(arrays.areas))
         return draws[:, rank]
-
-
-def _joint(terms: list[Term]) -> JointEstimate | None:
-    event = next((t for t in terms if t.name == "event"), None)
-    if event is None:
-        return None
-    rows = ~np.isnan(event.difference.std_error)
-    size = int(rows.sum())
-    index = pd.DataFrame(
-        {
-            "term": pd.Series(["event"] * size, dtype=object),
-            "cohort": pd.Series([None] * size, dtype=object),
-            "period": pd.Series([None] * size, dtype=object),
-            "horizon": event.horizon[rows],
-        }
-    )
-    influence = event.difference.influence[:, rows]
-    return JointEstimate("difference", index, event.difference.estimate[rows], influence.T @ influence)

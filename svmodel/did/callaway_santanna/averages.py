@@ -9,9 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from svmodel.did.callaway_santanna.cells import Cells
+from svmodel.numerics.arrays import Floats, Ints, Mask
+from svmodel.result import JointEstimate
+from svmodel.result.tables import event_joint
 
 #: Terms whose rows form one family of simultaneous intervals.
 FAMILIES = ("cell", "event", "cohort", "calendar")
@@ -27,11 +29,11 @@ class Linear:
     influence : ndarray, shape (N, A)
     """
 
-    estimate: NDArray[np.float64]
-    influence: NDArray[np.float64]
+    estimate: Floats
+    influence: Floats
 
     @property
-    def std_error(self) -> NDArray[np.float64]:
+    def std_error(self) -> Floats:
         """Root of the sum of squared contributions; NaN where nothing varies."""
         spread = np.sqrt(np.einsum("na,na->a", self.influence, self.influence))
         return np.where(spread > 0, spread, np.nan)
@@ -55,11 +57,11 @@ class Term:
     """
 
     name: str
-    cohort: NDArray[np.float64]
-    time: NDArray[np.float64]
-    horizon: NDArray[np.float64]
+    cohort: Floats
+    time: Floats
+    horizon: Floats
     difference: Linear
-    cells: NDArray[np.bool_] | None = None
+    cells: Mask | None = None
     summable: bool = True
 
 
@@ -78,8 +80,8 @@ class Totals:
 
     events: Linear
     observed: Linear
-    area_periods: NDArray[np.float64]
-    exposure: NDArray[np.float64] | None
+    area_periods: Floats
+    exposure: Floats | None
 
     @property
     def log_ratio(self) -> Linear:
@@ -91,7 +93,7 @@ class Totals:
         return Linear(np.log(O) - np.log(X), influence)
 
 
-def average(cells: Cells, chosen: NDArray[np.bool_]) -> Linear:
+def average(cells: Cells, chosen: Mask) -> Linear:
     """Average ATT(g, t) over sets of cells, weighted by the number of areas in each cell.
 
     The weights n_k / sum of n_k are estimates of P(G = g | ...), and the second term carries their error:
@@ -111,12 +113,12 @@ def average(cells: Cells, chosen: NDArray[np.bool_]) -> Linear:
     return Linear(estimate, cells.influence @ weights + cells.membership @ deviation)
 
 
-def plain_mean(part: Linear, rows: NDArray[np.bool_]) -> Linear:
+def plain_mean(part: Linear, rows: Mask) -> Linear:
     """Average with equal weights, which are known and so add no error."""
     return Linear(part.estimate[rows].mean(keepdims=True), part.influence[:, rows].mean(axis=1, keepdims=True))
 
 
-def totals(cells: Cells, term: Term, outcome: NDArray[np.float64], exposure: NDArray[np.float64] | None) -> Totals:
+def totals(cells: Cells, term: Term, outcome: Floats, exposure: Floats | None) -> Totals:
     """Sum effects, outcomes and exposure over the area-periods of each row of a term.
 
     Parameters
@@ -127,7 +129,7 @@ def totals(cells: Cells, term: Term, outcome: NDArray[np.float64], exposure: NDA
         Of the areas that a cell rests on, in its period; 0 elsewhere.
     """
 
-    def summed(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    def summed(values: Floats) -> Floats:
         return values if term.cells is None else values @ term.cells.astype(np.float64)
 
     area_periods = summed(cells.n_treated)
@@ -186,12 +188,12 @@ def aggregate(cells: Cells, *, balance: int | None = None) -> list[Term]:
     return terms
 
 
-def _sets(key: NDArray[np.int64], rows: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def _sets(key: Ints, rows: Mask) -> tuple[Ints, Mask]:
     values = np.unique(key[rows])
     return values, (key[:, None] == values[None, :]) & rows[:, None]
 
 
-def _balanced(cells: Cells, balance: int | None) -> NDArray[np.bool_]:
+def _balanced(cells: Cells, balance: int | None) -> Mask:
     """Cells of the event study; with `balance`, only cohorts seen at every horizon from 0 to it."""
     if balance is None:
         return np.ones(len(cells.att), dtype=bool)
@@ -256,3 +258,15 @@ def pre_horizons(terms: list[Term], *, anticipation: int) -> Linear | None:
         return None
     rows = (event.horizon < -anticipation) & ~np.isnan(event.difference.std_error)
     return Linear(event.difference.estimate[rows], event.difference.influence[:, rows]) if rows.any() else None
+
+
+def joint(terms: list[Term], *, base: str) -> JointEstimate | None:
+    """Return the events with the covariance of their influence functions; None where there are none."""
+    event = next((t for t in terms if t.name == "event"), None)
+    if event is None:
+        return None
+    rows = ~np.isnan(event.difference.std_error)
+    influence = event.difference.influence[:, rows]
+    return event_joint(
+        "difference", event.horizon[rows], event.difference.estimate[rows], influence.T @ influence, base=base
+    )

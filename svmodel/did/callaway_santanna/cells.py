@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from svmodel.design import EXCLUDED, UNTREATED, DesignArrays
+from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.numerics.two_way.doubly_robust import doubly_robust
 from svmodel.numerics.two_way.repeated_cross_sections import doubly_robust_rc
 
@@ -39,37 +39,37 @@ class Cells:
         Controls left without weight, most in any cell.
     """
 
-    cohort: NDArray[np.int64]
-    time: NDArray[np.int64]
-    base: NDArray[np.int64]
-    att: NDArray[np.float64]
-    influence: NDArray[np.float64]
-    members: NDArray[np.bool_]
-    n_controls: NDArray[np.int64]
+    cohort: Ints
+    time: Ints
+    base: Ints
+    att: Floats
+    influence: Floats
+    members: Mask
+    n_controls: Ints
     reason: tuple[str, ...]
     trimmed: int = 0
 
     @property
-    def horizon(self) -> NDArray[np.int64]:
+    def horizon(self) -> Ints:
         """Periods since the start."""
         return self.time - self.cohort
 
     @property
-    def identified(self) -> NDArray[np.bool_]:
+    def identified(self) -> Mask:
         """Cells with an effect, shape (K,)."""
         return ~np.isnan(self.att)
 
     @cached_property
-    def membership(self) -> NDArray[np.float64]:
+    def membership(self) -> Floats:
         """`members` as ones and zeros, shape (N, K)."""
         return self.members.astype(np.float64)
 
     @cached_property
-    def n_treated(self) -> NDArray[np.float64]:
+    def n_treated(self) -> Floats:
         """Treated areas in each cell, shape (K,)."""
         return self.membership.sum(axis=0)
 
-    def take(self, keep: NDArray[np.bool_]) -> Cells:
+    def take(self, keep: Mask) -> Cells:
         """Return the cells where `keep` is true."""
         return Cells(
             self.cohort[keep],
@@ -84,10 +84,8 @@ class Cells:
         )
 
 
-def plan_cells(
-    arrays: DesignArrays, times: NDArray[np.int64], *, anticipation: int, base_period: str
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Name every cell: cohort, time and base as period indices; base is -1 where there is none.
+def plan_cells(arrays: DesignArrays, times: Ints, *, anticipation: int, base_period: str) -> tuple[Cells, list[str]]:
+    """Name every cell, as yet without an effect, with an empty reason each; base is -1 where there is none.
 
     From the first period that may be affected, ``g - anticipation``, the base is the last period before it.
     Earlier periods are compared with the period before them (``varying``) or with that same base
@@ -105,12 +103,14 @@ def plan_cells(
             pairs = zip(times[1:], times[:-1], strict=True)
             rows += [(g, t, anchor if t >= g - anticipation else previous) for t, previous in pairs]
     cohort, time, base = np.array(rows, dtype=np.int64).reshape(-1, 3).T
-    return cohort, time, base
+    n, K = len(arrays.areas), len(cohort)
+    nothing = np.full(K, np.nan), np.zeros((n, K)), np.zeros((n, K), dtype=bool), np.zeros(K, dtype=np.int64)
+    return Cells(cohort, time, base, *nothing, ()), [""] * K
 
 
 def group_time_effects(
     arrays: DesignArrays,
-    times: NDArray[np.int64],
+    times: Ints,
     *,
     control: str,
     method: str,
@@ -124,15 +124,10 @@ def group_time_effects(
     covariates, taken from the earlier of the two periods, it is the estimator of Sant'Anna and Zhao (2020).
     An area whose outcome is missing in one of the two periods takes no part in that cell.
     """
-    cohort, time, base = plan_cells(arrays, times, anticipation=anticipation, base_period=base_period)
-    n, K = len(arrays.areas), len(cohort)
-    att = np.full(K, np.nan)
-    influence = np.zeros((n, K))
-    members = np.zeros((n, K), dtype=bool)
-    n_controls = np.zeros(K, dtype=np.int64)
-    reason = [""] * K
+    cells, reason = plan_cells(arrays, times, anticipation=anticipation, base_period=base_period)
+    cohort, time, base, att, influence = cells.cohort, cells.time, cells.base, cells.att, cells.influence
+    members, n_controls = cells.members, cells.n_controls
     trimmed = 0
-
     never = (arrays.status == UNTREATED).all(axis=1)
     known = ~np.isnan(arrays.y)
     ended = (arrays.status == EXCLUDED) & (arrays.horizon >= 0)
@@ -182,12 +177,10 @@ def group_time_effects(
         reference = block[t == b]
         reference = reference[~np.isnan(att[reference])]
         att[reference], influence[:, reference] = 0.0, 0.0
-    return Cells(cohort, time, base, att, influence, members, n_controls, tuple(reason), trimmed)
+    return replace(cells, reason=tuple(reason), trimmed=trimmed)
 
 
-def _difference_in_means(
-    change: NDArray[np.float64], treated: NDArray[np.bool_], controls: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _difference_in_means(change: Floats, treated: Mask, controls: Mask) -> tuple[Floats, Floats]:
     """Effects and contributions of K cells, by arithmetic on (N, K) arrays; `change` is 0 where unknown."""
     n_treated, n_controls = treated.sum(axis=0), controls.sum(axis=0)
     mean_treated = np.einsum("nk,nk->k", change, treated) / n_treated
@@ -197,13 +190,13 @@ def _difference_in_means(
     return mean_treated - mean_control, influence
 
 
-def _clean(deviation: NDArray[np.float64], change: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Set deviations that are nothing but rounding to zero, lest a standard error be made of them."""
+def _clean(deviation: Floats, change: Floats) -> Floats:
+    """Set deviations that are nothing but rounding to zero, so that no standard error is made of them."""
     dust = 16 * np.finfo(float).eps * np.abs(change).max()
     return np.where(np.abs(deviation) > dust, deviation, 0.0)
 
 
-def _distinct_periods(covariates: NDArray[np.float64]) -> NDArray[np.int64]:
+def _distinct_periods(covariates: Floats) -> Ints:
     """Return a number for each period; periods with the same covariates in every area share one."""
     if covariates.shape[2] == 0:
         return np.zeros(covariates.shape[1], dtype=np.int64)
@@ -212,9 +205,7 @@ def _distinct_periods(covariates: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.array([seen.setdefault(c, len(seen)) for c in contents], dtype=np.int64)
 
 
-def _alike(
-    treated: NDArray[np.bool_], controls: NDArray[np.bool_], state: NDArray[np.int64], usable: NDArray[np.bool_]
-) -> list[NDArray[np.int64]]:
+def _alike(treated: Mask, controls: Mask, state: Ints, usable: Mask) -> list[Ints]:
     """Group the cells that share areas and covariates, and so share one propensity score."""
     groups: dict[tuple[bytes, int], list[int]] = {}
     signature = np.packbits(np.concatenate([treated, controls]), axis=0).T.copy()
@@ -229,7 +220,7 @@ NO_CONTROLS_BEFORE_OR_AFTER = "no control area has its outcome before, or after"
 
 def cross_section_effects(
     arrays: DesignArrays,
-    times: NDArray[np.int64],
+    times: Ints,
     *,
     control: str,
     method: str,
@@ -243,25 +234,20 @@ def cross_section_effects(
     Sant'Anna and Zhao (2020) for repeated cross-sections. What an area adds to the error is the sum over its
     observations, so errors are clustered by area. ``members`` are the cohort's areas seen in t.
     """
-    cohort, time, base = plan_cells(arrays, times, anticipation=anticipation, base_period=base_period)
-    n, K = len(arrays.areas), len(cohort)
-    att, influence = np.full(K, np.nan), np.zeros((n, K))
-    members = np.zeros((n, K), dtype=bool)
-    n_controls = np.zeros(K, dtype=np.int64)
-    reason = [""] * K
+    cells, reason = plan_cells(arrays, times, anticipation=anticipation, base_period=base_period)
+    att, influence = cells.att, cells.influence
     trimmed = 0
     never = (arrays.status == UNTREATED).all(axis=1)
     known = ~np.isnan(arrays.y) & ~((arrays.status == EXCLUDED) & (arrays.horizon >= 0))
-    for k in range(K):
-        g, t, b = int(cohort[k]), int(time[k]), int(base[k])
+    for k, (g, t, b) in enumerate(zip(cells.cohort, cells.time, cells.base, strict=True)):
         if b < 0:
             reason[k] = NO_BASE
             continue
         own = arrays.start == g
         others = never if control == "never_treated" else arrays.start > max(t, b) + anticipation
         others = others & ~own
-        members[:, k] = own & known[:, t]
-        n_controls[k] = int((others & known[:, t]).sum())
+        cells.members[:, k] = own & known[:, t]
+        cells.n_controls[k] = int((others & known[:, t]).sum())
         for rows, why in ((own, NO_TREATED_BEFORE_OR_AFTER), (others, NO_CONTROLS_BEFORE_OR_AFTER)):
             if not ((rows & known[:, t]).any() and (rows & known[:, b]).any()):
                 reason[k] = why
@@ -285,5 +271,5 @@ def cross_section_effects(
         np.add.at(influence[:, k], area, sign * found.influence[:, 0])
         trimmed = max(trimmed, int(found.trimmed.sum()))
     dust = 16 * np.finfo(float).eps * np.nanmax(np.abs(arrays.y))
-    influence[np.abs(influence) <= dust / max(n, 1)] = 0.0
-    return Cells(cohort, time, base, att, influence, members, n_controls, tuple(reason), trimmed)
+    influence[np.abs(influence) <= dust / max(len(arrays.areas), 1)] = 0.0
+    return replace(cells, reason=tuple(reason), trimmed=trimmed)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,29 +11,29 @@ from numpy.typing import NDArray
 
 from svmodel import periods as period_words
 from svmodel.design import NEVER, UNTREATED, Design, DesignArrays
+from svmodel.did.averages import table_of, weight_table
 from svmodel.did.callaway_santanna.averages import FAMILIES, Linear, Term, average, totals
 from svmodel.did.callaway_santanna.cells import Cells
-from svmodel.did.covariates import ended
 from svmodel.errors import shorten
+from svmodel.numerics.arrays import Ints, Mask
 from svmodel.numerics.cluster import small_sample
 from svmodel.numerics.cluster.multiplier_bootstrap import sup_t_critical_value
-from svmodel.result import COLUMNS
+from svmodel.result.doubts import area_names, ended, period_names
+from svmodel.result.notes import Note, ResultWarning
 from svmodel.result.scales import critical_value, is_rounding
-
-if TYPE_CHECKING:
-    Critical = Callable[[Linear], float]
+from svmodel.result.tables import cells_and_sums
 
 
 class Table:
     """Collects blocks of rows of one term and scale, then lays them out as the estimates of a Result."""
 
-    def __init__(self, periods: pd.PeriodIndex, level: float, start: NDArray[np.int64]) -> None:
-        self._periods = np.array([*periods, None], dtype=object)
+    def __init__(self, periods: pd.PeriodIndex, level: float, start: Ints) -> None:
+        self._periods = periods
         self._level = level
         self._start = start
         self._blocks: list[dict[str, Any]] = []
 
-    def add(self, term: Term, scale: str, part: Linear, critical: float, keep: NDArray[np.bool_] | None = None) -> None:
+    def add(self, term: Term, scale: str, part: Linear, critical: float, keep: Mask | None = None) -> None:
         """Add the rows where `keep` is true; a rate ratio comes in as its log.
 
         Intervals and p-values are those of Student's t, widened for small cohorts; the standard errors are not.
@@ -53,12 +53,12 @@ class Table:
             with np.errstate(over="ignore"):
                 estimate, low, high = np.exp(estimate), np.exp(low), np.exp(high)
             std_error = estimate * std_error
+        place = {"cohort": term.cohort[rows], "period": term.time[rows]}
         self._blocks.append(
             {
-                "term": [term.name] * len(rows),
-                "scale": [scale] * len(rows),
-                "cohort": self._named(term.cohort[rows]),
-                "period": self._named(term.time[rows]),
+                "term": term.name,
+                "scale": scale,
+                **{k: np.where(np.isnan(v), -1, v).astype(np.int64) for k, v in place.items()},
                 "horizon": term.horizon[rows],
                 "estimate": estimate,
                 "std_error": std_error,
@@ -68,21 +68,9 @@ class Table:
             }
         )
 
-    def _named(self, index: NDArray[np.float64]) -> NDArray[np.object_]:
-        return self._periods[np.where(np.isnan(index), -1, index).astype(np.int64)]
-
     def frame(self) -> pd.DataFrame:
         """Return the rows in the columns of a Result."""
-        columns: dict[str, Any] = {c: np.concatenate([b[c] for b in self._blocks]) for c in self._blocks[0]}
-        size = len(columns["estimate"])
-        for name in ("term", "scale"):
-            columns[name] = pd.Series([v for b in self._blocks for v in b[name]], dtype=object)
-        for name in ("cohort", "period"):
-            columns[name] = pd.Series(columns[name], dtype=object)
-        columns["area"] = pd.Series(np.full(size, None), dtype=object)
-        columns["level"] = np.full(size, self._level)
-        columns["prob_reduction"] = np.full(size, np.nan)
-        return pd.DataFrame(columns, columns=list(COLUMNS))
+        return table_of(self._blocks, self._periods, self._level)
 
 
 def lay_out(
@@ -150,7 +138,6 @@ def counterfactual(cells: Cells, arrays: DesignArrays, *, level: float) -> pd.Da
     """
     from scipy import special
 
-    names = np.array(list(arrays.periods), dtype=object)
     post = np.flatnonzero(cells.horizon >= 0)
     cell_rank, who = np.nonzero(cells.members[:, post].T)
     cell = post[cell_rank]
@@ -166,17 +153,9 @@ def counterfactual(cells: Cells, arrays: DesignArrays, *, level: float) -> pd.Da
     expected = total - mean.estimate * n
     small = small_sample(mean.influence, arrays.start)
     half = small.inflation * special.stdtrit(small.df, 0.5 + level / 2) * mean.std_error * n
-    blank = np.full(len(who), np.nan)
-    area = np.array(arrays.areas, dtype=object)
-    return pd.DataFrame(
-        {
-            "area": pd.Series([*area[who], *["all treated"] * len(when)], dtype=object),
-            "period": pd.Series(np.concatenate([names[cells.time[cell]], names[when]]), dtype=object),
-            "observed": np.concatenate([observed, total]),
-            "expected": np.concatenate([observed - cells.att[cell], expected]),
-            "low": np.concatenate([blank, expected - half]),
-            "high": np.concatenate([blank, expected + half]),
-        }
+    own = observed, observed - cells.att[cell]
+    return cells_and_sums(
+        arrays, (who, cells.time[cell]), own, when, (total, expected, expected - half, expected + half)
     )
 
 
@@ -190,23 +169,15 @@ def treated_sums(cells: Cells, arrays: DesignArrays) -> tuple[float, float, floa
 
 def weights(cells: Cells, arrays: DesignArrays) -> pd.DataFrame:
     """Weight of each treated cell in the average effect, with the areas that it rests on."""
-    names = np.array(list(arrays.periods), dtype=object)
     post = cells.horizon >= 0
-    n = cells.n_treated[post]
-    return pd.DataFrame(
-        {
-            "cohort": pd.Series(names[cells.cohort[post]], dtype=object),
-            "period": pd.Series(names[cells.time[post]], dtype=object),
-            "weight": n / n.sum(),
-            "treated_areas": n,
-            "control_areas": cells.n_controls[post].astype(np.float64),
-        }
-    )
+    controls = cells.n_controls[post].astype(np.float64)
+    return weight_table(arrays.periods, cells.cohort[post], cells.time[post], cells.n_treated[post], controls)
 
 
-def design_notes(design: Design, arrays: DesignArrays, times: NDArray[np.int64]) -> list[str]:
-    """Say what of the data takes no part, and what is assumed."""
-    notes = []
+def design_notes(design: Design, times: Ints, *, panel: bool) -> list[Note]:
+    """Say what of the data takes no part, and what is assumed; in a panel also which areas have gaps."""
+    arrays = design.arrays
+    notes: list[Note] = []
     word = period_words.describe_frequency(arrays.periods)
     if design.is_count:
         notes.append(
@@ -214,47 +185,47 @@ def design_notes(design: Design, arrays: DesignArrays, times: NDArray[np.int64])
             "changed alike in treated and control areas: in numbers, not in per cent. Where areas differ much in "
             "size or level, compare with a Poisson method."
         )
-    silent = sorted(set(range(len(arrays.periods))) - set(times.tolist()))
-    if silent:
-        which = _plainly(period_words.label(arrays.periods[t]) for t in silent)
+    unseen = np.setdiff1d(np.arange(len(arrays.periods)), times)
+    if len(unseen):
+        which = period_names(design, unseen)
         notes.append(f"No area has an outcome in {which}: left out, and changes are taken across the gap.")
     missing = np.isnan(arrays.y[:, times])
     partly = np.flatnonzero(missing.any(axis=1))
-    if len(partly):
-        which = _plainly(design.panel.label(arrays.areas[i]) for i in partly)
+    if panel and len(partly):
+        which = area_names(design, partly)
         one = len(partly) == 1
         notes.append(
             f"{len(partly):,} area{' lacks' if one else 's lack'} the outcome in {int(missing.sum()):,} area-{word}s "
             f"({which}). {'It is' if one else 'They are'} left out of the comparisons that need those {word}s and kept "
             "in the others; a missing outcome is never taken as zero."
         )
-    notes += ended(design, arrays)
+    notes += ended(design)
     never = (arrays.status == UNTREATED).all(axis=1)
     later = (arrays.start >= len(arrays.periods)) & (arrays.start < NEVER)
     if (later & never).any():
-        which = _plainly(design.panel.label(arrays.areas[i]) for i in np.flatnonzero(later & never))
-        notes.append(f"{which} start after the last {word} and serve as never treated.")
+        notes.append(f"{area_names(design, later & never)} start after the last {word} and serve as never treated.")
     if (later & ~never).any():
-        which = _plainly(design.panel.label(arrays.areas[i]) for i in np.flatnonzero(later & ~never))
         notes.append(
-            f"{which} start so soon after the last {word} that anticipation may already show: never taken as "
-            "never treated."
+            f"{area_names(design, later & ~never)} start so soon after the last {word} that anticipation may already "
+            "show: never taken as never treated."
         )
     return notes
 
 
-def cell_notes(every: Cells, kept: Cells, arrays: DesignArrays) -> list[str]:
+def cell_notes(every: Cells, kept: Cells, arrays: DesignArrays) -> list[Note]:
     """Say which effects are not identified and why, and which rest on few areas."""
-    notes = []
+    notes: list[Note] = []
     word = period_words.describe_frequency(arrays.periods)
     wanted = set(np.unique(every.cohort).tolist())
     for g in sorted(wanted - set(np.unique(kept.cohort).tolist())):
         reasons = _reasons(every, (every.cohort == g) & (every.horizon >= 0)) or f"no {word} after the start"
         size = int((arrays.start == g).sum())
-        notes.append(
+        text = (
             f"The effect in the {size} area{'s' if size > 1 else ''} that started in "
             f"{period_words.label(arrays.periods[g])} is not identified: {reasons}."
         )
+        about = tuple(arrays.areas[i] for i in np.flatnonzero(arrays.start == g))
+        notes.append(ResultWarning("identification", text, about))
     there = np.isin(every.cohort, kept.cohort)
     for rows, kind in (
         (every.horizon >= 0, "effects after a start"),
@@ -263,10 +234,11 @@ def cell_notes(every: Cells, kept: Cells, arrays: DesignArrays) -> list[str]:
         lost = there & rows & ~every.identified
         if lost.any():
             where = sorted({period_words.label(arrays.periods[g]) for g in every.cohort[lost]})
-            notes.append(
+            text = (
                 f"{int(lost.sum()):,} {kind} are not identified (starts {_plainly(where)}): {_reasons(every, lost)}. "
                 "Averages leave them out."
             )
+            notes.append(ResultWarning("identification", text))
     sizes = {g: int(kept.members[:, kept.cohort == g].any(axis=1).sum()) for g in np.unique(kept.cohort).tolist()}
     small = [f"{period_words.label(arrays.periods[g])} ({n})" for g, n in sizes.items() if n < SMALL_COHORT]
     if small:
@@ -283,7 +255,7 @@ def cell_notes(every: Cells, kept: Cells, arrays: DesignArrays) -> list[str]:
     return notes
 
 
-def _reasons(cells: Cells, rows: NDArray[np.bool_]) -> str:
+def _reasons(cells: Cells, rows: Mask) -> str:
     found: dict[str, int] = {}
     for k in np.flatnonzero(rows & ~cells.identified):
         found[cells.reason[k]] = found.get(cells.reason[k], 0) + 1

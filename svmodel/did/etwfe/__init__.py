@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from svmodel.design import Design, DesignArrays
-from svmodel.did.etwfe.areas import ALL_TREATED, OwnSums, area_rows, counterfactual, own_sums
-from svmodel.did.etwfe.notes import no_noise, resting_on, say, wide_noise
-from svmodel.did.etwfe.sums import Aggregates, average_alone, average_rows, cell_rows, event_rows, overall_rows
-from svmodel.did.expected_poisson import Imputed, impute
+from svmodel.did.etwfe import forms
+from svmodel.did.etwfe.areas import area_rows, counterfactual, own_sums
+from svmodel.did.etwfe.notes import basis_of, notes_of
+from svmodel.did.etwfe.sums import all_terms, average_alone, diagnostics_of
+from svmodel.did.expected_poisson import impute, poisson_att
 from svmodel.errors import EstimationError
-from svmodel.inference import Choice, choose
 from svmodel.result import Result
-from svmodel.result.doubts import without_intervals
+from svmodel.result.doubts import zero_counts
 from svmodel.result.method import Method
-from svmodel.result.rule import FEW_TREATED
+from svmodel.result.notes import Notes
+from svmodel.result.rule import FEW_TREATED, choose
 from svmodel.result.scales import estimates_frame, provenance
-from svmodel.result.uncertainty import checked_inference, with_doubts
+from svmodel.result.tables import ALL_TREATED, treated_groups
+from svmodel.result.uncertainty import checked_inference, choose_uncertainty, doubts_of
 
 _FAMILIES = ("poisson", "linear")
 _EFFECTS = ("area", "cohort")
@@ -166,13 +167,9 @@ class ExtendedTwoWayFixedEffects:
 
     def point(self, arrays: DesignArrays) -> float:
         """Return the average effect alone: a log rate ratio or a difference; NaN where there is none."""
-        if (self.family, self.effects) != ("poisson", "area"):
-            from svmodel.did.etwfe.forms import point
-
-            return point(arrays, self.family, self.effects)
-        from svmodel.did.expected_poisson import poisson_att
-
-        return poisson_att(arrays)
+        if (self.family, self.effects) == ("poisson", "area"):
+            return poisson_att(arrays)
+        return forms.point(arrays, self.family, self.effects)
 
     def fit(self, design: Design, *, seed: int = 0) -> Result:
         """Answer the design.
@@ -196,82 +193,52 @@ class ExtendedTwoWayFixedEffects:
             cannot be told apart from area and period effects.
         """
         if (self.family, self.effects) != ("poisson", "area"):
-            from svmodel.did.etwfe.forms import answer
+            return self._by_form(design, seed)
+        arrays, counts, level = design.arrays, design.is_count, self.level
+        # which uncertainty the design can bear, and below how many areas a sum takes it from untreated ones
+        choice = choose(arrays, self.inference)
+        below = {"auto": self.few_treated, "cluster": 0, "placebo": len(arrays.areas)}[self.inference]
+        # expected counts of the treated cells, from area and period effects of the untreated ones
+        imputed = impute(arrays, self.few_treated, below)
+        # each treated area's own sums, and their noise
+        own = own_sums(imputed, counts=counts)
+        # observed against expected: overall, averages, events before and after, cells; then area by area
+        terms = (average_alone if self.only_average else all_terms)(imputed, level, counts=counts)
+        rows, expected = terms.rows, None
+        if not self.only_average:
+            groups = treated_groups(arrays.areas, own.areas, design.panel.parents)
+            rows = [*rows, *area_rows(imputed, own, groups, level)]
+            expected = counterfactual(imputed, own, {**groups, ALL_TREATED: np.arange(len(own.areas))}, level)
+        estimates = estimates_frame(r for r in rows if counts or r["scale"] != "events")
+        # what the intervals rest on, and what is to be said
+        basis, on_intervals = basis_of(choice, terms.average, estimates)
+        notes = Notes(*notes_of(design, imputed, terms, own), *on_intervals)
+        notes.add(doubts_of(design, estimates, self.scale))
+        diagnostics = diagnostics_of(imputed, terms, choice)
+        return Result(
+            design=design,
+            **basis.applied(self, estimates, expected, diagnostics),
+            joint=terms.joint,
+            **notes.parts(),
+            provenance=provenance(design, seed),
+            seed=seed,
+        )
 
-            return answer(design, self, few=self.few_treated, inference=self.inference, seed=seed)
-
-        return answer_poisson(design, self, seed=seed)
-
-
-def answer_poisson(design: Design, estimator: ExtendedTwoWayFixedEffects, *, seed: int) -> Result:
-    """Impute the treated cells and return every term, or the average effect alone."""
-    arrays, counts, level = design.arrays, design.is_count, estimator.level
-    choice = choose(arrays, estimator.inference)
-    below = {"auto": estimator.few_treated, "cluster": 0, "placebo": len(arrays.areas)}[estimator.inference]
-    imputed = impute(arrays, estimator.few_treated, below)
-    own = own_sums(imputed, counts=counts)
-    joint, expected, has_leads = None, None, True
-    if estimator.only_average:
-        rows, att = average_alone(imputed, level, counts=counts)
-        made = [att]
-    else:
-        rows, first = overall_rows(imputed, level, counts=counts)
-        cells, second = cell_rows(imputed, level, counts=counts)
-        events, joint, third, has_leads = event_rows(imputed, level, counts=counts)
-        averages, fourth = average_rows(imputed, level, counts=counts)
-        groups = _groups(design, own)
-        rows = [*rows, *averages, *events, *cells, *area_rows(imputed, own, groups, level)]
-        expected = counterfactual(imputed, own, {**groups, ALL_TREATED: np.arange(len(own.areas))}, level)
-        made, att = [*first, *second, *third, *fourth], first[0]
-    estimates = estimates_frame(r for r in rows if counts or r["scale"] != "events")
-    kind = "none" if choice.n_controls <= 1 else ("placebo" if att.uses_noise(0) else "cluster")
-    why = resting_on(kind, choice)
-    if kind == "placebo" and (lacking := no_noise(estimates)):
-        kind, why = "none", [choice.why] if choice.kind == "none" else [f"{text} {lacking}" for text in why]
-    if kind == "none":
-        estimates = without_intervals(estimates)
-        expected = None if expected is None else without_intervals(expected)
-    doubt = wide_noise(att)
-    diagnostics = _diagnostics(imputed, att, own, kind, choice, in_doubt=kind == "none" or bool(doubt) or choice.warn)
-    result = Result(
-        estimates=estimates,
-        design=design,
-        estimator=estimator,
-        counterfactual=expected,
-        joint=joint,
-        diagnostics={**diagnostics, **({"inference_why": why[0]} if why else {})},
-        notes=(*say(design, imputed, made, own, has_leads=has_leads), *why, *doubt),
-        provenance=provenance(design, seed),
-        seed=seed,
-    )
-    return with_doubts(result, estimator.scale)
-
-
-def _groups(design: Design, own: OwnSums) -> dict[str, NDArray[np.int64]]:
-    """Return the places in `own` of each treated area and of the treated areas of each reporting area."""
-    areas = design.arrays.areas
-    singles = {areas[i]: np.array([k]) for k, i in enumerate(own.areas)}
-    parents: dict[str, list[int]] = {}
-    for k, i in enumerate(own.areas):
-        parent = design.panel.parents.get(areas[i])
-        if parent is not None and parent not in singles:
-            parents.setdefault(parent, []).append(k)
-    return {**singles, **{p: np.array(m) for p, m in sorted(parents.items())}}
-
-
-def _diagnostics(
-    imputed: Imputed, att: Aggregates, own: OwnSums, kind: str, choice: Choice, *, in_doubt: bool
-) -> dict[str, Any]:
-    return {
-        "observed": float(att.sums.observed[0]),
-        "expected": float(att.sums.expected[0]),
-        "treated_areas": len(own.areas),
-        "control_areas": choice.n_controls,
-        "treated_cells": int(imputed.arrays.treated.sum()),
-        "treated_cells_used": int(imputed.target.sum()),
-        "untreated_cells": int(imputed.fit.terms.use.sum()),
-        "clusters": imputed.n_clusters,
-        "crv1_factor": imputed.factor,
-        "inference": kind,
-        "inference_in_doubt": in_doubt,
-    }
+    def _by_form(self, design: Design, seed: int) -> Result:
+        """Answer by the linear model, or by either model with cohort effects."""
+        arrays, counts, alone = design.arrays, design.is_count, self.only_average
+        form = forms.fitted(arrays, self.family, self.effects, self.few_treated, leads=not alone)
+        estimates = forms.estimates(form, self.level, counts=counts, only_average=alone)
+        basis = choose_uncertainty(self, arrays, self.inference, counts=counts, level=self.level)
+        notes = Notes(*forms.notes_of(design, form.found, self.family, self.effects))
+        if self.family == "linear":
+            notes.add(zero_counts(design, estimates))
+        notes.add([*doubts_of(design, estimates, self.scale), basis.why])
+        return Result(
+            design=design,
+            **basis.applied(self, estimates, forms.counterfactual(form, self.level), forms.diagnostics(form)),
+            joint=None if alone else forms.joint(form),
+            **notes.parts(),
+            provenance=provenance(design, seed),
+            seed=seed,
+        )

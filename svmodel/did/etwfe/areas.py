@@ -8,16 +8,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from svmodel.did.etwfe.sums import pattern_noise, patterns
 from svmodel.did.expected_poisson import Imputed
-from svmodel.did.scales import PerCell, from_noise
-from svmodel.numerics.arrays import Floats
+from svmodel.numerics.arrays import Floats, Ints
 from svmodel.numerics.resampling.conley_taber import placebo_sums
-from svmodel.result.scales import critical_value
-
-ALL_TREATED = "all treated"
+from svmodel.result.scales import PerCell, critical_value, from_noise
+from svmodel.result.tables import COUNTERFACTUAL, observed_and_expected
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +38,7 @@ class OwnSums:
         Derivative of the expected count with respect to ``theta``.
     """
 
-    areas: NDArray[np.int64]
+    areas: Ints
     observed: Floats
     expected: Floats
     cells: Floats
@@ -55,7 +52,7 @@ class OwnSums:
 
 
 def own_sums(imputed: Imputed, *, counts: bool) -> OwnSums:
-    """Sum the treated cells of each area and learn how far such sums stray."""
+    """Sum the treated cells of each area and learn the noise of such sums."""
     areas, target = imputed.treated_areas, imputed.target
     n = len(areas)
     place = np.full(len(target), -1)
@@ -97,9 +94,7 @@ def own_sums(imputed: Imputed, *, counts: bool) -> OwnSums:
     )
 
 
-def area_rows(
-    imputed: Imputed, own: OwnSums, groups: Mapping[str, NDArray[np.int64]], level: float
-) -> list[dict[str, Any]]:
+def area_rows(imputed: Imputed, own: OwnSums, groups: Mapping[str, Ints], level: float) -> list[dict[str, Any]]:
     """Rows of ``area`` for each named group of treated areas (places in `own`); none where nothing was expected."""
     V = imputed.shape_covariance
     rows: list[dict[str, Any]] = []
@@ -120,9 +115,7 @@ def area_rows(
     return rows
 
 
-def counterfactual(
-    imputed: Imputed, own: OwnSums, groups: Mapping[str, NDArray[np.int64]], level: float
-) -> pd.DataFrame:
+def counterfactual(imputed: Imputed, own: OwnSums, groups: Mapping[str, Ints], level: float) -> pd.DataFrame:
     """Observed and expected counts of groups of treated areas, period by period.
 
     ``low`` and ``high`` bound the expected count, on the log scale: the uncertainty of the common shape over time
@@ -145,8 +138,7 @@ def counterfactual(
     level_part = np.multiply(np.square(mu), spread, out=np.zeros_like(mu), where=learnt)
     single = None
     critical = critical_value(level, imputed.n_clusters - 1)
-    names = np.array(list(arrays.periods), dtype=object)
-    parts: list[dict[str, Any]] = []
+    columns: dict[str, list[Any]] = {c: [] for c in COUNTERFACTUAL}
     terms = fit.terms.rows(own.areas)
     for name, at in groups.items():
         seen = shown[at]
@@ -171,16 +163,8 @@ def counterfactual(
             reach = critical * np.sqrt(variance) / expected
             low, high = expected * np.exp(-reach), expected * np.exp(reach)
         known = np.isfinite(reach)
-        parts.append(
-            {
-                "area": np.full(len(times), name, dtype=object),
-                "period": names[times],
-                "observed": count[times],
-                "expected": expected,
-                "low": np.where(known, low, np.nan),
-                "high": np.where(known, high, np.nan),
-            }
-        )
-    columns = ("area", "period", "observed", "expected", "low", "high")
-    held = {c: np.concatenate([p[c] for p in parts]) if parts else np.empty(0) for c in columns}
-    return pd.DataFrame({c: pd.Series(v, dtype=object if c in ("area", "period") else None) for c, v in held.items()})
+        low, high = np.where(known, low, np.nan), np.where(known, high, np.nan)
+        parts = ([name] * len(times), [arrays.periods[t] for t in times], count[times], expected, low, high)
+        for column, part in zip(columns.values(), parts, strict=True):
+            column.extend(part)
+    return observed_and_expected(**columns)

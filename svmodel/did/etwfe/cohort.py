@@ -10,13 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from svmodel.design import DesignArrays
-from svmodel.did.cell_sums import CellSums
-from svmodel.did.expected_linear import Predicted, cohort_periods, made_sums, pools
+from svmodel.did.expected_linear import Predicted, cohort_periods, pools
 from svmodel.errors import EstimationError
-from svmodel.numerics.arrays import Floats, Mask
+from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.numerics.cluster import crv1_factor
 
 _DEPENDENT = 1e-10
@@ -34,7 +32,7 @@ class _Model:
     rank: int
 
 
-def _columns(arrays: DesignArrays, label: NDArray[np.int64]) -> Floats:
+def _columns(arrays: DesignArrays, label: Ints) -> Floats:
     """Return cohort and period effects, and the covariates' slopes by cohort and by period, shape (N, T, P)."""
     N, T = arrays.y.shape
     x = arrays.covariates
@@ -49,7 +47,7 @@ def _columns(arrays: DesignArrays, label: NDArray[np.int64]) -> Floats:
     return np.concatenate(parts, axis=2)
 
 
-def _labels(arrays: DesignArrays) -> NDArray[np.int64]:
+def _labels(arrays: DesignArrays) -> Ints:
     """Give each cohort a number; areas that do not start within the periods are one."""
     start = np.where(arrays.start < len(arrays.periods), arrays.start, len(arrays.periods))
     return np.unique(start, return_inverse=True)[1].astype(np.int64)
@@ -106,15 +104,15 @@ def _fit(X: Floats, y: Floats, exposure: Floats | None, family: str) -> _Model:
     return _Model(beta / unit, mu, H / np.outer(unit, unit), null / unit[:, None], rank)
 
 
-def _heard(arrays: DesignArrays, use: Mask, label: NDArray[np.int64], family: str) -> Mask:
+def _informative(arrays: DesignArrays, use: Mask, label: Ints, family: str) -> Mask:
     """Return the untreated cells whose cohort and period have events; a Poisson mean of the others is zero."""
     if family == "linear":
         return use
     keep, events = use, np.where(use, arrays.y, 0.0)
     while True:
-        heard = np.where(keep, events, 0.0)
-        cohorts = np.bincount(label, weights=heard.sum(axis=1)) > 0
-        less = keep & cohorts[label][:, None] & (heard.sum(axis=0) > 0)[None, :]
+        kept = np.where(keep, events, 0.0)
+        cohorts = np.bincount(label, weights=kept.sum(axis=1)) > 0
+        less = keep & cohorts[label][:, None] & (kept.sum(axis=0) > 0)[None, :]
         if (less == keep).all():
             return keep
         keep = less
@@ -127,7 +125,7 @@ def _predict(arrays: DesignArrays, family: str) -> tuple[_Model, Floats, Mask, M
     if family == "poisson" and (np.where(use | treated, arrays.y, 0.0) < 0).any():
         raise EstimationError("a Poisson model needs an outcome that is never negative; use family='linear'")
     label = _labels(arrays)
-    used = _heard(arrays, use, label, family)
+    used = _informative(arrays, use, label, family)
     if not used.any():
         raise EstimationError("no untreated area-period has an outcome to learn from")
     Z = _columns(arrays, label)
@@ -139,12 +137,12 @@ def _predict(arrays: DesignArrays, family: str) -> tuple[_Model, Floats, Mask, M
     open_: Mask = np.abs(Z @ null).max(axis=2) > 1e-7 * size if null.shape[1] else np.zeros(use.shape, dtype=bool)
     silent = np.zeros(use.shape, dtype=bool)
     if family == "poisson":
-        quiet: Mask = np.asarray(np.bincount(label, weights=np.where(use, arrays.y, 0.0).sum(axis=1)) == 0)
-        known: Mask = np.asarray(np.bincount(label, weights=use.sum(axis=1)) > 0)
-        quiet_period: Mask = np.asarray(use.any(axis=0) & (np.where(use, arrays.y, 0.0).sum(axis=0) == 0))
-        seen: Mask = np.asarray(use.any(axis=0))
-        quiet_cohort: Mask = (quiet & known)[label]
-        silent = np.asarray((quiet_cohort[:, None] & seen[None, :]) | (quiet_period[None, :] & known[label][:, None]))
+        events = np.where(use, arrays.y, 0.0)
+        known = np.asarray(np.bincount(label, weights=use.sum(axis=1)) > 0)
+        cohorts = known & (np.bincount(label, weights=events.sum(axis=1)) == 0)
+        seen = np.asarray(use.any(axis=0))
+        periods = seen & (events.sum(axis=0) == 0)
+        silent = (cohorts[label][:, None] & seen[None, :]) | (periods[None, :] & known[label][:, None])
     target = np.asarray(treated & (~open_ | silent))
     index = Z @ model.beta
     if family == "linear":
@@ -236,13 +234,3 @@ def _own(arrays: DesignArrays, target: Mask, expected: Floats, family: str, few:
         own[rows, t] = y - fitted.mu
         columns += fitted.rank
     return own, columns
-
-
-def sum_by_cohort(found: Predicted, family: str) -> CellSums:
-    """Return the sums by cohort and period."""
-    cells = cohort_periods(found.arrays, found.target)
-    of_observed = np.zeros((len(found.target), len(cells)))
-    for k, (_, t, rows) in enumerate(cells):
-        of_observed[rows, k] = found.own[rows, t]
-    of_expected = found.influence @ found.gradient.T
-    return made_sums(found.arrays, cells, found.expected, of_observed, of_expected, found, family)

@@ -1,27 +1,23 @@
-"""The result of the linear model, and of either model with cohort effects."""
+"""The linear model, and either model with cohort effects: the parts of their results."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from svmodel import periods as period_words
 from svmodel.design import Design, DesignArrays
-from svmodel.did.cell_sums import CellSums, joint_events, rows_of_all
-from svmodel.did.covariates import ended
-from svmodel.did.etwfe.cohort import cohort_att, impute_by_cohort, sum_by_cohort
-from svmodel.did.expected_linear import Predicted, impute_linear, lead_sums, linear_att, sum_linear
-from svmodel.did.scales import PerCell
-from svmodel.errors import shorten
-from svmodel.result import Result
-from svmodel.result.doubts import many_zeros, whole_reporting_areas
-from svmodel.result.scales import critical_value, estimates_frame, provenance
-from svmodel.result.uncertainty import settle
-
-if TYPE_CHECKING:
-    from svmodel.did.etwfe import ExtendedTwoWayFixedEffects
+from svmodel.did.cell_sums import CellSums, joint_events, lead_rows, one_table, rows_of_all
+from svmodel.did.etwfe.cohort import cohort_att, impute_by_cohort
+from svmodel.did.expected_linear import Predicted, impute_linear, lead_sums, linear_att, sums_of
+from svmodel.result import JointEstimate
+from svmodel.result.doubts import area_names, ended, whole_reporting_areas
+from svmodel.result.notes import Note
+from svmodel.result.scales import critical_value, estimates_frame
+from svmodel.result.tables import cells_and_sums
 
 
 def point(arrays: DesignArrays, family: str, effects: str) -> float:
@@ -29,112 +25,91 @@ def point(arrays: DesignArrays, family: str, effects: str) -> float:
     return linear_att(arrays) if (family, effects) == ("linear", "area") else cohort_att(arrays, family)
 
 
-def answer(design: Design, estimator: ExtendedTwoWayFixedEffects, *, few: int, inference: str, seed: int) -> Result:
-    """Answer a design by the linear model, or by either model with cohort effects."""
-    arrays, level, family = design.arrays, estimator.level, estimator.family
-    if estimator.effects == "area":
+@dataclass(frozen=True, eq=False)
+class Form:
+    """Expected outcomes of the treated cells with their sums, and those of the cells before a start."""
+
+    found: Predicted
+    sums: CellSums
+    leads: list[CellSums]
+    few: int
+
+
+def fitted(arrays: DesignArrays, family: str, effects: str, few: int, *, leads: bool) -> Form:
+    """Impute the treated cells, and with area effects those before a start where `leads` are wanted."""
+    if effects == "area":
         found = impute_linear(arrays, few)
-        sums, leads = sum_linear(found), [] if estimator.only_average else one_table(lead_sums(found))
-    else:
-        found = impute_by_cohort(arrays, family, few)
-        sums, leads = sum_by_cohort(found, family), []
-    counts = design.is_count
-    rows = rows_of_all(sums, arrays.periods, level=level, counts=counts, only_average=estimator.only_average)
-    rows += lead_rows(leads, level, counts=counts)
-    estimates = estimates_frame(rows)
-    notes = _say(design, arrays, found, estimator)
-    if family == "linear":
-        notes += many_zeros(design, arrays, estimates)
-    result = Result(
-        estimates=estimates,
-        design=design,
-        estimator=estimator,
-        counterfactual=expected_table(found, sums, level),
-        joint=None if estimator.only_average else joint_events([*leads, sums], shrink=few > 0),
-        diagnostics={
-            "observed": float(sums.observed.sum()),
-            "expected": float(sums.expected.sum()),
-            "treated_areas": int(found.target.any(axis=1).sum()),
-            "treated_cells": int(arrays.treated.sum()),
-            "treated_cells_used": int(found.target.sum()),
-            "untreated_cells": int(arrays.untreated.sum()),
-            "clusters": found.n_clusters,
-            "crv1_factor": found.factor,
-        },
-        notes=tuple(notes),
-        provenance=provenance(design, seed),
-        seed=seed,
-    )
-    return settle(result, estimator, arrays, inference, level=level)
+        return Form(found, sums_of(found), one_table(lead_sums(found)) if leads else [], few)
+    found = impute_by_cohort(arrays, family, few)
+    return Form(found, sums_of(found, family), [], few)
 
 
-def lead_rows(leads: list[CellSums], level: float, *, counts: bool) -> list[dict[str, object]]:
-    """Return the rows before the start, of all cohorts' cells as :func:`one_table` has them."""
-    rows: list[dict[str, object]] = []
-    for whole in leads:
-        for h in np.unique(whole.horizon).tolist():
-            weights = (whole.horizon == h).astype(float)
-            people = None if whole.exposure is None else float(whole.exposure @ weights)
-            per = PerCell(float(whole.n @ weights), people, events=False)
-            rows += whole.rows("event", weights, per, level=level, counts=counts, horizon=h)
-    return rows
+def estimates(form: Form, level: float, *, counts: bool, only_average: bool) -> pd.DataFrame:
+    """Return every term, or the average effect alone."""
+    periods = form.found.arrays.periods
+    rows = rows_of_all(form.sums, periods, level=level, counts=counts, only_average=only_average)
+    return estimates_frame([*rows, *lead_rows(form.leads, level, counts=counts)])
 
 
-def one_table(parts: list[CellSums]) -> list[CellSums]:
-    """Return the cells of several cohorts as one, so that a horizon is a sum over cohorts; nothing for nothing."""
-    return [parts[0].joined(parts[1:])] if parts else []
+def joint(form: Form) -> JointEstimate | None:
+    """Return effects by horizon with their covariance."""
+    return joint_events([*form.leads, form.sums], shrink=form.few > 0)
 
 
-def expected_table(found: Predicted, sums: CellSums, level: float) -> pd.DataFrame:
-    """Return observed and expected outcomes of the treated cells; ``all treated`` sums them by period, with limits."""
-    arrays = found.arrays
-    names = np.array(list(arrays.periods), dtype=object)
-    i, t = np.nonzero(found.target)
+def diagnostics(form: Form) -> dict[str, Any]:
+    """Return the sums behind the average effect and what they rest on."""
+    found, sums = form.found, form.sums
+    return {
+        "observed": float(sums.observed.sum()),
+        "expected": float(sums.expected.sum()),
+        "treated_areas": int(found.target.any(axis=1).sum()),
+        "treated_cells": int(found.arrays.treated.sum()),
+        "treated_cells_used": int(found.target.sum()),
+        "untreated_cells": int(found.arrays.untreated.sum()),
+        "clusters": found.n_clusters,
+        "crv1_factor": found.factor,
+    }
+
+
+def counterfactual(form: Form, level: float) -> pd.DataFrame:
+    """Return observed and expected outcomes of the treated cells, and their sums by period with limits."""
+    found, sums = form.found, form.sums
+    cells = np.nonzero(found.target)
     times = np.unique(sums.time)
     member = (sums.time[:, None] == times[None, :]).astype(float)
-    of_expected = sums.of_expected @ member
-    half = critical_value(level) * np.sqrt(found.factor * (of_expected**2).sum(axis=0))
+    half = critical_value(level) * np.sqrt(found.factor * ((sums.of_expected @ member) ** 2).sum(axis=0))
     expected = sums.expected @ member
-    blank = np.full(len(i), np.nan)
-    area = np.array(arrays.areas, dtype=object)
-    return pd.DataFrame(
-        {
-            "area": pd.Series([*area[i], *["all treated"] * len(times)], dtype=object),
-            "period": pd.Series([*names[t], *names[times]], dtype=object),
-            "observed": np.concatenate([arrays.y[i, t], sums.observed @ member]),
-            "expected": np.concatenate([found.expected[i, t], expected]),
-            "low": np.concatenate([blank, expected - half]),
-            "high": np.concatenate([blank, expected + half]),
-        }
-    )
+    own = found.arrays.y[cells], found.expected[cells]
+    together = sums.observed @ member, expected, expected - half, expected + half
+    return cells_and_sums(found.arrays, cells, own, times, together)
 
 
-def _say(design: Design, arrays: DesignArrays, found: Predicted, estimator: ExtendedTwoWayFixedEffects) -> list[str]:
+def notes_of(design: Design, found: Predicted, family: str, effects: str) -> list[Note]:
     """Return the notes of a result."""
+    arrays = found.arrays
     word = period_words.describe_frequency(arrays.periods)
-    notes = []
-    if estimator.family == "linear" and design.is_count:
+    notes: list[Note] = []
+    if family == "linear" and design.is_count:
         notes.append(
             f"Without the intervention, the number of {design.outcome} per area and {word} is assumed to have changed "
             "alike in treated and untreated areas: in numbers, not in per cent. Where areas differ much in size or "
             "level, compare with the Poisson family."
         )
     below = found.target & (found.expected < 0)
-    if estimator.family == "linear" and design.is_count and below.any():
+    if family == "linear" and design.is_count and below.any():
         notes.append(f"{int(below.sum()):,} treated area-{word}s have an expected count below zero.")
-    if estimator.effects == "cohort":
+    if effects == "cohort":
         notes.append(
             "Cohort effects in place of area effects: areas of a cohort share one level, so an area without a known "
             f"{word} before its start is held against its cohort's. No effects before the start are estimated."
         )
     lost = arrays.treated & ~found.target
     if lost.any():
-        which = shorten([design.panel.label(arrays.areas[i]) for i in np.flatnonzero(lost.any(axis=1))])
         notes.append(
             f"{int(lost.sum()):,} treated area-{word}s have no expected outcome and are left out "
-            f"({which.replace(chr(39), '')}): no untreated area is left in that {word}, or none of the area's own "
-            "outcomes before the start is known."
+            f"({area_names(design, lost.any(axis=1))}): no untreated area is left in that {word}, or none of the "
+            "area's own outcomes before the start is known."
         )
-    if estimator.effects == "area":
+    if effects == "area":
         notes.append("Before the start, effects are relative to the average before the start.")
-    return [*notes, *ended(design, arrays), *whole_reporting_areas(design)]
+    return [*notes, *ended(design), *whole_reporting_areas(design)]

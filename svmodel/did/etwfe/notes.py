@@ -1,24 +1,19 @@
-"""What a result of extended two-way fixed effects says in words: what is not identified, what its errors rest on."""
+"""What a result of extended two-way fixed effects says: what is not identified, and what its intervals rest on."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import numpy as np
+import pandas as pd
 
 from svmodel import periods as period_words
 from svmodel.design import NEVER, Design
-from svmodel.did.covariates import ended
 from svmodel.did.etwfe.areas import OwnSums
-from svmodel.did.etwfe.sums import Aggregates
+from svmodel.did.etwfe.sums import Aggregates, Terms
 from svmodel.did.expected_poisson import Imputed
-from svmodel.errors import shorten
-from svmodel.inference import Choice
-from svmodel.result.doubts import whole_reporting_areas
-
-if TYPE_CHECKING:
-    import pandas as pd
-
+from svmodel.result.doubts import area_codes, area_names, ended, left_out_cells, period_names, whole_reporting_areas
+from svmodel.result.notes import Note, ResultWarning
+from svmodel.result.rule import Choice
+from svmodel.result.uncertainty import Basis
 
 #: Noise of the average effect, as a share of what was expected, from which an interval is in doubt.
 _WIDE = 0.65
@@ -26,80 +21,11 @@ _WIDE = 0.65
 _WIDE_IN_SMALL_COUNTS = 0.2
 
 
-def say(design: Design, imputed: Imputed, made: list[Aggregates], own: OwnSums, *, has_leads: bool) -> list[str]:
-    """Return the notes of a result."""
-    return [
-        *_identification(design, imputed),
-        *(
-            ["Terms whose expected count is zero have no rate ratio and are not in the table."]
-            if any(m.lost for m in made)
-            else []
-        ),
-        *_uncertainty(design, imputed, own),
-        *(
-            []
-            if has_leads
-            else ["Effects before the start could not be estimated from other untreated areas, so there are none."]
-        ),
-    ]
-
-
-def _areas(design: Design, imputed: Imputed, mask: Any) -> str:
-    return shorten([design.panel.label(imputed.arrays.areas[i]) for i in np.flatnonzero(mask)]).replace("'", "")
-
-
-def _times(imputed: Imputed, mask: Any) -> str:
-    return shorten([period_words.label(imputed.arrays.periods[t]) for t in np.flatnonzero(mask)]).replace("'", "")
-
-
-def _identification(design: Design, imputed: Imputed) -> list[str]:
-    arrays = imputed.arrays
-    word = period_words.describe_frequency(arrays.periods)
-    notes = []
-    later = (arrays.start >= len(arrays.periods)) & (arrays.start < NEVER)
-    if later.any():
-        notes.append(f"{_areas(design, imputed, later)} start after the last {word} and serve as untreated until then.")
-    if imputed.no_control.any():
-        notes.append(
-            f"In {_times(imputed, imputed.no_control)} no area is untreated, so nothing tells what would have "
-            f"happened: the treated counts of these {word}s have no expected count and are left out."
-        )
-    if imputed.no_base.any():
-        which = _areas(design, imputed, imputed.no_base)
-        notes.append(f"{which}: no known count before the start, so no expected count; left out of every effect.")
-    if imputed.unlinked.any():
-        which = _areas(design, imputed, imputed.unlinked.any(axis=1))
-        notes.append(
-            f"{int(imputed.unlinked.sum()):,} treated area-{word}s ({which}) are not linked to untreated areas of the "
-            f"same {word}s by any chain of known counts, and are left out."
-        )
-    wanted, kept = int(arrays.treated.sum()), int(imputed.target.sum())
-    if kept < wanted:
-        notes.append(
-            f"The average effect is taken over {kept:,} of {wanted:,} treated area-{word}s ({kept / wanted:.0%})."
-        )
-    if imputed.silent_areas.any():
-        n = int(imputed.silent_areas.sum())
-        which = _areas(design, imputed, imputed.silent_areas)
-        notes.append(
-            f"{n} treated area{'s' if n > 1 else ''} without a single event before the start ({which}): the expected "
-            f"count is zero. {'They stay' if n > 1 else 'It stays'} in the sums over areas and "
-            f"{'have no effects' if n > 1 else 'has no effect'} of {'their' if n > 1 else 'its'} own."
-        )
-    if imputed.silent_periods.any():
-        which = _times(imputed, imputed.silent_periods)
-        notes.append(f"No untreated area had an event in {which}: the expected count there is zero.")
-    quiet = arrays.untreated.any(axis=1) & ~imputed.fit.terms.use.any(axis=1) & ~arrays.treated.any(axis=1)
-    if quiet.any():
-        which, n = _areas(design, imputed, quiet), int(quiet.sum())
-        notes.append(
-            f"{n} untreated area{'s' if n > 1 else ''} without an event ({which}) cannot inform a model of ratios."
-        )
-    return notes
-
-
-def _uncertainty(design: Design, imputed: Imputed, own: OwnSums) -> list[str]:
-    notes = []
+def notes_of(design: Design, imputed: Imputed, terms: Terms, own: OwnSums) -> list[Note]:
+    """Return what is not identified, what is not in the table, and what errors of small cohorts rest on."""
+    notes = _identification(design, imputed)
+    if not terms.complete:
+        notes.append("Terms whose expected count is zero have no rate ratio and are not in the table.")
     n, few = len(own.areas), imputed.few
     small = sum(len(b.areas) < few for b in imputed.blocks)
     if small and n >= few:
@@ -108,17 +34,95 @@ def _uncertainty(design: Design, imputed: Imputed, own: OwnSums) -> list[str]:
             "other sums over so few areas, take their uncertainty from untreated areas; in averages over more areas "
             "the noise of small cohorts is measured about the average effect of all."
         )
-    if np.isnan(own.linear).any():
-        bare = np.zeros(len(imputed.arrays.areas), dtype=bool)
-        bare[own.areas[np.isnan(own.linear)]] = True
+    bare = own.areas[np.isnan(own.linear)]
+    if len(bare):
         notes.append(
             "Fewer than ten untreated areas could be followed over the periods of "
-            f"{_areas(design, imputed, bare)}: no interval is given for their own effects."
+            f"{area_names(design, bare)}: no interval is given for their own effects."
         )
-    return [*notes, *ended(design, imputed.arrays), *whole_reporting_areas(design)]
+    notes += [*ended(design), *whole_reporting_areas(design)]
+    if not terms.has_leads:
+        notes.append("Effects before the start could not be estimated from other untreated areas, so there are none.")
+    return notes
 
 
-def wide_noise(att: Aggregates) -> list[str]:
+def _identification(design: Design, imputed: Imputed) -> list[Note]:
+    arrays = imputed.arrays
+    word = period_words.describe_frequency(arrays.periods)
+    notes: list[Note] = []
+
+    def warn(text: str, about: tuple[str, ...] = ()) -> None:
+        notes.append(ResultWarning("identification", text, about))
+
+    later = (arrays.start >= len(arrays.periods)) & (arrays.start < NEVER)
+    if later.any():
+        notes.append(f"{area_names(design, later)} start after the last {word} and serve as untreated until then.")
+    if imputed.no_control.any():
+        warn(
+            f"In {period_names(design, imputed.no_control)} no area is untreated, so nothing tells what would have "
+            f"happened: the treated counts of these {word}s have no expected count and are left out."
+        )
+    if imputed.no_base.any():
+        which = area_names(design, imputed.no_base)
+        text = f"{which}: no known count before the start, so no expected count; left out of every effect."
+        warn(text, area_codes(design, imputed.no_base))
+    if imputed.unlinked.any():
+        areas = imputed.unlinked.any(axis=1)
+        warn(
+            f"{int(imputed.unlinked.sum()):,} treated area-{word}s ({area_names(design, areas)}) are not linked to "
+            f"untreated areas of the same {word}s by any chain of known counts, and are left out.",
+            area_codes(design, areas),
+        )
+    notes += left_out_cells(design, int(imputed.target.sum()))
+    if imputed.silent_areas.any():
+        n = int(imputed.silent_areas.sum())
+        which = area_names(design, imputed.silent_areas)
+        text = (
+            f"{n} treated area{'s' if n > 1 else ''} without a single event before the start ({which}): the expected "
+            f"count is zero. {'They stay' if n > 1 else 'It stays'} in the sums over areas and "
+            f"{'have no effects' if n > 1 else 'has no effect'} of {'their' if n > 1 else 'its'} own."
+        )
+        notes.append(ResultWarning("data", text, area_codes(design, imputed.silent_areas)))
+    if imputed.silent_periods.any():
+        which = period_names(design, imputed.silent_periods)
+        notes.append(f"No untreated area had an event in {which}: the expected count there is zero.")
+    no_events = arrays.untreated.any(axis=1) & ~imputed.fit.terms.use.any(axis=1) & ~arrays.treated.any(axis=1)
+    if no_events.any():
+        which, n = area_names(design, no_events), int(no_events.sum())
+        notes.append(
+            f"{n} untreated area{'s' if n > 1 else ''} without an event ({which}) cannot inform a model of ratios."
+        )
+    return notes
+
+
+def basis_of(choice: Choice, average: Aggregates, estimates: pd.DataFrame) -> tuple[Basis, list[Note]]:
+    """Return what intervals rest on, and what is said about it.
+
+    The rule's choice is for the design; the noise of untreated areas also takes the place of a cluster-robust variance
+    where the user set `few_treated` so, and where the treated areas had no event.
+    """
+    kind = "none" if choice.n_controls <= 1 else ("placebo" if average.uses_noise(0) else "cluster")
+    why, warns = choice.why, False
+    if kind == "placebo" and kind != choice.kind:
+        areas = f"{choice.n_treated} treated area{'' if choice.n_treated == 1 else 's'}"
+        why = (
+            f"{areas}, and few that are never treated: intervals rest on how far areas that were not yet treated "
+            "strayed over the same periods (Conley and Taber 2011; Ferman and Pinto 2019)."
+        )
+    elif kind == "cluster" and kind != choice.kind:
+        warns = True
+        why = (
+            f"Cluster-robust intervals, as asked for: with only {choice.n_treated} treated areas they are known to be "
+            "too narrow (MacKinnon and Webb 2017)."
+        )
+    if kind == "placebo" and (lacking := _no_noise(estimates)):
+        kind, why = "none", choice.why if choice.kind == "none" else f"{why} {lacking}"
+    wide = _wide_noise(average)
+    doubt = kind == "none" or bool(wide) or choice.warn
+    return Basis(kind, why, doubt, keeps=kind != "none"), [ResultWarning("interval", why) if warns else why, *wide]
+
+
+def _wide_noise(att: Aggregates) -> list[Note]:
     """Return a warning where chance comes near all that was expected, or counts are small and few."""
     expected = float(att.sums.expected[0])
     if expected <= 0:
@@ -139,7 +143,7 @@ def wide_noise(att: Aggregates) -> list[str]:
             "simulation 95% intervals of the ratio then held the truth in 92% to 97% of cases, of the events in as few "
             "as 87%."
         )
-        return [text]
+        return [ResultWarning("interval", text)]
     if not hopeless:
         return []
     text = (
@@ -147,10 +151,10 @@ def wide_noise(att: Aggregates) -> list[str]:
         f"effect such a number strays by {share:.0%} (one standard deviation). Intervals need not hold the truth as "
         "often as they say, and an absence of events shows nothing."
     )
-    return [text]
+    return [ResultWarning("interval", text)]
 
 
-def no_noise(estimates: pd.DataFrame) -> str:
+def _no_noise(estimates: pd.DataFrame) -> str:
     """Return why untreated areas give the average effect no interval, or nothing where they do."""
     att = estimates[estimates["term"] == "att"]
     if len(att) and att["conf_low"].isna().all():
@@ -158,23 +162,3 @@ def no_noise(estimates: pd.DataFrame) -> str:
     if len(att) and np.allclose(att["conf_low"], att["conf_high"], rtol=1e-9, atol=0):
         return "They do not stray from each other at all, so they show no noise: no interval is given."
     return ""
-
-
-def resting_on(kind: str, choice: Choice) -> list[str]:
-    """Return what intervals rest on, and why."""
-    if kind == choice.kind:
-        return [choice.why]
-    if kind == "placebo":
-        areas = f"{choice.n_treated} treated area{'' if choice.n_treated == 1 else 's'}"
-        text = (
-            f"{areas}, and few that are never treated: intervals rest on how far areas that were not yet treated "
-            "strayed over the same periods (Conley and Taber 2011; Ferman and Pinto 2019)."
-        )
-        return [text]
-    if kind == "cluster":
-        text = (
-            f"Cluster-robust intervals, as asked for: with only {choice.n_treated} treated areas they are known to be "
-            "too narrow (MacKinnon and Webb 2017)."
-        )
-        return [text]
-    return []

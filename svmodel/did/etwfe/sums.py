@@ -6,25 +6,23 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import linalg
 
 from svmodel.did.expected_poisson import Imputed
-from svmodel.did.scales import PerCell, from_influence, from_noise
-from svmodel.numerics.arrays import Floats
+from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.numerics.cluster import SmallSample, shrink_correlation, small_sample
 from svmodel.numerics.resampling.conley_taber import placebo_sums
 from svmodel.numerics.resampling.placebo_noise import Noise, learn_noise
 from svmodel.numerics.two_way.imputation import CohortBlock, Sums, sum_cells
 from svmodel.result import JointEstimate
+from svmodel.result.rule import Choice
+from svmodel.result.scales import PerCell, from_influence, from_noise
+from svmodel.result.tables import event_joint
 
-if TYPE_CHECKING:
-    Rows = list[dict[str, Any]]
-
-
+Rows: TypeAlias = list[dict[str, Any]]
 #: Distinct patterns of known cells for which noise is learnt separately within a cohort.
 _MOST_PATTERNS = 20
 
@@ -33,9 +31,9 @@ _MOST_PATTERNS = 20
 class Pattern:
     """Areas of a cohort whose level and target cells fall in the same periods (or nearly, where patterns abound)."""
 
-    inside: NDArray[np.int64]
-    level_cells: NDArray[np.bool_]
-    target: NDArray[np.bool_]
+    inside: Ints
+    level_cells: Mask
+    target: Mask
 
 
 def patterns(block: CohortBlock) -> list[Pattern]:
@@ -190,7 +188,7 @@ class Aggregates:
 
     @cached_property
     def small(self) -> SmallSample:
-        """What intervals need beside the standard error, shape (Q,); nothing but t where `few_treated` is 0."""
+        """What intervals need beyond the standard error, shape (Q,); nothing but t where `few_treated` is 0."""
         ceiling = np.full(len(self.cells), float(self.imputed.n_clusters - 1))
         if not self.imputed.few:
             return SmallSample(np.ones(len(self.cells)), ceiling)
@@ -256,14 +254,65 @@ def aggregate(
     return Aggregates(sums, n_areas, cells, exposure, learnt, imputed, counts)
 
 
-def average_alone(imputed: Imputed, level: float, *, counts: bool) -> tuple[Rows, Aggregates]:
-    """Rows of ``att``."""
+@dataclass(frozen=True, eq=False)
+class Terms:
+    """The rows of sums of cells.
+
+    Attributes
+    ----------
+    rows : list of dict
+    average : Aggregates
+        Its first sum is the average effect.
+    joint : JointEstimate or None
+        Every horizon but the one just before the start: within an area the misses before a start sum to zero, so one
+        horizon is known from the others.
+    complete : bool
+        Whether every sum had an expected count.
+    has_leads : bool
+        Whether there are effects before the start.
+    """
+
+    rows: Rows
+    average: Aggregates
+    joint: JointEstimate | None = None
+    complete: bool = True
+    has_leads: bool = True
+
+
+def average_alone(imputed: Imputed, level: float, *, counts: bool) -> Terms:
+    """Return ``att`` alone."""
     everything = [np.ones((1, imputed.target.shape[1]))] * len(imputed.blocks)
     made = aggregate(imputed, imputed.blocks, everything, counts=counts)
-    return made.rows("att", 0, level), made
+    rows = made.rows("att", 0, level)
+    return Terms(rows, made, complete=not made.lost)
 
 
-def overall_rows(imputed: Imputed, level: float, *, counts: bool) -> tuple[Rows, list[Aggregates]]:
+def all_terms(imputed: Imputed, level: float, *, counts: bool) -> Terms:
+    """Return every sum over areas: overall, averages of averages, by horizon, and single cells."""
+    overall, average = _overall_rows(imputed, level, counts=counts)
+    cells, first = _cell_rows(imputed, level, counts=counts)
+    events, joint, second = _event_rows(imputed, level, counts=counts)
+    averages, third = _average_rows(imputed, level, counts=counts)
+    complete = not any(made.lost for made in (average, *first, *second, *third))
+    return Terms([*overall, *averages, *events, *cells], average, joint, complete, has_leads=len(second) > 1)
+
+
+def diagnostics_of(imputed: Imputed, terms: Terms, choice: Choice) -> dict[str, Any]:
+    """Return the sums behind the average effect and what they rest on."""
+    return {
+        "observed": float(terms.average.sums.observed[0]),
+        "expected": float(terms.average.sums.expected[0]),
+        "treated_areas": len(imputed.treated_areas),
+        "control_areas": choice.n_controls,
+        "treated_cells": int(imputed.arrays.treated.sum()),
+        "treated_cells_used": int(imputed.target.sum()),
+        "untreated_cells": int(imputed.fit.terms.use.sum()),
+        "clusters": imputed.n_clusters,
+        "crv1_factor": imputed.factor,
+    }
+
+
+def _overall_rows(imputed: Imputed, level: float, *, counts: bool) -> tuple[Rows, Aggregates]:
     """Rows of ``att``, ``cohort`` and ``calendar``."""
     T, C = imputed.target.shape[1], len(imputed.blocks)
     names = imputed.arrays.periods
@@ -282,10 +331,10 @@ def overall_rows(imputed: Imputed, level: float, *, counts: bool) -> tuple[Rows,
         rows += made.rows("cohort", 1 + c, level, cohort=names[g])
     for q, t in enumerate(np.flatnonzero(live[1 + C :])):
         rows += made.rows("calendar", 1 + C + q, level, period=names[t])
-    return rows, [made]
+    return rows, made
 
 
-def cell_rows(imputed: Imputed, level: float, *, counts: bool) -> tuple[Rows, list[Aggregates]]:
+def _cell_rows(imputed: Imputed, level: float, *, counts: bool) -> tuple[Rows, list[Aggregates]]:
     """Rows of ``cell``: each cohort in each of its treated periods."""
     names = imputed.arrays.periods
     rows: Rows = []
@@ -299,42 +348,31 @@ def cell_rows(imputed: Imputed, level: float, *, counts: bool) -> tuple[Rows, li
     return rows, all_made
 
 
-def event_rows(
-    imputed: Imputed, level: float, *, counts: bool
-) -> tuple[Rows, JointEstimate | None, list[Aggregates], bool]:
-    """Rows of ``event`` for horizons from before the start to the end, and their joint covariance.
+def _event_rows(imputed: Imputed, level: float, *, counts: bool) -> tuple[Rows, JointEstimate | None, list[Aggregates]]:
+    """Rows of ``event`` for horizons from before the start to the end, with their joint covariance.
 
-    Returns
-    -------
-    rows : list of dict
-    joint : JointEstimate or None
-        Every horizon but the one just before the start: within an area the misses before a start sum to zero, so one
-        horizon is known from the others.
-    aggregates : list of Aggregates
-    has_leads : bool
+    The sums before the start come first, where there are any, then those from the start on.
     """
     T = imputed.target.shape[1]
     noise = len(imputed.treated_areas) < imputed.noise_below
     after = _by_horizon(imputed, imputed.blocks, imputed.cohorts, range(T), counts=counts, noise=noise)
     before: list[Aggregates] = []
-    horizons = range(-T, 0)
     for g, block in imputed.lead_blocks():
-        made = _by_horizon(imputed, [block], np.array([g]), horizons, counts=counts, noise=noise)
+        made = _by_horizon(imputed, [block], np.array([g]), range(-T, 0), counts=counts, noise=noise)
         before = [_add(before[0], made) if before else made]
     rows: Rows = []
-    index, aggregates = [], []
-    for made, span in [*((b, horizons) for b in before), (after, range(T))]:
+    index: list[int] = []
+    for made, span in [*((b, range(-T, 0)) for b in before), (after, range(T))]:
         for q, h in enumerate(span):
             if made.cells[q]:
                 rows += made.rows("event", q, level, horizon=h)
-            index.append(h)
-        aggregates.append(made)
-    joint = _joint(aggregates, np.array(index), noise=noise)
-    return rows, joint, aggregates, bool(before)
+        index += span
+    aggregates = [*before, after]
+    return rows, _joint(aggregates, np.array(index), noise=noise), aggregates
 
 
 def _by_horizon(
-    imputed: Imputed, blocks: Any, cohorts: NDArray[np.int64], horizons: range, *, counts: bool, noise: bool
+    imputed: Imputed, blocks: Any, cohorts: Ints, horizons: range, *, counts: bool, noise: bool
 ) -> Aggregates:
     T = imputed.target.shape[1]
     h = np.array(horizons)
@@ -361,14 +399,12 @@ def _add(one: Aggregates, other: Aggregates) -> Aggregates:
     )
 
 
-def _joint(aggregates: list[Aggregates], horizon: NDArray[np.int64], *, noise: bool) -> JointEstimate | None:
+def _joint(aggregates: list[Aggregates], horizon: Ints, *, noise: bool) -> JointEstimate | None:
     """Return the log rate ratios of the horizons with errors as in the table and correlations between them.
 
     Correlations come from the influences, or from the misses of untreated areas where few areas are treated. Resting on
     few areas, they are drawn towards none, unless `few_treated` is 0 and the saturated regression's own are wanted.
     """
-    import pandas as pd
-
     imputed = aggregates[0].imputed
     errors = np.concatenate([[a.log_error(q) for q in range(len(a.cells))] for a in aggregates])
     known = np.isfinite(errors) & (errors > 0)
@@ -390,20 +426,18 @@ def _joint(aggregates: list[Aggregates], horizon: NDArray[np.int64], *, noise: b
     correlation = total / np.outer(scale, scale)
     if imputed.few:
         correlation = shrink_correlation(correlation, resting_on)
-    nothing = pd.Series([None] * int(known.sum()), dtype=object)
-    index = pd.DataFrame(
-        {"term": "event", "cohort": nothing, "period": nothing, "horizon": horizon[known].astype(np.float64)}
-    )
     with np.errstate(divide="ignore", invalid="ignore"):
         log_ratio = np.log(np.concatenate([a.sums.observed / a.sums.expected for a in aggregates]))[known]
-    return JointEstimate("log_rate_ratio", index, log_ratio, correlation * np.outer(errors[known], errors[known]))
+    covariance = correlation * np.outer(errors[known], errors[known])
+    shrunk = bool(imputed.few)
+    return event_joint("log_rate_ratio", horizon[known], log_ratio, covariance, base="average", shrunk=shrunk)
 
 
-def average_rows(imputed: Imputed, level: float, *, counts: bool) -> tuple[Rows, list[Aggregates]]:
+def _average_rows(imputed: Imputed, level: float, *, counts: bool) -> tuple[Rows, list[Aggregates]]:
     """Rows of the averages: over horizons, over cohorts by their size, over calendar periods."""
     T = imputed.target.shape[1]
     time = np.arange(T)
-    slots: dict[str, Callable[[int], NDArray[np.int64]]] = {
+    slots: dict[str, Callable[[int], Ints]] = {
         "event_average": lambda g: np.where(time >= g, time - g, 0),
         "cohort_average": lambda g: np.full(T, int(np.flatnonzero(imputed.cohorts == g)[0])),
         "calendar_average": lambda _: time,

@@ -9,11 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from svmodel.design import Design, DesignArrays
+from svmodel.did.averages import lay_out
+from svmodel.did.etwfe import ExtendedTwoWayFixedEffects
+from svmodel.did.expected_poisson import log_ratio_influence, poisson_att
+from svmodel.did.imputation import linear
 from svmodel.errors import EstimationError, Problems, did_you_mean
 from svmodel.result import Result
+from svmodel.result.doubts import share_of_zeros, zero_counts
 from svmodel.result.method import Method
+from svmodel.result.notes import Notes
 from svmodel.result.scales import provenance
-from svmodel.result.uncertainty import checked_inference
+from svmodel.result.tables import treated_groups
+from svmodel.result.uncertainty import checked_inference, choose_uncertainty, doubts_of
 
 _FAMILIES = ("poisson", "linear")
 
@@ -138,13 +145,9 @@ class Imputation:
     def point(self, arrays: DesignArrays) -> float:
         """Return the average effect alone, a log rate ratio or a difference; NaN where it is not identified."""
         if self.family == "poisson":
-            from svmodel.did.expected_poisson import poisson_att
-
             return poisson_att(arrays)
-        from svmodel.did.imputation.linear import impute_arrays
-
         try:
-            return impute_arrays(arrays).average
+            return linear.impute_arrays(arrays).average
         except EstimationError:
             return float("nan")
 
@@ -168,15 +171,11 @@ class Imputation:
             If the average effect is not identified, or is a ratio without an event.
         """
         if self.family == "poisson":
-            from svmodel.did.expected_poisson import log_ratio_influence
-
             return log_ratio_influence(arrays)
-        from svmodel.did.imputation.linear import Sums, impute_arrays
-
-        made = impute_arrays(arrays)
+        made = linear.impute_arrays(arrays)
         if not made.target.any():
             raise EstimationError("no treated area-period has an expected outcome")
-        sums = Sums(arrays, made)
+        sums = linear.Sums(arrays, made)
         att = sums.grid.overall
         return float(sums.estimate(att)[0]), sums.influences(att)[1][:, 0]
 
@@ -204,64 +203,44 @@ class Imputation:
             be told apart from area and period effects, or the outcome of a Poisson family is negative.
         """
         if self.family == "poisson":
-            from svmodel.did.etwfe import ExtendedTwoWayFixedEffects
-
             same = ExtendedTwoWayFixedEffects(level=self.level, inference=self.inference)
             return replace(same.fit(design, seed=seed), estimator=self)
-        return self._linear(design, seed)
-
-    def _linear(self, design: Design, seed: int) -> Result:
-        from svmodel.did.averages import lay_out
-        from svmodel.did.imputation.linear import (
-            Leads,
-            Sums,
-            counterfactual,
-            fit_leads,
-            impute_arrays,
-            joint,
-            own_effects,
-            require_target,
-            say,
-            treated_groups,
-            weights,
-        )
-        from svmodel.result.doubts import many_zeros, share_of_zeros
-        from svmodel.result.uncertainty import settle
-
-        arrays = design.arrays
-        made = impute_arrays(arrays)
-        require_target(design, arrays, made)
-        sums = Sums(arrays, made)
-        leads = fit_leads(arrays, self.leads)
-        before = leads if isinstance(leads, Leads) else None
+        arrays, counts = design.arrays, design.is_count
+        made = linear.impute_arrays(arrays)
+        linear.require_target(design, made)
+        sums = linear.Sums(arrays, made)
+        leads = linear.fit_leads(arrays, self.leads)
+        before = leads if isinstance(leads, linear.Leads) else None
         overall, cells = sums.grid.terms()
         rows = [sums.row(averages) for averages in overall]
-        terms = {row[0].term: row for row in rows}
+        calendar = next(row for row in rows if row[0].term == "calendar")
         if before is not None:
             rows.insert(4, (before.averages, before.estimate, before.errors))
         rows += [sums.row(averages) for averages in cells]
-        rows.append(own_effects(sums, treated_groups(design, sums)))
-        estimates = lay_out(rows, arrays.periods, counts=design.is_count, level=self.level)
+        treated = np.flatnonzero(made.target.any(axis=1))
+        groups = {a: treated[at] for a, at in treated_groups(arrays.areas, treated, design.panel.parents).items()}
+        rows.append(linear.own_effects(sums, groups))
+        estimates = lay_out(rows, arrays.periods, counts=counts, level=self.level)
+        basis = choose_uncertainty(self, arrays, self.inference, counts=counts, level=self.level)
+        notes = Notes(*linear.notes_of(design, sums, leads), *zero_counts(design, estimates))
+        notes.add([*doubts_of(design, estimates, self.scale), basis.why])
         observed = float(arrays.y[made.target].sum())
-        result = Result(
-            estimates=estimates,
+        diagnostics = {
+            "observed": observed,
+            "expected": observed - float(made.effect.sum()),
+            "treated_areas": len(treated),
+            "treated_cells": int(arrays.treated.sum()),
+            "treated_cells_used": int(made.target.sum()),
+            "untreated_cells": int(made.fit.terms.use.sum()),
+            "clusters": sums.clusters,
+            "share_of_zeros": share_of_zeros(arrays),
+        }
+        return Result(
             design=design,
-            estimator=self,
-            counterfactual=counterfactual(sums, terms["calendar"], self.level),
-            weights=weights(sums),
-            joint=None if before is None else joint(before),
-            diagnostics={
-                "observed": observed,
-                "expected": observed - float(made.effect.sum()),
-                "treated_areas": int(made.target.any(axis=1).sum()),
-                "treated_cells": int(arrays.treated.sum()),
-                "treated_cells_used": int(made.target.sum()),
-                "untreated_cells": int(made.fit.terms.use.sum()),
-                "clusters": sums.clusters,
-                "share_of_zeros": share_of_zeros(arrays),
-            },
-            notes=(*say(design, sums, leads), *many_zeros(design, arrays, estimates)),
+            **basis.applied(self, estimates, linear.counterfactual(sums, calendar, self.level), diagnostics),
+            weights=linear.weights(sums),
+            joint=None if before is None else linear.joint(before),
+            **notes.parts(),
             provenance=provenance(design, seed),
             seed=seed,
         )
-        return settle(result, self, arrays, self.inference, level=self.level)

@@ -5,25 +5,34 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from svmodel import periods as period_words
 from svmodel.design import NEVER, Design, DesignArrays
-from svmodel.did.averages import Averages, Errors, Grid, errors_of, no_errors, small_cohorts, treated_grid
-from svmodel.did.covariates import ended, split_covariates
+from svmodel.did.averages import (
+    Averages,
+    Errors,
+    Grid,
+    cohort_pools,
+    errors_of,
+    no_errors,
+    small_cohorts,
+    treated_grid,
+    weight_table,
+)
+from svmodel.did.covariates import split_covariates
 from svmodel.did.event_groups import event_groups, fit_groups
-from svmodel.errors import EstimationError, Problems, shorten
+from svmodel.errors import EstimationError, Problems
 from svmodel.numerics.arrays import Floats, Ints
 from svmodel.numerics.two_way.linear_imputation import LinearImputation, impute_linear
 from svmodel.result import JointEstimate
-from svmodel.result.doubts import whole_reporting_areas
+from svmodel.result.doubts import area_codes, area_names, ended, left_out_cells, period_names, whole_reporting_areas
+from svmodel.result.notes import Note, ResultWarning
 from svmodel.result.rule import FEW_TREATED
 from svmodel.result.scales import critical_value
-
-ALL_TREATED = "all treated"
+from svmodel.result.tables import cells_and_sums, event_joint
 
 
 def impute_arrays(arrays: DesignArrays) -> LinearImputation:
@@ -74,10 +83,7 @@ class Sums:
     @cached_property
     def pools(self) -> Ints:
         """Areas held against one mean, shape (N,): a cohort, all small cohorts together, or the untreated."""
-        out = np.full(len(self.arrays.areas), -1, dtype=np.int64)
-        for g, areas in zip(self.grid.cohorts, self.grid.areas, strict=True):
-            out[areas] = g if len(areas) >= FEW_TREATED else -2
-        return out
+        return cohort_pools(len(self.arrays.areas), zip(self.grid.cohorts, self.grid.areas, strict=True))
 
     @property
     def small_cohorts(self) -> int:
@@ -108,10 +114,8 @@ class Sums:
     def row(self, averages: Averages) -> tuple[Averages, Floats, Errors]:
         """Return the averages with their estimates and errors; a single treated area has none."""
         usual, safe = self.influences(averages)
-        errors = errors_of(usual, safe, self.pools, factor=1.0, ceiling=self.clusters - 1.0)
-        lone = averages.areas < 2
-        if lone.any():
-            errors = Errors(*(np.where(lone, np.nan, v) for v in (errors.std_error, errors.wide, errors.df)))
+        ceiling = self.clusters - 1.0
+        errors = errors_of(usual, safe, self.pools, factor=1.0, ceiling=ceiling, areas=averages.areas)
         return averages, self.estimate(averages), errors
 
 
@@ -145,15 +149,14 @@ def fit_leads(arrays: DesignArrays, leads: int | None) -> Leads | str:
         fit = fit_groups(arrays, arrays.untreated, group, "linear")
     except EstimationError as error:
         return str(error)
-    if not fit.kept.any() or fit.influence is None:
+    if not fit.kept.any():
         return "they cannot be told apart from area and period effects"
     kept = np.flatnonzero(fit.kept)
     sizes = [fit.size(int(j)) for j in kept]
     influence = np.sqrt(fit.factor) * fit.influence[:, kept]
-    treated: Ints = np.array((fit.use & (fit.group >= 0)).any(axis=1), dtype=np.int64)
-    errors = errors_of(influence, influence, treated, factor=1.0, ceiling=fit.n_clusters - 1.0)
+    errors = errors_of(influence, influence, fit.treated, factor=1.0, ceiling=fit.n_clusters - 1.0)
     n_areas = np.array([float((fit.use & (fit.group == j)).any(axis=1).sum()) for j in kept])
-    if int(treated.sum()) < 2:
+    if int(fit.treated.sum()) < 2:
         errors = no_errors(len(kept))
     made = Averages(
         "event",
@@ -174,40 +177,17 @@ def joint(leads: Leads) -> JointEstimate:
     The effects are left out. They are relative to another time than the leads, so that whatever adds the two up, such
     as bounds on how far trends parted, would go wrong (Roth 2024).
     """
+    covariance = leads.influence.T @ leads.influence
     horizon = leads.averages.horizon
-    assert horizon is not None
-    nothing: pd.Series = pd.Series([None] * len(horizon), dtype=object)
-    index = pd.DataFrame({"term": "event", "cohort": nothing, "period": nothing, "horizon": horizon})
-    return JointEstimate("difference", index, leads.estimate, leads.influence.T @ leads.influence)
-
-
-def treated_groups(design: Design, sums: Sums) -> dict[str, Ints]:
-    """Return the rows of each treated area, and of each reporting area with treated areas, by name."""
-    areas = sums.arrays.areas
-    rows = np.flatnonzero(sums.made.target.any(axis=1))
-    singles = {areas[i]: np.array([i]) for i in rows}
-    parents: dict[str, list[int]] = {}
-    for i in rows:
-        parent = design.panel.parents.get(areas[i])
-        if parent is not None and parent not in singles:
-            parents.setdefault(parent, []).append(int(i))
-    return {**singles, **{p: np.array(held) for p, held in sorted(parents.items())}}
+    return event_joint("difference", horizon, leads.estimate, covariance, base="reference", binned=leads.binned)
 
 
 def weights(sums: Sums) -> pd.DataFrame:
     """Return the weight of each cohort and period in the average effect, with the areas behind it."""
     grid = sums.grid
     c, t = np.nonzero(grid.cells)
-    names = np.array(list(sums.arrays.periods), dtype=object)
-    return pd.DataFrame(
-        {
-            "cohort": pd.Series(names[grid.cohorts[c]], dtype=object),
-            "period": pd.Series(names[t], dtype=object),
-            "weight": grid.cells[c, t] / grid.cells.sum(),
-            "treated_areas": grid.cells[c, t],
-            "control_areas": sums.made.fit.terms.use.sum(axis=0).astype(np.float64)[t],
-        }
-    )
+    controls = sums.made.fit.terms.use.sum(axis=0).astype(np.float64)[t]
+    return weight_table(sums.arrays.periods, grid.cohorts[c], t, grid.cells[c, t], controls)
 
 
 def own_effects(sums: Sums, groups: Mapping[str, Ints]) -> tuple[Averages, Floats, Errors]:
@@ -275,73 +255,53 @@ def counterfactual(sums: Sums, calendar: tuple[Averages, Floats, Errors], level:
         if k is not None and np.isfinite(errors.df[k]):
             half = critical_value(level, float(errors.df[k])) * errors.wide[k] * averages.cells[k]
             low[place], high[place] = total_expected[place] - half, total_expected[place] + half
-    blank = np.full(len(who), np.nan)
-    area = np.array(arrays.areas, dtype=object)[rows]
-    names = np.array(list(arrays.periods), dtype=object)
-    return pd.DataFrame(
-        {
-            "area": pd.Series(
-                np.concatenate([area[who], np.full(len(times), ALL_TREATED, dtype=object)]), dtype=object
-            ),
-            "period": pd.Series(np.concatenate([names[when], names[times]]), dtype=object),
-            "observed": np.concatenate([observed[who, when], total]),
-            "expected": np.concatenate([expected[who, when], total_expected]),
-            "low": np.concatenate([blank, low]),
-            "high": np.concatenate([blank, high]),
-        }
-    )
+    own = observed[who, when], expected[who, when]
+    return cells_and_sums(arrays, (rows[who], when), own, times, (total, total_expected, low, high))
 
 
-def require_target(design: Design, arrays: DesignArrays, made: LinearImputation) -> None:
+def require_target(design: Design, made: LinearImputation) -> None:
     """Raise EstimationError with every reason if no treated cell is identified."""
     if made.target.any():
         return
     found = Problems()
-    for text, fix in _not_identified(design, arrays, made):
+    for text, fix, _ in _not_identified(design, made):
         found.add(text, fix=fix, rule="not_identified")
     found.raise_if_any(EstimationError, "no treated area-period has an expected outcome")
     raise EstimationError("no treated area-period has an expected outcome")
 
 
-def _not_identified(design: Design, arrays: DesignArrays, made: LinearImputation) -> list[tuple[str, str]]:
-    """Say which treated cells have no expected outcome and why, each with what to do."""
+def _not_identified(design: Design, made: LinearImputation) -> list[tuple[str, str, tuple[str, ...]]]:
+    """Say which treated cells have no expected outcome and why, each with what to do and the areas it is about."""
+    arrays = design.arrays
     word = period_words.describe_frequency(arrays.periods)
     use, treated = arrays.untreated, arrays.treated
     no_control = np.asarray(treated.any(axis=0) & ~use.any(axis=0))
     no_base = np.asarray(treated.any(axis=1) & ~use.any(axis=1))
     unlinked = treated & ~made.target & ~no_control[None, :] & ~no_base[:, None]
-    found = []
+    found: list[tuple[str, str, tuple[str, ...]]] = []
     if no_control.any():
-        which = shorten([period_words.label(arrays.periods[t]) for t in np.flatnonzero(no_control)]).replace("'", "")
-        found.append(
-            (
-                f"in {which} no area is untreated, so the effect of the {word} is not identified",
-                f"End the window before, or add areas that are untreated in those {word}s.",
-            )
-        )
+        which = period_names(design, no_control)
+        text = f"in {which} no area is untreated, so the effect of the {word} is not identified"
+        found.append((text, f"End the window before, or add areas that are untreated in those {word}s.", ()))
     if no_base.any():
-        which = _areas(design, arrays, no_base)
+        which = area_names(design, no_base)
         text = f"{which}: no known outcome before the start, so the area's effect is not identified"
-        found.append((text, "Begin the window earlier."))
+        found.append((text, "Begin the window earlier.", area_codes(design, no_base)))
     if unlinked.any():
-        which = _areas(design, arrays, unlinked.any(axis=1))
+        areas = unlinked.any(axis=1)
         text = (
-            f"{int(unlinked.sum()):,} treated area-{word}s ({which}) are not linked to untreated areas of the same "
-            f"{word}s by any chain of known outcomes"
+            f"{int(unlinked.sum()):,} treated area-{word}s ({area_names(design, areas)}) are not linked to untreated "
+            f"areas of the same {word}s by any chain of known outcomes"
         )
-        found.append((text, "Add areas that are seen both before and after."))
+        found.append((text, "Add areas that are seen both before and after.", area_codes(design, areas)))
     return found
 
 
-def _areas(design: Design, arrays: DesignArrays, mask: Any) -> str:
-    return shorten([design.panel.label(arrays.areas[i]) for i in np.flatnonzero(mask)]).replace("'", "")
-
-
-def say(design: Design, sums: Sums, leads: Leads | str) -> list[str]:
+def notes_of(design: Design, sums: Sums, leads: Leads | str) -> list[Note]:
     """Return the notes of a result."""
     arrays, made = sums.arrays, sums.made
     word = period_words.describe_frequency(arrays.periods)
-    notes = []
+    notes: list[Note] = []
     if design.is_count:
         notes.append(
             f"Without the intervention, the number of {design.outcome} per area and {word} is assumed to have changed "
@@ -349,14 +309,10 @@ def say(design: Design, sums: Sums, leads: Leads | str) -> list[str]:
         )
     later = (arrays.start >= len(arrays.periods)) & (arrays.start < NEVER)
     if later.any():
-        which = _areas(design, arrays, later)
-        notes.append(f"{which} start after the last {word} and serve as untreated until then.")
-    notes += [f"{text[0].upper()}{text[1:]}: left out." for text, _ in _not_identified(design, arrays, made)]
-    wanted, kept = int(arrays.treated.sum()), int(made.target.sum())
-    if kept < wanted:
-        notes.append(
-            f"The average effect is taken over {kept:,} of {wanted:,} treated area-{word}s ({kept / wanted:.0%})."
-        )
+        notes.append(f"{area_names(design, later)} start after the last {word} and serve as untreated until then.")
+    for text, _, about in _not_identified(design, made):
+        notes.append(ResultWarning("identification", f"{text[0].upper()}{text[1:]}: left out.", about))
+    notes += left_out_cells(design, int(made.target.sum()))
     small, treated = sums.small_cohorts, int(made.target.any(axis=1).sum())
     if small and treated > 1:
         notes.append(small_cohorts(small, len(sums.grid.cohorts)))
@@ -371,4 +327,4 @@ def say(design: Design, sums: Sums, leads: Leads | str) -> list[str]:
         if leads.binned and leads.averages.horizon is not None:
             first = int(leads.averages.horizon.min())
             notes.append(f"Horizon {first:+d} stands for it and all earlier {word}s.")
-    return [*notes, *ended(design, arrays), *whole_reporting_areas(design)]
+    return [*notes, *ended(design), *whole_reporting_areas(design)]

@@ -1,4 +1,4 @@
-"""Stacked difference-in-differences: each cohort beside its clean controls, over one window."""
+"""Stacked difference-in-differences: each cohort with its clean controls, over one window."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 
 from svmodel import periods as period_words
 from svmodel.design import Design, DesignArrays
-from svmodel.did.stacked.stacks import StackFit, Stacks
+from svmodel.did.coefficients import Coefficients
+from svmodel.did.stacked.stacks import Stacks, fit_stacks, make_stacks, widest
 from svmodel.errors import EstimationError, Problems, did_you_mean, shorten
-from svmodel.result import JointEstimate, Result
-from svmodel.result.doubts import many_zeros, silent_areas
+from svmodel.numerics.arrays import Ints
+from svmodel.result import Result
+from svmodel.result.doubts import areas_without_events, ended, period_names, whole_reporting_areas, zero_counts
 from svmodel.result.method import Method
-from svmodel.result.scales import estimates_frame, linear_row, log_row, provenance
-from svmodel.result.uncertainty import checked_inference, settle
+from svmodel.result.notes import Note, Notes
+from svmodel.result.scales import PerCell, estimates_frame, provenance, ratio_of_difference, widened_row
+from svmodel.result.uncertainty import checked_inference, choose_uncertainty, doubts_of
 
 _CHOICES = {"family": ("poisson", "linear"), "weights": ("corrective", "none")}
 
@@ -157,48 +158,45 @@ class StackedDiD:
         static = self._static(stacks)
         if not static.kept.any():
             raise EstimationError(_why_none(stacks, self.family))
-        counts = design.is_count
+        family, level, counts = self.family, self.level, design.is_count
         rows = self._rows("att", static, 0, counts=counts)
         reference = -1 - design.anticipation
-        joint = None
         events, horizons = self._events(stacks, reference)
+        path = None
         if events is not None:
             for j in np.flatnonzero(events.kept):
                 rows += self._rows("event", events, int(j), counts=counts, horizon=int(horizons[j]))
-            rows += self._average(events, events.kept & (horizons >= 0))
-            joint = self._joint(events, horizons)
-        cells, _, observed = static.size(0)
-        effect = float(static.coefficient[0])
+            rows += events.average_rows(horizons, level)
+            path = events.joint(horizons)
         estimates = estimates_frame(rows)
-        notes = self._say(design, arrays, stacks, events, horizons, reference)
-        notes += many_zeros(design, arrays, estimates) if self.family == "linear" else silent_areas(design, arrays)
-        result = Result(
-            estimates=estimates,
+        basis = choose_uncertainty(self, arrays, self.inference, counts=counts, level=level)
+        notes = Notes(*self._notes(design, stacks, events, horizons, reference))
+        notes.add(zero_counts(design, estimates) if family == "linear" else areas_without_events(design))
+        notes.add([*doubts_of(design, estimates, self.scale), basis.why])
+        cells, _, observed = static.size(0)
+        diagnostics = {
+            "observed": observed,
+            "expected": static.expected,
+            "treated_cells_used": int(cells),
+            "treated_areas": int(stacks.treated.sum()),
+            "stacks": len(stacks.cohorts),
+            "stacked_cells": int(static.use.sum()),
+            "clusters": static.n_clusters,
+            "crv1_factor": static.factor,
+            "pre": int(-stacks.horizon[0]),
+            "post": int(stacks.horizon[-1]),
+        }
+        return Result(
             design=design,
-            estimator=self,
-            weights=_weights(stacks, arrays),
-            joint=joint,
-            diagnostics={
-                "observed": observed,
-                "expected": observed / float(np.exp(effect)) if self.family == "poisson" else observed - effect * cells,
-                "treated_cells_used": int(cells),
-                "treated_areas": int(stacks.treated.sum()),
-                "stacks": len(stacks.cohorts),
-                "stacked_cells": int(static.use.sum()),
-                "clusters": static.n_clusters,
-                "crv1_factor": static.factor,
-                "pre": int(-stacks.horizon[0]),
-                "post": int(stacks.horizon[-1]),
-            },
-            notes=tuple(notes),
+            **basis.applied(self, estimates, None, diagnostics),
+            weights=stacks.weights(arrays),
+            joint=path,
+            **notes.parts(),
             provenance=provenance(design, seed),
             seed=seed,
         )
-        return settle(result, self, arrays, self.inference, level=self.level)
 
     def _stacks(self, arrays: DesignArrays) -> Stacks:
-        from svmodel.did.stacked.stacks import make_stacks, widest
-
         pre, post = widest(arrays)
         return make_stacks(
             arrays,
@@ -207,15 +205,11 @@ class StackedDiD:
             corrective=self.weights == "corrective",
         )
 
-    def _static(self, stacks: Stacks) -> StackFit:
-        from svmodel.did.stacked.stacks import fit_stacks
-
+    def _static(self, stacks: Stacks) -> Coefficients:
         return fit_stacks(stacks, np.where(stacks.treated[:, None] & (stacks.horizon >= 0), 0, -1), self.family)
 
-    def _events(self, stacks: Stacks, reference: int) -> tuple[StackFit | None, NDArray[np.int64]]:
+    def _events(self, stacks: Stacks, reference: int) -> tuple[Coefficients | None, Ints]:
         """Fit one coefficient for each horizon but the reference; none where the window does not hold that."""
-        from svmodel.did.stacked.stacks import fit_stacks
-
         horizons = stacks.horizon[stacks.horizon != reference]
         if reference < stacks.horizon[0]:
             return None, horizons
@@ -223,79 +217,40 @@ class StackedDiD:
         place[stacks.horizon != reference] = np.arange(len(horizons))
         return fit_stacks(stacks, np.where(stacks.treated[:, None], place, -1), self.family), horizons
 
-    def _rows(self, term: str, fit: StackFit, j: int, *, counts: bool, **which: Any) -> list[dict[str, Any]]:
+    def _rows(self, term: str, fit: Coefficients, j: int, *, counts: bool, **which: Any) -> list[dict[str, Any]]:
         """Return one coefficient on every scale."""
-        from svmodel.did.cell_sums import ratio_of_difference
-        from svmodel.did.scales import PerCell, from_influence
-
-        cells, exposure, observed = fit.size(j)
-        estimate, error = float(fit.coefficient[j]), float(np.sqrt(fit.covariance[j, j]))
-        small = fit.small((np.arange(len(fit.coefficient)) == j).astype(np.float64))
         summable = counts and not which.get("horizon", 0) < 0
         if self.family == "poisson":
-            expected = observed / float(np.exp(estimate))
-            # the observed sum is held, so all the uncertainty of the ratio is that of the expected sum
-            covariance = np.array([[0.0, 0.0], [0.0, (expected * error) ** 2]])
-            per = PerCell(cells, exposure, events=summable)
-            return from_influence(term, observed, expected, covariance, per, level=self.level, small=small, **which)
-        out = []
-        for scale, k in PerCell(cells, exposure, events=summable).factors():
-            if counts or scale == "difference":
-                value, spread = estimate * cells * k, error * cells * k * small.inflation
-                row = linear_row(term, scale, value, spread, level=self.level, df=small.df, **which)
-                out.append({**row, "std_error": row["std_error"] / small.inflation})
-        expected = observed - estimate * cells
+            return fit.ratio_rows(term, j, events=summable, level=self.level, **which)
+        cells, exposure, observed = fit.size(j)
+        estimate, error, small = fit.single(j)
+        events, spread = estimate * cells, error * cells
+        out = [
+            widened_row(term, scale, events * k, spread * k, small, level=self.level, **which)
+            for scale, k in PerCell(cells, exposure, events=summable).factors()
+            if counts or scale == "difference"
+        ]
+        expected = observed - events
         if counts and observed > 0 and expected > 0:
-            out.append(ratio_of_difference(out[0], observed, expected, estimate * cells, unit=cells))
+            out.append(ratio_of_difference(out[0], observed, expected, events, unit=cells))
         return out
 
-    def _average(self, fit: StackFit, after: NDArray[np.bool_]) -> list[dict[str, Any]]:
-        """Return the equally weighted average over horizons from 0; of log ratios for Poisson."""
-        if not after.any():
-            return []
-        w = after / after.sum()
-        estimate = float(w @ np.where(after, fit.coefficient, 0.0))
-        error, small = float(np.sqrt(max(w @ fit.covariance @ w, 0.0))), fit.small(w)
-        if self.family == "poisson":
-            row = log_row("event_average", estimate, error * small.inflation, level=self.level, df=small.df)
-        else:
-            spread = error * small.inflation
-            row = linear_row("event_average", "difference", estimate, spread, level=self.level, df=small.df)
-        return [{**row, "std_error": row["std_error"] / small.inflation}]
-
-    def _joint(self, fit: StackFit, horizons: NDArray[np.int64]) -> JointEstimate | None:
-        kept = fit.kept
-        if not kept.any():
-            return None
-        nothing = pd.Series([None] * int(kept.sum()), dtype=object)
-        index = pd.DataFrame(
-            {"term": "event", "cohort": nothing, "period": nothing, "horizon": horizons[kept].astype(np.float64)}
-        )
-        return JointEstimate(self.scale, index, fit.coefficient[kept], fit.covariance[np.ix_(kept, kept)])
-
-    def _say(
-        self,
-        design: Design,
-        arrays: DesignArrays,
-        stacks: Stacks,
-        events: StackFit | None,
-        horizons: NDArray[np.int64],
-        reference: int,
-    ) -> list[str]:
-        from svmodel.did.covariates import ended
-        from svmodel.result.doubts import whole_reporting_areas
-
+    def _notes(
+        self, design: Design, stacks: Stacks, events: Coefficients | None, horizons: Ints, reference: int
+    ) -> list[Note]:
+        arrays = design.arrays
         word = period_words.describe_frequency(arrays.periods)
         pre, post = int(-stacks.horizon[0]), int(stacks.horizon[-1])
         S = len(stacks.cohorts)
         window = f"{pre} {word}s before a start and {post + 1} from it on"
-        notes = [f"{S} stack{'s' if S > 1 else ''} over {window}; what lies outside of a window takes no part."]
+        text = f"{S} stack{'s' if S > 1 else ''} over {window}; what lies outside of a window takes no part."
+        notes: list[Note] = [text]
         for cohorts, why in (
             (stacks.outside, "their window leaves the panel"),
             (stacks.alone, "no area stays untreated throughout their window"),
         ):
             if cohorts:
-                which = shorten([period_words.label(arrays.periods[g]) for g in cohorts]).replace("'", "")
+                which = period_names(design, cohorts)
                 n = int(np.isin(arrays.start, cohorts).sum())
                 notes.append(f"Starts in {which} ({n} area{'s' if n > 1 else ''}) are left out: {why}.")
         if events is None:
@@ -311,7 +266,7 @@ class StackedDiD:
                 )
         if self.weights == "none" and len(stacks.cohorts) > 1:
             notes.append("Without corrective weights the stacks count by the variance of treatment in them.")
-        return [*notes, *ended(design, arrays), *whole_reporting_areas(design)]
+        return [*notes, *ended(design), *whole_reporting_areas(design)]
 
 
 def _why_none(stacks: Stacks, family: str) -> str:
@@ -326,19 +281,3 @@ def _why_none(stacks: Stacks, family: str) -> str:
     if not known[2].any():
         return "no clean control is known in any period in which its stack is treated"
     return "the effect cannot be told apart from area and period effects in any stack"
-
-
-def _weights(stacks: Stacks, arrays: DesignArrays) -> pd.DataFrame:
-    """Return the stacks with their areas and the weight of a control."""
-    S = len(stacks.cohorts)
-    treated = np.bincount(stacks.stack[stacks.treated], minlength=S)
-    control = np.bincount(stacks.stack[~stacks.treated], minlength=S)
-    weight = [float(stacks.weight[(stacks.stack == s) & ~stacks.treated][0]) for s in range(S)]
-    return pd.DataFrame(
-        {
-            "cohort": pd.Series([arrays.periods[g] for g in stacks.cohorts], dtype=object),
-            "treated_areas": treated.astype(np.float64),
-            "control_areas": control.astype(np.float64),
-            "weight": np.array(weight),
-        }
-    )

@@ -6,13 +6,14 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
+import pandas as pd
 
 from svmodel.design import EXCLUDED, TREATED, UNTREATED, DesignArrays
+from svmodel.did.coefficients import Coefficients
 from svmodel.did.covariates import split_covariates
 from svmodel.errors import EstimationError
-from svmodel.numerics.arrays import Floats, Mask
-from svmodel.numerics.cluster import SmallSample, crv1_factor, small_sample
+from svmodel.numerics.arrays import Floats, Ints, Mask
+from svmodel.numerics.cluster import crv1_factor
 from svmodel.numerics.two_way import TwoWay
 from svmodel.numerics.two_way.linear_fe import LinearFit, fit_linear
 from svmodel.numerics.two_way.poisson_fe import PoissonFit, fit_poisson, informative_cells
@@ -44,15 +45,15 @@ class Stacks:
         Of the panel.
     """
 
-    area: NDArray[np.int64]
-    stack: NDArray[np.int64]
+    area: Ints
+    stack: Ints
     treated: Mask
     weight: Floats
     y: Floats
     exposure: Floats | None
     use: Mask
-    horizon: NDArray[np.int64]
-    cohorts: NDArray[np.int64]
+    horizon: Ints
+    cohorts: Ints
     outside: tuple[int, ...]
     alone: tuple[int, ...]
     slopes: Floats | None
@@ -65,6 +66,19 @@ class Stacks:
         parts = [np.eye(len(self.cohorts))[self.stack][:, 1:]] if len(self.cohorts) > 1 else []
         parts += [] if self.slopes is None else [self.slopes]
         return np.hstack(parts) if parts else None
+
+    def weights(self, arrays: DesignArrays) -> pd.DataFrame:
+        """Return the stacks with their areas and the weight of a control."""
+        S = len(self.cohorts)
+        weight = [float(self.weight[(self.stack == s) & ~self.treated][0]) for s in range(S)]
+        return pd.DataFrame(
+            {
+                "cohort": pd.Series([arrays.periods[g] for g in self.cohorts], dtype=object),
+                "treated_areas": np.bincount(self.stack[self.treated], minlength=S).astype(np.float64),
+                "control_areas": np.bincount(self.stack[~self.treated], minlength=S).astype(np.float64),
+                "weight": np.array(weight),
+            }
+        )
 
 
 def widest(arrays: DesignArrays) -> tuple[int, int]:
@@ -88,7 +102,7 @@ def make_stacks(arrays: DesignArrays, pre: int, post: int, *, corrective: bool) 
     """
     T = len(arrays.periods)
     known = ~np.isnan(arrays.y)
-    parts: list[tuple[int, NDArray[np.int64], NDArray[np.int64]]] = []
+    parts: list[tuple[int, Ints, Ints]] = []
     outside: list[int] = []
     alone: list[int] = []
     for g in np.unique(arrays.start[arrays.treated.any(axis=1)]).tolist():
@@ -139,67 +153,15 @@ def make_stacks(arrays: DesignArrays, pre: int, post: int, *, corrective: bool) 
 class _Terms(TwoWay):
     """Columns of which some are known to be empty or combinations of others, and are not estimated."""
 
-    lost: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    lost: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
     @cached_property
-    def free(self) -> NDArray[np.int64]:
+    def free(self) -> Ints:
         """Coefficients that are estimated."""
         return np.setdiff1d(TwoWay(self.use, self.slopes, self.group, self.covariates).free, self.lost)
 
 
-@dataclass(frozen=True, eq=False)
-class StackFit:
-    """Coefficients of groups of treated cells.
-
-    Attributes
-    ----------
-    stacks : Stacks
-    use : ndarray of bool, shape (R, W)
-        Cells that carry information.
-    group : ndarray of int, shape (R, W)
-    coefficient : ndarray, shape (Q,)
-        NaN where not identified.
-    influence : ndarray, shape (N, Q)
-        Of each area, over all stacks that it is in; zero where not identified.
-    factor : float
-        CR1.
-    n_clusters : int
-    """
-
-    stacks: Stacks
-    use: Mask
-    group: NDArray[np.int64]
-    coefficient: Floats
-    influence: Floats
-    factor: float
-    n_clusters: int
-
-    @property
-    def kept(self) -> Mask:
-        """Groups with a coefficient."""
-        return ~np.isnan(self.coefficient)
-
-    @cached_property
-    def covariance(self) -> Floats:
-        """CR1 by area."""
-        return self.factor * self.influence.T @ self.influence
-
-    def size(self, j: int) -> tuple[float, float | None, float]:
-        """Return the treated cells of group `j` that carry information, their exposure and their outcome."""
-        inside = self.use & (self.group == j)
-        exposure = None if self.stacks.exposure is None else float(self.stacks.exposure[inside].sum())
-        return float(inside.sum()), exposure, float(self.stacks.y[inside].sum())
-
-    def small(self, weights: Floats) -> SmallSample:
-        """Return what an interval needs beside the standard error: treated areas share the coefficients."""
-        treated = np.zeros(self.stacks.n_areas, dtype=np.int64)
-        treated[self.stacks.area[self.stacks.treated]] = 1
-        found = small_sample(self.influence @ weights, treated)
-        df = float(found.df) if np.isfinite(found.df) else np.inf
-        return SmallSample(found.inflation, min(df, float(self.n_clusters - 1)))
-
-
-def fit_stacks(stacks: Stacks, group: NDArray[np.int64], family: str) -> StackFit:
+def fit_stacks(stacks: Stacks, group: Ints, family: str) -> Coefficients:
     """Regress on groups of treated cells, with effects of areas and of periods within each stack.
 
     Raises
@@ -249,22 +211,40 @@ def fit_stacks(stacks: Stacks, group: NDArray[np.int64], family: str) -> StackFi
         np.add.at(influence, (stacks.area[:, None], which[None, :]), theta_fit.influence[:, at[free]])
         clusters = len(np.unique(stacks.area[use.any(axis=1)]))
         columns = len(terms.free) + len(np.unique(stacks.stack[use.any(axis=1)]))
-        return StackFit(
-            stacks, use, group, coefficient, influence, crv1_factor(int(use.sum()), columns, clusters), clusters
-        )
+        factor = crv1_factor(int(use.sum()), columns, clusters)
+        return _found(stacks, family, use, group, coefficient, influence, factor, clusters)
     nothing = np.full(Q, np.nan)
-    return StackFit(stacks, use, group, nothing, np.zeros((stacks.n_areas, Q)), float("nan"), 0)
+    return _found(stacks, family, use, group, nothing, np.zeros((stacks.n_areas, Q)), float("nan"), 0)
 
 
-def _informative(stacks: Stacks, use: Mask, group: NDArray[np.int64]) -> Mask:
+def _found(
+    stacks: Stacks,
+    family: str,
+    use: Mask,
+    group: Ints,
+    coefficient: Floats,
+    influence: Floats,
+    factor: float,
+    n_clusters: int,
+) -> Coefficients:
+    """Return the coefficients; an area adds to their errors over all stacks that it is in."""
+    treated = np.zeros(stacks.n_areas, dtype=np.int64)
+    treated[stacks.area[stacks.treated]] = 1
+    covariance = factor * influence.T @ influence
+    return Coefficients(
+        family, stacks.y, stacks.exposure, use, group, coefficient, covariance, influence, treated, factor, n_clusters
+    )
+
+
+def _informative(stacks: Stacks, use: Mask, group: Ints) -> Mask:
     """Return the cells on which a Poisson model with area and period effects in each stack has finite estimates."""
     keep = use.copy()
     Q = int(group.max(initial=-1)) + 1
     while True:
         before = int(keep.sum())
-        heard = np.bincount(group[keep] + 1, weights=stacks.y[keep], minlength=Q + 1) > 0
-        heard[0] = True
-        keep &= heard[group + 1]
+        observed = np.bincount(group[keep] + 1, weights=stacks.y[keep], minlength=Q + 1) > 0
+        observed[0] = True
+        keep &= observed[group + 1]
         for s in range(len(stacks.cohorts)):
             rows = stacks.stack == s
             keep[rows] = informative_cells(stacks.y[rows], keep[rows])

@@ -5,16 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-import numpy as np
-import pandas as pd
-
 from svmodel.design import Design, DesignArrays
-from svmodel.did.sun_abraham.averages import Sums
+from svmodel.did.averages import lay_out
+from svmodel.did.sun_abraham.averages import Sums, counterfactual, joint, notes_of, weights
+from svmodel.did.sun_abraham.regression import average_effect, saturate
 from svmodel.errors import EstimationError, Problems
 from svmodel.result import Result
+from svmodel.result.doubts import share_of_zeros, zero_counts
 from svmodel.result.method import Method
+from svmodel.result.notes import Notes
 from svmodel.result.scales import provenance
-from svmodel.result.uncertainty import checked_inference
+from svmodel.result.uncertainty import checked_inference, choose_uncertainty, doubts_of
+
+_ONE_CONTROL = (
+    "A single area serves as control: whatever else happened there passes for the effect. No interval is given."
+)
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ class SunAbraham:
     one area has no residual of its own, and all get the correction and degrees of freedom of
     :func:`svmodel.numerics.cluster.small_sample`. What rests on a single treated area has neither.
 
-    *Scales* as for :class:`~svmodel.did.Imputation`: a count has ``events``, ``per_100k`` and ``rate_ratio`` beside
+    *Scales* as for :class:`~svmodel.did.Imputation`: a count has ``events``, ``per_100k`` and ``rate_ratio`` with
     ``difference``, with the observed events held.
 
     *No Poisson family.* Its coefficients are log ratios by cohort and month, minus infinity in each without an event;
@@ -104,8 +109,6 @@ class SunAbraham:
 
     def point(self, arrays: DesignArrays) -> float:
         """Return the average effect alone, in outcome units per treated area-period; NaN where not identified."""
-        from svmodel.did.sun_abraham.regression import average_effect
-
         return average_effect(arrays)
 
     def fit(self, design: Design, *, seed: int = 0) -> Result:
@@ -131,13 +134,7 @@ class SunAbraham:
         EstimationError
             If no effect is identified, or covariates cannot be told apart from cohorts and periods.
         """
-        from svmodel.did.averages import lay_out
-        from svmodel.did.sun_abraham.averages import Sums, counterfactual, joint, say
-        from svmodel.did.sun_abraham.regression import saturate
-        from svmodel.result.doubts import many_zeros, share_of_zeros, without_intervals
-        from svmodel.result.uncertainty import settle
-
-        arrays = design.arrays
+        arrays, counts = design.arrays, design.is_count
         fit = saturate(arrays)
         sums = Sums(fit)
         overall, cells = sums.grid.terms()
@@ -146,59 +143,32 @@ class SunAbraham:
         if sums.leads is not None:
             rows.insert(4, sums.row(sums.leads, sums.leads.weights))
         rows += [sums.row(averages) for averages in cells]
-        estimates = lay_out(rows, arrays.periods, counts=design.is_count, level=self.level)
-        grid = sums.grid
-        observed, n = float(grid.outcome.sum()), float(grid.cells.sum())
-        result = Result(
-            estimates=estimates,
+        estimates = lay_out(rows, arrays.periods, counts=counts, level=self.level)
+        basis = choose_uncertainty(self, arrays, self.inference, counts=counts, level=self.level)
+        notes = [*notes_of(design, sums), *zero_counts(design, estimates)]
+        notes += [*doubts_of(design, estimates, self.scale), basis.why]
+        if len(fit.control) == 1:
+            # the rule counts areas that are yet to start as controls; here they are none
+            basis = replace(basis, kind="none", in_doubt=True, keeps=False)
+            notes.append(_ONE_CONTROL)
+        observed, n = float(sums.grid.outcome.sum()), float(sums.grid.cells.sum())
+        diagnostics = {
+            "observed": observed,
+            "expected": observed - n * float(terms["att"][1][0]),
+            "treated_areas": int(sums.target.any(axis=1).sum()),
+            "treated_cells": int(arrays.treated.sum()),
+            "treated_cells_used": int(n),
+            "control_areas": len(fit.control),
+            "clusters": fit.n_clusters,
+            "crv1_factor": fit.factor,
+            "share_of_zeros": share_of_zeros(arrays),
+        }
+        return Result(
             design=design,
-            estimator=self,
-            counterfactual=counterfactual(sums, terms["calendar"], self.level),
-            weights=_weights(sums),
+            **basis.applied(self, estimates, counterfactual(sums, terms["calendar"], self.level), diagnostics),
+            weights=weights(sums),
             joint=joint(sums, terms["event"][0]),
-            diagnostics={
-                "observed": observed,
-                "expected": observed - n * float(terms["att"][1][0]),
-                "treated_areas": int(sums.target.any(axis=1).sum()),
-                "treated_cells": int(arrays.treated.sum()),
-                "treated_cells_used": int(n),
-                "control_areas": len(fit.control),
-                "clusters": fit.n_clusters,
-                "crv1_factor": fit.factor,
-                "share_of_zeros": share_of_zeros(arrays),
-            },
-            notes=(*say(design, sums), *many_zeros(design, arrays, estimates)),
+            **Notes(*notes).parts(),
             provenance=provenance(design, seed),
             seed=seed,
         )
-        result = settle(result, self, arrays, self.inference, level=self.level)
-        if len(fit.control) > 1:
-            return result
-        # the rule counts areas that are yet to start as controls; here they are none
-        said = (
-            "A single area serves as control: whatever else happened there passes for the effect. No interval is given."
-        )
-        expected = result.counterfactual
-        return replace(
-            result,
-            estimates=without_intervals(result.estimates),
-            counterfactual=None if expected is None else without_intervals(expected),
-            notes=tuple(dict.fromkeys((*result.notes, said))),
-            diagnostics={**result.diagnostics, "inference": "none", "inference_in_doubt": True},
-        )
-
-
-def _weights(sums: Sums) -> pd.DataFrame:
-    """Return the weight of each cohort and period in the average effect, with the areas behind it."""
-    grid, arrays = sums.grid, sums.fit.arrays
-    c, t = np.nonzero(grid.cells)
-    names = np.array(list(arrays.periods), dtype=object)
-    return pd.DataFrame(
-        {
-            "cohort": pd.Series(names[grid.cohorts[c]], dtype=object),
-            "period": pd.Series(names[t], dtype=object),
-            "weight": grid.cells[c, t] / grid.cells.sum(),
-            "treated_areas": grid.cells[c, t],
-            "control_areas": arrays.untreated[sums.fit.control].sum(axis=0).astype(np.float64)[t],
-        }
-    )

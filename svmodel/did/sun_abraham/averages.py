@@ -11,16 +11,24 @@ from numpy.typing import NDArray
 
 from svmodel import periods as period_words
 from svmodel.design import NEVER, Design
-from svmodel.did.averages import Averages, Errors, Grid, errors_of, small_cohorts, treated_grid
-from svmodel.did.covariates import ended
-from svmodel.did.imputation.linear import ALL_TREATED
+from svmodel.did.averages import (
+    Averages,
+    Errors,
+    Grid,
+    cohort_pools,
+    errors_of,
+    small_cohorts,
+    treated_grid,
+    weight_table,
+)
 from svmodel.did.sun_abraham.regression import Saturated
-from svmodel.errors import shorten
 from svmodel.numerics.arrays import Floats, Ints
 from svmodel.result import JointEstimate
-from svmodel.result.doubts import whole_reporting_areas
+from svmodel.result.doubts import area_names, ended, left_out_cells, period_names, whole_reporting_areas
+from svmodel.result.notes import Note
 from svmodel.result.rule import FEW_CONTROLS, FEW_TREATED
 from svmodel.result.scales import critical_value
+from svmodel.result.tables import cells_and_sums, event_joint
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,10 +90,7 @@ class Sums:
     @cached_property
     def pools(self) -> Ints:
         """Areas held against one mean, shape (N,): a cohort, all small cohorts together, or the controls."""
-        out = np.full(len(self.fit.arrays.areas), -1, dtype=np.int64)
-        for cohort in self.fit.cohorts:
-            out[cohort.areas] = cohort.start if len(cohort.areas) >= FEW_TREATED else -2
-        return out
+        return cohort_pools(len(self.fit.arrays.areas), ((c.start, c.areas) for c in self.fit.cohorts))
 
     @property
     def small_cohorts(self) -> int:
@@ -125,10 +130,8 @@ class Sums:
         """Return the averages with their estimates and errors; a single treated area has none."""
         loads = self.loads(averages) if loads is None else loads
         usual, safe = self.influences(loads)
-        errors = errors_of(usual, safe, self.pools, factor=self.fit.factor, ceiling=self.fit.n_clusters - 1.0)
-        lone = averages.areas < 2
-        if lone.any():
-            errors = Errors(*(np.where(lone, np.nan, v) for v in (errors.std_error, errors.wide, errors.df)))
+        factor, ceiling = self.fit.factor, self.fit.n_clusters - 1.0
+        errors = errors_of(usual, safe, self.pools, factor=factor, ceiling=ceiling, areas=averages.areas)
         return averages, self.estimate(loads), errors
 
 
@@ -140,9 +143,16 @@ def joint(sums: Sums, events: Averages) -> JointEstimate:
         loads = np.concatenate([sums.leads.weights, loads])
         horizon = np.concatenate([sums.leads.horizon, horizon])
     _, influence = sums.influences(loads)
-    nothing: pd.Series = pd.Series([None] * len(horizon), dtype=object)
-    index = pd.DataFrame({"term": "event", "cohort": nothing, "period": nothing, "horizon": horizon})
-    return JointEstimate("difference", index, sums.estimate(loads), sums.fit.factor * influence.T @ influence)
+    covariance = sums.fit.factor * influence.T @ influence
+    return event_joint("difference", horizon, sums.estimate(loads), covariance, base="reference")
+
+
+def weights(sums: Sums) -> pd.DataFrame:
+    """Return the weight of each cohort and period in the average effect, with the areas behind it."""
+    grid, arrays = sums.grid, sums.fit.arrays
+    c, t = np.nonzero(grid.cells)
+    controls = arrays.untreated[sums.fit.control].sum(axis=0).astype(np.float64)[t]
+    return weight_table(arrays.periods, grid.cohorts[c], t, grid.cells[c, t], controls)
 
 
 def counterfactual(sums: Sums, calendar: tuple[Averages, Floats, Errors], level: float) -> pd.DataFrame:
@@ -164,33 +174,16 @@ def counterfactual(sums: Sums, calendar: tuple[Averages, Floats, Errors], level:
     total = averages.outcome - mean * averages.cells
     critical = np.array([critical_value(level, d) if np.isfinite(d) else np.nan for d in errors.df])
     half = critical * errors.wide * averages.cells
-    blank = np.full(len(who), np.nan)
-    names, area = np.array(list(arrays.periods), dtype=object), np.array(arrays.areas, dtype=object)
-    together = np.full(len(mean), ALL_TREATED, dtype=object)
-    return pd.DataFrame(
-        {
-            "area": pd.Series(np.concatenate([area[rows[who]], together]), dtype=object),
-            "period": pd.Series(np.concatenate([names[when], names[averages.period]]), dtype=object),
-            "observed": np.concatenate([observed, averages.outcome]),
-            "expected": np.concatenate([observed - effect[rows[who], when], total]),
-            "low": np.concatenate([blank, total - half]),
-            "high": np.concatenate([blank, total + half]),
-        }
-    )
+    own = observed, observed - effect[rows[who], when]
+    together = averages.outcome, total, total - half, total + half
+    return cells_and_sums(arrays, (rows[who], when), own, averages.period, together)
 
 
-def say(design: Design, sums: Sums) -> list[str]:
+def notes_of(design: Design, sums: Sums) -> list[Note]:
     """Return the notes of a result."""
     fit, arrays = sums.fit, sums.fit.arrays
     word = period_words.describe_frequency(arrays.periods)
-
-    def plainly(values: list[str]) -> str:
-        return shorten(values).replace("'", "")
-
-    def areas(rows: Ints) -> str:
-        return plainly([design.panel.label(arrays.areas[i]) for i in rows])
-
-    notes = []
+    notes: list[Note] = []
     if design.is_count:
         notes.append(
             f"Without the intervention, the number of {design.outcome} per area and {word} is assumed to have changed "
@@ -198,33 +191,28 @@ def say(design: Design, sums: Sums) -> list[str]:
         )
     if fit.last_cohort:
         notes.append(
-            f"No area is never treated: the last to start ({areas(fit.control)}) serve as controls until they start, "
-            "have no effect of their own, and nothing is estimated from then on (Sun and Abraham 2021)."
+            f"No area is never treated: the last to start ({area_names(design, fit.control)}) serve as controls until "
+            "they start, have no effect of their own, and nothing is estimated from then on (Sun and Abraham 2021)."
         )
     later = np.flatnonzero((arrays.start >= len(arrays.periods)) & (arrays.start < NEVER))
     if len(later):
         serve = np.isin(later, fit.control)
         if serve.any():
-            notes.append(f"{areas(later[serve])} start after the last {word} and serve as never treated.")
+            notes.append(f"{area_names(design, later[serve])} start after the last {word} and serve as never treated.")
         if not serve.all():
             notes.append(
-                f"{areas(later[~serve])} start so soon after the last {word} that anticipation may already show: left "
-                "out."
+                f"{area_names(design, later[~serve])} start so soon after the last {word} that anticipation may "
+                "already show: left out."
             )
     for g, why in fit.lost.items():
         notes.append(f"The cohort of {period_words.label(arrays.periods[g])} has no effect: {why}.")
-    wanted, kept = int(arrays.treated.sum()), int(sums.target.sum())
-    if kept < wanted:
-        notes.append(
-            f"The average effect is taken over {kept:,} of {wanted:,} treated area-{word}s ({kept / wanted:.0%}); the "
-            "others have no control that was also seen in the reference period."
-        )
+    why = "; the others have no control that was also seen in the reference period"
+    notes += left_out_cells(design, int(sums.target.sum()), why)
     expected = -1 - arrays.anticipation
-    odd = [c for c in fit.cohorts if c.reference - c.start != expected]
+    odd = np.array([c.start for c in fit.cohorts if c.reference - c.start != expected], dtype=np.int64)
     text = f"Effects by horizon are relative to horizon {expected:+d}"
-    if odd:
-        which = plainly([period_words.label(arrays.periods[c.start]) for c in odd])
-        text += f", and where that is not known (starts {which}) to the last known one before it"
+    if len(odd):
+        text += f", and where that is not known (starts {period_names(design, odd)}) to the last known one before it"
     notes.append(text + ".")
     small, treated = sums.small_cohorts, int(sums.target.any(axis=1).sum())
     if small and treated > 1:
@@ -234,4 +222,4 @@ def say(design: Design, sums: Sums) -> list[str]:
             f"Only {len(fit.control)} areas serve as controls: what else happened there can pass for the effect, and "
             "intervals from how areas differ are known to be too narrow (MacKinnon and Webb 2017)."
         )
-    return [*notes, *ended(design, arrays), *whole_reporting_areas(design)]
+    return [*notes, *ended(design), *whole_reporting_areas(design)]

@@ -223,7 +223,7 @@ def _with_covariates(
         group[cohort.areas] = np.where(cohort.use, place[c], -1)
         K += len(times)
     fit = fit_groups(arrays, use, group, "linear")
-    if not fit.kept.all() or fit.influence is None or fit.model is None:
+    if not fit.kept.all() or fit.model is None:
         raise EstimationError("the covariates cannot be told apart from the effects of cohorts and periods")
     influence, coefficient = fit.influence, fit.coefficient
     made = tuple(

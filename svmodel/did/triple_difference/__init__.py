@@ -1,21 +1,25 @@
-"""Triple differences: an outcome the intervention aims at, beside one that it cannot reach, in the same areas."""
+"""Triple differences: an outcome that the intervention aims at against one that it cannot reach, in the same areas."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import pandas as pd
 
 from svmodel import periods as period_words
 from svmodel.design import Design, DesignArrays
-from svmodel.did.triple_difference.sums import Triple, TripleArrays
-from svmodel.errors import DesignError, EstimationError, Problem, Problems, did_you_mean, shorten
+from svmodel.did.cell_sums import joint_events, lead_rows, one_table, rows_of_all
+from svmodel.did.triple_difference.sums import Triple, TripleArrays, linear_triple, poisson_triple, triple_att
+from svmodel.errors import DesignError, EstimationError, Problem, Problems, did_you_mean
 from svmodel.result import Result
+from svmodel.result.doubts import area_names, areas_without_events, ended, whole_reporting_areas, zero_counts
 from svmodel.result.method import Method
+from svmodel.result.notes import Note, Notes
 from svmodel.result.scales import estimates_frame, provenance
-from svmodel.result.uncertainty import checked_inference, settle
+from svmodel.result.tables import cells_and_sums
+from svmodel.result.uncertainty import checked_inference, choose_uncertainty, doubts_of
 
 _FAMILIES = ("poisson", "linear")
 
@@ -27,8 +31,8 @@ class TripleDifference:
     Parameters
     ----------
     comparison_outcome : str
-        A count or a measure of the panel, of the same areas and periods: violence by day beside a night-time
-        intervention, shop theft beside one against robbery.
+        A count or a measure of the panel, of the same areas and periods: violence by day for a night-time
+        intervention, shop theft for one against robbery.
     family : {"poisson", "linear"}
         ``poisson``: a ratio of rate ratios; ``linear``: a difference of differences, for outcomes that a common shock
         would move by the same number.
@@ -42,16 +46,16 @@ class TripleDifference:
     Notes
     -----
     *Assumption.* Not that treated areas would have moved like others, but that they would have departed from them alike
-    in both outcomes: by the same per cent (Poisson), or the same number (linear). Whatever befell the treated areas at
-    the start (a change of recording, of population, of police numbers) drops out as far as it moved both outcomes so.
-    It fails where the intervention reaches the comparison: a fall that spills over to it is subtracted from the effect,
-    and violence displaced to it is counted as effect.
+    in both outcomes: by the same per cent (Poisson), or the same number (linear). Whatever happened to the treated
+    areas at the start (a change of recording, of population, of police numbers) drops out as far as it moved both
+    outcomes so. It fails where the intervention reaches the comparison: a fall that spills over to it is subtracted
+    from the effect, and violence displaced to it is counted as effect.
 
-    *Effects.* Both outcomes are imputed from untreated cells as in
-    :class:`~svmodel.did.ExtendedTwoWayFixedEffects`. With O observed and E expected in a set of treated cells, and C
-    and D those of the comparison, ``rate_ratio = (O / E) / (C / D)`` and ``events = O - E C / D``: the expected count
-    is moved by what the comparison says befell these areas. Linear: ``difference`` is the mean of the outcome's gaps
-    less the comparison's. Cells where either outcome is missing are left out of both.
+    *Effects.* Both outcomes are imputed from untreated cells as in :class:`~svmodel.did.ExtendedTwoWayFixedEffects`.
+    With O observed and E expected in a set of treated cells, and C and D those of the comparison,
+    ``rate_ratio = (O / E) / (C / D)`` and ``events = O - E C / D``: the expected count is moved by what the comparison
+    says happened in these areas. Linear: ``difference`` is the mean of the outcome's gaps less the comparison's. Cells
+    where either outcome is missing are left out of both.
 
     *Why not two separate studies.* With staggered starts each outcome is compared only with untreated cells, cohort by
     cohort; a pooled regression would compare with treated ones. Where the third difference is a group of people instead
@@ -125,8 +129,6 @@ class TripleDifference:
         DesignError
             If the design has problems, or the panel has no such outcome.
         """
-        from svmodel.did.triple_difference.sums import TripleArrays
-
         arrays, panel = design.arrays, design.panel
         outcomes = [o for o in (*panel.counts, *panel.measures) if o != design.outcome]
         name = self.comparison_outcome
@@ -150,8 +152,6 @@ class TripleDifference:
         EstimationError
             If `arrays` lacks the comparison outcome: take ``estimator.arrays(design)``.
         """
-        from svmodel.did.triple_difference.sums import TripleArrays, triple_att
-
         if not isinstance(arrays, TripleArrays):
             raise EstimationError("TripleDifference needs both outcomes: give it estimator.arrays(design)")
         return triple_att(arrays, self.family)
@@ -178,11 +178,6 @@ class TripleDifference:
         EstimationError
             If no treated area-period has an expected outcome, or the comparison has no event there.
         """
-        from svmodel.did.cell_sums import joint_events, rows_of_all
-        from svmodel.did.etwfe.forms import lead_rows, one_table
-        from svmodel.did.triple_difference.sums import linear_triple, poisson_triple
-        from svmodel.result.doubts import many_zeros, silent_areas
-
         arrays = self.arrays(design)
         _require_moving(arrays, self.comparison_outcome)
         made = (poisson_triple if self.family == "poisson" else linear_triple)(arrays, self.few_treated)
@@ -195,36 +190,33 @@ class TripleDifference:
             )
         rows += lead_rows(leads, self.level, counts=counts)
         estimates = estimates_frame(rows)
-        zeros = silent_areas(design, arrays) if self.family == "poisson" else many_zeros(design, arrays, estimates)
+        basis = choose_uncertainty(self, arrays, self.inference, counts=counts, level=self.level)
         O, E, _, _ = made.sums.pair(np.ones(len(made.sums.n)))
         own, other = (float(np.exp(v)) if self.family == "poisson" else v for v in (made.outcome, made.comparison))
-        result = Result(
-            estimates=estimates,
+        notes = Notes(*self._notes(design, arrays, made, own, other))
+        notes.add(areas_without_events(design) if self.family == "poisson" else zero_counts(design, estimates))
+        notes.add([*doubts_of(design, estimates, self.scale), basis.why])
+        diagnostics = {
+            "observed": O,
+            "expected": E,
+            "outcome_effect": own,
+            "comparison_effect": other,
+            "treated_areas": int(made.target.any(axis=1).sum()),
+            "treated_cells": int(arrays.treated.sum()),
+            "treated_cells_used": int(made.target.sum()),
+            "clusters": made.sums.n_clusters,
+            "crv1_factor": made.sums.factor,
+        }
+        return Result(
             design=design,
-            estimator=self,
-            counterfactual=_expected(made, arrays),
+            **basis.applied(self, estimates, _expected(made, arrays), diagnostics),
             joint=joint_events([*leads, made.sums], shrink=self.few_treated > 0),
-            diagnostics={
-                "observed": O,
-                "expected": E,
-                "outcome_effect": own,
-                "comparison_effect": other,
-                "treated_areas": int(made.target.any(axis=1).sum()),
-                "treated_cells": int(arrays.treated.sum()),
-                "treated_cells_used": int(made.target.sum()),
-                "clusters": made.sums.n_clusters,
-                "crv1_factor": made.sums.factor,
-            },
-            notes=(*self._say(design, arrays, made, own, other), *zeros),
+            **notes.parts(),
             provenance=provenance(design, seed),
             seed=seed,
         )
-        return settle(result, self, arrays, self.inference, level=self.level)
 
-    def _say(self, design: Design, arrays: TripleArrays, made: Triple, own: float, other: float) -> list[str]:
-        from svmodel.did.covariates import ended
-        from svmodel.result.doubts import whole_reporting_areas
-
+    def _notes(self, design: Design, arrays: TripleArrays, made: Triple, own: float, other: float) -> list[Note]:
         word = period_words.describe_frequency(arrays.periods)
         kind = "a rate ratio" if self.family == "poisson" else "a difference"
         same = "by the same per cent" if self.family == "poisson" else "by the same number"
@@ -234,19 +226,18 @@ class TripleDifference:
             f"beside the second: it supposes that the intervention cannot reach {name}, and that anything else in the "
             f"treated areas moved both {same}."
         )
-        notes = [text]
+        notes: list[Note] = [text]
         lost = arrays.treated & ~made.target
         if lost.any():
-            which = shorten([design.panel.label(arrays.areas[i]) for i in np.flatnonzero(lost.any(axis=1))])
             notes.append(
-                f"{int(lost.sum()):,} treated area-{word}s ({which.replace(chr(39), '')}) are left out, because "
-                f"{self.comparison_outcome} is missing there or nothing can be expected of one outcome."
+                f"{int(lost.sum()):,} treated area-{word}s ({area_names(design, lost.any(axis=1))}) are left out, "
+                f"because {name} is missing there or nothing can be expected of one outcome."
             )
         half = int((np.isnan(arrays.comparison) & ~np.isnan(arrays.y)).sum()) if arrays.comparison is not None else 0
         if half:
-            notes.append(f"{self.comparison_outcome} is missing in {half:,} area-{word}s, which are left out of both.")
+            notes.append(f"{name} is missing in {half:,} area-{word}s, which are left out of both.")
         notes.append("Before the start, effects are relative to the average before the start.")
-        return [*notes, *ended(design, arrays), *whole_reporting_areas(design)]
+        return [*notes, *ended(design), *whole_reporting_areas(design)]
 
 
 def _require_moving(arrays: TripleArrays, name: str) -> None:
@@ -260,8 +251,7 @@ def _require_moving(arrays: TripleArrays, name: str) -> None:
 
 
 def _expected(made: Triple, arrays: TripleArrays) -> pd.DataFrame:
-    """Return observed and expected outcomes of treated cells, moved by what befell the comparison in that period."""
-    names = np.array(list(arrays.periods), dtype=object)
+    """Return observed and expected outcomes of treated cells, moved by how the comparison changed in that period."""
     sums = made.sums
     times = np.unique(sums.time)
     pairs = [sums.pair((sums.time == t).astype(float)) for t in times]
@@ -272,14 +262,7 @@ def _expected(made: Triple, arrays: TripleArrays) -> pd.DataFrame:
         for when, p in zip(times, pairs, strict=True):
             alone = float(sums.expected[sums.time == when].sum())
             factor[int(when)] = p[1] / alone if alone > 0 else np.nan
-    area = np.array(arrays.areas, dtype=object)
-    table: dict[str, Any] = {
-        "area": pd.Series([*area[i], *["all treated"] * int(known.sum())], dtype=object),
-        "period": pd.Series([*names[t], *names[times[known]]], dtype=object),
-        "observed": np.concatenate([arrays.y[i, t], [p[0] for p, k in zip(pairs, known, strict=True) if k]]),
-        "expected": np.concatenate(
-            [made.expected[i, t] * [factor[int(s)] for s in t], [p[1] for p, k in zip(pairs, known, strict=True) if k]]
-        ),
-    }
-    blank = np.full(len(table["observed"]), np.nan)
-    return pd.DataFrame({**table, "low": blank, "high": blank})
+    observed, expected = (np.array([p[k] for p, there in zip(pairs, known, strict=True) if there]) for k in (0, 1))
+    blank = np.full(len(observed), np.nan)
+    own = arrays.y[i, t], made.expected[i, t] * [factor[int(s)] for s in t]
+    return cells_and_sums(arrays, (i, t), own, times[known], (observed, expected, blank, blank))

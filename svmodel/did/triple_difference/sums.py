@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from svmodel.design import DesignArrays
 from svmodel.did.cell_sums import CellSums
-from svmodel.did.expected_linear import Predicted, impute_linear, lead_sums, linear_att, sum_linear
+from svmodel.did.expected_linear import Predicted, impute_linear, lead_sums, linear_att, sums_of
 from svmodel.did.expected_poisson import Imputed, impute, poisson_att, predicted_cells
 from svmodel.errors import EstimationError
-from svmodel.numerics.arrays import Floats, Mask
+from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.numerics.two_way.imputation import CohortBlock, sum_cells
 
 
@@ -29,7 +28,7 @@ class TripleArrays(DesignArrays):
 
     comparison: Floats | None = None
 
-    def take(self, rows: NDArray[np.int64]) -> TripleArrays:
+    def take(self, rows: Ints) -> TripleArrays:
         """Return the arrays of some areas, in this order."""
         taken = super().take(rows)
         assert isinstance(taken, TripleArrays)
@@ -46,19 +45,9 @@ class TripleArrays(DesignArrays):
         if self.comparison is None:
             raise EstimationError("these arrays hold no comparison outcome")
         lost = np.isnan(self.y) | np.isnan(self.comparison)
-        return tuple(  # type: ignore[return-value]
-            DesignArrays(
-                y=np.where(lost, np.nan, y),
-                exposure=self.exposure,
-                start=self.start,
-                status=self.status,
-                covariates=self.covariates,
-                areas=self.areas,
-                periods=self.periods,
-                anticipation=self.anticipation,
-            )
-            for y in (self.y, self.comparison)
-        )
+        shared = {f.name: getattr(self, f.name) for f in fields(DesignArrays)}
+        one, other = (DesignArrays(**{**shared, "y": np.where(lost, np.nan, y)}) for y in (self.y, self.comparison))
+        return one, other
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +134,7 @@ def linear_triple(arrays: TripleArrays, few: int) -> Triple:
         gap = np.where(part.target, apart.y - part.expected, 0.0)
         return replace(part, arrays=one, expected=np.where(part.target, one.y - gap, 0.0))
 
-    sums = sum_linear(named(found))
+    sums = sums_of(named(found))
     leads = [_renamed(s, one, found) for s in lead_sums(found)]
     fits = [impute_linear(a, few) for a in (one, other)]
     outcome, comparison = (float((f.arrays.y - f.expected)[f.target].mean()) for f in fits)
@@ -194,7 +183,7 @@ def _joined(one: CellSums, other: CellSums) -> TripleSums:
     return TripleSums(**held, comparison=other)
 
 
-def _only(sums: CellSums, times: NDArray[np.int64]) -> CellSums:
+def _only(sums: CellSums, times: Ints) -> CellSums:
     keep = np.isin(sums.time, times)
     short = {name: getattr(sums, name)[keep] for name in ("cohort", "time", "n", "observed", "expected")}
     wide = {name: getattr(sums, name)[:, keep] for name in ("of_observed", "of_expected")}

@@ -1,4 +1,4 @@
-"""Two-way fixed effects: one coefficient for being treated, beside area and period effects."""
+"""Two-way fixed effects: one coefficient for being treated, with area and period effects."""
 
 from __future__ import annotations
 
@@ -6,20 +6,26 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from svmodel import periods as period_words
 from svmodel.design import NEVER, Design, DesignArrays
-from svmodel.did.covariates import ended
-from svmodel.did.event_groups import EventGroups, TwoWayFit
+from svmodel.did.event_groups import EventGroups, TwoWayFit, event_groups, fit_groups
+from svmodel.did.twfe.bacon import TwoWayWeights, weigh
 from svmodel.errors import EstimationError, shorten
-from svmodel.numerics.cluster import SmallSample
 from svmodel.numerics.cluster.coefficient import Coefficient
-from svmodel.result import JointEstimate, Result
-from svmodel.result.doubts import silent_areas, whole_reporting_areas
+from svmodel.result import Result
+from svmodel.result.doubts import (
+    area_names,
+    areas_without_events,
+    ended,
+    period_names,
+    whole_reporting_areas,
+    zero_counts,
+)
 from svmodel.result.method import Method
-from svmodel.result.scales import estimates_frame, linear_row, log_row, provenance
-from svmodel.result.uncertainty import checked_inference, settle
+from svmodel.result.notes import Note, Notes, ResultWarning
+from svmodel.result.scales import estimates_frame, provenance, widened_row
+from svmodel.result.uncertainty import checked_inference, choose_uncertainty, doubts_of
 
 
 @dataclass(frozen=True)
@@ -105,16 +111,17 @@ class TwoWayFixedEffects:
 
     def point(self, arrays: DesignArrays) -> float:
         """Return the coefficient alone; minus infinity where the treated cells have no event, NaN without a fit."""
-        from svmodel.did.event_groups import fit_groups
-
-        use = arrays.untreated | arrays.treated
         try:
-            fit = fit_groups(arrays, use, np.where(arrays.treated, 0, -1), self.family)
+            fit = self.static(arrays)
         except EstimationError:
             return float("nan")
         if fit.kept.any():
             return float(fit.coefficient[0])
         return -np.inf if self.family == "poisson" and fit.silent.any() else float("nan")
+
+    def static(self, arrays: DesignArrays) -> TwoWayFit:
+        """Return the regression with one coefficient for all treated cells."""
+        return fit_groups(arrays, arrays.untreated | arrays.treated, np.where(arrays.treated, 0, -1), self.family)
 
     def fit(self, design: Design, *, seed: int = 0) -> Result:
         """Answer the design.
@@ -137,58 +144,51 @@ class TwoWayFixedEffects:
             If the effect cannot be told apart from area and period effects, a Poisson outcome is negative, or the
             treated area-periods have no event.
         """
-        from svmodel.did.event_groups import event_groups, fit_groups
-        from svmodel.result.doubts import many_zeros
-
-        arrays = design.arrays
-        use = arrays.untreated | arrays.treated
-        static = fit_groups(arrays, use, np.where(arrays.treated, 0, -1), self.family)
+        arrays, family, level, counts = design.arrays, self.family, self.level, design.is_count
+        static = self.static(arrays)
         if not static.kept.any():
             raise EstimationError(static.why(0))
-        rows = self._rows("att", static, 0, counts=design.is_count)
+        rows = self._rows("att", static, 0, counts=counts)
         groups = event_groups(arrays, design.anticipation, self.leads, self.lags)
-        event, joint = None, None
-        lacking: tuple[str, ...] = ()
+        event, path, lacking = None, None, []
         if groups.horizons:
             try:
-                event = fit_groups(arrays, use, groups.group, self.family)
+                event = fit_groups(arrays, arrays.untreated | arrays.treated, groups.group, family)
             except EstimationError as error:  # the average effect stands without
-                lacking = (f"No event study: {error.title}.",)
+                lacking = [f"No event study: {error.title}."]
                 groups = replace(groups, binned=())
         if event is not None:
             horizons = np.array(groups.horizons)
             for j in np.flatnonzero(event.kept):
-                rows += self._rows("event", event, int(j), counts=design.is_count, horizon=int(horizons[j]))
-            rows += self._average(event, event.kept & (horizons >= 0))
-            joint = self._joint(event, horizons)
+                rows += self._rows("event", event, int(j), counts=counts, horizon=int(horizons[j]))
+            rows += event.average_rows(horizons, level)
+            path = event.joint(horizons, binned=groups.first_is_binned(event.kept))
         estimates = estimates_frame(rows)
+        basis = choose_uncertainty(self, arrays, self.inference, counts=counts, level=level)
+        notes = Notes(*_notes(design, family, static, event, groups), *lacking)
+        if family == "linear":
+            notes.add(zero_counts(design, estimates))
+        notes.add([*doubts_of(design, estimates, self.scale), basis.why])
         cells, _, observed = static.size(0)
-        effect = float(static.coefficient[0])
-        result = Result(
-            estimates=estimates,
+        diagnostics = {
+            "cells": int(static.use.sum()),
+            "treated_cells": int((static.use & arrays.treated).sum()),
+            "treated_cells_used": int(cells),
+            "observed": observed,
+            "expected": static.expected,
+            "clusters": static.n_clusters,
+            "crv1_factor": static.factor,
+            "share_of_weight_negative": static.negative_weight,
+        }
+        return Result(
             design=design,
-            estimator=self,
+            **basis.applied(self, estimates, None, diagnostics),
             weights=static.weights(arrays),
-            joint=joint,
-            diagnostics={
-                "cells": int(static.use.sum()),
-                "treated_cells": int((static.use & arrays.treated).sum()),
-                "treated_cells_used": int(cells),
-                "observed": observed,
-                "expected": observed / float(np.exp(effect)) if self.family == "poisson" else observed - effect * cells,
-                "clusters": static.n_clusters,
-                "crv1_factor": static.factor,
-                "share_of_weight_negative": static.negative_weight,
-            },
-            notes=(
-                *say(design, arrays, self.family, static, event, groups),
-                *lacking,
-                *(many_zeros(design, arrays, estimates) if self.family == "linear" else ()),
-            ),
+            joint=path,
+            **notes.parts(),
             provenance=provenance(design, seed),
             seed=seed,
         )
-        return settle(result, self, arrays, self.inference, level=self.level)
 
     def coefficient(self, arrays: DesignArrays) -> Coefficient:
         """Return the regression whose one coefficient is the average effect, for bootstraps that work on it.
@@ -206,11 +206,7 @@ class TwoWayFixedEffects:
         EstimationError
             As :meth:`fit` does.
         """
-        from svmodel.did.event_groups import fit_groups
-        from svmodel.numerics.cluster.coefficient import Coefficient
-
-        use = arrays.untreated | arrays.treated
-        static = fit_groups(arrays, use, np.where(arrays.treated, 0, -1), self.family)
+        static = self.static(arrays)
         if static.model is None:
             raise EstimationError(static.why(0))
         exposure = arrays.exposure if self.family == "poisson" else None
@@ -218,63 +214,62 @@ class TwoWayFixedEffects:
 
     def _rows(self, term: str, fit: TwoWayFit, j: int, *, counts: bool, **which: Any) -> list[dict[str, Any]]:
         """Return one coefficient on every scale."""
-        from svmodel.did.scales import PerCell, from_influence
-
-        cells, exposure, observed = fit.size(j)
-        estimate, error = float(fit.coefficient[j]), float(np.sqrt(fit.covariance[j, j]))
-        small = fit.small((np.arange(len(fit.kept)) == j).astype(np.float64))
         if self.family == "poisson":
-            expected = observed / float(np.exp(estimate))
-            # the observed sum is held, so all the uncertainty of the ratio is that of the expected sum
-            covariance = np.array([[0.0, 0.0], [0.0, (expected * error) ** 2]])
-            per = PerCell(cells, exposure, events=counts)
-            return from_influence(term, observed, expected, covariance, per, level=self.level, small=small, **which)
+            return fit.ratio_rows(term, j, events=counts, level=self.level, **which)
+        cells, exposure, _ = fit.size(j)
+        estimate, error, small = fit.single(j)
         factors = [("difference", 1.0)]
         if counts:
             if exposure:
                 factors.append(("per_100k", cells / exposure * 1e5))
             factors.append(("events", cells))
-        return [self._linear(term, s, estimate * k, error * k, small, **which) for s, k in factors]
-
-    def _linear(
-        self, term: str, scale: str, estimate: float, error: float, small: SmallSample, **which: Any
-    ) -> dict[str, Any]:
-        """Return a row whose interval is widened for few treated areas, and whose standard error is not."""
-        row = linear_row(term, scale, estimate, error * small.inflation, level=self.level, df=small.df, **which)
-        return {**row, "std_error": row["std_error"] / small.inflation}
-
-    def _average(self, fit: TwoWayFit, after: NDArray[np.bool_]) -> list[dict[str, Any]]:
-        """Return the equally weighted average over horizons from 0; of log ratios for Poisson."""
-        if not after.any():
-            return []
-        w = after / after.sum()
-        estimate = float(w @ np.where(after, fit.coefficient, 0.0))
-        # rounding can leave a variance of zero just below it
-        error, small = float(np.sqrt(max(w @ fit.covariance @ w, 0.0))), fit.small(w)
-        if self.family == "linear":
-            return [self._linear("event_average", "difference", estimate, error, small)]
-        row = log_row("event_average", estimate, error * small.inflation, level=self.level, df=small.df)
-        return [{**row, "std_error": row["std_error"] / small.inflation}]
-
-    def _joint(self, fit: TwoWayFit, horizons: NDArray[np.int64]) -> JointEstimate | None:
-        import pandas as pd
-
-        kept = fit.kept
-        if not kept.any():
-            return None
-        nothing: pd.Series = pd.Series([None] * int(kept.sum()), dtype=object)
-        index = pd.DataFrame(
-            {"term": "event", "cohort": nothing, "period": nothing, "horizon": horizons[kept].astype(np.float64)}
-        )
-        scale = "log_rate_ratio" if self.family == "poisson" else "difference"
-        return JointEstimate(scale, index, fit.coefficient[kept], fit.covariance[np.ix_(kept, kept)])
+        return [widened_row(term, s, estimate * k, error * k, small, level=self.level, **which) for s, k in factors]
 
 
-def say(
-    design: Design, arrays: DesignArrays, family: str, static: TwoWayFit, event: TwoWayFit | None, groups: EventGroups
-) -> list[str]:
+def twfe_weights(result: Result) -> TwoWayWeights:
+    """Summarise the weights behind a two-way fixed effects result.
+
+    Parameters
+    ----------
+    result : Result
+        Of :class:`svmodel.did.TwoWayFixedEffects`, with its design.
+
+    Returns
+    -------
+    TwoWayWeights
+
+    Raises
+    ------
+    EstimationError
+        If the result is of another method, or has no design.
+
+    References
+    ----------
+    de Chaisemartin and D'Haultfoeuille (2020), *American Economic Review* 110(9), theorem 1 and corollary 1. The groups
+    are areas.
+
+    Examples
+    --------
+    >>> import svmodel as sv
+    >>> made = sv.simulate.panel(n_areas=20, n_periods=12, cohorts=[(4, 5), (8, 5)], seed=1)
+    >>> design = sv.Design(made.panel, outcome="violence", intervention=made.intervention)
+    >>> weights = twfe_weights(sv.did.TwoWayFixedEffects(family="linear").fit(design))
+    >>> weights.cells, weights.negative
+    (60, 0)
+    """
+    estimator = result.estimator
+    if not isinstance(estimator, TwoWayFixedEffects):
+        raise EstimationError(f"{type(estimator).__name__} has no two-way weights; give a TwoWayFixedEffects result")
+    if result.design is None:
+        raise EstimationError("this result was read without its data; give `design=` to Result.from_json")
+    fit = estimator.static(result.design.arrays)
+    return weigh(float(fit.coefficient[0]), fit.cell_weights[fit.use & (fit.group == 0)])
+
+
+def _notes(design: Design, family: str, static: TwoWayFit, event: TwoWayFit | None, groups: EventGroups) -> list[Note]:
     """Return the notes of a result."""
-    notes = []
+    arrays = design.arrays
+    notes: list[Note] = []
     word = period_words.describe_frequency(arrays.periods)
     started = arrays.start[arrays.treated.any(axis=1)]
     if len(np.unique(started)) > 1:
@@ -283,32 +278,32 @@ def say(
             "already treated serve as controls (Goodman-Bacon 2021; de Chaisemartin and D'Haultfoeuille 2020)."
         )
         negative = static.negative_weight
-        text += f" Here the negative weights sum to {negative:.2f}." if negative < 0 else " Here none is negative."
-        notes.append(text)
-    known = arrays.untreated | arrays.treated
+        if negative < 0:
+            notes.append(ResultWarning("identification", f"{text} Here the negative weights sum to {negative:.2f}."))
+        else:
+            notes.append(f"{text} Here none is negative.")
     if family == "poisson":
-        notes += silent_areas(design, arrays)
+        notes += areas_without_events(design)
     alone = arrays.treated.any(axis=0) & ~arrays.untreated.any(axis=0)
     if alone.any():
-        which = shorten([period_words.label(arrays.periods[t]) for t in np.flatnonzero(alone)]).replace("'", "")
-        notes.append(
-            f"In {which} no area is untreated: areas already treated are all that this coefficient compares with there."
+        text = (
+            f"In {period_names(design, alone)} no area is untreated: areas already treated are all that this "
+            "coefficient compares with there."
         )
-    quiet = known.any(axis=0) & ~static.use.any(axis=0)
-    if quiet.any():
-        which = shorten([period_words.label(arrays.periods[t]) for t in np.flatnonzero(quiet)]).replace("'", "")
-        notes.append(f"No area that informs the model had an event in {which}: left out.")
+        notes.append(ResultWarning("identification", text))
+    no_events = (arrays.untreated | arrays.treated).any(axis=0) & ~static.use.any(axis=0)
+    if no_events.any():
+        notes.append(f"No area that informs the model had an event in {period_names(design, no_events)}: left out.")
     later = (arrays.start >= len(arrays.periods)) & (arrays.start < NEVER)
     if later.any():
-        which = shorten([design.panel.label(arrays.areas[i]) for i in np.flatnonzero(later)]).replace("'", "")
-        notes.append(f"{which} start after the last {word} and serve as untreated.")
+        notes.append(f"{area_names(design, later)} start after the last {word} and serve as untreated.")
     for end in groups.binned:
         side = "earlier" if end < 0 else "later"
         notes.append(f"Event study: horizon {end:+d} stands for it and all {side} {word}s.")
     if event is not None:
         notes += _unknown(event, groups)
         notes.append(f"Event study: every horizon is relative to horizon {groups.reference:+d}.")
-    return [*notes, *ended(design, arrays), *whole_reporting_areas(design)]
+    return [*notes, *ended(design), *whole_reporting_areas(design)]
 
 
 def _unknown(event: TwoWayFit, groups: EventGroups) -> list[str]:

@@ -9,9 +9,8 @@ import pandas as pd
 
 from svmodel import periods as period_words
 from svmodel.design import EXCLUDED, Design, DesignArrays
-from svmodel.errors import DesignError, EstimationError, Problems
+from svmodel.errors import DesignError, Problems
 from svmodel.numerics.arrays import Floats
-from svmodel.result import Result
 
 #: In the order of the table: the comparison, and how a report calls it.
 TYPES = {
@@ -170,7 +169,7 @@ class TwoWayWeights:
         Share of treated area-periods with a negative weight.
     sigma : float
         The least standard deviation of effects between treated area-periods with which the average effect on the
-        treated could be zero (de Chaisemartin and D'Haultfoeuille 2020, corollary 1 i). Small beside the coefficient
+        treated could be zero (de Chaisemartin and D'Haultfoeuille 2020, corollary 1 i). Small against the coefficient
         means that little heterogeneity is enough to mislead. Infinite where all weights are equal.
     sigma_sign : float
         The least with which every treated area-period could have an effect of the other sign (corollary 1 ii). Infinite
@@ -196,53 +195,6 @@ class TwoWayWeights:
                 "the average effect to be zero."
             )
         return text
-
-
-def twfe_weights(result: Result) -> TwoWayWeights:
-    """Summarise the weights behind a two-way fixed effects result.
-
-    Parameters
-    ----------
-    result : Result
-        Of :class:`svmodel.did.TwoWayFixedEffects`, with its design.
-
-    Returns
-    -------
-    TwoWayWeights
-
-    Raises
-    ------
-    EstimationError
-        If the result is of another method, or has no design.
-
-    References
-    ----------
-    de Chaisemartin and D'Haultfoeuille (2020), *American Economic Review* 110(9), theorem 1 and corollary 1. The groups
-    are areas.
-
-    Examples
-    --------
-    >>> import svmodel as sv
-    >>> made = sv.simulate.panel(n_areas=20, n_periods=12, cohorts=[(4, 5), (8, 5)], seed=1)
-    >>> design = sv.Design(made.panel, outcome="violence", intervention=made.intervention)
-    >>> weights = twfe_weights(sv.did.TwoWayFixedEffects(family="linear").fit(design))
-    >>> weights.cells, weights.negative
-    (60, 0)
-    """
-    from svmodel.did.event_groups import fit_groups
-    from svmodel.did.twfe import TwoWayFixedEffects
-
-    if not isinstance(result.estimator, TwoWayFixedEffects):
-        raise EstimationError(
-            f"{type(result.estimator).__name__} has no two-way weights; give a TwoWayFixedEffects result"
-        )
-    if result.design is None:
-        raise EstimationError("this result was read without its data; give `design=` to Result.from_json")
-    arrays = result.design.arrays
-    use = arrays.untreated | arrays.treated
-    fit = fit_groups(arrays, use, np.where(arrays.treated, 0, -1), result.estimator.family)
-    inside = fit.use & (fit.group == 0)
-    return weigh(float(fit.coefficient[0]), fit.cell_weights[inside])
 
 
 def weigh(coefficient: float, weights: Floats) -> TwoWayWeights:

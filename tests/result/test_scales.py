@@ -4,9 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from svmodel.did.scales import PerCell, from_influence, from_noise
 from svmodel.numerics.cluster import SmallSample
 from svmodel.numerics.resampling.conley_taber import PlaceboSums
+from svmodel.result.scales import PerCell, from_influence, from_noise, ratio_at
 
 size = st.floats(1, 1000)
 #: Misses of untreated areas that are skewed as those of small counts are.
@@ -86,3 +86,12 @@ def test_an_enormous_error_bounds_nothing():
         "cell", 1.0, 1.0, np.diag([1e6, 1e6]), PerCell(1, None), level=0.95, small=SmallSample(1.0, 3)
     )
     assert (rows[0]["conf_low"], rows[0]["conf_high"]) == (0.0, np.inf)
+
+
+@given(size, st.floats(-500, 500))
+def test_the_ratio_that_holds_the_observed_sum_is_the_same_alone_and_in_an_array(observed, events):
+    alone, together = ratio_at(observed, events), ratio_at(np.full(3, observed), np.array([events, observed, np.nan]))
+    assert alone == together[0]
+    assert alone == (observed / (observed - events) if events < observed else np.inf)
+    assert together[1] == np.inf
+    assert np.isnan(together[2])

@@ -1,0 +1,113 @@
+"""Coefficients of a regression on groups of treated cells, as rows of a result and as an event study."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from svmodel.numerics.arrays import Floats, Ints, Mask
+from svmodel.numerics.cluster import SmallSample, small_sample
+from svmodel.result import JointEstimate
+from svmodel.result.scales import PerCell, from_influence, widened_row
+from svmodel.result.tables import event_joint
+
+
+@dataclass(frozen=True, eq=False)
+class Coefficients:
+    """A regression with one coefficient for each of Q groups of treated cells; R rows by W periods.
+
+    Attributes
+    ----------
+    family : {"poisson", "linear"}
+        Whether coefficients are log rate ratios or differences.
+    y, exposure : ndarray, shape (R, W); exposure may be None
+    use : ndarray of bool, shape (R, W)
+        Cells that carry information.
+    group : ndarray of int, shape (R, W)
+        As asked for; -1 for the cells of no group.
+    coefficient : ndarray, shape (Q,)
+        NaN where not identified.
+    covariance : ndarray, shape (Q, Q)
+        CR1 by area; zero where not identified.
+    influence : ndarray, shape (N, Q)
+        What each area adds to the error of each coefficient; zero where not identified.
+    treated : ndarray of int, shape (N,)
+        1 for areas that share the coefficients, 0 for those that share the period effects alone.
+    factor : float
+        CR1.
+    n_clusters : int
+    """
+
+    family: str
+    y: Floats
+    exposure: Floats | None
+    use: Mask
+    group: Ints
+    coefficient: Floats
+    covariance: Floats
+    influence: Floats
+    treated: Ints
+    factor: float
+    n_clusters: int
+
+    @property
+    def kept(self) -> Mask:
+        """Groups whose coefficient is identified."""
+        return ~np.isnan(self.coefficient)
+
+    def size(self, j: int) -> tuple[float, float | None, float]:
+        """Return the cells, the exposure and the outcome of group `j`, among the used cells."""
+        inside = self.use & (self.group == j)
+        exposure = None if self.exposure is None else float(self.exposure[inside].sum())
+        return float(inside.sum()), exposure, float(self.y[inside].sum())
+
+    @property
+    def expected(self) -> float:
+        """What the first coefficient leaves for the expected sum of its cells, the observed sum held."""
+        cells, _, observed = self.size(0)
+        effect = float(self.coefficient[0])
+        return observed / float(np.exp(effect)) if self.family == "poisson" else observed - effect * cells
+
+    def small(self, weights: Floats) -> SmallSample:
+        """Return what the interval of a weighted sum of the coefficients needs beyond its standard error."""
+        found = small_sample(self.influence @ weights, self.treated)
+        df = float(found.df) if np.isfinite(found.df) else np.inf
+        return SmallSample(found.inflation, min(df, float(self.n_clusters - 1)))
+
+    def single(self, j: int) -> tuple[float, float, SmallSample]:
+        """Return coefficient `j`, its standard error, and what its interval needs beyond that."""
+        alone = (np.arange(len(self.coefficient)) == j).astype(np.float64)
+        return float(self.coefficient[j]), float(np.sqrt(self.covariance[j, j])), self.small(alone)
+
+    def ratio_rows(self, term: str, j: int, *, events: bool, level: float, **which: Any) -> list[dict[str, Any]]:
+        """Return a log rate ratio on every scale; `events` says whether the outcomes of its cells are events."""
+        cells, exposure, observed = self.size(j)
+        estimate, error, small = self.single(j)
+        expected = observed / float(np.exp(estimate))
+        # the observed sum is held, so all the uncertainty of the ratio is that of the expected sum
+        covariance = np.array([[0.0, 0.0], [0.0, (expected * error) ** 2]])
+        per = PerCell(cells, exposure, events=events)
+        return from_influence(term, observed, expected, covariance, per, level=level, small=small, **which)
+
+    def average_rows(self, horizons: Ints, level: float) -> list[dict[str, Any]]:
+        """Return the equally weighted average over horizons from 0; of log ratios for Poisson."""
+        after = self.kept & (horizons >= 0)
+        if not after.any():
+            return []
+        w = after / after.sum()
+        estimate = float(w @ np.where(after, self.coefficient, 0.0))
+        # rounding can leave a variance of zero just below it
+        error, small = float(np.sqrt(max(w @ self.covariance @ w, 0.0))), self.small(w)
+        log = self.family == "poisson"
+        return [widened_row("event_average", "difference", estimate, error, small, level=level, logarithm=log)]
+
+    def joint(self, horizons: Ints, *, binned: bool = False) -> JointEstimate | None:
+        """Return the coefficients by horizon with their covariance; None where none is identified."""
+        kept = self.kept
+        if not kept.any():
+            return None
+        scale = "log_rate_ratio" if self.family == "poisson" else "difference"
+        covariance = self.covariance[np.ix_(kept, kept)]
+        return event_joint(scale, horizons[kept], self.coefficient[kept], covariance, base="reference", binned=binned)
