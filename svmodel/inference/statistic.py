@@ -98,7 +98,8 @@ class Statistic:
     studentised: bool = False
 
     def __post_init__(self) -> None:
-        design_of(self.result, "inference by refits")
+        if self.result.design is None:
+            raise EstimationError("this result was read without its data; give `design=` to Result.from_json")
 
     @property
     def design(self) -> Design:
