@@ -9,14 +9,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from svmodel.bayes.question import Fitted
 from svmodel.bayes.rows import TreatedCells
 from svmodel.engine import run
 from svmodel.engine.posterior import Posterior, independent_draws
 from svmodel.errors import EstimationError
-from svmodel.numerics.arrays import Floats
+from svmodel.numerics.arrays import Floats, Mask
 from svmodel.result import Result
 from svmodel.result.check import CheckResult
 
@@ -167,7 +166,7 @@ def pairs(estimator: Any, result: Result, held: Fitted, laplace: Posterior, nuts
         yield Pair(name, np.asarray(laplace.hyper[name]), np.asarray(nuts.hyper[name]), chains, level)
 
 
-def _effects(a: TreatedCells, b: TreatedCells, which: NDArray[np.bool_] | None) -> tuple[Floats, Floats]:
+def _effects(a: TreatedCells, b: TreatedCells, which: Mask | None) -> tuple[Floats, Floats]:
     """Return either engine's draws of the log rate ratio of some cells; of the mean difference where there is none.
 
     A measure has none, and neither have counts where some draw has no event with or without the intervention.

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from svmodel.design import UNTREATED, DesignArrays
-from svmodel.numerics.arrays import Floats
+from svmodel.numerics.arrays import Floats, Ints
 from svmodel.numerics.series import Series
 
 #: Added to a count before its logarithm: the mean log of a Poisson count then lies within .003 of the log of its mean
@@ -36,12 +35,12 @@ class Controls:
 
     common: Floats | None
     own: Floats
-    rows: NDArray[np.int64]
+    rows: Ints
     areas: int
     left_out: int
 
 
-def _usable(arrays: DesignArrays, series: Series) -> tuple[NDArray[np.int64], Floats, int]:
+def _usable(arrays: DesignArrays, series: Series) -> tuple[Ints, Floats, int]:
     """Return the rows of areas untreated throughout and known wherever the series is used, and all exposures."""
     rows = np.flatnonzero((arrays.status == UNTREATED).all(axis=1))
     if not np.nan_to_num(arrays.y[rows][:, series.used], nan=1.0).any():
@@ -95,9 +94,7 @@ def log_controls(arrays: DesignArrays, series: Series, kind: str) -> Controls:
     return Controls(common, own, own_rows, len(rows), left_out)
 
 
-def _standard(
-    values: Floats, rows: NDArray[np.int64], series: Series, target: Floats
-) -> tuple[Floats, NDArray[np.int64]]:
+def _standard(values: Floats, rows: Ints, series: Series, target: Floats) -> tuple[Floats, Ints]:
     """Return regressors in standard deviations before the start, ordered by data so that names do not matter."""
     use, before = series.used, series.before
     kept, names = [], []

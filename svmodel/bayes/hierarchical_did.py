@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from svmodel import periods
 from svmodel.bayes.answer import AnswersDesigns, notes_of, rests_on
@@ -21,6 +20,7 @@ from svmodel.design import Design, DesignArrays
 from svmodel.engine.description import LatentModel, Term
 from svmodel.engine.posterior import Posterior
 from svmodel.errors import EstimationError
+from svmodel.numerics.arrays import Mask
 from svmodel.numerics.latent.priors import HalfNormal
 from svmodel.numerics.latent.structures import Fixed, Independent, RandomWalk, Structure
 from svmodel.numerics.two_way import components
@@ -255,11 +255,11 @@ class HierarchicalDiD(AnswersDesigns):
         time = np.arange(length)[None, :] // self.lasting_shocks
         return [Term("shock", structure, np.arange(areas)[:, None] * blocks + time)]
 
-    def _effects(self, arrays: DesignArrays, target: NDArray[np.bool_]) -> list[Term]:
+    def _effects(self, arrays: DesignArrays, target: Mask) -> list[Term]:
         belief = ratio_prior(self.prior)
         value = target.astype(np.float64)
         average = Fixed(belief.mean_log, belief.sd)
-        treated: NDArray[np.bool_] = np.asarray(target.any(axis=1))
+        treated: Mask = np.asarray(target.any(axis=1))
         member = np.full(len(treated), -1, dtype=np.int64)
         if self.over == "areas":
             member[treated] = np.arange(int(treated.sum()))
@@ -285,7 +285,7 @@ class HierarchicalDiD(AnswersDesigns):
         return terms
 
 
-def _comparable(arrays: DesignArrays) -> tuple[NDArray[np.bool_], NDArray[np.bool_], list[str]]:
+def _comparable(arrays: DesignArrays) -> tuple[Mask, Mask, list[str]]:
     """Return the treated cells that can be compared, all cells of the model, and what was left out."""
     exposed = np.ones(arrays.y.shape, dtype=bool) if arrays.exposure is None else arrays.exposure > 0
     treated, untreated = arrays.treated & exposed, arrays.untreated & exposed
@@ -313,7 +313,7 @@ def _comparable(arrays: DesignArrays) -> tuple[NDArray[np.bool_], NDArray[np.boo
     return target, target | untreated, left_out
 
 
-def _covariates(arrays: DesignArrays, used: NDArray[np.bool_]) -> list[Term]:
+def _covariates(arrays: DesignArrays, used: Mask) -> list[Term]:
     """Return a term for each covariate, in standard deviations; a cell without it says nothing of the others."""
     terms = []
     for k in range(arrays.covariates.shape[-1]):

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from svmodel import periods
 from svmodel.bayes.answer import AnswersDesigns, notes_of
@@ -28,7 +27,7 @@ from svmodel.design import Design, DesignArrays
 from svmodel.engine.description import LatentModel, Term
 from svmodel.engine.posterior import Posterior
 from svmodel.errors import EstimationError
-from svmodel.numerics.arrays import Floats
+from svmodel.numerics.arrays import Floats, Mask
 from svmodel.numerics.latent.priors import Beta, HalfNormal
 from svmodel.numerics.latent.structures import AR1, Fixed
 from svmodel.numerics.series import Series
@@ -194,7 +193,7 @@ class InterruptedTimeSeries(AnswersDesigns):
         walk = AR1(T, "shock_sd", HalfNormal(self.shock_sd), "persistence", Beta(2.0, 2.0, self.least_persistence))
         return [Term(f"shock_{g}", walk, only_row(g, G, np.arange(T))) for g in range(G)]
 
-    def _effects(self, target: NDArray[np.bool_], years: Floats) -> list[Term]:
+    def _effects(self, target: Mask, years: Floats) -> list[Term]:
         G = len(target)
         rows, on = np.arange(G)[:, None], target.astype(np.float64)
         belief = ratio_prior(self.prior)
@@ -259,7 +258,7 @@ def _years(held: DesignArrays) -> Floats:
     return np.asarray(held.horizon / periods.per_year(held.periods))
 
 
-def _middle(target: NDArray[np.bool_], years: Floats) -> Floats:
+def _middle(target: Mask, years: Floats) -> Floats:
     """Return the mean time of the treated periods of each series."""
     return np.asarray((years * target).sum(axis=1) / np.maximum(target.sum(axis=1), 1))
 

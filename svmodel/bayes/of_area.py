@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from svmodel.bayes.question import Fitted, Question, thinned
 from svmodel.bayes.rows import reporting_areas
 from svmodel.design import Design, DesignArrays
 from svmodel.errors import EstimationError, did_you_mean
-from svmodel.numerics.arrays import Floats
+from svmodel.numerics.arrays import Floats, Ints
 from svmodel.result import Result
 from svmodel.result.tables import ALL_TREATED
 
@@ -97,7 +96,7 @@ def _fitted(result: Result) -> tuple[Fitted, Design]:
     return result.posterior, result.design
 
 
-def _rows(arrays: DesignArrays, treated: NDArray[np.int64], parents: Mapping[str, str], area: str) -> NDArray[np.int64]:
+def _rows(arrays: DesignArrays, treated: Ints, parents: Mapping[str, str], area: str) -> Ints:
     """Return the rows of a place."""
     known = {**reporting_areas(arrays, treated, parents), ALL_TREATED: treated}
     if area not in known:

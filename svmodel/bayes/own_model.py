@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from svmodel.bayes.answer import sampled, shrinkage
 from svmodel.bayes.options import FEWEST_DRAWS, check_level, check_whole
@@ -17,7 +16,7 @@ from svmodel.engine import arrived
 from svmodel.engine.nuts import CHAINS, sample_built, settled_imports
 from svmodel.engine.posterior import Posterior, from_own
 from svmodel.errors import EstimationError, Problems, did_you_mean
-from svmodel.numerics.arrays import Floats
+from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.result import Result
 from svmodel.result.method import Method
 from svmodel.result.scales import estimates_frame, provenance
@@ -170,7 +169,7 @@ class PyMCModel:
         found.raise_if_any(EstimationError, "the model does not answer the design")
         return built
 
-    def _cells(self, posterior: Posterior, arrays: DesignArrays, target: NDArray[np.bool_]) -> TreatedCells:
+    def _cells(self, posterior: Posterior, arrays: DesignArrays, target: Mask) -> TreatedCells:
         area, time = np.nonzero(target)
         if self.log_ratio is not None:
             ratio = np.exp(_by_area(posterior.effects[self.log_ratio], self.log_ratio, area, arrays))
@@ -187,7 +186,7 @@ class PyMCModel:
         return TreatedCells(arrays, area, time, with_it, without, level=self.level)
 
 
-def _by_area(draws: Floats, name: str, area: NDArray[np.int64], arrays: DesignArrays) -> Floats:
+def _by_area(draws: Floats, name: str, area: Ints, arrays: DesignArrays) -> Floats:
     """Return draws of the log ratio in each treated cell, shape (S, n)."""
     treated, place = np.unique(area, return_inverse=True)
     if draws.ndim == 1:
@@ -202,7 +201,7 @@ def _by_area(draws: Floats, name: str, area: NDArray[np.int64], arrays: DesignAr
     )
 
 
-def _by_cell(draws: Floats, name: str, target: NDArray[np.bool_]) -> Floats:
+def _by_cell(draws: Floats, name: str, target: Mask) -> Floats:
     """Return draws of the treated cells, shape (S, n)."""
     n = int(target.sum())
     if draws.shape[1:] == target.shape:

@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from svmodel.bayes.question import thinned
 from svmodel.bayes.rows import TreatedCells, path
 from svmodel.bayes.series import SeriesQuestion
 from svmodel.design import DesignArrays
 from svmodel.engine.posterior import Posterior
-from svmodel.numerics.arrays import Floats
+from svmodel.numerics.arrays import Floats, Mask
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +36,7 @@ class Prediction(SeriesQuestion):
     counts: bool = field(kw_only=True)
     seed: int = field(default=0, kw_only=True)
 
-    def predicted(self, posterior: Posterior, where: NDArray[np.bool_], *, noise: bool = True) -> Floats:
+    def predicted(self, posterior: Posterior, where: Mask, *, noise: bool = True) -> Floats:
         """Return draws of what would have been observed without the intervention, or of its expectation.
 
         Parameters

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from svmodel.bayes.rows import TreatedCells, path
 from svmodel.design import DesignArrays
 from svmodel.engine.description import LatentModel
 from svmodel.engine.posterior import Posterior
-from svmodel.numerics.arrays import Floats
+from svmodel.numerics.arrays import Floats, Mask
 
 #: Draws times cells that are held at once; beyond, draws are thinned.
 _MOST_NUMBERS = 20_000_000
@@ -36,7 +35,7 @@ class Question:
     """
 
     model: LatentModel
-    target: NDArray[np.bool_]
+    target: Mask
     treatment: str
     left_out: tuple[str, ...] = ()
 

@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from svmodel.design import DesignArrays
-from svmodel.numerics.arrays import Floats
+from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.result.tables import ALL_TREATED, observed_and_expected, treated_groups
 
 
@@ -37,15 +36,15 @@ class TreatedCells:
     """
 
     arrays: DesignArrays
-    area: NDArray[np.int64]
-    time: NDArray[np.int64]
+    area: Ints
+    time: Ints
     with_it: Floats
     without: Floats
     counts: bool = True
     level: float = 0.95
-    members: NDArray[np.int64] | None = None
+    members: Ints | None = None
 
-    def size(self, which: NDArray[np.bool_] | None = None) -> int:
+    def size(self, which: Mask | None = None) -> int:
         """Return the area-periods in some cells."""
         area = self.area if which is None else self.area[which]
         return len(area) if self.members is None else int(self.members[area].sum())
@@ -61,7 +60,7 @@ class TreatedCells:
         """What was observed in all cells."""
         return float(self.arrays.y[self.area, self.time].sum())
 
-    def summed(self, which: NDArray[np.bool_] | None = None) -> tuple[Floats, Floats]:
+    def summed(self, which: Mask | None = None) -> tuple[Floats, Floats]:
         """Return draws of the sums over some cells, with and without, shape (S,)."""
         if which is None:
             return self.total
@@ -92,25 +91,18 @@ class TreatedCells:
         both, none = self.total
         return both - none
 
-    def exposure(self, which: NDArray[np.bool_] | None = None) -> float | None:
+    def exposure(self, which: Mask | None = None) -> float | None:
         """Return the person-periods of some cells; None without an exposure."""
         if self.arrays.exposure is None:
             return None
         people = self.arrays.exposure[self.area, self.time]
         return float(people.sum() if which is None else people @ which)
 
-    def rows(self, term: str, which: NDArray[np.bool_] | None = None, **labels: Any) -> list[dict[str, Any]]:
+    def rows(self, term: str, which: Mask | None = None, **labels: Any) -> list[dict[str, Any]]:
         """Return the rows of the sum over some cells."""
-        both, none = self.summed(which)
+        people, counts = self.exposure(which), self.counts
         return sum_rows(
-            term,
-            both,
-            none,
-            float(self.size(which)),
-            self.exposure(which),
-            counts=self.counts,
-            level=self.level,
-            **labels,
+            term, *self.summed(which), float(self.size(which)), people, counts=counts, level=self.level, **labels
         )
 
 
@@ -189,9 +181,7 @@ def sum_rows(
     return [*out, {"scale": "events", **summary(difference, level), **shared}, per_cell]
 
 
-def reporting_areas(
-    arrays: DesignArrays, treated: NDArray[np.int64], parents: Mapping[str, str] | None
-) -> dict[str, NDArray[np.int64]]:
+def reporting_areas(arrays: DesignArrays, treated: Ints, parents: Mapping[str, str] | None) -> dict[str, Ints]:
     """Return the rows of each treated area, and of the treated areas in each reporting area."""
     places = treated_groups(arrays.areas, treated, parents or {})
     return {name: treated[inside] for name, inside in places.items()}
@@ -218,8 +208,8 @@ def term_rows(cells: TreatedCells, parents: Mapping[str, str] | None = None) -> 
 
 def path(
     arrays: DesignArrays,
-    area: NDArray[np.int64],
-    time: NDArray[np.int64],
+    area: Ints,
+    time: Ints,
     without: Floats,
     level: float,
     parents: Mapping[str, str] | None = None,

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from svmodel import periods
 from svmodel.bayes.question import Question
@@ -18,6 +17,7 @@ from svmodel.design import EXCLUDED, TREATED, UNTREATED, DesignArrays
 from svmodel.engine.description import Term
 from svmodel.engine.posterior import Posterior
 from svmodel.errors import EstimationError, Problems
+from svmodel.numerics.arrays import Ints
 from svmodel.numerics.latent.priors import HalfNormal
 from svmodel.numerics.latent.structures import Fixed, Seasonal
 from svmodel.numerics.series import Series, treated_series
@@ -43,7 +43,7 @@ class SeriesQuestion(Question):
     """
 
     arrays: DesignArrays = field(kw_only=True)
-    members: NDArray[np.int64] = field(kw_only=True)
+    members: Ints = field(kw_only=True)
 
     def spans(self) -> list[dict[str, Any]]:
         """Return the name of each series, and its periods before and after the start."""
@@ -176,9 +176,9 @@ def usable_series(
     return series, held
 
 
-def only_row(g: int, size: int, index: NDArray[np.int64] | int = 0) -> NDArray[np.int64]:
+def only_row(g: int, size: int, index: Ints | int = 0) -> Ints:
     """Return an index that enters row `g` of `size` rows alone, for a term of one series."""
-    row: NDArray[np.int64] = np.atleast_2d(np.asarray(index, dtype=np.int64))
+    row: Ints = np.atleast_2d(np.asarray(index, dtype=np.int64))
     out = np.full((size, row.shape[1]), -1, dtype=np.int64)
     out[g] = row[0]
     return out

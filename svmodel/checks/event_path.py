@@ -8,12 +8,11 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from svmodel import periods
 from svmodel.checks.words import CannotBeMadeError, why_refused
 from svmodel.errors import UserError
-from svmodel.numerics.arrays import Floats
+from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.numerics.honest import EventStudy
 from svmodel.result import JointEstimate, Result
 from svmodel.result.method import choice_of
@@ -51,7 +50,7 @@ class EventPath:
     """
 
     scale: str
-    horizon: NDArray[np.int64]
+    horizon: Ints
     estimate: Floats
     covariance: Floats
     base: Floats
@@ -63,7 +62,7 @@ class EventPath:
     per_year: int
 
     @property
-    def before(self) -> NDArray[np.bool_]:
+    def before(self) -> Mask:
         """Which horizons lie before the start, the reference among them."""
         return self.horizon <= self.reference
 
@@ -264,7 +263,7 @@ def _binned_lead(result: Result, horizon: Floats) -> float:
     if result.design is None or not len(horizon):
         return -np.inf
     arrays = result.design.arrays
-    ever: NDArray[np.bool_] = np.asarray(arrays.treated.any(axis=1))
+    ever: Mask = np.asarray(arrays.treated.any(axis=1))
     first = arrays.horizon[ever[:, None] & arrays.untreated].min(initial=0)
     return float(horizon.min()) if first < horizon.min() else -np.inf
 
@@ -288,7 +287,7 @@ def _sizes(result: Result) -> tuple[dict[int, float], dict[int, float]]:
     if result.design is None:
         return {}, {}
     arrays = result.design.arrays
-    ever: NDArray[np.bool_] = np.asarray(arrays.treated.any(axis=1))
+    ever: Mask = np.asarray(arrays.treated.any(axis=1))
     inside = ever[:, None] & (arrays.treated | arrays.untreated)
     values, counts = np.unique(arrays.horizon[inside], return_counts=True)
     cells = {int(v): float(n) for v, n in zip(values, counts, strict=True)}

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from svmodel.checks.declared import check
 from svmodel.checks.effects import as_row, average_effect, refitted, tail_area
@@ -15,6 +14,7 @@ from svmodel.checks.posterior import quick
 from svmodel.checks.words import CannotBeMadeError, change, change_of, design_of
 from svmodel.design import Design
 from svmodel.errors import DataError, Problems, did_you_mean, shorten
+from svmodel.numerics.arrays import Floats
 from svmodel.result import Effect, Result
 from svmodel.result.check import CheckResult
 from svmodel.words import p_value
@@ -95,7 +95,7 @@ def negative_controls(result: Result, *, seed: int = 0, outcomes: Iterable[str] 
     return CheckResult(_NAME, "informative" if refused else "passed", text.strip() + refused, table)
 
 
-def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
+def holm(p: Floats) -> Floats:
     """Return Holm's p-values; a missing one counts as a test and stays missing.
 
     Examples

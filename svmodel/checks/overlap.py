@@ -6,12 +6,11 @@ import math
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from svmodel.checks.declared import check
 from svmodel.checks.words import CannotBeMadeError, design_of, treated_indices
 from svmodel.design import Design, DesignArrays
-from svmodel.numerics.arrays import Floats
+from svmodel.numerics.arrays import Floats, Mask
 from svmodel.numerics.firth import firth_logistic
 from svmodel.result import Result
 from svmodel.result.check import CheckResult, Status
@@ -174,7 +173,7 @@ def _outside_hull(t: Floats, c: Floats) -> float:
     varies = spread > 0
     if len(c) <= int(varies.sum()):
         return math.nan
-    away: NDArray[np.bool_] = np.asarray((np.abs(t[:, ~varies] - c[:1, ~varies]) > 1e-9).any(axis=1))
+    away: Mask = np.asarray((np.abs(t[:, ~varies] - c[:1, ~varies]) > 1e-9).any(axis=1))
     z_c, z_t = (v[:, varies] / spread[varies] for v in (c, t))
     order = np.argsort(-np.abs(z_t - z_c.mean(axis=0)).max(axis=1, initial=0.0), kind="stable")[:_MOST_PLACED]
     A = np.vstack([z_c.T, np.ones(len(c))])

@@ -7,13 +7,12 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from svmodel.checks.declared import check
 from svmodel.checks.posterior import fitted_of, held_at_once, thin
 from svmodel.checks.words import CannotBeMadeError
 from svmodel.engine.description import LatentModel
-from svmodel.numerics.arrays import Floats
+from svmodel.numerics.arrays import Floats, Mask
 from svmodel.result import Result
 from svmodel.result.check import CheckResult
 from svmodel.seeds import derive_seed
@@ -112,7 +111,7 @@ def _statistics(
     return seen, made
 
 
-def _of(y: Floats, mean: Floats, known: NDArray[np.bool_]) -> tuple[float, float, float, float]:
+def _of(y: Floats, mean: Floats, known: Mask) -> tuple[float, float, float, float]:
     residual = (y - mean) / np.sqrt(mean)
     grid = np.full(known.shape, np.nan)
     grid[known] = residual

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from svmodel.checks.declared import check
 from svmodel.checks.event_path import degrees_of_freedom
 from svmodel.checks.words import CannotBeMadeError, change
+from svmodel.numerics.arrays import Floats, Ints
 from svmodel.result import JointEstimate, Result
 from svmodel.result.check import CheckResult, Status
 from svmodel.result.scales import is_rounding
@@ -75,9 +75,7 @@ def pre_trends(result: Result, *, seed: int = 0) -> CheckResult:
     return CheckResult(_NAME, status, text, table)
 
 
-def hotelling_test(
-    estimate: NDArray[np.float64], covariance: NDArray[np.float64], df: float
-) -> tuple[float, int, float]:
+def hotelling_test(estimate: Floats, covariance: Floats, df: float) -> tuple[float, int, float]:
     """Test that an estimate is zero when its covariance was itself estimated with `df` degrees of freedom.
 
     With Q = b' V^+ b and rank q, ``(df - q + 1) / (df q) Q`` is referred to F(q, df - q + 1).
@@ -139,7 +137,7 @@ def _leads(joint: JointEstimate, result: Result) -> JointEstimate:
     return type(joint)(joint.scale, index, leads.estimate[order], leads.covariance[np.ix_(order, order)])
 
 
-def pool(horizons: NDArray[np.int64], most: int) -> tuple[NDArray[np.float64], list[NDArray[np.int64]]]:
+def pool(horizons: Ints, most: int) -> tuple[Floats, list[Ints]]:
     """Return the averaging matrix of at most `most` groups of neighbours, and the horizons of each."""
     groups = [horizons] if most == 1 else np.array_split(horizons, min(most, len(horizons)))
     L = np.zeros((len(groups), len(horizons)))
@@ -148,13 +146,7 @@ def pool(horizons: NDArray[np.int64], most: int) -> tuple[NDArray[np.float64], l
     return L, list(groups)
 
 
-def _table(
-    groups: list[NDArray[np.int64]],
-    estimate: NDArray[np.float64],
-    covariance: NDArray[np.float64],
-    average: NDArray[np.float64],
-    df: float,
-) -> pd.DataFrame:
+def _table(groups: list[Ints], estimate: Floats, covariance: Floats, average: Floats, df: float) -> pd.DataFrame:
     from scipy import stats
 
     from svmodel.numerics.honest.pretest_power import equivalence_bound
@@ -178,14 +170,7 @@ def _table(
 
 
 def _text(
-    leads: JointEstimate,
-    horizons: NDArray[np.int64],
-    table: pd.DataFrame,
-    *,
-    statistic: float,
-    rank: int,
-    p: float,
-    df: float,
+    leads: JointEstimate, horizons: Ints, table: pd.DataFrame, *, statistic: float, rank: int, p: float, df: float
 ) -> str:
     from scipy import stats
 

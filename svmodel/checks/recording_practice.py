@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from svmodel import periods
 from svmodel.breaks import Break
@@ -20,6 +19,7 @@ from svmodel.checks.words import CannotBeMadeError, change, change_of, design_of
 from svmodel.design import Design, DesignArrays
 from svmodel.errors import DataError, EstimationError, did_you_mean
 from svmodel.inference.assignments import canonical_order
+from svmodel.numerics.arrays import Floats, Mask
 from svmodel.result import Effect, PointEstimator, Result
 from svmodel.result.check import CheckResult
 from svmodel.result.interval import Interval
@@ -220,7 +220,7 @@ def _by_year(design: Design, outcome: str) -> list[dict[str, object]]:
     return rows
 
 
-def _total(counts: NDArray[np.float64], areas: NDArray[np.bool_], span: slice) -> float:
+def _total(counts: Floats, areas: Mask, span: slice) -> float:
     return float(np.nansum(counts[areas][:, span]))
 
 
@@ -255,7 +255,7 @@ class RatioOfEffects:
         raise EstimationError("a ratio of effects is estimated from arrays")
 
 
-def with_second(arrays: DesignArrays, second: NDArray[np.float64]) -> DesignArrays:
+def with_second(arrays: DesignArrays, second: Floats) -> DesignArrays:
     """Return the arrays with the second outcome as last covariate; a cell missing in one is missing in both."""
     known = ~np.isnan(arrays.y) & ~np.isnan(second)
     last = np.where(known, second, np.nan)[..., None]

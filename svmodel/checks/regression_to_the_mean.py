@@ -16,7 +16,7 @@ from svmodel.numerics.arrays import Floats, Ints
 from svmodel.numerics.firth import firth_logistic
 from svmodel.periods import per_year
 from svmodel.result import Effect, Result
-from svmodel.result.check import CheckResult
+from svmodel.result.check import CheckResult, Status
 from svmodel.seeds import derive_seed
 from svmodel.words import p_value
 
@@ -93,8 +93,8 @@ def regression_to_the_mean(result: Result, *, seed: int = 0) -> CheckResult:
             "value": [math.exp(log_excess), p, stays, fades, bias, float(width), earlier],
         }
     )
-    numbers = {"log_excess": log_excess, "p": p, "stays": stays, "fades": fades, "bias": bias}
-    return _text(design, average_effect(result), table, groups, **numbers, width=width)
+    status, text = _text(design, average_effect(result), groups, table.set_index("quantity")["value"])
+    return CheckResult(_NAME, status, text, table)
 
 
 @dataclass(frozen=True, eq=False)
@@ -257,45 +257,34 @@ def _persistence(arrays: DesignArrays, width: int) -> float:
     return float(np.clip(slope * (1 - ratio) + ratio, 0.0, 1.0))
 
 
-def _text(
-    design: Design,
-    real: Effect | None,
-    table: pd.DataFrame,
-    groups: list[_Cohort],
-    *,
-    log_excess: float,
-    p: float,
-    stays: float,
-    fades: float,
-    bias: float,
-    width: int,
-) -> CheckResult:
-    size = change(math.exp(log_excess), "rate_ratio")
+def _text(design: Design, real: Effect | None, groups: list[_Cohort], value: pd.Series) -> tuple[Status, str]:
+    p = float(value["p_value"])
+    size, fades, bias = (change(float(value[name]), "rate_ratio") for name in ("excess", "fades_to", "bias"))
     left = sum(g.left_out for g in groups)
     out = f" {left} treated areas without a whole record before their start are left out." if left else ""
     head = (
-        f"In the last {span(design, width)} before the start, treated areas stood {size} from what their own earlier "
-        f"record and the change in control areas would give"
+        f"In the last {span(design, int(value['window']))} before the start, treated areas stood {size} from what "
+        "their own earlier record and the change in control areas would give"
     )
     if p >= 0.05:
         text = (
             f"{head}. Among areas with like records as a whole, those with more of it in that time were not clearly "
             f"more often chosen ({p_value(p)}). There is no clear sign that areas were chosen at a passing high."
         )
-        return CheckResult(_NAME, "passed", text + out, table)
+        return "passed", text + out
     found = f" The effect found is {change_of(real)}." if real is not None and real.scale == "rate_ratio" else ""
     text = (
         f"{head}. Among areas with like records as a whole, those with more of it in that time were chosen more often "
         f"({p_value(p)}). Areas seem to have been chosen at a passing high.{found}"
     )
-    if math.isfinite(stays):
+    if math.isfinite(value["persistence"]):
         text += (
-            f" In control areas about {100 * stays:.0f}% of such a high is still there a window later, so the treated "
-            f"areas' rate would have changed by {change(fades, 'rate_ratio')} by itself from where it stood. In a "
-            f"comparison with the whole time before the start, that alone looks like an effect of about "
-            f"{change(bias, 'rate_ratio')}; in a comparison with the last period before the start it is more."
+            f" In control areas about {100 * value['persistence']:.0f}% of such a high is still there a window later, "
+            f"so the treated areas' rate would have changed by {fades} by itself from where it stood. In a comparison "
+            f"with the whole time before the start, that alone looks like an effect of about {bias}; in a comparison "
+            "with the last period before the start it is more."
         )
     else:
         text += " The record is too short to say how much of it would have faded by itself."
     text += " A rise that went on through the whole time before looks the same here: see the pre-trends."
-    return CheckResult(_NAME, "failed", text + out, table)
+    return "failed", text + out

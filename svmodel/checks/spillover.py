@@ -25,12 +25,7 @@ from svmodel.checks.spillover_designs import Surroundings, clean_design, ring_de
 from svmodel.checks.words import CannotBeMadeError, change, change_of, design_of, span
 from svmodel.design import Design
 from svmodel.errors import DataError, UserError
-from svmodel.numerics.displacement import (
-    Windows,
-    change_dispersion,
-    displacement_difference,
-    displacement_quotient,
-)
+from svmodel.numerics.displacement import Windows, change_dispersion, displacement_difference, displacement_quotient
 from svmodel.periods import per_year
 from svmodel.result import Effect, Result
 from svmodel.result.check import CheckResult, Status

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from svmodel.design import NEVER, Design, DesignArrays, Intervention
+from svmodel.numerics.arrays import Ints, Mask
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,20 +27,18 @@ class Surroundings:
         Never treated areas beyond these rings.
     """
 
-    ring: NDArray[np.int64]
-    start: NDArray[np.int64]
-    end: NDArray[np.int64]
+    ring: Ints
+    start: Ints
+    end: Ints
     n_rings: int
-    clean: NDArray[np.bool_]
+    clean: Mask
 
     def size(self, ring: int) -> int:
         """Return the number of areas in a ring."""
         return int((self.ring == ring).sum())
 
 
-def surroundings(
-    arrays: DesignArrays, borders: NDArray[np.bool_], ring: NDArray[np.int64], *, most: int, fewest: int
-) -> Surroundings | None:
+def surroundings(arrays: DesignArrays, borders: Mask, ring: Ints, *, most: int, fewest: int) -> Surroundings | None:
     """Return the rings, as many as leave `fewest` areas beyond them; None where the first does not.
 
     A second ring and more are set apart only where as many areas are left as the first ring has: the effect on the
@@ -81,11 +79,11 @@ def clean_design(design: Design, around: Surroundings) -> Design:
     return _among(design, (around.ring == 0) | around.clean)
 
 
-def _beyond(ring: NDArray[np.int64], k: int) -> NDArray[np.bool_]:
+def _beyond(ring: Ints, k: int) -> Mask:
     return (ring > k) | (ring < 0)
 
 
-def _among(design: Design, rows: NDArray[np.bool_]) -> Design:
+def _among(design: Design, rows: Mask) -> Design:
     areas = [a for a, there in zip(design.view.areas, rows, strict=True) if there]
     kept = set(areas)
     told = design.intervention

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from svmodel.engine import run
 from svmodel.engine.description import LatentModel
 from svmodel.engine.quantities import LogLikelihood, Quantity, Sampled, standard_quantities
 from svmodel.errors import EstimationError
+from svmodel.numerics.arrays import Ints, Mask
 from svmodel.numerics.uniformity import chi_square_p, ecdf_p, rank_among
 from svmodel.seeds import derive_seed
 from svmodel.workers import LocalFork, Task
@@ -49,7 +49,7 @@ class Calibration:
     failures: tuple[str, ...]
     asked: int
 
-    def ranks(self, quantity: str, *, arrived: bool = True) -> NDArray[np.int64]:
+    def ranks(self, quantity: str, *, arrived: bool = True) -> Ints:
         """Return the ranks of a quantity, of the fits that arrived or of all that gave draws."""
         rows = self.fits[self.fits["quantity"] == quantity]
         return np.asarray((rows[rows["arrived"]] if arrived else rows)["rank"], dtype=np.int64)
@@ -94,7 +94,7 @@ def simulation_based_calibration(
     engine: str = "laplace",
     fits: int = 1000,
     quantities: Iterable[Quantity] = (),
-    target: NDArray[np.bool_] | None = None,
+    target: Mask | None = None,
     treatment: str = "effect",
     draws: int | None = None,
     seed: int = 0,

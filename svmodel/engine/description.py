@@ -8,9 +8,8 @@ from functools import cached_property
 from typing import Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
-from svmodel.numerics.arrays import Floats
+from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.numerics.latent.grid import Entry, LatentGrid
 from svmodel.numerics.latent.laplace import LatentProblem
 from svmodel.numerics.latent.likelihoods import Binomial, Gaussian, Likelihood, NegativeBinomial, Poisson
@@ -37,7 +36,7 @@ class Term:
 
     name: str
     structure: Structure
-    index: NDArray[np.int64]
+    index: Ints
     value: Floats | None = None
 
     @property
@@ -87,7 +86,7 @@ class LatentModel:
     sd: Floats | None = None
 
     @cached_property
-    def known(self) -> NDArray[np.bool_]:
+    def known(self) -> Mask:
         """Cells that inform the model, shape (N, T)."""
         return ~np.isnan(self.y) & np.isfinite(self.offset)
 
@@ -129,7 +128,7 @@ class LatentModel:
         """Return draws by term as draws of the whole field, shape (S, p)."""
         return np.concatenate([np.asarray(effects[t.name]) for t in self.terms], axis=1)
 
-    def predictor(self, effects: Mapping[str, Floats], cells: NDArray[np.bool_], *, without: str = "") -> Floats:
+    def predictor(self, effects: Mapping[str, Floats], cells: Mask, *, without: str = "") -> Floats:
         """Return draws of the linear predictor in some cells, with the offset.
 
         Parameters

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from svmodel.engine.description import LatentModel
-from svmodel.numerics.arrays import Floats
+from svmodel.numerics.arrays import Floats, Mask
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +89,7 @@ class Level:
 class AverageLogRatio:
     """Log of the ratio of expected sums over some cells with and without the treatment: the headline."""
 
-    target: NDArray[np.bool_]
+    target: Mask
     treatment: str = "effect"
 
     @property
@@ -109,7 +108,7 @@ class AverageLogRatio:
 class LogSum:
     """Log of the expected sum over some cells, known or not: what a counterfactual predicts."""
 
-    cells: NDArray[np.bool_]
+    cells: Mask
 
     @property
     def name(self) -> str:
@@ -155,7 +154,7 @@ def _row(sampled: Sampled, s: int) -> dict[str, float]:
 
 
 def standard_quantities(
-    model: LatentModel, *, target: NDArray[np.bool_] | None = None, treatment: str = "effect"
+    model: LatentModel, *, target: Mask | None = None, treatment: str = "effect"
 ) -> tuple[Quantity, ...]:
     """Return what is ranked unless something else is asked for.
 

@@ -404,7 +404,7 @@ def test_placebos_in_space_of_a_posterior_are_drawn_where_there_are_many():
 
 
 def test_negative_controls_take_tail_areas_for_p_values():
-    from svmodel.checks.posterior import evidence, tail_area
+    from svmodel.checks.effects import evidence, tail_area
 
     result = fitted(1, effect=0.5, mean=30)
     effect = result.effect()

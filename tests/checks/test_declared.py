@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from svmodel import checks, did
+from svmodel import checks, counterfactual, did
 from svmodel.bayes import HierarchicalDiD, PyMCModel, StructuralCounterfactual
 from svmodel.checks.declared import OF_METHODS, check, declaration, lacking
 from svmodel.checks.runner import CHECKS, OF_POSTERIORS, every_check, question_of
@@ -74,6 +74,8 @@ def test_what_a_method_never_gives_is_told_beforehand():
     assert set(OF_METHODS) <= needs
     for name in ("pre_trends", "pre_trend_power", "honest_bounds"):
         assert "effects by time" in lacking(CHECKS[name], StructuralCounterfactual())
+        assert "effects by time" in lacking(CHECKS[name], counterfactual.SyntheticDiD)
+        assert lacking(CHECKS[name], did.ExtendedTwoWayFixedEffects()) is None
     assert lacking(CHECKS["prior_sensitivity"], HierarchicalDiD) is None
     assert lacking(CHECKS["convergence"], PyMCModel) is None
     assert lacking(CHECKS["engine_agreement"], PyMCModel) == (

@@ -124,6 +124,7 @@ class InterruptedTimeSeries:
             "areas: each": "each area by itself",
             "errors: ar1": "errors that last",
         },
+        gives=(),
     )
 
     family: Literal["quasipoisson", "negative_binomial", "poisson", "linear"] = "quasipoisson"

@@ -136,6 +136,7 @@ class StructuralTimeSeries:
             "areas: sum": "areas summed",
             "areas: each": "each area by itself",
         },
+        gives=(),
     )
 
     trend: Literal["level", "local_linear"] = "level"

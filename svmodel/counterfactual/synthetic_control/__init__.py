@@ -129,6 +129,7 @@ class SyntheticControl:
         supposes=("mixture",),
         mixes_donors=True,
         phrases={"augment: ridge": "ridge-augmented"},
+        gives=(),
     )
 
     predictors: tuple[Predictor, ...] = ()

@@ -109,6 +109,7 @@ class SyntheticDiD:
         ),
         supposes=("mixture",),
         mixes_donors=True,
+        gives=(),
     )
 
     method: str = "sdid"

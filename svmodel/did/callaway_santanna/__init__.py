@@ -156,6 +156,7 @@ class CallawaySantAnna:
             "method: ipw": "inverse probability weighting",
             "method: reg": "regression",
         },
+        gives=("event_path",),
     )
 
     control: str = "never_treated"

@@ -141,6 +141,7 @@ class ExtendedTwoWayFixedEffects:
             "can be summed for one place."
         ),
         kin="imputation",
+        gives=("event_path",),
     )
 
     family: Literal["poisson", "linear"] = "poisson"

@@ -114,6 +114,7 @@ class Imputation:
             "what was filled in."
         ),
         kin="imputation",
+        gives=("event_path",),
     )
 
     family: Literal["poisson", "linear"] = "poisson"

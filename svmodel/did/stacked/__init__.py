@@ -86,6 +86,7 @@ class StackedDiD:
             "for each start, over the same number of periods and with areas that stay untreated throughout, "
             "and stacks them."
         ),
+        gives=("event_path",),
     )
 
     family: Literal["poisson", "linear"] = "poisson"

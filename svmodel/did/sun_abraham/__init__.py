@@ -89,6 +89,7 @@ class SunAbraham:
             "Sun and Abraham (2021) estimates the effect of each group of areas that started together in each "
             "period, against areas that never started, and averages them by the number of areas."
         ),
+        gives=("event_path",),
     )
 
     level: float = 0.95

@@ -97,6 +97,7 @@ class TripleDifference:
             "The triple difference sets the change in the outcome beside the change in another outcome of the "
             "same areas that the intervention cannot reach, so that what moved both is taken off."
         ),
+        gives=("event_path",),
     )
 
     comparison_outcome: str = ""

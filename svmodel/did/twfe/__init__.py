@@ -86,6 +86,7 @@ class TwoWayFixedEffects:
             "period. It is well known, but where areas start at different times and effects differ it mixes "
             "them badly; it is shown for comparison."
         ),
+        gives=("event_path",),
     )
 
     family: Literal["poisson", "linear"] = "poisson"
