@@ -165,6 +165,18 @@ def test_a_method_without_horizons_says_so(result):
         plots.estimators_compared({})
 
 
+def test_an_effect_without_bounds_does_not_break_the_drawing(result):
+    from dataclasses import replace
+
+    frame = result.estimates.copy()
+    at = frame.index[(frame["term"] == "event") & (frame["scale"] == "rate_ratio")][-1]
+    frame.loc[at, ["estimate", "conf_high"]] = np.inf
+    figure = plots.event_study(replace(result, estimates=frame))
+    low, high = figure.canvas.axes[0].get_ylim()
+    assert np.isfinite([low, high]).all()
+    assert np.isinf(figure.data["change"]).sum() == 1
+
+
 def test_labels_at_line_ends_do_not_overlap():
     from svmodel.present.style import canvas, end_labels
 

@@ -14,11 +14,11 @@ from svmodel import periods
 from svmodel.comparison.compare import Comparison, compare
 from svmodel.comparison.specification_curve import SpecificationCurve, specification_curve
 from svmodel.design import Design, DesignArrays
-from svmodel.errors import UserError
+from svmodel.errors import EstimationError, UserError
 from svmodel.inference import InSpacePlacebos, Placebos
 from svmodel.planning.power import Power, power
 from svmodel.present.plots import donor_table
-from svmodel.report.study import InferenceSpec, Study
+from svmodel.report.study import InferenceSpec, PowerSpec, SpecificationsSpec, Study
 from svmodel.result import Result
 from svmodel.result.method import arrays_of, card, scale_of
 from svmodel.seeds import derive_seed
@@ -102,8 +102,8 @@ def take_second_looks(study: Study, design: Design, results: Mapping[str, Result
         comparison=comparison,
         placebos={k: v for k, v in placebos.items() if v is not None},
         opinions={k: v for k, v in opinions.items() if v is not None},
-        curve=tried("specifications", _curve, study, design) if study.specifications is not None else None,
-        power=tried("power", _power, study, design) if study.power is not None else None,
+        curve=tried("specifications", _curve, study, study.specifications, design) if study.specifications else None,
+        power=tried("power", _power, study, study.power, design) if study.power else None,
         left_out={k: v for k, v in left_out.items() if v is not None},
         failures=failed,
     )
@@ -165,12 +165,13 @@ def leave_donors_out(result: Result, seed: int = 0) -> pd.DataFrame:
     Raises
     ------
     EstimationError
-        If the method weights no donors.
+        If the method weights no donors, or the result has no design.
     """
     del seed
 
     design, estimator = result.design, result.estimator
-    assert design is not None
+    if design is None:
+        raise EstimationError("this result was read without its data; give its design to leave donors out")
     table = donor_table(result)
     weights = (table.groupby("area")["weight"].sum() / table["start"].nunique()).sort_values(ascending=False)
     arrays = arrays_of(estimator, design)
@@ -198,9 +199,7 @@ def _shown(result: Result, point: float) -> float:
     return totals.observed / expected if expected > 0 else math.nan
 
 
-def _curve(study: Study, design: Design, seed: int) -> SpecificationCurve:
-    spec = study.specifications
-    assert spec is not None
+def _curve(study: Study, spec: SpecificationsSpec, design: Design, seed: int) -> SpecificationCurve:
     first, last = study.window or (None, None)
     begins = [first, *spec.first_periods]
     windows = {"all periods" if b is None else f"from {periods.label(b)}": (b, last) for b in begins}
@@ -214,7 +213,5 @@ def _curve(study: Study, design: Design, seed: int) -> SpecificationCurve:
     )
 
 
-def _power(study: Study, design: Design, seed: int) -> Power:
-    spec = study.power
-    assert spec is not None
+def _power(study: Study, spec: PowerSpec, design: Design, seed: int) -> Power:
     return power(design, spec.effects, estimator=study.estimators[0].build(), draws=spec.draws, seed=seed)

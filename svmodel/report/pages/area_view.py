@@ -17,9 +17,11 @@ from svmodel.present import prose
 from svmodel.present.protected import ProtectedPanel, ProtectedResult
 from svmodel.protect import CONFIDENTIAL, Disclosure
 from svmodel.report.fits import StudyContext
+from svmodel.report.fits.second_looks import SecondLooks
 from svmodel.report.pages.method_words import method_name
 from svmodel.report.study import OutcomeSpec, Study
 from svmodel.result import SCALES, Effect, Result
+from svmodel.result.check import CheckResult
 
 #: Numbers of these are no counts of people, and stay readable under every disclosure rule.
 _UNITS = re.compile(
@@ -182,6 +184,14 @@ class AreaView:
     def shown(self, outcome: str) -> Mapping[str, ProtectedResult]:
         """Return what is shown of an outcome's results, by estimator label."""
         return self.context.shown.results.get(outcome, {})
+
+    def looks(self, outcome: str) -> SecondLooks:
+        """Return the second looks at an outcome's effect; empty ones where none were taken."""
+        return self.context.second_looks.get(outcome) or SecondLooks()
+
+    def checks(self, outcome: str) -> tuple[CheckResult, ...]:
+        """Return the checks of the headline method's result."""
+        return self.context.checks.get(outcome, ())
 
     def overall(self, outcome: str, label: str | None = None) -> Effects | None:
         """Return the study's average effect by one method, the headline's where none is named; None if it failed."""

@@ -82,10 +82,7 @@ def _outcome(view: AreaView, outcome: OutcomeSpec) -> dict[str, Any]:
             label: [{"kind": n.kind, "text": view.free_text(n.text)} for n in notices(result)]
             for label, result in view.results(column).items()
         },
-        "checks": [
-            {"name": c.name, "status": c.status, "text": view.free_text(c.text)}
-            for c in view.context.checks.get(column, ())
-        ],
+        "checks": [{"name": c.name, "status": c.status, "text": view.free_text(c.text)} for c in view.checks(column)],
     }
 
 

@@ -29,8 +29,7 @@ def figure(view: AreaView, outcome: OutcomeSpec) -> list[Block]:
     if len(comparable) < 2:
         return []
     names = {label: view.method_name(label) for label in results}
-    looks = view.context.second_looks.get(outcome.column)
-    comparison = None if looks is None else looks.comparison
+    comparison = view.looks(outcome.column).comparison
     if comparison is None:
         drawn = plots.estimators_compared(view.shown(outcome.column), label=outcome.label, names=names)
         return [file_as(outcome.column, drawn)]

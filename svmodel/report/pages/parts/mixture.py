@@ -55,11 +55,11 @@ def donors(view: AreaView, outcome: OutcomeSpec, label: str, result: Result) -> 
 
 
 def _placebos(view: AreaView, outcome: OutcomeSpec, label: str, result: Result) -> list[Block]:
-    looks = view.context.second_looks.get(outcome.column)
-    if looks is None or label not in looks.placebos:
+    placebos = view.looks(outcome.column).placebos.get(label)
+    if placebos is None:
         return []
     try:
-        drawn = plots.placebo_gaps(result, looks.placebos[label], label=outcome.label, disclosure=view.disclosure)
+        drawn = plots.placebo_gaps(result, placebos, label=outcome.label, disclosure=view.disclosure)
     except EstimationError:
         return []
     title = f"{view.method_name(label)}, {prose.outcome_name(drawn.title)}"

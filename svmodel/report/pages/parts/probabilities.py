@@ -42,10 +42,9 @@ def blocks(view: AreaView, outcome: OutcomeSpec) -> list[Block]:
     if label is None:
         return []
     found: list[Block] = []
-    if label != view.headline_method:
-        effects = view.overall(outcome.column, label)
+    effects = view.overall(outcome.column, label)
+    if label != view.headline_method and effects is not None:
         name = view.intervention.name if view.intervention else "it"
-        assert effects is not None
         told = effect_words(effects, outcome.label, "in all treated areas", name)
         found.append(Words(f"{view.method_name(label)}. {told}"))
     found += _probabilities(view, outcome, label)

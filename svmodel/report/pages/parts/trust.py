@@ -41,7 +41,7 @@ CHECK_NAMES = {
 
 def blocks(view: AreaView) -> list[Block]:
     """Return what the checks of the headline result say, with the warnings for the other outcomes."""
-    checks = view.context.checks.get(view.headline.column, ())
+    checks = view.checks(view.headline.column)
     if not checks:
         return []
     rows = tuple((check_name(c), STATUS[c.status], view.free_text(c.text)) for c in checks)
@@ -54,7 +54,7 @@ def blocks(view: AreaView) -> list[Block]:
     found: list[Block] = [Heading("Can the result be trusted?"), table, *figures(view)]
     others = []
     for outcome in view.outcomes[1:]:
-        names = [check_name(c) for c in view.context.checks.get(outcome.column, ()) if c.status == "failed"]
+        names = [check_name(c) for c in view.checks(outcome.column) if c.status == "failed"]
         if names:
             others.append(f"{outcome.label}: a warning from {prose.join([repr(n) for n in names])}.".replace('"', "'"))
     if others:
@@ -69,7 +69,7 @@ def figures(view: AreaView) -> list[Block]:
     if overall is None or overall.hidden:
         return []
     drawn: list[Block] = []
-    for check in view.context.checks.get(outcome.column, ()):
+    for check in view.checks(outcome.column):
         figure = check_figure(check, label=outcome.label, disclosure=view.disclosure)
         if figure is not None:
             drawn.append(file_as(outcome.column, figure))
@@ -78,7 +78,7 @@ def figures(view: AreaView) -> list[Block]:
 
 def warned(view: AreaView) -> str:
     """Return how many checks of the headline result warn, in a sentence; empty where none does."""
-    checks = view.context.checks.get(view.headline.column, ())
+    checks = view.checks(view.headline.column)
     count = sum(c.status in ("failed", "errored") for c in checks)
     if not count:
         return ""

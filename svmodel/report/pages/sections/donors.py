@@ -6,7 +6,6 @@ from svmodel.present import prose
 from svmodel.present.tables import Table
 from svmodel.report.pages.area_view import AreaView
 from svmodel.report.pages.content import Block, Section, Words
-from svmodel.report.pages.parts.second_looks import looks_of
 
 key = "donors"
 title = "Does one area carry the comparison?"
@@ -14,7 +13,8 @@ title = "Does one area carry the comparison?"
 
 def build(view: AreaView) -> Section:
     """Return the section, one table a method that mixes donors."""
-    outcome, held = view.headline, looks_of(view).left_out
+    outcome = view.headline
+    held = view.looks(outcome.column).left_out
     overall = view.overall(outcome.column)
     if overall is None or overall.hidden or not held:
         text = "No method of this study compares with a mixture of areas that could be left out one at a time."

@@ -6,7 +6,7 @@ from svmodel.present import prose
 from svmodel.present.tables import Table, with_interval
 from svmodel.report.pages.area_view import AreaView
 from svmodel.report.pages.content import Block, Points, Section, Words
-from svmodel.report.pages.parts.second_looks import failures, hidden, looks_of, not_asked, p_words
+from svmodel.report.pages.parts.second_looks import failures, hidden, not_asked, p_words
 from svmodel.result import Effect
 
 key = "inference"
@@ -39,7 +39,7 @@ def build(view: AreaView) -> Section:
     rows = [("The method itself", _size(own_way), p_words(own_way.p_value))]
     own, clear = [], 0
     for spec in view.study.inference:
-        result = looks_of(view).opinions.get(spec.label)
+        result = view.looks(view.headline.column).opinions.get(spec.label)
         if result is None:
             continue
         effect, name = result.effect("att", scale), _name(spec.name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from svmodel.present import plots, prose
 from svmodel.report.pages.area_view import AreaView
 from svmodel.report.pages.content import Points, Section, Words, file_as
-from svmodel.report.pages.parts.second_looks import failures, looks_of, not_asked
+from svmodel.report.pages.parts.second_looks import failures, not_asked
 
 key = "power"
 title = "What could this study have seen?"
@@ -15,7 +15,7 @@ def build(view: AreaView) -> Section:
     """Return the section, with the sentence on what could be found as its answer."""
     if view.study.power is None:
         return Section(key, title, "", (Words(not_asked(key)),))
-    power = looks_of(view).power
+    power = view.looks(view.headline.column).power
     if power is None:
         blocks = failures(view, {key: "Power"})
         return Section(key, title, "", tuple(blocks) or (Words("There is no design to work it out for."),))

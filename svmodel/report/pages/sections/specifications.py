@@ -8,7 +8,7 @@ from svmodel.present import plots, prose
 from svmodel.present.tables import Table
 from svmodel.report.pages.area_view import AreaView
 from svmodel.report.pages.content import Points, Section, Words, file_as
-from svmodel.report.pages.parts.second_looks import failures, hidden, looks_of, not_asked, p_words
+from svmodel.report.pages.parts.second_looks import failures, hidden, not_asked, p_words
 
 key = "specifications"
 title = "Would other choices have said otherwise?"
@@ -18,7 +18,7 @@ def build(view: AreaView) -> Section:
     """Return the section, with the curve's own sentence as its answer."""
     if view.study.specifications is None:
         return Section(key, title, "", (Words(not_asked(key)),))
-    curve = looks_of(view).curve
+    curve = view.looks(view.headline.column).curve
     if curve is None or hidden(view) or (curve.scale != "rate_ratio" and view.disclosure.active):
         blocks = failures(view, {key: "The specification curve"})
         return Section(key, title, "", tuple(blocks) or (Words("There is no effect to vary."),))

@@ -85,7 +85,7 @@ def _answer(view: AreaView, worths: list[Worth], lines: tuple[CostLine, ...]) ->
 
 
 def _care(view: AreaView) -> str:
-    checks = view.context.checks.get(view.headline.column, ())
+    checks = view.checks(view.headline.column)
     warns = any(c.status in ("failed", "errored") for c in checks)
     return "It rests on the effect above, and shares its warnings. " if warns else ""
 
