@@ -22,6 +22,7 @@ help:
 	@echo "make coverage   the tests again, slower, and which branches of each room they take"
 	@echo "make lab        JupyterLab on the notebooks"
 	@echo "make bench      timings beside the peers; make calibrate: coverage by simulation (both take long)"
+	@echo "make page       the tables of docs/study-file.md, from the models that read study files"
 	@echo "make lint       ruff and mypy; make lock: renew the locks; make environment: renew environment.yml"
 
 install: $(READY)
@@ -75,6 +76,9 @@ calibrate: $(READY)
 
 lock:
 	$(PYTHON) locks/make_locks.py
+
+page: $(READY)
+	$(PY) docs/make_tables.py
 
 environment: $(READY)
 	$(PY) locks/make_environment.py
