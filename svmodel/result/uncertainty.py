@@ -6,7 +6,7 @@ estimated. The spread of these effects is taken for that of the treated areas' a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,8 +21,9 @@ from svmodel.numerics.resampling.placebo_noise import variance_function
 from svmodel.result import PointEstimator, Uncertainty
 from svmodel.result.doubts import design_doubts
 from svmodel.result.interval import Interval, put_on
-from svmodel.result.notes import Note
+from svmodel.result.notes import Note, parts_of
 from svmodel.result.rule import ENOUGH_PLACEBOS, choose, never_treated
+from svmodel.result.scales import provenance
 
 #: Untreated areas that are taken in turn; of more, so many by even steps along their size.
 _MOST_PLACEBOS = 400
@@ -205,10 +206,33 @@ class Basis(Uncertainty):
         Whether rows keep the intervals that they come with.
     interval : Interval, optional
         Of the average effect, from placebo areas.
+    more : tuple of str or ResultWarning
+        What else is to be said of the intervals.
     """
 
     keeps: bool
     interval: Interval | None = None
+    more: tuple[Note, ...] = ()
+
+    def parts(
+        self,
+        estimator: PointEstimator,
+        design: Design,
+        seed: int,
+        estimates: pd.DataFrame,
+        diagnostics: Mapping[str, Any],
+        notes: Iterable[Note],
+        counterfactual: pd.DataFrame | None = None,
+    ) -> dict[str, Any]:
+        """Return the fields of a Result that every estimator has, what is said of the design and of intervals last."""
+        said = [*notes, *doubts_of(design, estimates, estimator.scale), self.why, *self.more]
+        return {
+            "design": design,
+            **self.applied(estimator, estimates, counterfactual, diagnostics),
+            **parts_of(said),
+            "provenance": provenance(design, seed),
+            "seed": seed,
+        }
 
     def applied(
         self,

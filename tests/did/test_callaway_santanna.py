@@ -8,9 +8,10 @@ import pytest
 
 import svmodel as sv
 from svmodel.design import NEVER
+from svmodel.did.averages import table_of
 from svmodel.did.callaway_santanna import CallawaySantAnna
 from svmodel.did.callaway_santanna.averages import Linear, Term
-from svmodel.did.callaway_santanna.report import Table
+from svmodel.did.callaway_santanna.report import block
 from svmodel.errors import EstimationError
 from svmodel.numerics.cluster import small_sample
 from svmodel.result import Result
@@ -141,9 +142,8 @@ def test_rows_are_those_of_the_shared_row_makers_widened_for_small_cohorts():
     term = Term("cell", index, index, index * 0, part)
     start = np.array([3, 3, NEVER, NEVER, NEVER])
     for scale in ("difference", "rate_ratio"):
-        table = Table(PERIODS, 0.9, start)
-        table.add(term, scale, part, critical_value(0.9))
-        for i, row in table.frame().iterrows():
+        table = table_of([block(term, scale, part, critical_value(0.9), start, 0.9)], PERIODS, 0.9)
+        for i, row in table.iterrows():
             small = small_sample(part.influence[:, i], start)
             options = {"level": 0.9, "df": small.df}
             wide = small.inflation * part.std_error[i]

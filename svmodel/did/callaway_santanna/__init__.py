@@ -26,9 +26,7 @@ from svmodel.numerics.cluster.multiplier_bootstrap import multipliers, sup_t_tes
 from svmodel.result import Result
 from svmodel.result.doubts import whole_reporting_areas, zero_counts
 from svmodel.result.method import Method
-from svmodel.result.notes import Notes
-from svmodel.result.scales import provenance
-from svmodel.result.uncertainty import checked_inference, choose_uncertainty, doubts_of
+from svmodel.result.uncertainty import checked_inference, choose_uncertainty
 from svmodel.seeds import derive_seed
 
 _CHOICES = {
@@ -246,20 +244,19 @@ class CallawaySantAnna:
         largest, largest_p = (np.nan, np.nan) if past is None else sup_t_test(past.estimate, past.influence, draws)
         basis = choose_uncertainty(self, arrays, self.inference, counts=design.is_count, level=self.level)
         panel = self.sampling == "panel"
-        notes = Notes(*design_notes(design, times, panel=panel), *cell_notes(every, cells, arrays))
+        notes = [*design_notes(design, times, panel=panel), *cell_notes(every, cells, arrays)]
         if not panel:
-            notes.say(
+            notes.append(
                 "Each comparison is of the means of all areas seen in either period, as in repeated cross-sections: a "
                 "change in which areas are seen passes for a change in the outcome."
             )
         if test.reason:
-            notes.say(f"No Wald test of the effects before the start: {test.reason}.")
+            notes.append(f"No Wald test of the effects before the start: {test.reason}.")
         if lacking:
-            notes.say(
+            notes.append(
                 f"{lacking:,} rate ratios are missing because the observed or the expected number is not above zero."
             )
-        notes.add([*zero_counts(design, estimates), *whole_reporting_areas(design)])
-        notes.add([*doubts_of(design, estimates, self.scale), basis.why])
+        notes += [*zero_counts(design, estimates), *whole_reporting_areas(design)]
         first = cells.cohort[np.append(True, np.diff(cells.cohort) > 0)]
         effect, size, observed = treated_sums(cells, arrays)
         diagnostics = {
@@ -281,14 +278,11 @@ class CallawaySantAnna:
             "observed": observed,
             "expected": observed - effect * size,
         }
+        expected = counterfactual(cells, arrays, level=self.level)
         return Result(
-            design=design,
-            **basis.applied(self, estimates, counterfactual(cells, arrays, level=self.level), diagnostics),
+            **basis.parts(self, design, seed, estimates, diagnostics, notes, expected),
             weights=weights(cells, arrays),
             joint=joint(terms, base="varying" if self.base_period == "varying" else "reference"),
-            **notes.parts(),
-            provenance=provenance(design, seed),
-            seed=seed,
         )
 
     @property

@@ -24,53 +24,39 @@ from svmodel.result.scales import critical_value, is_rounding
 from svmodel.result.tables import cells_and_sums
 
 
-class Table:
-    """Collects blocks of rows of one term and scale, then lays them out as the estimates of a Result."""
+def block(
+    term: Term, scale: str, part: Linear, critical: float, start: Ints, level: float, keep: Mask | None = None
+) -> dict[str, Any]:
+    """Return the rows of a term on one scale where `keep` is true; a rate ratio comes in as its log.
 
-    def __init__(self, periods: pd.PeriodIndex, level: float, start: Ints) -> None:
-        self._periods = periods
-        self._level = level
-        self._start = start
-        self._blocks: list[dict[str, Any]] = []
+    Intervals and p-values are those of Student's t, widened for small cohorts; the standard errors are not.
+    """
+    from scipy import special
 
-    def add(self, term: Term, scale: str, part: Linear, critical: float, keep: Mask | None = None) -> None:
-        """Add the rows where `keep` is true; a rate ratio comes in as its log.
-
-        Intervals and p-values are those of Student's t, widened for small cohorts; the standard errors are not.
-        """
-        from scipy import special
-
-        rows = np.arange(len(part.estimate)) if keep is None else np.flatnonzero(keep)
-        estimate, std_error = part.estimate[rows], part.std_error[rows]
-        std_error = np.where(is_rounding(estimate, std_error, logarithm=scale == "rate_ratio"), np.nan, std_error)
-        small = small_sample(part.influence[:, rows], self._start)
-        upper = 0.5 + self._level / 2
-        wider = small.inflation * special.stdtrit(small.df, upper) / special.ndtri(upper)
-        low, high = estimate - critical * wider * std_error, estimate + critical * wider * std_error
-        p_value = 2 * special.stdtr(small.df, -np.abs(estimate / (small.inflation * std_error)))
-        if scale == "rate_ratio":
-            # a limit beyond the largest float is infinite, as it is with a nearly empty cell; it is no error
-            with np.errstate(over="ignore"):
-                estimate, low, high = np.exp(estimate), np.exp(low), np.exp(high)
-            std_error = estimate * std_error
-        place = {"cohort": term.cohort[rows], "period": term.time[rows]}
-        self._blocks.append(
-            {
-                "term": term.name,
-                "scale": scale,
-                **{k: np.where(np.isnan(v), -1, v).astype(np.int64) for k, v in place.items()},
-                "horizon": term.horizon[rows],
-                "estimate": estimate,
-                "std_error": std_error,
-                "conf_low": low,
-                "conf_high": high,
-                "p_value": p_value,
-            }
-        )
-
-    def frame(self) -> pd.DataFrame:
-        """Return the rows in the columns of a Result."""
-        return table_of(self._blocks, self._periods, self._level)
+    rows = np.arange(len(part.estimate)) if keep is None else np.flatnonzero(keep)
+    estimate, std_error = part.estimate[rows], part.std_error[rows]
+    std_error = np.where(is_rounding(estimate, std_error, logarithm=scale == "rate_ratio"), np.nan, std_error)
+    small = small_sample(part.influence[:, rows], start)
+    wider = small.inflation * special.stdtrit(small.df, 0.5 + level / 2) / special.ndtri(0.5 + level / 2)
+    low, high = estimate - critical * wider * std_error, estimate + critical * wider * std_error
+    p_value = 2 * special.stdtr(small.df, -np.abs(estimate / (small.inflation * std_error)))
+    if scale == "rate_ratio":
+        # a limit beyond the largest float is infinite, as it is with a nearly empty cell; it is no error
+        with np.errstate(over="ignore"):
+            estimate, low, high = np.exp(estimate), np.exp(low), np.exp(high)
+        std_error = estimate * std_error
+    place = {"cohort": term.cohort[rows], "period": term.time[rows]}
+    return {
+        "term": term.name,
+        "scale": scale,
+        **{k: np.where(np.isnan(v), -1, v).astype(np.int64) for k, v in place.items()},
+        "horizon": term.horizon[rows],
+        "estimate": estimate,
+        "std_error": std_error,
+        "conf_low": low,
+        "conf_high": high,
+        "p_value": p_value,
+    }
 
 
 def lay_out(
@@ -91,7 +77,7 @@ def lay_out(
     """
     outcome = np.where(cells.members, arrays.y[:, cells.time], 0.0)
     exposure = None if arrays.exposure is None else np.where(cells.members, arrays.exposure[:, cells.time], 0.0)
-    table = Table(arrays.periods, level, arrays.start)
+    blocks: list[dict[str, Any]] = []
     pointwise = critical_value(level)
     criticals: dict[str, float] = {}
     lacking = 0
@@ -102,27 +88,30 @@ def lay_out(
         value = sup_t_critical_value(part.influence, draws, level=level)
         return pointwise if np.isnan(value) else value
 
+    def add(term: Term, scale: str, part: Linear, z: float, keep: Mask | None = None) -> None:
+        blocks.append(block(term, scale, part, z, arrays.start, level, keep))
+
     for term in terms:
         z = critical(term, term.difference)
         if term.name in FAMILIES:
             criticals[term.name] = z
-        table.add(term, "difference", term.difference, z)
+        add(term, "difference", term.difference, z)
         if not is_count or not term.summable:
             continue
         total = totals(cells, term, outcome, exposure)
         after = ~(term.horizon < 0)
-        table.add(term, "events", total.events, z, after)
+        add(term, "events", total.events, z, after)
         if total.exposure is not None:
             per = 1e5 / total.exposure
             rate = Linear(total.events.estimate * per, total.events.influence * per)
-            table.add(term, "per_100k", rate, z)
+            add(term, "per_100k", rate, z)
         ratio = total.log_ratio
         sound = ~np.isnan(ratio.estimate)
         lacking += int((~sound).sum())
         if sound.any():
             known = Linear(ratio.estimate[sound], ratio.influence[:, sound])
-            table.add(term, "rate_ratio", ratio, critical(term, known), sound)
-    return table.frame(), criticals, lacking
+            add(term, "rate_ratio", ratio, critical(term, known), sound)
+    return table_of(blocks, arrays.periods, level), criticals, lacking
 
 
 #: A cohort with fewer areas than this gets a warning in the notes.

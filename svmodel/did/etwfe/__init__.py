@@ -231,15 +231,11 @@ class ExtendedTwoWayFixedEffects:
         form = forms.fitted(arrays, self.family, self.effects, self.few_treated, leads=not alone)
         estimates = forms.estimates(form, self.level, counts=counts, only_average=alone)
         basis = choose_uncertainty(self, arrays, self.inference, counts=counts, level=self.level)
-        notes = Notes(*forms.notes_of(design, form.found, self.family, self.effects))
+        notes = forms.notes_of(design, form.found, self.family, self.effects)
         if self.family == "linear":
-            notes.add(zero_counts(design, estimates))
-        notes.add([*doubts_of(design, estimates, self.scale), basis.why])
+            notes += zero_counts(design, estimates)
+        expected, diagnostics = forms.counterfactual(form, self.level), forms.diagnostics(form)
         return Result(
-            design=design,
-            **basis.applied(self, estimates, forms.counterfactual(form, self.level), forms.diagnostics(form)),
+            **basis.parts(self, design, seed, estimates, diagnostics, notes, expected),
             joint=None if alone else forms.joint(form),
-            **notes.parts(),
-            provenance=provenance(design, seed),
-            seed=seed,
         )

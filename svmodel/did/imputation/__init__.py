@@ -17,10 +17,8 @@ from svmodel.errors import EstimationError, Problems, did_you_mean
 from svmodel.result import Result
 from svmodel.result.doubts import share_of_zeros, zero_counts
 from svmodel.result.method import Method
-from svmodel.result.notes import Notes
-from svmodel.result.scales import provenance
 from svmodel.result.tables import treated_groups
-from svmodel.result.uncertainty import checked_inference, choose_uncertainty, doubts_of
+from svmodel.result.uncertainty import checked_inference, choose_uncertainty
 
 _FAMILIES = ("poisson", "linear")
 
@@ -223,8 +221,7 @@ class Imputation:
         rows.append(linear.own_effects(sums, groups))
         estimates = lay_out(rows, arrays.periods, counts=counts, level=self.level)
         basis = choose_uncertainty(self, arrays, self.inference, counts=counts, level=self.level)
-        notes = Notes(*linear.notes_of(design, sums, leads), *zero_counts(design, estimates))
-        notes.add([*doubts_of(design, estimates, self.scale), basis.why])
+        notes = [*linear.notes_of(design, sums, leads), *zero_counts(design, estimates)]
         observed = float(arrays.y[made.target].sum())
         diagnostics = {
             "observed": observed,
@@ -236,12 +233,9 @@ class Imputation:
             "clusters": sums.clusters,
             "share_of_zeros": share_of_zeros(arrays),
         }
+        expected = linear.counterfactual(sums, calendar, self.level)
         return Result(
-            design=design,
-            **basis.applied(self, estimates, linear.counterfactual(sums, calendar, self.level), diagnostics),
+            **basis.parts(self, design, seed, estimates, diagnostics, notes, expected),
             weights=linear.weights(sums),
             joint=None if before is None else linear.joint(before),
-            **notes.parts(),
-            provenance=provenance(design, seed),
-            seed=seed,
         )

@@ -16,9 +16,9 @@ from svmodel.numerics.arrays import Ints
 from svmodel.result import Result
 from svmodel.result.doubts import areas_without_events, ended, period_names, whole_reporting_areas, zero_counts
 from svmodel.result.method import Method
-from svmodel.result.notes import Note, Notes
-from svmodel.result.scales import PerCell, estimates_frame, provenance, ratio_of_difference, widened_row
-from svmodel.result.uncertainty import checked_inference, choose_uncertainty, doubts_of
+from svmodel.result.notes import Note
+from svmodel.result.scales import PerCell, estimates_frame, ratio_of_difference, widened_row
+from svmodel.result.uncertainty import checked_inference, choose_uncertainty
 
 _CHOICES = {"family": ("poisson", "linear"), "weights": ("corrective", "none")}
 
@@ -171,9 +171,8 @@ class StackedDiD:
             path = events.joint(horizons)
         estimates = estimates_frame(rows)
         basis = choose_uncertainty(self, arrays, self.inference, counts=counts, level=level)
-        notes = Notes(*self._notes(design, stacks, events, horizons, reference))
-        notes.add(zero_counts(design, estimates) if family == "linear" else areas_without_events(design))
-        notes.add([*doubts_of(design, estimates, self.scale), basis.why])
+        notes = self._notes(design, stacks, events, horizons, reference)
+        notes += zero_counts(design, estimates) if family == "linear" else areas_without_events(design)
         cells, _, observed = static.size(0)
         diagnostics = {
             "observed": observed,
@@ -188,13 +187,9 @@ class StackedDiD:
             "post": int(stacks.horizon[-1]),
         }
         return Result(
-            design=design,
-            **basis.applied(self, estimates, None, diagnostics),
+            **basis.parts(self, design, seed, estimates, diagnostics, notes),
             weights=stacks.weights(arrays),
             joint=path,
-            **notes.parts(),
-            provenance=provenance(design, seed),
-            seed=seed,
         )
 
     def _stacks(self, arrays: DesignArrays) -> Stacks:

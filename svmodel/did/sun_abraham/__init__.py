@@ -13,9 +13,7 @@ from svmodel.errors import EstimationError, Problems
 from svmodel.result import Result
 from svmodel.result.doubts import share_of_zeros, zero_counts
 from svmodel.result.method import Method
-from svmodel.result.notes import Notes
-from svmodel.result.scales import provenance
-from svmodel.result.uncertainty import checked_inference, choose_uncertainty, doubts_of
+from svmodel.result.uncertainty import checked_inference, choose_uncertainty
 
 _ONE_CONTROL = (
     "A single area serves as control: whatever else happened there passes for the effect. No interval is given."
@@ -147,11 +145,9 @@ class SunAbraham:
         estimates = lay_out(rows, arrays.periods, counts=counts, level=self.level)
         basis = choose_uncertainty(self, arrays, self.inference, counts=counts, level=self.level)
         notes = [*notes_of(design, sums), *zero_counts(design, estimates)]
-        notes += [*doubts_of(design, estimates, self.scale), basis.why]
         if len(fit.control) == 1:
             # the rule counts areas that are yet to start as controls; here they are none
-            basis = replace(basis, kind="none", in_doubt=True, keeps=False)
-            notes.append(_ONE_CONTROL)
+            basis = replace(basis, kind="none", in_doubt=True, keeps=False, more=(_ONE_CONTROL,))
         observed, n = float(sums.grid.outcome.sum()), float(sums.grid.cells.sum())
         diagnostics = {
             "observed": observed,
@@ -164,12 +160,9 @@ class SunAbraham:
             "crv1_factor": fit.factor,
             "share_of_zeros": share_of_zeros(arrays),
         }
+        expected = counterfactual(sums, terms["calendar"], self.level)
         return Result(
-            design=design,
-            **basis.applied(self, estimates, counterfactual(sums, terms["calendar"], self.level), diagnostics),
+            **basis.parts(self, design, seed, estimates, diagnostics, notes, expected),
             weights=weights(sums),
             joint=joint(sums, terms["event"][0]),
-            **Notes(*notes).parts(),
-            provenance=provenance(design, seed),
-            seed=seed,
         )

@@ -16,10 +16,10 @@ from svmodel.errors import DesignError, EstimationError, Problem, Problems, did_
 from svmodel.result import Result
 from svmodel.result.doubts import area_names, areas_without_events, ended, whole_reporting_areas, zero_counts
 from svmodel.result.method import Method
-from svmodel.result.notes import Note, Notes
-from svmodel.result.scales import estimates_frame, provenance
+from svmodel.result.notes import Note
+from svmodel.result.scales import estimates_frame
 from svmodel.result.tables import cells_and_sums
-from svmodel.result.uncertainty import checked_inference, choose_uncertainty, doubts_of
+from svmodel.result.uncertainty import checked_inference, choose_uncertainty
 
 _FAMILIES = ("poisson", "linear")
 
@@ -194,9 +194,8 @@ class TripleDifference:
         basis = choose_uncertainty(self, arrays, self.inference, counts=counts, level=self.level)
         O, E, _, _ = made.sums.pair(np.ones(len(made.sums.n)))
         own, other = (float(np.exp(v)) if self.family == "poisson" else v for v in (made.outcome, made.comparison))
-        notes = Notes(*self._notes(design, arrays, made, own, other))
-        notes.add(areas_without_events(design) if self.family == "poisson" else zero_counts(design, estimates))
-        notes.add([*doubts_of(design, estimates, self.scale), basis.why])
+        notes = self._notes(design, arrays, made, own, other)
+        notes += areas_without_events(design) if self.family == "poisson" else zero_counts(design, estimates)
         diagnostics = {
             "observed": O,
             "expected": E,
@@ -209,12 +208,8 @@ class TripleDifference:
             "crv1_factor": made.sums.factor,
         }
         return Result(
-            design=design,
-            **basis.applied(self, estimates, _expected(made, arrays), diagnostics),
+            **basis.parts(self, design, seed, estimates, diagnostics, notes, _expected(made, arrays)),
             joint=joint_events([*leads, made.sums], shrink=self.few_treated > 0),
-            **notes.parts(),
-            provenance=provenance(design, seed),
-            seed=seed,
         )
 
     def _notes(self, design: Design, arrays: TripleArrays, made: Triple, own: float, other: float) -> list[Note]:

@@ -23,9 +23,9 @@ from svmodel.result.doubts import (
     zero_counts,
 )
 from svmodel.result.method import Method
-from svmodel.result.notes import Note, Notes, ResultWarning
-from svmodel.result.scales import estimates_frame, provenance, widened_row
-from svmodel.result.uncertainty import checked_inference, choose_uncertainty, doubts_of
+from svmodel.result.notes import Note, ResultWarning
+from svmodel.result.scales import estimates_frame, widened_row
+from svmodel.result.uncertainty import checked_inference, choose_uncertainty
 
 
 @dataclass(frozen=True)
@@ -166,10 +166,9 @@ class TwoWayFixedEffects:
             path = event.joint(horizons, binned=groups.first_is_binned(event.kept))
         estimates = estimates_frame(rows)
         basis = choose_uncertainty(self, arrays, self.inference, counts=counts, level=level)
-        notes = Notes(*_notes(design, family, static, event, groups), *lacking)
+        notes = [*_notes(design, family, static, event, groups), *lacking]
         if family == "linear":
-            notes.add(zero_counts(design, estimates))
-        notes.add([*doubts_of(design, estimates, self.scale), basis.why])
+            notes += zero_counts(design, estimates)
         cells, _, observed = static.size(0)
         diagnostics = {
             "cells": int(static.use.sum()),
@@ -182,13 +181,9 @@ class TwoWayFixedEffects:
             "share_of_weight_negative": static.negative_weight,
         }
         return Result(
-            design=design,
-            **basis.applied(self, estimates, None, diagnostics),
+            **basis.parts(self, design, seed, estimates, diagnostics, notes),
             weights=static.weights(arrays),
             joint=path,
-            **notes.parts(),
-            provenance=provenance(design, seed),
-            seed=seed,
         )
 
     def coefficient(self, arrays: DesignArrays) -> Coefficient:
