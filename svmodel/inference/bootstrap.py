@@ -184,7 +184,7 @@ def _studied(result: Result) -> Callable[[Ints], tuple[float, float]]:
 
     def by_fit(rows: Ints) -> tuple[float, float]:
         fitted = result.refit(design=statistic.resampled(design, rows))
-        return statistic.estimate_of(fitted), statistic.error_of(fitted)
+        return statistic.estimate_of(fitted, log=statistic.plain_log), statistic.error_of(fitted)
 
     quick = isinstance(estimator, HasInfluence)
 

@@ -35,7 +35,18 @@ def scale_of(result: Result) -> str:
     raise EstimationError(f"{type(result.estimator).__name__} gives no average effect to draw inference on")
 
 
-def estimate_of(result: Result, *, studentised: bool = False) -> float:
+def log_of(ratio: float) -> float:
+    """Return the logarithm of a ratio as permutations are ranked by it; minus infinity of zero."""
+    with np.errstate(divide="ignore"):
+        return float(np.log(ratio))
+
+
+def plain_log(ratio: float) -> float:
+    """Return the logarithm of a ratio as resampling takes it; at times it differs from `log_of` in the last digit."""
+    return math.log(ratio) if ratio > 0 else log_of(ratio)
+
+
+def estimate_of(result: Result, *, studentised: bool = False, log: Callable[[float], float] = log_of) -> float:
     """Return the average effect as inference works on it, a ratio as its logarithm; NaN where there is none.
 
     Parameters
@@ -43,14 +54,15 @@ def estimate_of(result: Result, *, studentised: bool = False) -> float:
     result : Result
     studentised : bool
         Whether it is divided by its standard error.
+    log : callable
+        The logarithm of a ratio.
     """
-    log = scale_of(result) == "log_rate_ratio"
-    held = "rate_ratio" if log else "difference"
+    ratio = scale_of(result) == "log_rate_ratio"
+    held = "rate_ratio" if ratio else "difference"
     if not result.has("att", held):
         return math.nan
     effect = result.effect("att", held)
-    with np.errstate(divide="ignore"):
-        estimate = float(np.log(effect.estimate)) if log else effect.estimate
+    estimate = log(effect.estimate) if ratio else effect.estimate
     if not studentised:
         return estimate
     error = error_of(result)
@@ -66,7 +78,7 @@ def error_of(result: Result) -> float:
 
 def finite_estimate(result: Result) -> float:
     """Return a result's average effect; an EstimationError where it has none that is finite."""
-    value = estimate_of(result)
+    value = estimate_of(result, log=plain_log)
     if not math.isfinite(value):
         raise EstimationError("the average effect has no finite estimate, so that resampling has nothing to go round")
     return value
@@ -265,7 +277,7 @@ def point_by_rows(result: Result) -> Callable[[Ints], float]:
         return lambda rows: float(estimator.point(arrays.take(rows)))
     if isinstance(estimator, HasCoefficient):
         return lambda rows: _or_nan(lambda: estimator.coefficient(arrays.take(rows)).estimate)
-    return lambda rows: _or_nan(lambda: estimate_of(result.refit(design=resampled(design, rows))))
+    return lambda rows: _or_nan(lambda: estimate_of(result.refit(design=resampled(design, rows)), log=plain_log))
 
 
 def _or_nan(make: Callable[[], float]) -> float:
