@@ -150,6 +150,12 @@ def designs():
         frame.loc[(frame["area"] == first) & (frame["period"] < start), "violence"] = 0
         return frame
 
+    def nothing_before(frame):
+        starts = few.intervention.starts
+        before = [a in starts and p < starts[a] for a, p in zip(frame["area"], frame["period"], strict=True)]
+        frame.loc[before, "violence"] = 0
+        return frame
+
     def still(frame):
         frame["violence"] = np.where(frame["area"].isin(few.intervention.starts), frame["violence"], 7)
         return frame
@@ -168,6 +174,7 @@ def designs():
     early, everyone = dict(starts), dict.fromkeys(many.panel.areas, many.panel.periods[20])
     early[first] = many.panel.periods[1]
     everyone.update(dict.fromkeys(list(everyone)[:15], many.panel.periods[26]))
+    starts_of_few, second = list(few.intervention.starts), few.panel.periods[1]
     two_left = dict.fromkeys(many.panel.areas[:-2], many.panel.periods[20])
     return {
         "many treated": with_changes(many, lambda f: f),
@@ -184,6 +191,11 @@ def designs():
         "everyone treated": with_changes(many, lambda f: f, intervention=Intervention("Patrols", starts=everyone)),
         "two controls": with_changes(many, lambda f: f, intervention=Intervention("Patrols", starts=two_left)),
         "rare and scattered": with_changes(made(60, 36, 0.5, ((18, 20),), 0.9, 4, dispersion=14.0), lambda f: f),
+        "nothing before anywhere": with_changes(few, nothing_before),
+        "hardly anything": with_changes(made(20, 24, 0.05, ((12, 5),), 0.8, 6), lambda f: f),
+        "one period before all": with_changes(
+            few, lambda f: f, intervention=Intervention("Patrols", starts=dict.fromkeys(starts_of_few, second))
+        ),
         "short": with_changes(made(12, 8, 15, ((6, 4),), 0.7, 5), lambda f: f),
         "anticipated": with_changes(few, lambda f: f, anticipation=3),
     }
