@@ -56,7 +56,7 @@ NOTEBOOK = """
 import json, os, sys, time
 from pathlib import Path
 import svmodel
-from svmodel.report import context as contexts
+from svmodel.report import fits as contexts
 held = contexts.load(context)
 print("working on", area_code)
 rule = json.loads(Path(os.environ["SVMODEL_TEST_RULE"]).read_text()) if "SVMODEL_TEST_RULE" in os.environ else {}
