@@ -39,7 +39,7 @@ def test_a_floor_that_is_not_held_and_one_under_nothing_are_named(monkeypatch, c
 def test_every_floor_is_under_a_room_that_is_there_and_branches_are_measured():
     held = script.floors()
     assert [path for path in held if not (ROOT / path).exists()] == []
-    for room in ("did", "counterfactual", "bayes", "inference", "numerics", "present"):
+    for room in ("did", "counterfactual", "bayes", "engine", "inference", "numerics", "protect"):
         assert any(path.startswith(f"svmodel/{room}") for path in held), room
     assert all(0 <= least <= 100 for least in held.values())
     run = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["coverage"]["run"]

@@ -25,7 +25,6 @@ NOT_IMPORTED = {
 }
 #: Declared for what is built on them next; an entry goes when the package is imported.
 BUILT_NEXT = {
-    "pydantic": "the study file is being declared in it",
     "scikit-learn": "courses are built on it",
     "statsmodels": "forecasts are built on it",
 }
