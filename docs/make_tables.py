@@ -1,4 +1,4 @@
-"""Make the tables of study-file.md anew from the models that read study files: make page."""  # noqa: INP001 - a script
+"""Make the tables of study-file.md anew from the models that read study files: make page."""
 
 from pathlib import Path
 
