@@ -378,8 +378,7 @@ class StructuralCounterfactual(AnswersDesigns):
             return [supposed]
         areas, any_of = ("One untreated area stands", "it") if n == 1 else (f"Only {n} areas stand", "one of them")
         elsewhere = f"{areas} for what happened elsewhere in the same {word}s: what else befell {any_of} passes for "
-        few = f"{elsewhere}the effect."
-        return [supposed, ResultWarning("identification", few) if n == 1 else few]
+        return [supposed, ResultWarning("identification", f"{elsewhere}the effect.")]
 
     def _chosen(self, arrays: DesignArrays, series: list[Series]) -> list[Controls]:
         """Return the regressors of each series."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,8 +13,7 @@ from svmodel.checks.words import CannotBeMadeError, why_refused
 from svmodel.errors import UserError
 from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.numerics.honest import EventStudy
-from svmodel.result import JointEstimate, Result
-from svmodel.result.method import choice_of
+from svmodel.result import Result
 from svmodel.result.scales import is_rounding
 
 #: More single horizons than this on either side are grouped.
@@ -91,7 +89,6 @@ def event_path(result: Result) -> EventPath:
     joint = result.joint
     if joint is None or not (joint.index["term"] == "event").any():
         raise CannotBeMadeError("the method gives no effects by time before the start with their covariance")
-    joint = _completed(result, joint)
     if joint.base == "varying":
         if result.design is None:
             raise CannotBeMadeError(
@@ -107,7 +104,7 @@ def event_path(result: Result) -> EventPath:
             ) from error
         if result.joint is None:
             raise CannotBeMadeError("the method gives no effects by time before the start on one base")
-        joint = _completed(result, result.joint)
+        joint = result.joint
     anticipation = 0 if result.design is None else result.design.anticipation
     reference = -1 - anticipation
     horizon = joint.index["horizon"].to_numpy(dtype=float)
@@ -168,18 +165,6 @@ def event_path(result: Result) -> EventPath:
         unit="period" if held is None else periods.describe_frequency(held),
         per_year=0 if held is None else periods.per_year(held),
     )
-
-
-def _completed(result: Result, joint: JointEstimate) -> JointEstimate:
-    """Return the joint estimate with what its method says of base, bins and shrinking.
-
-    REMOVE this function once every method in svmodel.did sets `base`, `binned` and `shrunk` of its JointEstimate.
-    """
-    if joint.base is not None:
-        return joint
-    of = partial(choice_of, result.estimator)
-    base = "varying" if of("base_period") == "varying" else None
-    return dataclasses.replace(joint, base=base, binned=of("leads", "") != "", shrunk=bool(of("few_treated", 0)))
 
 
 def grouped(path: EventPath) -> tuple[EventStudy, int]:

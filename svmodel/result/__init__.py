@@ -21,7 +21,7 @@ from svmodel.design import Design, DesignArrays
 from svmodel.errors import DataError, EstimationError, did_you_mean
 from svmodel.result import as_json
 from svmodel.result.effect import COLUMNS, SCALES, TERMS, Effect, Headline, JointEstimate
-from svmodel.result.method import auditor_of, scale_of
+from svmodel.result.method import auditor_of, leads_of_format_1, scale_of
 from svmodel.result.notes import Note, ResultWarning, parts_of
 
 __all__ = [
@@ -335,18 +335,19 @@ class Result:
 
     @classmethod
     def _read(cls, held: dict[str, Any], design: Design | None, estimator: Estimator | None) -> Result:
-        joint = held["joint"]
+        joint, marked = held["joint"], "warnings" in held
+        made_by = as_json.estimator(held["estimator"]) if estimator is None else estimator
         if joint is not None:
+            joint = joint if marked else {**joint, **leads_of_format_1(made_by)}
             numbers = {"estimate": as_json.numbers(joint["estimate"]), "index": as_json.frame(joint["index"])}
             shape = (len(numbers["estimate"]), len(numbers["estimate"]))
             covariance = np.array([as_json.numbers(row) for row in joint["covariance"]]).reshape(shape)
             joint = JointEstimate(**{**joint, **numbers, "covariance": covariance})
-        marked = "warnings" in held
         warnings = [ResultWarning(w["kind"], w["text"], tuple(w["about"])) for w in held.get("warnings", ())]
         return cls(
             estimates=as_json.frame(held["estimates"]),
             design=design,
-            estimator=as_json.estimator(held["estimator"]) if estimator is None else estimator,
+            estimator=made_by,
             counterfactual=as_json.frame(held["counterfactual"]),
             weights=as_json.frame(held["weights"]),
             joint=joint,

@@ -124,6 +124,12 @@ def brings_arrays(estimator: Any) -> bool:
     return hasattr(estimator, "arrays")
 
 
+def leads_of_format_1(estimator: Any) -> dict[str, Any]:
+    """Return ``base``, ``binned`` and ``shrunk`` of a JointEstimate that was stored before it said so itself."""
+    base = "varying" if choice_of(estimator, "base_period") == "varying" else None
+    return {"base": base, "binned": hasattr(estimator, "leads"), "shrunk": bool(choice_of(estimator, "few_treated", 0))}
+
+
 def auditor_of(estimator: Any) -> Any:
     """Return what audits a result by another engine; None where the method has but one."""
     return getattr(estimator, "audit", None)

@@ -134,6 +134,35 @@ class House:
                     found.append(f"{module} imports {other}")
         return found
 
+    def asking_estimators(self) -> list[str]:
+        """Return where an estimator is asked for what it may not have, but for the two places that may."""
+        allowed = ("svmodel.testing", "svmodel.result.method")
+        found = []
+        for module, tree in self.trees.items():
+            if module.startswith(allowed):
+                continue
+            for node in ast.walk(tree):
+                asks = isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("getattr", "hasattr")
+                if asks and "estimator" in ast.unparse(node.args[0]):
+                    found.append(f"{module}, line {node.lineno}")
+        return found
+
+    @cached_property
+    def searching_notes(self) -> list[str]:
+        """Where texts of a result's notes or warnings are searched for words."""
+        found = []
+        for module, tree in self.trees.items():
+            for node in ast.walk(tree):
+                if not isinstance(node, (ast.GeneratorExp, ast.ListComp, ast.SetComp)):
+                    continue
+                source = ast.unparse(node.generators[0].iter)
+                if not source.endswith((".notes", ".warnings")) or "result" not in source:
+                    continue
+                tests = [node.elt, *(condition for g in node.generators for condition in g.ifs)]
+                if any(_searches(inside) for test in tests for inside in ast.walk(test)):
+                    found.append(f"{module}, line {node.lineno}")
+        return found
+
     @cached_property
     def floors(self) -> dict[str, int]:
         """Room -> its floor: one above the highest that it imports from. Empty where rooms stand in a circle."""
@@ -181,6 +210,14 @@ def floors(graph: dict[str, set[str]]) -> dict[str, int]:
     for node in sorted(graph):
         of(node)
     return found
+
+
+def _searches(node: ast.AST) -> bool:
+    """Return whether a node looks for words in a text: by a pattern, by ``in`` with a text, or by how it begins."""
+    if isinstance(node, ast.Compare):
+        return any(isinstance(op, ast.In) for op in node.ops) and isinstance(node.left, ast.Constant)
+    called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+    return called.startswith("re.") or called.endswith((".startswith", ".endswith", ".search", ".match", ".find"))
 
 
 def is_private(name: str) -> bool:

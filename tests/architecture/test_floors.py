@@ -55,6 +55,14 @@ def test_files_beside_a_class_never_import_it_nor_another_folders_inside(house):
     assert house.reaching_in(estimator_folders(house)) == []
 
 
+def test_estimators_are_asked_for_what_they_may_not_have_in_two_places_only(house):
+    assert house.asking_estimators() == []
+
+
+def test_nobody_searches_the_wording_of_notes(house):
+    assert house.searching_notes == []
+
+
 def test_only_one_file_touches_samplers_traces(house):
     reading = {m for m, p in house.files.items() if "import arviz" in p.read_text(encoding="utf-8")}
     assert reading <= {"svmodel.engine.posterior"}
@@ -98,6 +106,18 @@ PLANTED = {
     "a private name, by its module": (
         {"low/a.py": "_x = 1\n", "low/b.py": "from svmodel.low import a\n\nprint(a._x)\n"},
         lambda house: house.private_imports == ["svmodel.low.b takes _x from svmodel.low.a"],
+    ),
+    "a look at what an estimator may have": (
+        {"low/a.py": "def f(result):\n    return getattr(result.estimator, 'prior', None)\n"},
+        lambda house: house.asking_estimators() == ["svmodel.low.a, line 2"],
+    ),
+    "a search of notes": (
+        {"low/a.py": "import re\n\n\ndef f(result):\n    return [n for n in result.notes if re.search('x', n)]\n"},
+        lambda house: house.searching_notes == ["svmodel.low.a, line 5"],
+    ),
+    "a search of notes without a pattern": (
+        {"low/a.py": "def f(result):\n    return any('interval' in n for n in result.notes)\n"},
+        lambda house: house.searching_notes == ["svmodel.low.a, line 2"],
     ),
     "a file that imports the class beside it": (
         {

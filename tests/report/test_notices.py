@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from svmodel import Design, Intervention, Panel, counterfactual, did
+from svmodel import Design, Intervention, Panel, bayes, counterfactual, did, simulate
 from svmodel.report.pages.notices import notices, without_interval
 
 MONTHS = pd.period_range("2017-01", periods=48, freq="M")
@@ -105,3 +105,20 @@ def test_twice_the_same_warning_is_said_once(plain):
     result = counterfactual.InterruptedTimeSeries().fit(plain)
     twice = replace(result, warnings=(*result.warnings, *result.warnings))
     assert notices(twice) == notices(result)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "areas", "treated", "beginning"),
+    [
+        (did.SunAbraham(), 12, 9, "Only 3 areas serve as controls"),
+        (bayes.StructuralCounterfactual(draws=200), 4, 1, "Only 3 areas stand for what happened elsewhere"),
+        (counterfactual.StructuralTimeSeries(draws=200, chains=2), 20, 1, "The interval is in doubt"),
+    ],
+    ids=["Sun and Abraham", "structural counterfactual", "structural series"],
+)
+def test_few_areas_that_stand_for_elsewhere_and_doubtful_intervals_are_on_the_page(
+    estimator, areas, treated, beginning
+):
+    design = simulate.panel(areas, 36, mean=20, cohorts=((24, treated),), seed=1).design("violence")
+    found = notices(estimator.fit(design, seed=1))
+    assert any(n.text.startswith(beginning) for n in found), found

@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from svmodel import simulate
 from svmodel.design import Design, Intervention
+from svmodel.did import CallawaySantAnna
 from svmodel.errors import DataError, EstimationError
 from svmodel.panel import Panel
-from svmodel.result import JointEstimate, Result
+from svmodel.result import JointEstimate, Result, ResultWarning
 from svmodel.result.scales import estimates_frame, linear_row, log_row, provenance
 
 JUNE = pd.Period("2024-06", freq="M")
@@ -29,6 +31,10 @@ class Mean:
         gap = float(arrays.y[arrays.treated].mean() - arrays.y[arrays.untreated].mean())
         rows = [linear_row("att", "difference", gap, 1.0, level=self.level)]
         return Result(estimates_frame(rows), design, self, provenance=provenance(design, seed), seed=seed)
+
+
+def simulated():
+    return simulate.panel(20, 24, mean=15, cohorts=((12, 6),), effect=0.7, seed=1).design("violence")
 
 
 def design(outcome="n"):
@@ -180,6 +186,32 @@ def test_a_result_read_back_keeps_its_question():
     assert str(again.headline()) == str(fitted.headline())
     assert again.to_json() == fitted.to_json()
     assert Result.from_json(fitted.to_json(), estimator=Mean(), design=design()).refit().to_json() == fitted.to_json()
+
+
+def test_a_result_of_the_first_format_is_read_and_says_that_its_warnings_are_not_marked():
+    made = CallawaySantAnna(base_period="varying").fit(simulated(), seed=1)
+    held = json.loads(made.to_json())
+    del held["warnings"]
+    for name in ("base", "binned", "shrunk"):
+        del held["joint"][name]
+    again = Result.from_json(json.dumps({**held, "format": "svmodel-result-1"}))
+    assert again.estimates.equals(made.estimates)
+    assert again.joint.base == "varying"
+    assert [w.kind for w in again.warnings] == ["data"]
+    assert "read all notes" in again.warnings[0].text
+
+
+def test_a_result_of_a_newer_format_is_refused_with_what_to_do():
+    text = result().to_json().replace("svmodel-result-2", "svmodel-result-3")
+    with pytest.raises(DataError, match="update svmodel"):
+        Result.from_json(text, estimator=Mean())
+
+
+def test_warnings_come_back_from_json():
+    warned = result().saying("plain", ResultWarning("fit", "grave", ("E08000012",)))
+    again = Result.from_json(warned.to_json(), estimator=Mean())
+    assert again.warnings == (ResultWarning("fit", "grave", ("E08000012",)),)
+    assert again.notes[-2:] == ("plain", "grave")
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": "svmodel-result-1"}', "not json"])

@@ -166,9 +166,10 @@ def notes_of(design: Design, held: Sequence[Prediction], why: str, *, season: st
         )
         if season == "none" and periods.per_year(index) > 1:
             notes.say("Nothing here knows of the season: use season='dummies', or controls that have one.")
-    notes.say(
+    notes.warn(
+        "interval",
         "The interval is in doubt: the model knows no errors that last, and in simulation with controls 95% "
-        "intervals held no effect in 79 to 92 of 100 series. Read it as the least there is."
+        "intervals held no effect in 79 to 92 of 100 series. Read it as the least there is.",
     )
     notes.add(few_others(n))
     notes.add(doubts(design, additive=True, rates=False, controls=n > 0))

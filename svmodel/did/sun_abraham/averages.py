@@ -25,7 +25,7 @@ from svmodel.did.sun_abraham.regression import Saturated
 from svmodel.numerics.arrays import Floats, Ints
 from svmodel.result import JointEstimate
 from svmodel.result.doubts import area_names, ended, left_out_cells, period_names, whole_reporting_areas
-from svmodel.result.notes import Note
+from svmodel.result.notes import Note, ResultWarning
 from svmodel.result.rule import FEW_CONTROLS, FEW_TREATED
 from svmodel.result.scales import critical_value
 from svmodel.result.tables import cells_and_sums, event_joint
@@ -218,8 +218,9 @@ def notes_of(design: Design, sums: Sums) -> list[Note]:
     if small and treated > 1:
         notes.append(small_cohorts(small, len(fit.cohorts)))
     if 1 < len(fit.control) < FEW_CONTROLS:
-        notes.append(
+        text = (
             f"Only {len(fit.control)} areas serve as controls: what else happened there can pass for the effect, and "
             "intervals from how areas differ are known to be too narrow (MacKinnon and Webb 2017)."
         )
+        notes.append(ResultWarning("interval", text))
     return [*notes, *ended(design), *whole_reporting_areas(design)]

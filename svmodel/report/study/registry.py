@@ -17,11 +17,10 @@ from typing import Any
 from svmodel.errors import OutputError
 from svmodel.ledger import Extract
 from svmodel.plugins import Plugged
+from svmodel.result.method import card
 
 #: Rooms whose public frozen dataclasses with a ``fit`` of a design are estimators.
 _ROOMS = ("svmodel.did", "svmodel.counterfactual", "svmodel.bayes")
-#: Estimators that are given a function, which no study file can write.
-_IN_CODE_ONLY = ("PyMCModel",)
 #: Names of the notebooks that are shipped, the default first.
 NOTEBOOKS = ("area_evaluation", "did_evaluation", "synthetic_control", "bayesian_evaluation")
 
@@ -37,7 +36,7 @@ def _own_estimators() -> dict[str, type[Any]]:
     found: dict[str, type[Any]] = {}
     for room in _ROOMS:
         for name, thing in _choosable(room, "fit").items():
-            if "design" in inspect.signature(thing.fit).parameters and name not in _IN_CODE_ONLY:
+            if "design" in inspect.signature(thing.fit).parameters and card(thing).in_study_files:
                 found[f"{room.removeprefix('svmodel.')}.{name}" if name in found else name] = thing
     return found
 
