@@ -13,6 +13,7 @@ import pandas as pd
 from svmodel.errors import EstimationError
 from svmodel.result import Result
 from svmodel.result.notes import Note, ResultWarning
+from svmodel.result.scales import ratio_at
 
 
 @dataclass(frozen=True)
@@ -125,13 +126,8 @@ def _on(scale: str, estimate: float, interval: Interval, diagnostics: Mapping[st
         unit = estimate / gap if gap else known.get(scale, math.nan)
         return unit * expected * (low - 1), unit * expected * (high - 1), abs(unit) * expected * interval.std_error
     if scale == "rate_ratio":
-        ratios = []
-        for limit in (interval.low, interval.high):
-            rest = observed - limit * cells
-            ratios.append(observed / rest if rest > 0 else math.inf)
-        if interval.low * cells == -math.inf:
-            ratios[0] = 0.0
-        return ratios[0], ratios[1], estimate**2 * interval.std_error * cells / observed if observed > 0 else math.nan
+        low, high = (float(ratio_at(observed, limit * cells)) for limit in (interval.low, interval.high))
+        return low, high, estimate**2 * interval.std_error * cells / observed if observed > 0 else math.nan
     known = {"difference": 1.0, "events": cells}
     unit = estimate / interval.estimate if interval.estimate else known.get(scale, math.nan)
     return unit * interval.low, unit * interval.high, abs(unit) * interval.std_error

@@ -61,6 +61,18 @@ def of_another(result):
     return with_interval(result, made)
 
 
+def test_a_method_without_limits_gives_the_ratio_none_either():
+    result = did.TwoWayFixedEffects(family="linear").fit(design(10))
+    ratio = did.StackedDiD(family="linear").fit(design(10))
+    for one in (result, ratio):
+        effect = one.effect("att", "difference")
+        bare = Interval("difference", effect.estimate, np.nan, np.nan, np.nan, 0.2, 0.95, "by lot", "No limits.")
+        rows = with_interval(one, bare).estimates.query("term == 'att'")
+        assert rows[["conf_low", "conf_high", "std_error"]].isna().all(axis=None)
+        assert (rows["p_value"] == 0.2).all()
+    assert ratio.has("att", "rate_ratio")
+
+
 def test_the_old_note_goes_where_nothing_rests_on_it():
     result = did.TwoWayFixedEffects(family="linear").fit(design(3))
     old = result.diagnostics["inference_why"]
