@@ -17,7 +17,7 @@ from svmodel.result import Result
 @pytest.fixture(scope="module")
 def result():
     made = simulate.panel(8, 16, mean=20, effect=0.7, cohorts=((8, 3),), seed=1)
-    return HierarchicalDiD(draws=4000).fit(made.design("violence"), seed=1)
+    return HierarchicalDiD(draws=8000).fit(made.design("violence"), seed=1)
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,9 @@ from svmodel.bayes.agreement import Pair
 from svmodel.engine.nuts import CHAINS
 
 SERIES = {
-    "one series": (InterruptedTimeSeries(), 1),
-    "counts and controls": (StructuralCounterfactual(), 8),
-    "as CausalImpact": (StructuralCounterfactual(family="gaussian"), 8),
+    "one series": (InterruptedTimeSeries(draws=8000), 1),
+    "counts and controls": (StructuralCounterfactual(draws=8000), 8),
+    "as CausalImpact": (StructuralCounterfactual(family="gaussian", draws=8000), 8),
 }
 
 

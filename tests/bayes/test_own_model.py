@@ -10,6 +10,9 @@ from svmodel.engine.nuts import settled_imports
 from svmodel.errors import DataError, EstimationError
 from svmodel.result import Result
 
+#: Over 20 seeds the mean errs by .007 of a standard error and the s.d. by 1.0%; with 4,000 draws by .011 and 1.4%.
+DRAWS = 16_000
+
 
 @pytest.fixture(scope="module")
 def design():
@@ -31,7 +34,7 @@ def build(arrays):
 
 @pytest.fixture(scope="module")
 def fitted(design):
-    return PyMCModel(build, with_it="with_it", without="without_it").fit(design, seed=3)
+    return PyMCModel(build, with_it="with_it", without="without_it", draws=DRAWS).fit(design, seed=3)
 
 
 def test_answers_as_maximum_likelihood(fitted, design):
@@ -49,7 +52,8 @@ def test_answers_as_maximum_likelihood(fitted, design):
     best = minimize_scalar(lost, bracket=(-1, 0)).x
     h = 1e-3
     sd = ((lost(best + h) - 2 * lost(best) + lost(best - h)) / h**2) ** -0.5
-    # a tenth of a standard error: some 4,000 draws, and a posterior that is nearly normal
+    # a posterior that is nearly normal: over 20 seeds the mean lies .010 of a standard error off (s.d. .007), and the
+    # s.d. 0.1% off (s.d. 1.0%), so that these bars are thirteen and six standard deviations away
     assert abs(fitted.draws.mean() - best) < 0.1 * sd
     assert abs(fitted.draws.std() / sd - 1) < 0.06
 
@@ -73,7 +77,7 @@ def test_json_gives_it_back_with_its_function(fitted, design):
 
 
 def test_ratio_alone_sets_observed_against_observed_over_ratio(fitted, design):
-    found = PyMCModel(build, log_ratio="effect").fit(design, seed=3)
+    found = PyMCModel(build, log_ratio="effect", draws=DRAWS).fit(design, seed=3)
     observed = design.arrays.y[design.arrays.treated].sum()
     ratio = np.exp(found.draws)
     np.testing.assert_allclose(found.event_draws, observed - observed / ratio, rtol=1e-9)
@@ -117,9 +121,11 @@ def of_shape(*shape):
     return built
 
 
+# Chains of 500 draws of a normal prior had not met in one of 20 seeds (R-hat above 1.01). Of 2,000 draws R-hat lies
+# .0013 above 1 on average and .0042 at most.
 def test_shapes_are_checked(design):
     with pytest.raises(EstimationError, match="one for each of 8 areas, or one for each of 3 treated areas"):
-        PyMCModel(of_shape(5), log_ratio="effect", draws=2000, tune=300).fit(design)
+        PyMCModel(of_shape(5), log_ratio="effect", draws=8000, tune=300).fit(design)
 
 
 def test_each_area_has_its_ratio(design):
@@ -132,7 +138,7 @@ def test_each_area_has_its_ratio(design):
             pm.Normal("effect", np.array([-2.0, 0.0, 2.0]), 0.01, shape=3)
         return model
 
-    found = PyMCModel(built, log_ratio="effect", draws=2000, tune=300).fit(design, seed=1)
+    found = PyMCModel(built, log_ratio="effect", draws=8000, tune=300).fit(design, seed=1)
     rows = found.estimates.query("term == 'area' and scale == 'rate_ratio'")
     np.testing.assert_allclose(np.log(rows["estimate"]), [-2.0, 0.0, 2.0], atol=0.01)
 
@@ -146,7 +152,7 @@ def test_an_area_without_an_event_has_no_ratio_of_observed_to_observed(design):
     area, month = frame.columns[:2]
     panel = sv.Panel.from_frame(frame, area=area, period=month, counts=["violence"], exposures=["population"])
     spoilt = sv.Design(panel, outcome="violence", intervention=design.intervention)
-    found = PyMCModel(of_shape(), log_ratio="effect", draws=2000, tune=300).fit(spoilt, seed=1)
+    found = PyMCModel(of_shape(), log_ratio="effect", draws=8000, tune=300).fit(spoilt, seed=1)
     rows = found.estimates.query("term == 'area' and scale == 'rate_ratio'").set_index("area")
     empty = rows.loc[design.arrays.areas[first]]
     assert empty[["estimate", "conf_low", "conf_high", "prob_reduction"]].isna().all()

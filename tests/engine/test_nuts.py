@@ -1,15 +1,17 @@
 """The second engine: the same answers, the same draws for a seed, nothing compiled twice, and quiet in any process."""
 
 import multiprocessing
+import os
 import subprocess
 import sys
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from svmodel.bayes.agreement import Pair
+from svmodel.bayes.agreement import MEAN_WITHIN, SD_WITHIN, Pair
 from svmodel.engine import arrived, nuts, run
 from svmodel.engine import posterior as posterior_module
 from svmodel.engine import pymc_form as _pymc_form
@@ -37,11 +39,17 @@ def both(model: LatentModel) -> list[Pair]:
 @pytest.mark.slow
 @pytest.mark.parametrize("case", list(CASES))
 def test_engines_agree(case):
-    """Means within 0.1 posterior s.d., s.d. within 5%, beyond two Monte Carlo standard errors of each.
+    """Means within 0.1 posterior s.d., s.d. within 5%, beyond four Monte Carlo standard errors of each.
 
-    benchmarks/results/engine_agreement.md holds them to it without the errors, with longer chains.
+    benchmarks/results/engine_agreement.md holds them to it without the errors, with longer chains: means within .036
+    and s.d. within 4.5%, of which 1.1% is error. So what is left of the bars is room, and one of some hundred
+    quantities is four errors off in fewer than one of 10,000 runs even where an engine's s.d. is 4.5% off in truth.
     """
-    apart = [(p.name, p.difference, p.ratio) for p in both(CASES[case]()) if not p.agrees]
+    apart = [
+        (p.name, p.difference, p.ratio)
+        for p in both(CASES[case]())
+        if abs(p.difference) > MEAN_WITHIN + 4 * p.mean_error or abs(p.ratio - 1) > SD_WITHIN + 4 * p.ratio_error
+    ]
     assert not apart
 
 
@@ -138,6 +146,64 @@ def test_sound_chains_that_are_too_short_are_run_longer(monkeypatch):
     monkeypatch.setattr(posterior_module, "FEWEST_DRAWS", 12_000.0)
     found = nuts.sample(tiny(1), draws=4002, seed=3, tune=200)
     assert found.size == found.details["draws"] == 12_008
+
+
+class ReachedError(Exception):
+    """The compiler or the sampler was called, and its warnings were no errors."""
+
+
+@pytest.mark.parametrize("called", ["nutpie.compile_pymc_model", "nutpie.sample", "pymc.sample"])
+@pytest.mark.parametrize("own", [False, True], ids=["a description", "somebody's own model"])
+def test_no_warning_of_compiler_or_sampler_is_an_error(monkeypatch, called, own):
+    """Whatever its category: warnings are errors here."""
+    import pymc as pm
+    from numba.core.errors import NumbaPerformanceWarning, NumbaWarning
+
+    def warns(*_args, **_choices):
+        for category in (NumbaPerformanceWarning, NumbaWarning, RuntimeWarning, UserWarning):
+            warnings.warn("this could be faster", category, stacklevel=1)
+        raise ReachedError
+
+    if called.startswith("pymc"):
+        monkeypatch.setattr(nuts.importlib.util, "find_spec", lambda *_: None)
+    elif called.endswith("model"):
+        monkeypatch.setattr(nuts, "_COMPILED", type(nuts._COMPILED)())
+    monkeypatch.setattr(called, warns)
+    with nuts.settled_imports(), pm.Model() as built:
+        pm.Normal("x", 0.0, 1.0)
+    sample, model = (nuts.sample_built, built) if own else (nuts.sample, tiny(1))
+    with pytest.raises(ReachedError):
+        sample(model, draws=400, tune=100, seed=1)
+
+
+FIRST_TIME = """
+import sys
+import warnings
+import numpy as np
+from svmodel.engine import nuts
+with nuts.settled_imports():
+    import nutpie
+    import pymc as pm
+    import pytensor.tensor as pt
+    with pm.Model() as built:
+        b = pm.Normal("b", 0.0, 1.0, shape=4)
+        # arrays that do not lie in one piece, of which numba says that they are slow
+        pm.Potential("told", -0.5 * pt.sum((1.0 - pt.dot(pt.as_tensor(np.ones((3, 4)))[:, ::2], b[::2])) ** 2))
+# before what packages ignore of themselves when they are imported, as pytest has it
+warnings.simplefilter("error")
+nuts.sample_built(built, draws=80, tune=50, seed=1)
+"""
+
+
+@pytest.mark.slow
+def test_a_first_compilation_says_nothing(tmp_path):
+    """With nothing compiled before, as on a fresh machine, and with every warning an error."""
+    places = {"NUMBA_CACHE_DIR": str(tmp_path / "numba"), "PYTENSOR_FLAGS": f"base_compiledir={tmp_path / 'pytensor'}"}
+    command = [sys.executable, "-W", "error", "-c", FIRST_TIME]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **places})
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
+    assert any((tmp_path / "pytensor").rglob("*.nbc")), "it was compiled elsewhere"
 
 
 LAPLACE_ONLY = """
