@@ -288,3 +288,17 @@ def test_an_option_that_the_layout_does_not_take_is_named_with_its_line(tmp_path
     (problem,) = caught.value.problems
     assert problem.line == 7
     assert "Did you mean 'vintage'?" in str(problem)
+
+
+def test_a_check_that_the_first_estimator_can_never_bear_is_refused_with_its_line(write_study):
+    more = """
+    intervention: {name: Patrols, starts: {A1: 2024-03}}
+    estimators: [HierarchicalDiD]
+    checks: [convergence, pre_trends]
+    """
+    with pytest.raises(StudyError, match="pre_trends.*does not give") as refused:
+        read_study(write_study(more=more), look_at_data=False)
+    (problem,) = refused.value.problems
+    assert problem.rule == "check_lacks"
+    assert problem.line is not None
+    read_study(write_study(more=more.replace(", pre_trends", "")), look_at_data=False)

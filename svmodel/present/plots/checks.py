@@ -1,4 +1,4 @@
-"""Figures of checks, drawn from the table of a CheckResult by its name: checks themselves draw nothing."""
+"""Figures of checks, drawn from the table of a CheckResult as its check declares: checks themselves draw nothing."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+from svmodel.checks.declared import declaration
+from svmodel.checks.runner import every_check
 from svmodel.present import prose
 from svmodel.present.plots.paths import change_axis, changes, signed
 from svmodel.present.style import BLUE, BOLD, GREY, INK, PALE, WHISKER, canvas, name_rows, number_axis
@@ -14,8 +16,8 @@ from svmodel.protect import Disclosure
 from svmodel.result.check import CheckResult
 from svmodel.result.figure import Figure
 
-#: Checks whose tables hold counts of single area-periods.
-_COUNTS = ("posterior_predictive",)
+#: Figures of tables that hold counts of single area-periods.
+_COUNTS = ("replications",)
 #: Placebos from which a histogram has a shape.
 _FEWEST = 15
 
@@ -38,13 +40,14 @@ def check_figure(check: CheckResult, *, label: str = "", disclosure: Disclosure 
     """
     if check.figure is not None:
         return check.figure
-    draw = FIGURES.get(check.name)
+    kind = declaration(every_check().get(check.name, check.name)).figure
+    draw = _DRAWN.get(kind)
     if draw is None or check.table is None or check.table.empty:
         return None
     hides = disclosure is not None and disclosure.active
     if hides and "scale" in check.table.columns and set(check.table["scale"]) - {"rate_ratio", "log_rate_ratio"}:
         return None
-    if hides and check.name in _COUNTS:
+    if hides and kind in _COUNTS:
         return None
     return draw(check.table, label or "the outcome")
 
@@ -191,10 +194,10 @@ def _prior_sensitivity(table: pd.DataFrame, label: str) -> Figure | None:
     return Figure(figure, alt, data, f"{label}: the effect under other beliefs", "prior_sensitivity")
 
 
-#: Check -> how its table is drawn.
-FIGURES: dict[str, Callable[[pd.DataFrame, str], Figure | None]] = {
-    "honest_bounds": _honest_bounds,
-    "placebo_in_space": _placebo_in_space,
-    "posterior_predictive": _posterior_predictive,
-    "prior_sensitivity": _prior_sensitivity,
+#: What a check's declaration says of its figure -> how the table is drawn.
+_DRAWN: dict[str, Callable[[pd.DataFrame, str], Figure | None]] = {
+    "bounds": _honest_bounds,
+    "placebos": _placebo_in_space,
+    "replications": _posterior_predictive,
+    "beliefs": _prior_sensitivity,
 }

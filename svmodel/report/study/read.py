@@ -9,7 +9,7 @@ from svmodel.report.study.data import StudyData
 from svmodel.report.study.locations import read_as
 from svmodel.report.study.model import FORMAT, Study
 from svmodel.report.study.notebook import problems_of_notebook
-from svmodel.report.study.rules import missing_files, problems_with, unreadable
+from svmodel.report.study.rules import missing_files, problems_with, unmet_checks, unreadable
 from svmodel.report.study.yaml_lines import Group, plain, read_yaml
 
 
@@ -71,7 +71,7 @@ def read_study(path: Path | str, *, data: Path | str | None = None, look_at_data
     """
     if look_at_data:
         return open_study(path, data=data).study
-    study, problems = parse_study(Path(path))
+    study, problems = _parsed(Path(path))
     return _whole(study, problems, Path(path))
 
 
@@ -94,7 +94,7 @@ def open_study(path: Path | str, *, data: Path | str | None = None) -> StudyData
     StudyError
         With every problem of the file and of the data at once, each naming its line and the nearest valid name.
     """
-    study, problems = parse_study(Path(path))
+    study, problems = _parsed(Path(path))
     opened = None if study is None else _open(study, data, problems)
     _whole(study, problems, Path(path))
     assert opened is not None, "a study whose data cannot be opened has a problem"
@@ -114,6 +114,13 @@ def open_data(study: Study, data: Path | str | None = None) -> StudyData:
     _whole(study, problems, study.path)
     assert opened is not None, "a study whose data cannot be opened has a problem"
     return opened
+
+
+def _parsed(path: Path) -> tuple[Study | None, Problems]:
+    """Return what the file asks for, and what is wrong with it whatever the data are."""
+    study, problems = parse_study(path)
+    problems.extend(unmet_checks(study) if study is not None else ())
+    return study, problems
 
 
 def _open(study: Study, data: Path | str | None, problems: Problems) -> StudyData | None:

@@ -13,7 +13,28 @@ from svmodel import periods
 from svmodel.errors import DataError, Problem, Problems, UserError, did_you_mean
 from svmodel.report.study.data import StudyData, Table, input_files
 from svmodel.report.study.model import Study
+from svmodel.report.study.registry import estimators, known_checks
 from svmodel.report.study.values import FilePointer
+
+
+def unmet_checks(study: Study) -> list[Problem]:
+    """Return a problem for each check that the study names and that its headline estimator can never bear."""
+    # the checks load every method that they look at, which takes seconds
+    from svmodel.checks.declared import lacking
+
+    problems = Problems()
+    named = [c.name for c in study.asked_checks or () if c.name != "default"] if study.estimators else []
+    for name in named:
+        head = study.estimators[0]
+        if why := lacking(known_checks()[name], estimators()[head.name]):
+            problems.add(
+                f"the check {name!r} cannot be made of the first estimator: {why}",
+                where=f"checks.{name}",
+                fix="Leave it out, or put another estimator first.",
+                line=study.line(f"checks.{name}", "checks"),
+                rule="check_lacks",
+            )
+    return list(problems)
 
 
 def missing_files(study: Study, root: Path) -> list[Problem]:

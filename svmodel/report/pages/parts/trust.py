@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from svmodel.checks.runner import question_of
 from svmodel.present import prose
 from svmodel.present.plots.checks import check_figure
 from svmodel.present.tables import NBSP, Table
@@ -15,27 +16,6 @@ STATUS = {
     "informative": "● For information",
     "not_applicable": "– Does not apply",
     "errored": "✗ The check broke",
-}
-CHECK_NAMES = {
-    "pre_trends": "Were the areas alike before the start?",
-    "pre_trend_power": "Which drift would that test have overlooked?",
-    "honest_bounds": "Does it hold if trends parted after the start?",
-    "placebo_in_time": "Does a made-up earlier start show an effect?",
-    "placebo_in_space": "Do areas where nothing was done show an effect?",
-    "negative_controls": "Does an outcome that cannot respond show an effect?",
-    "anticipation": "Did anything move before the start?",
-    "spillover": "Did harm move to, or away from, the neighbours?",
-    "recording_practice": "Could a change in recording look like it?",
-    "overlap": "Are there areas like the treated ones to compare with?",
-    "leave_one_area_out": "Does one area carry the result?",
-    "regression_to_the_mean": "Would high areas have fallen anyway?",
-    "overdispersion": "Do the counts vary more than chance alone?",
-    "prior_predictive": "Does the belief before the data expect such counts?",
-    "convergence": "Have the draws arrived?",
-    "engine_agreement": "Do both engines give the same answer?",
-    "posterior_predictive": "Could the fitted model have made such data?",
-    "leave_one_out": "Does the model foretell counts that it has not seen?",
-    "prior_sensitivity": "Would another belief have said otherwise?",
 }
 
 
@@ -87,4 +67,4 @@ def warned(view: AreaView) -> str:
 
 def check_name(check: CheckResult) -> str:
     """Return a check as the question that it puts."""
-    return CHECK_NAMES.get(check.name, check.name.replace("_", " ").capitalize())
+    return question_of(check.name)
