@@ -41,8 +41,9 @@ report: $(READY)
 	$(PY) -m svmodel run pipelines/demo_bayes.yaml --out $(OUT) --jobs $(JOBS)
 	$(PY) -m svmodel run pipelines/demo.yaml --out $(OUT) --jobs $(JOBS)
 
+# Each worker begins with a stretch of neighbouring tests, so that what a module shares is made once.
 test: $(READY)
-	$(PY) -m pytest -n $(JOBS)
+	$(PY) -m pytest -n $(JOBS) --dist worksteal
 
 # Apart from `make test`, which it would slow down. A process that a test kills may leave half a file: it is not counted.
 coverage: $(READY)

@@ -296,7 +296,7 @@ def test_a_check_that_the_first_estimator_can_never_bear_is_refused_with_its_lin
     estimators: [HierarchicalDiD]
     checks: [convergence, pre_trends]
     """
-    with pytest.raises(StudyError, match="pre_trends.*does not give") as refused:
+    with pytest.raises(StudyError, match=r"pre_trends.*does not give") as refused:
         read_study(write_study(more=more), look_at_data=False)
     (problem,) = refused.value.problems
     assert problem.rule == "check_lacks"
