@@ -22,7 +22,6 @@ def test_an_audit_of_a_series_agrees(name):
     estimator, areas = SERIES[name]
     made = simulate.panel(areas, 84, mean=60, cohorts=((60, 1),), effect=0.8, seed=1)
     audited = estimator.fit(made.design("violence"), seed=1).audit()
-    assert (audited.status == "passed") == audited.table["agrees"].all(), audited.text
     first = audited.table.iloc[0]
     assert first["quantity"] == "average effect"
     # The check lets two Monte Carlo errors pass beyond its bars, the test four, so that it hangs on no seed: of "counts
