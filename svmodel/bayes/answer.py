@@ -20,7 +20,7 @@ from svmodel.engine.posterior import Posterior
 from svmodel.errors import EstimationError
 from svmodel.result import Result
 from svmodel.result.check import CheckResult
-from svmodel.result.doubts import doubts
+from svmodel.result.doubts import design_doubts
 from svmodel.result.method import choice_of
 from svmodel.result.notes import Note, ResultWarning, parts_of
 from svmodel.result.scales import estimates_frame, provenance
@@ -247,4 +247,4 @@ def notes_of(
             f"Not one event was seen in the treated area-{word}s: what the effect is rests on the prior and on how few "
             "were to be expected."
         )
-    return [*notes, *doubts(design, additive=False, rates=True, controls=controls)]
+    return [*notes, *design_doubts(design, additive=False, rates=True, controls=controls)]

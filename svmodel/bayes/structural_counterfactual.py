@@ -24,7 +24,7 @@ from svmodel.errors import EstimationError
 from svmodel.numerics.latent.priors import Beta, GammaPrecision, HalfNormal
 from svmodel.numerics.latent.structures import AR1, Fixed, Independent, RandomWalk
 from svmodel.numerics.series import Series
-from svmodel.result.doubts import doubts
+from svmodel.result.doubts import design_doubts
 from svmodel.result.method import NEUTRAL, UNSHOWN, Method
 from svmodel.result.notes import Note, ResultWarning
 from svmodel.result.rule import FEW_CONTROLS
@@ -358,7 +358,7 @@ class StructuralCounterfactual(AnswersDesigns):
             out.append(INDEPENDENT)
         if design.is_count and not (cells.total[1] > 0).all():
             out.append("In some draws no event was predicted: the rate ratio has no upper limit there.")
-        return [*out, *doubts(design, additive=not log, rates=True, controls=n > 0)]
+        return [*out, *design_doubts(design, additive=not log, rates=True, controls=n > 0)]
 
     def _on_controls(self, design: Design, n: int, word: str) -> list[Note]:
         if n == 0:

@@ -122,3 +122,37 @@ def test_few_areas_that_stand_for_elsewhere_and_doubtful_intervals_are_on_the_pa
     design = simulate.panel(areas, 36, mean=20, cohorts=((24, treated),), seed=1).design("violence")
     found = notices(estimator.fit(design, seed=1))
     assert any(n.text.startswith(beginning) for n in found), found
+
+
+DOUBTED = {
+    "ETWFE": did.ExtendedTwoWayFixedEffects(),
+    "TWFE linear": did.TwoWayFixedEffects(family="linear"),
+    "Callaway-Sant'Anna": did.CallawaySantAnna(n_boot=99),
+    "synthetic DiD": counterfactual.SyntheticDiD(n_draws=39),
+    "synthetic control": counterfactual.SyntheticControl(draws=19),
+    "interrupted series": counterfactual.InterruptedTimeSeries(controls="untreated"),
+    "structural series": counterfactual.StructuralTimeSeries(draws=200, warmup=100, chains=2),
+    "hierarchical": bayes.HierarchicalDiD(draws=200),
+    "Bayesian structural, counts": bayes.StructuralCounterfactual(draws=200),
+    "Bayesian structural, Gaussian": bayes.StructuralCounterfactual(family="gaussian", draws=200),
+}
+
+
+@pytest.fixture(scope="module")
+def far_from_all():
+    """Return a design whose treated areas are five times as high as every control."""
+    design = simulate.panel(24, 36, mean=20, cohorts=((24, 3),), seed=1).design("violence")
+    frame = design.panel.to_frame()
+    treated = frame["area"].isin(list(design.intervention.starts))
+    frame.loc[treated, "violence"] *= 5
+    roles = {"area": "area", "period": "period", "counts": ["violence"], "exposures": ["population"]}
+    return replace(design, panel=Panel.from_frame(frame, **roles))
+
+
+@pytest.mark.parametrize("name", DOUBTED)
+def test_what_no_interval_shows_of_a_design_is_a_warning_by_every_kind_of_method(far_from_all, name):
+    result = DOUBTED[name].fit(far_from_all, seed=1)
+    said = [n for n in result.notes if n.startswith("No control is like")]
+    assert said, result.notes
+    assert {w.text for w in result.warnings} >= set(said)
+    assert {n.text for n in notices(result)} >= set(said)

@@ -15,7 +15,7 @@ from svmodel.counterfactual.series import control_rows, few_others, summed_areas
 from svmodel.design import Design, DesignArrays
 from svmodel.errors import shorten
 from svmodel.numerics.series.hac import autocorrelation, ljung_box
-from svmodel.result.doubts import doubts
+from svmodel.result.doubts import design_doubts
 from svmodel.result.notes import Notes
 
 _FEW_EVENTS = 1.0
@@ -90,7 +90,7 @@ def notes_of(
         )
     notes.add(few_others(min(others, default=0)))
     notes.say(*summed_areas([s.series for s in segments]), *_lost(arrays, fitted, word), errors_rest_on(fitted))
-    notes.add(doubts(design, additive=not segments[0].log, rates=True, controls=bool(others)))
+    notes.add(design_doubts(design, additive=not segments[0].log, rates=True, controls=bool(others)))
     p = min(d["ljung_box_p"] for d in each)
     if p < _ALPHA:
         text = f"Residuals hang together over time (Ljung-Box p = {p:.3g}): a shock lasts, or the line is not one."

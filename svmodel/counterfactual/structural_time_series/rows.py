@@ -14,7 +14,7 @@ from svmodel.counterfactual.series import few_others, path_of, summed_areas, ter
 from svmodel.counterfactual.structural_time_series.predict import COVARIATE, SUM, Prediction
 from svmodel.design import Design, DesignArrays
 from svmodel.numerics.arrays import Floats, Ints, Mask
-from svmodel.result.doubts import doubts
+from svmodel.result.doubts import design_doubts
 from svmodel.result.notes import Notes
 from svmodel.result.tables import ALL_TREATED
 
@@ -172,7 +172,7 @@ def notes_of(design: Design, held: Sequence[Prediction], why: str, *, season: st
         "intervals held no effect in 79 to 92 of 100 series. Read it as the least there is.",
     )
     notes.add(few_others(n))
-    notes.add(doubts(design, additive=True, rates=False, controls=n > 0))
+    notes.add(design_doubts(design, additive=True, rates=False, controls=n > 0))
     left_out = max(p.candidates.left_out for p in held)
     if left_out:
         notes.say(f"{left_out} untreated areas are left out: missing in a {word} used, or without change before.")
