@@ -4,6 +4,7 @@ The full study, with 500 panels a scenario and its table, is benchmarks/calibrat
 """
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -33,6 +34,16 @@ SCENARIOS = {
     ),
 }
 FITS = [(s.name, e) for s in SCENARIOS.values() for e in s.estimators]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _average_alone():
+    """All that is tabulated is the average effect, which costs a fraction by itself."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(
+            calibrate.ESTIMATORS, "ETWFE Poisson", replace(calibrate.ESTIMATORS["ETWFE Poisson"], only_average=True)
+        )
+        yield
 
 
 @pytest.fixture(scope="module")

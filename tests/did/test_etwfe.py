@@ -87,6 +87,17 @@ def test_per_100k_is_missing_without_an_exposure():
     assert result.headline().per_100k is None
 
 
+@pytest.mark.parametrize("treated", [10, 3])
+def test_the_average_alone_is_that_of_the_whole_answer(treated):
+    """Tests of many panels rest on this: the average alone costs a fraction."""
+    design = make(counts(3, dispersion=0.3), {i: 6 + i % 2 for i in range(treated)}, people=np.arange(30) * 100 + 1000)
+    alone, whole = ExtendedTwoWayFixedEffects(only_average=True).fit(design), fit(design)
+    assert set(alone.estimates["term"]) == {"att"}
+    rows = whole.estimates.query("term == 'att'").reset_index(drop=True)
+    pd.testing.assert_frame_equal(alone.estimates, rows, rtol=1e-12, check_dtype=False)
+    assert alone.diagnostics["inference"] == whole.diagnostics["inference"]
+
+
 def test_averages_weigh_as_they_say():
     y = counts(2)
     result = fit(make(y, {**dict.fromkeys(range(8), 4), **dict.fromkeys(range(8, 12), 9)}))
