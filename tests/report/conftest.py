@@ -81,14 +81,14 @@ def make_frame(*, scale: float = 60.0, planted: dict[tuple[str, int], int] | Non
     return pd.DataFrame(rows, columns=["ward", "month", "borough", "ward_name", "violence", "robbery", "people"])
 
 
-def make_context(folder: Path, *, intervention: bool = True, frame=None, rename=None):
-    """Write the study and its data, fit everything for real, and return the StudyContext."""
+def make_context(folder: Path, *, intervention: bool = True, frame=None, rename=None, more: str = ""):
+    """Write the study and its data, fit everything for real, and return the StudyContext; `more` is added to it."""
     from svmodel.report import prepare, read_study
 
     folder.mkdir(parents=True, exist_ok=True)
     (make_frame() if frame is None else frame).to_csv(folder / "data.csv", index=False)
     path = folder / "small.yaml"
-    text = STUDY.format(data=DATA.strip(), more=INTERVENTION if intervention else "").lstrip()
+    text = STUDY.format(data=DATA.strip(), more=INTERVENTION if intervention else "").lstrip() + more
     for old, new in (rename or {}).items():
         text = re.sub(rf"(?<=[ \[]){old}\b", new, text)
     path.write_text(text)
@@ -186,6 +186,15 @@ def small_study():
         write_area=write_area,
         write_sections=write_sections,
     )
+
+
+@pytest.fixture(scope="session")
+def plain_run(tmp_path_factory):
+    """A folder with the reports of North and of West of the plain study, written once: for reading only."""
+    folder = tmp_path_factory.mktemp("plain")
+    for code in ("N", "W"):
+        write_area(fitted(), code, folder / "areas" / code)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -19,18 +19,14 @@ def context(small_study):
     return small_study.fitted()
 
 
-@pytest.fixture(scope="module")
-def north(context, tmp_path_factory, small_study):
-    folder = tmp_path_factory.mktemp("north")
-    small_study.write_area(context, "N", folder)
-    return folder
+@pytest.fixture
+def north(plain_run):
+    return plain_run / "areas" / "N"
 
 
-@pytest.fixture(scope="module")
-def west(context, tmp_path_factory, small_study):
-    folder = tmp_path_factory.mktemp("west")
-    small_study.write_area(context, "W", folder)
-    return folder
+@pytest.fixture
+def west(plain_run):
+    return plain_run / "areas" / "W"
 
 
 def text_of(page):

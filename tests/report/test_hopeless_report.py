@@ -29,6 +29,7 @@ intervention:
 estimators:
   - ExtendedTwoWayFixedEffects: {family: poisson}
   - TwoWayFixedEffects: {family: linear}
+checks: []
 forecast: {horizon: 0}
 seed: 11
 """
