@@ -93,6 +93,7 @@ class Panel:
         source: str = "",
         title: str = "the data cannot be used",
         first_line: int | None = None,
+        period_written: str | None = None,
     ) -> Panel:
         """Make a Panel from a long frame with one row for each area and period.
 
@@ -126,6 +127,9 @@ class Panel:
             How an error message begins.
         first_line : int, optional
             Line of the file that holds the frame's first row, so that errors can name lines.
+        period_written : str, optional
+            How the periods are written, where that can be read in several ways (see
+            :func:`svmodel.periods.read_column`): "day first", "month first", "financial years", ...
 
         Returns
         -------
@@ -154,7 +158,9 @@ class Panel:
             raise DataError(f"a panel is made from a pandas DataFrame, not from a {type(frame).__name__}")
         counts, measures, exposures, covariates = map(_columns, (counts, measures, exposures, covariates))
         roles = Roles(area, period, counts, measures, exposures, covariates, parent, name, parent_name)
-        grid = check_and_grid(frame, roles, known_areas=known_areas, title=title, first_line=first_line)
+        grid = check_and_grid(
+            frame, roles, known_areas=known_areas, title=title, first_line=first_line, period_written=period_written
+        )
         given = ledger.entries if isinstance(ledger, Ledger) else tuple(ledger)
         marked = "synthetic" in frame.columns and bool(
             frame["synthetic"].astype(str).str.casefold().isin(["yes", "true", "1"]).any()

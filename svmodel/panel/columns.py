@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from svmodel import periods
 from svmodel.errors import DataError, Problems, shorten
+from svmodel.ledger import LedgerEntry
 
 
 class Rows:
@@ -68,47 +69,59 @@ def area_column(column: pd.Series, rows: Rows, problems: Problems) -> Areas:
     return area
 
 
-def period_column(column: pd.Series, rows: Rows, problems: Problems) -> pd.PeriodIndex:
-    """Return the periods of the rows in one frequency; what is blank, unreadable, ambiguous or mixed is a problem."""
-    if isinstance(column.dtype, pd.PeriodDtype) and column.dtype.freq.freqstr in periods.FREQUENCIES:
-        index = pd.PeriodIndex(column)
-        blank = index.isna()
-        if blank.any():
-            problems.add(f"the period is blank in {int(blank.sum()):,} rows", where=rows(blank), rule="period_blank")
-        return index
-    codes, distinct = pd.factorize(column)
-    parsed: list[pd.Period | None] = []
-    for i, value in enumerate(distinct):
-        try:
-            parsed.append(periods.parse(value))
-        except DataError as error:
-            problems.add(error.title, where=f"column {column.name!r}, {rows(codes == i)}", rule="period_unreadable")
-            parsed.append(None)
-    if (codes == -1).any():
-        where = rows(codes == -1)
-        problems.add(f"the period is blank in {int((codes == -1).sum()):,} rows", where=where, rule="period_blank")
-    texts = [str(value).strip() for value in distinct]
-    if len(texts) > 1 and all(_is_year_pair(text) for text in texts):
+def period_column(
+    column: pd.Series, rows: Rows, problems: Problems, written: str | None = None
+) -> tuple[pd.PeriodIndex, tuple[LedgerEntry, ...]]:
+    """Return the periods of the rows in one frequency, and how they were read where that needs saying.
+
+    What is blank, unreadable, mixed or to be read in several ways is a problem; `written` answers the last.
+    """
+    where = f"column {column.name!r}"
+    try:
+        found = periods.read_column(column, written=written)
+    except DataError as error:
+        problems.add(error.title, where="period_written", rule="period_written")
+        return pd.PeriodIndex([pd.NaT] * len(column), freq="M"), ()
+    blank = column.isna().to_numpy() | (column.astype("string").str.strip() == "").fillna(False).to_numpy(dtype=bool)
+    if blank.any():
+        problems.add(f"the period is blank in {int(blank.sum()):,} rows", where=rows(blank), rule="period_blank")
+    if found.unread:
+        lines = np.asarray(found.index.isna()) & ~blank & column.isin(list(found.unread)).to_numpy()
         problems.add(
-            f"{shorten(texts, limit=3)} would be read as months, but look like financial years",
-            where=f"column {column.name!r}",
-            fix=f"Write {texts[0].replace('-', '/')} for a financial year; a month of every year as a full date.",
+            f"{len(found.unread)} value{'s name' if len(found.unread) > 1 else ' names'} no period: "
+            f"{shorten([str(v).strip() for v in found.unread], limit=3)}",
+            where=f"{where}, {rows(lines)}",
+            fix=_of_dates_and_texts(column) or "Write 2019-04, 2019Q2, 2019/20 Q1, 2019 or 2019/20.",
+            rule="period_unreadable",
+        )
+    if found.choices:
+        first = [str(v).strip() for v in column[~blank].drop_duplicates()]
+        problems.add(
+            f"{shorten(first, limit=3)} may be read in {len(found.choices)} ways: {_in_words(found.choices)}",
+            where=where,
+            fix=f"Say which: period_written: {found.choices[0]}"
+            + "".join(f", or period_written: {c}" for c in found.choices[1:])
+            + ".",
             rule="period_ambiguous",
         )
-    kinds = sorted({p.freqstr for p in parsed if p is not None})
-    if len(kinds) > 1:
-        words = " and ".join(periods.FREQUENCIES[k] + "s" for k in kinds)
-        problems.add(f"{words} are mixed", where=f"column {column.name!r}", rule="period_mixed")
-    freq = kinds[0] if kinds else "M"
-    lookup = pd.PeriodIndex([p if p is not None and p.freqstr == freq else pd.NaT for p in [*parsed, None]], freq=freq)
-    return lookup[codes]
+    if found.kinds:
+        words = " and ".join(sorted(periods.FREQUENCIES[k] + "s" for k in found.kinds))
+        problems.add(f"{words} are mixed", where=where, rule="period_mixed")
+    said = (LedgerEntry("noted", len(column), found.said, where, "period_reading"),) if found.said else ()
+    return found.index, said
 
 
-def _is_year_pair(text: str) -> bool:
-    """Return whether the text reads as a month, 2008-09, and as the financial year of that name as well."""
-    first, _, second = text.partition("-")
+def _in_words(choices: tuple[str, ...]) -> str:
+    return ", ".join(choices[:-1]) + f" or {choices[-1]}"
+
+
+def _of_dates_and_texts(column: pd.Series) -> str:
+    """Return what to do where date cells stand beside days in text: the spreadsheet exchanged day and month."""
+    if column.dtype != object or not any(hasattr(v, "year") for v in column.dropna()):
+        return ""
     return (
-        len(first) == 4 and len(second) == 2 and text.replace("-", "").isdigit() and int(second) == int(first[2:]) + 1
+        "The other cells are dates: the spreadsheet took for dates what it could in its own order of day and month, "
+        "so these may be exchanged. Export the column again as text or as 2019-04-01."
     )
 
 

@@ -94,6 +94,7 @@ def check_and_grid(
     known_areas: Iterable[str] | None,
     title: str,
     first_line: int | None,
+    period_written: str | None = None,
 ) -> Grid:
     """Check `frame` against every rule; return the full grid, or raise with all problems at once."""
     problems = Problems()
@@ -103,7 +104,7 @@ def check_and_grid(
         raise DataError(f"{title}: it has no rows")
     rows = Rows(frame.index, first_line)
     area = area_column(frame[roles.area], rows, problems)
-    period = period_column(frame[roles.period], rows, problems)
+    period, said = period_column(frame[roles.period], rows, problems, period_written)
     values = {c: numbers_in(frame[c], c, _role(c, roles), rows, problems) for c in roles.data}
     usable = (area.codes >= 0) & period.notna()
     _check_duplicates(area, period, usable, rows, problems)
@@ -118,7 +119,7 @@ def check_and_grid(
     names = _constant_by_area(frame, roles.name, area, problems)
     if roles.parent is not None and roles.parent_name is not None:
         names |= _constant_by_area(frame, roles.parent_name, Areas.read(frame[roles.parent]), problems)
-    gaps = (*notes, *_gaps(area, period, usable))
+    gaps = (*notes, *said, *_gaps(area, period, usable))
     if problems:
         problems.extend(Problem(e.reason, where=e.where, rule=e.rule) for e in gaps)
     problems.raise_if_any(DataError, title)

@@ -305,9 +305,21 @@ def test_financial_years_written_with_a_hyphen_are_not_months():
         frame = pd.DataFrame({"area": ["A"] * len(months), "month": months, "n": [1] * len(months)})
         return Panel.from_frame(frame, area="area", period="month", counts=["n"])
 
-    with pytest.raises(DataError, match="look like financial years") as caught:
-        make(["2008-09", "2009-10", "2010-11", "2011-12"])
-    assert "2008/09" in str(caught.value)
+    pairs = ["2008-09", "2009-10", "2010-11", "2011-12"]
+    with pytest.raises(DataError, match="3 ways: months, financial years or academic years") as caught:
+        make(pairs)
+    assert "period_written: financial years" in str(caught.value)
+    answered = Panel.from_frame(
+        pd.DataFrame({"area": "A", "month": pairs, "n": 1}),
+        area="area",
+        period="month",
+        counts=["n"],
+        period_written="financial years",
+    )
+    assert answered.periods[0] == pd.Period("2009", "Y-MAR")
+    assert answered.ledger.has("period_reading")
+    # a thirteenth month does not exist, so these can be nothing else
+    assert make([*pairs, "2012-13"]).periods.freqstr == "Y-MAR"
     assert make(["2008-09", "2008-10"]).n_periods == 2
     assert make(["2008-09"]).n_periods == 1
 
