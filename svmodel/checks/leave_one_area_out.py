@@ -11,7 +11,7 @@ from svmodel.checks.declared import check
 from svmodel.checks.effects import as_row, is_significant, needed_effect, null_value, refitted
 from svmodel.checks.posterior import quick
 from svmodel.checks.words import CannotBeMadeError, change, change_of, design_of, treated_indices
-from svmodel.design import Design, Intervention
+from svmodel.design import Design
 from svmodel.inference.statistic import Statistic
 from svmodel.result import Effect, Result
 from svmodel.result.check import CheckResult, Status
@@ -119,10 +119,11 @@ def _clear(result: Result, whole: Effect, areas: list[str]) -> dict[str, Effect]
 def _without(result: Result, design: Design, area: str, scale: str) -> tuple[Effect | None, str | None]:
     """Return the average effect without `area`, or why there is none."""
     old = design.intervention
-    fewer = Intervention(
-        old.name,
-        {a: p for a, p in old.starts.items() if a != area},
-        {a: p for a, p in (old.ends or {}).items() if a != area},
+    fewer = replace(
+        old,
+        starts={a: p for a, p in old.starts.items() if a != area},
+        ends={a: p for a, p in (old.ends or {}).items() if a != area},
+        cost=None,
     )
     panel = design.panel.select(areas=[a for a in design.panel.areas if a != area])
     return refitted(result, scale, design=replace(design, panel=panel, intervention=fewer))

@@ -11,7 +11,7 @@ from svmodel.checks.declared import check
 from svmodel.checks.effects import as_row, average_effect, is_significant, needed_effect
 from svmodel.checks.posterior import quick
 from svmodel.checks.words import CannotBeMadeError, change_of, design_of, span, treated_indices, why_refused
-from svmodel.design import Design, Intervention
+from svmodel.design import Design
 from svmodel.errors import UserError
 from svmodel.result import Result
 from svmodel.result.check import CheckResult
@@ -91,5 +91,5 @@ def placebo_design(design: Design, shift: int | None = None, *, until: int = 0) 
     ends = {a: p for a, p in ends.items() if p >= starts[a]}
     starts = {a: p for a, p in starts.items() if a in ends}
     name = f"{design.intervention.name}, placebo {shift} {periods.describe_frequency(arrays.periods)}s earlier"
-    placebo = Intervention(name, {**later, **starts}, ends)
+    placebo = replace(design.intervention, name=name, starts={**later, **starts}, ends=ends, cost=None)
     return replace(design, intervention=placebo, window=(first, last)), shift

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from svmodel.design import NEVER, Design, DesignArrays, Intervention
+from svmodel.design import NEVER, Design, DesignArrays
 from svmodel.numerics.arrays import Ints, Mask
 
 
@@ -71,7 +71,8 @@ def ring_design(design: Design, around: Surroundings, ring: int) -> Design:
         for i in np.flatnonzero(chosen & (around.end < len(arrays.periods)))
     }
     name = f"{design.intervention.name}, ring {ring} around it"
-    return _among(replace(design, intervention=Intervention(name, held, ends)), chosen | around.clean)
+    moved = replace(design.intervention, name=name, starts=held, ends=ends, cost=None)
+    return _among(replace(design, intervention=moved), chosen | around.clean)
 
 
 def clean_design(design: Design, around: Surroundings) -> Design:
@@ -89,6 +90,4 @@ def _among(design: Design, rows: Mask) -> Design:
     told = design.intervention
     starts = {a: p for a, p in told.starts.items() if a in kept}
     ends = {a: p for a, p in (told.ends or {}).items() if a in kept}
-    return replace(
-        design, panel=design.panel.select(areas=areas), intervention=Intervention(told.name, starts, ends, told.cost)
-    )
+    return replace(design, panel=design.panel.select(areas=areas), intervention=replace(told, starts=starts, ends=ends))

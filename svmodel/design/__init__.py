@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from svmodel import periods
+from svmodel.area_names import area_name
 from svmodel.costs import CostLine
 from svmodel.design.rules import Asked, find_problems
 from svmodel.errors import DataError, DesignError, Problem, Problems, shorten
@@ -42,6 +43,8 @@ class Intervention:
         Last period in which an area had it. Cells after the end serve neither as treated nor as control.
     cost : float or iterable of CostLine, optional
         Pounds spent over the whole study; lines with a price base are better than a bare sum.
+    by_area : bool
+        Whether the starts are of the panel's own areas, so that no name is looked up any more; a design sees to it.
 
     Raises
     ------
@@ -59,6 +62,7 @@ class Intervention:
     starts: Mapping[str, Any]  # any PeriodLike on the way in, always pandas.Period afterwards
     ends: Mapping[str, Any] | None = None
     cost: float | tuple[CostLine, ...] | None = None
+    by_area: bool = field(default=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         problems = Problems()
@@ -76,7 +80,7 @@ class Intervention:
         object.__setattr__(self, "ends", MappingProxyType(ends))
 
     def __reduce__(self) -> tuple[object, ...]:
-        return Intervention, (self.name, dict(self.starts), dict(self.ends or {}), self.cost)
+        return Intervention, (self.name, dict(self.starts), dict(self.ends or {}), self.cost, self.by_area)
 
     @staticmethod
     def _parsed(given: Mapping[str, Any], where: str, problems: Problems) -> dict[str, pd.Period]:
@@ -88,7 +92,7 @@ class Intervention:
             return parsed
         for area, value in given.items():
             try:
-                parsed[str(area)] = periods.parse(value)
+                parsed[area_name(area)] = periods.parse(value)
             except DataError as error:
                 problems.add(error.title, where=f"{where}, area {area!r}", rule="period_unreadable")
         return parsed
@@ -115,17 +119,37 @@ def _checked_cost(cost: Any, problems: Problems) -> float | tuple[CostLine, ...]
 
 
 def in_small_areas(intervention: Intervention, panel: Panel) -> Intervention:
-    """Give the start of a reporting area to each of its small areas that has none of its own."""
-    given = {"starts": intervention.starts, "ends": intervention.ends or {}}
-    reporting = set(panel.parents.values()) - set(panel.areas)
-    if not any(a in reporting for held in given.values() for a in held):
-        return intervention
+    """Give starts and ends to the panel's own areas: by their names, and from reporting areas to each area in them.
+
+    An area with a start of its own keeps it. What is no area stays as it was given, for the design's rules to name.
+
+    Raises
+    ------
+    DesignError
+        If a name is one of several areas, or of an area and of a reporting area.
+    """
+    if intervention.by_area or (not panel.parents and set(intervention.starts) <= set(panel.areas)):
+        return replace(intervention, by_area=True)
+    problems = Problems()
     spread: dict[str, dict[str, Any]] = {"starts": {}, "ends": {}}
-    for key, held in given.items():
-        for area, period in held.items():
-            children = panel.children(area) if area in reporting else ()
-            spread[key].update({c: period for c in children or (area,) if c == area or c not in held})
-    return Intervention(intervention.name, spread["starts"], spread["ends"], intervention.cost)
+    for key, held in (("starts", intervention.starts), ("ends", intervention.ends or {})):
+        own: dict[str, Any] = {}
+        for given, period in held.items():
+            try:
+                found = panel.area_names.find(given)
+            except DataError as error:
+                if "is no area" in error.title:
+                    own[given] = period
+                else:
+                    problems.add(error.title, where=key, rule="which_area")
+                continue
+            if found.level == "parent":
+                spread[key].update(dict.fromkeys(panel.children(found.code), period))
+            else:
+                own[found.code] = period
+        spread[key].update(own)
+    problems.raise_if_any(DesignError, f"intervention {intervention.name!r} cannot be used")
+    return replace(intervention, starts=spread["starts"], ends=spread["ends"], by_area=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -312,7 +336,7 @@ class Design:
             {a: given[areas[int(j)]] for a, j in zip(areas, pattern, strict=True) if areas[int(j)] in given}
             for given in (told.starts, told.ends or {})
         ]
-        return replace(self, intervention=Intervention(told.name, held[0], held[1], told.cost))
+        return replace(self, intervention=replace(told, starts=held[0], ends=held[1]))
 
     def describe(self) -> str:
         """Return the question in one sentence."""

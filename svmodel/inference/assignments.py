@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from svmodel.design import Design, DesignArrays, Intervention
+from svmodel.design import Design, DesignArrays
 from svmodel.errors import DesignError, Problems, did_you_mean, shorten
 from svmodel.numerics.arrays import Ints
 from svmodel.numerics.resampling.permutations import count_assignments, every_assignment, sample_assignments
@@ -253,4 +253,6 @@ def given_dates(design: Design, sets: Sets, mine: Ints) -> Design:
         for given in (told.starts, told.ends or {})
     ]
     panel = design.view.select(areas=[areas[int(c)] for c in sets.controls])
-    return replace(design, panel=panel, window=None, intervention=Intervention(told.name, held[0], held[1]))
+    return replace(
+        design, panel=panel, window=None, intervention=replace(told, starts=held[0], ends=held[1], cost=None)
+    )

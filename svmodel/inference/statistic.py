@@ -11,7 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import pandas as pd
 
-from svmodel.design import Design, DesignArrays, Intervention
+from svmodel.design import Design, DesignArrays
 from svmodel.errors import DataError, DesignError, EstimationError, Problems, did_you_mean
 from svmodel.numerics.arrays import Floats, Ints
 from svmodel.numerics.cluster.coefficient import Coefficient
@@ -298,6 +298,7 @@ def resampled(design: Design, rows: Ints) -> Design:
     parts = [held[a].assign(area=name) for a, name in zip(taken, names, strict=True)]
     panel = Panel.from_frame(
         pd.concat(parts, ignore_index=True),
+        as_given=True,
         area="area",
         period="period",
         counts=view.counts,
@@ -310,7 +311,7 @@ def resampled(design: Design, rows: Ints) -> Design:
         {n: given[a] for n, a in zip(names, taken, strict=True) if a in given}
         for given in (told.starts, told.ends or {})
     )
-    return replace(design, panel=panel, intervention=Intervention(told.name, starts, ends, told.cost), window=None)
+    return replace(design, panel=panel, intervention=replace(told, starts=starts, ends=ends), window=None)
 
 
 def refuse_lone(arrays: DesignArrays, who: str) -> None:

@@ -18,6 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from svmodel import periods
+from svmodel.area_names import AreaNames
 from svmodel.errors import DataError, Problems, did_you_mean
 from svmodel.ledger import Ledger, LedgerEntry
 from svmodel.panel.aggregate import over_areas, over_time
@@ -94,6 +95,8 @@ class Panel:
         title: str = "the data cannot be used",
         first_line: int | None = None,
         period_written: str | None = None,
+        leave_out: Iterable[str] = (),
+        as_given: bool = False,
     ) -> Panel:
         """Make a Panel from a long frame with one row for each area and period.
 
@@ -130,6 +133,11 @@ class Panel:
         period_written : str, optional
             How the periods are written, where that can be read in several ways (see
             :func:`svmodel.periods.read_column`): "day first", "month first", "financial years", ...
+        leave_out : iterable of str
+            Areas to leave out on purpose, such as one without residents.
+        as_given : bool
+            Take the areas as they are: no spellings of one name are put together, no total of the others is left out,
+            nothing odd is noted. For rows that were read before.
 
         Returns
         -------
@@ -159,7 +167,14 @@ class Panel:
         counts, measures, exposures, covariates = map(_columns, (counts, measures, exposures, covariates))
         roles = Roles(area, period, counts, measures, exposures, covariates, parent, name, parent_name)
         grid = check_and_grid(
-            frame, roles, known_areas=known_areas, title=title, first_line=first_line, period_written=period_written
+            frame,
+            roles,
+            known_areas=known_areas,
+            title=title,
+            first_line=first_line,
+            period_written=period_written,
+            leave_out=leave_out,
+            as_given=as_given,
         )
         given = ledger.entries if isinstance(ledger, Ledger) else tuple(ledger)
         marked = "synthetic" in frame.columns and bool(
@@ -213,6 +228,11 @@ class Panel:
         """Return the readable name of an area, or the area itself."""
         return self.names.get(area, area)
 
+    @cached_property
+    def area_names(self) -> AreaNames:
+        """The areas by every name that they go by; ``panel.area_names.find("LIVERPOOL").code``."""
+        return AreaNames(self.areas, self.parents, self.names)
+
     def matrix(self, column: str) -> NDArray[np.float64]:
         """Return one column as an array of shape (n_areas, n_periods); missing cells are NaN.
 
@@ -239,16 +259,20 @@ class Panel:
     ) -> Panel:
         """Return the panel of some areas, over a window of periods (both ends included).
 
+        Parameters
+        ----------
+        areas : iterable of str, optional
+            Codes or names; a single one may be given bare. A reporting area stands for all areas in it.
+        window : (first, last), optional
+            With None for the panel's own end.
+
         Raises
         ------
         DataError
             If an area is unknown, or the window holds no period of the panel.
         """
         problems = Problems()
-        keep = self.areas if areas is None else tuple(sorted({str(a) for a in areas}))
-        known = set(self.areas)
-        for unknown in (a for a in keep if a not in known):
-            problems.add(f"{unknown!r} is no area of the panel", fix=did_you_mean(unknown, self.areas))
+        keep = self.areas if areas is None else self._chosen(areas, problems)
         first, last = self.periods[0], self.periods[-1]
         if window is not None:
             first, last = self._window(window, problems)
@@ -265,6 +289,21 @@ class Panel:
             periods=self.periods[inside],
             parents={a: p for a, p in self.parents.items() if a in set(keep)},
         )
+
+    def _chosen(self, areas: Iterable[object] | object, problems: Problems) -> tuple[str, ...]:
+        given = list(areas) if isinstance(areas, Iterable) and not isinstance(areas, str) else [areas]
+        known, chosen = set(self.areas), set()
+        for area in given:
+            if isinstance(area, str) and area in known:
+                chosen.add(area)
+                continue
+            try:
+                found = self.area_names.find(area)
+            except DataError as error:
+                problems.add(error.title, rule="unknown_area")
+            else:
+                chosen.update(self.children(found.code) if found.level == "parent" else [found.code])
+        return tuple(sorted(chosen))
 
     def _window(
         self, window: tuple[PeriodLike | None, PeriodLike | None], problems: Problems

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from svmodel import periods
+from svmodel.area_names import area_name
 from svmodel.errors import DataError, Problems, shorten
 from svmodel.ledger import LedgerEntry
 
@@ -16,13 +17,18 @@ from svmodel.ledger import LedgerEntry
 class Rows:
     """Names rows the way the user sees them: lines of a file, or labels of a frame."""
 
-    def __init__(self, index: pd.Index, first_line: int | None) -> None:
+    def __init__(self, index: pd.Index, first_line: int | None, kept: NDArray[np.int64] | None = None) -> None:
         self._index = index
         self._first_line = first_line
+        self._kept = np.arange(len(index)) if kept is None else kept
+
+    def within(self, keep: NDArray[np.bool_]) -> Rows:
+        """Return the names of the rows that are kept."""
+        return Rows(self._index, self._first_line, self._kept[keep])
 
     def __call__(self, mask: NDArray[np.bool_] | pd.Series) -> str:
         """Return where the marked rows stand, in words."""
-        positions = np.flatnonzero(np.asarray(mask))
+        positions = self._kept[np.flatnonzero(np.asarray(mask))]
         if self._first_line is None:
             names = [str(self._index[i]) for i in positions[:5]]
             word = "row" if len(positions) == 1 else "rows"
@@ -44,15 +50,32 @@ class Areas:
     def read(cls, column: pd.Series) -> Areas:
         """Factorise first, so that text is handled once for each distinct value and not for each row."""
         raw, distinct = pd.factorize(column)
-        text = [str(d).strip() for d in distinct]
+        text = _whole([area_name(d) for d in distinct])
         names = sorted({t for t in text if t})
         at = {name: i for i, name in enumerate(names)}
         lookup = np.array([*(at.get(t, -1) for t in text), -1], dtype=np.int64)
         return cls(lookup[raw], np.array(names, dtype=object))
 
+    def put_together(self, to: NDArray[np.int64]) -> Areas:
+        """Return the areas with each name taken for the one whose place stands in `to`."""
+        kept = np.unique(to)
+        place = np.append(np.searchsorted(kept, to), -1)
+        return Areas(place[self.codes], self.names[kept])
+
+    def take(self, keep: NDArray[np.bool_]) -> Areas:
+        """Return the areas of some rows; names without a row are forgotten."""
+        held, codes = np.unique(self.codes[keep], return_inverse=True)
+        blank = int(held[:1].tolist() == [-1])
+        return Areas(codes.astype(np.int64) - blank, self.names[held[blank:]])
+
     def series(self) -> pd.Series:
         """Return the names row by row; blank ones are missing."""
         return pd.Series(np.append(self.names, pd.NA)[self.codes], dtype="string")
+
+
+def _whole(texts: list[str]) -> list[str]:
+    """Return numbers that a blank in their column turned into decimal ones as the whole numbers that they are."""
+    return [t[:-2] for t in texts] if texts and all(t[:-2].isdigit() and t.endswith(".0") for t in texts) else texts
 
 
 def area_column(column: pd.Series, rows: Rows, problems: Problems) -> Areas:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from svmodel import periods
+from svmodel.area_names import area_name, spelling_key
 from svmodel.areas import is_code, is_known, lsoa_2021_only
 from svmodel.errors import DataError, Problem, Problems, did_you_mean, shorten
 from svmodel.ledger import LedgerEntry
 from svmodel.panel.columns import Areas, Rows, area_column, numbers_in, period_column
+from svmodel.panel.oddities import oddities
+from svmodel.panel.spellings import one_spelling
+from svmodel.panel.totals import total_rows
 from svmodel.panel.vintage import vintage_note, vintage_problems
 
 
@@ -95,6 +99,8 @@ def check_and_grid(
     title: str,
     first_line: int | None,
     period_written: str | None = None,
+    leave_out: Iterable[str] = (),
+    as_given: bool = False,
 ) -> Grid:
     """Check `frame` against every rule; return the full grid, or raise with all problems at once."""
     problems = Problems()
@@ -105,8 +111,25 @@ def check_and_grid(
     rows = Rows(frame.index, first_line)
     area = area_column(frame[roles.area], rows, problems)
     period, said = period_column(frame[roles.period], rows, problems, period_written)
+    entries: list[LedgerEntry] = list(said)
+    if not as_given:
+        area, spelt = one_spelling(area, period, _usable(area, period), rows, problems)
+        entries.extend(spelt)
+    out, named = _left_out(area, leave_out, problems)
+    if out.all():
+        raise DataError(f"{title}: no area is left")
+    frame, area, period, rows = frame.loc[~out], area.take(~out), period[~out], rows.within(~out)
     values = {c: numbers_in(frame[c], c, _role(c, roles), rows, problems) for c in roles.data}
-    usable = (area.codes >= 0) & period.notna()
+    counted = {c: values[c] for c in roles.counts}
+    total, dropped = (
+        (np.zeros(len(frame), dtype=bool), ())
+        if as_given
+        else total_rows(area, period, _usable(area, period), counted, rows, problems)
+    )
+    entries.extend([*named, *dropped])
+    frame, area, period, rows = frame.loc[~total], area.take(~total), period[~total], rows.within(~total)
+    values = {c: v[~total] for c, v in values.items()}
+    usable = _usable(area, period)
     _check_duplicates(area, period, usable, rows, problems)
     _check_areas(area, known_areas, rows, problems)
     notes: tuple[LedgerEntry, ...] = ()
@@ -119,11 +142,38 @@ def check_and_grid(
     names = _constant_by_area(frame, roles.name, area, problems)
     if roles.parent is not None and roles.parent_name is not None:
         names |= _constant_by_area(frame, roles.parent_name, Areas.read(frame[roles.parent]), problems)
-    gaps = (*notes, *said, *_gaps(area, period, usable))
+    gaps = (*notes, *_gaps(area, period, usable))
     if problems:
         problems.extend(Problem(e.reason, where=e.where, rule=e.rule) for e in gaps)
     problems.raise_if_any(DataError, title)
-    return _lay_out(area, period, values, roles, parents, names, gaps)
+    grid = _lay_out(area, period, values, roles, parents, names, (*entries, *gaps))
+    if as_given:
+        return grid
+    shape = (len(grid.areas), len(grid.periods))
+    of = {c: grid.frame[c].to_numpy(dtype=np.float64).reshape(shape) for c in (*roles.counts, *roles.exposures)}
+    odd = oddities({c: of[c] for c in roles.counts}, {c: of[c] for c in roles.exposures}, grid.areas, grid.periods)
+    return replace(grid, ledger=(*grid.ledger, *odd))
+
+
+def _usable(area: Areas, period: pd.PeriodIndex) -> NDArray[np.bool_]:
+    return np.asarray((area.codes >= 0) & period.notna())
+
+
+def _left_out(
+    area: Areas, leave_out: Iterable[str], problems: Problems
+) -> tuple[NDArray[np.bool_], tuple[LedgerEntry, ...]]:
+    """Return the rows of areas that the owner leaves out on purpose."""
+    given = [leave_out] if isinstance(leave_out, str) else list(leave_out)
+    if not given:
+        return np.zeros(len(area.codes), dtype=bool), ()
+    keys = {spelling_key(str(n)): i for i, n in enumerate(area.names)}
+    for name in (n for n in given if spelling_key(area_name(n)) not in keys):
+        fix = did_you_mean(name, area.names, limit=4)
+        problems.add(f"{name!r} is no area of the data", where="leave_out", fix=fix, rule="unknown_area")
+    places = [keys[k] for k in map(spelling_key, map(area_name, given)) if k in keys]
+    out = np.isin(area.codes, places)
+    reason = f"{shorten([area.names[i] for i in places], limit=3)} left out on purpose"
+    return out, (LedgerEntry("dropped", int(out.sum()), reason, f"{len(places)} areas", "left_out"),) if places else ()
 
 
 def _check_columns(frame: pd.DataFrame, roles: Roles, problems: Problems) -> None:

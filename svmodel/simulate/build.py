@@ -239,6 +239,7 @@ def _panel(places: Places, truths: Mapping[str, Truth], source: str) -> Panel:
         roles["name"] = "name"
     return Panel.from_frame(
         pd.DataFrame(columns),
+        as_given=True,
         area="area",
         period="period",
         counts=list(truths),

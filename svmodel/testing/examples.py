@@ -47,6 +47,7 @@ def example_panel(*, effect: float, seed: int, measure: bool = False) -> Design:
     )
     panel = Panel.from_frame(
         frame,
+        as_given=True,
         area="area",
         period="period",
         counts=["events"],
@@ -69,6 +70,7 @@ def rebuilt(design: Design, frame: pd.DataFrame, rename: Mapping[str, str] | Non
     frame["area"] = frame["area"].map(lambda a: name.get(a, a))
     made = Panel.from_frame(
         frame,
+        as_given=True,
         area="area",
         period="period",
         counts=panel.counts,

@@ -94,6 +94,7 @@ def panel_of(frame: pd.DataFrame) -> Panel:
     """Return the panel of a frame from :func:`frames`."""
     return Panel.from_frame(
         frame,
+        as_given=True,
         area="area",
         period="period",
         counts=["events"],
