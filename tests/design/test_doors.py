@@ -86,4 +86,4 @@ def test_one_bare_area_of_a_study_is_one_area(tmp_path):
     (tmp_path / "s.yaml").write_text(text)
     assert read_study(tmp_path / "s.yaml").title == "T"
     plan, _ = plan_study(tmp_path / "s.yaml", out=tmp_path, areas="10")
-    assert [job.code for job in plan.jobs] == ["10"]
+    assert [job.code for job in plan.selected] == ["10"]
