@@ -167,6 +167,7 @@ class Panel:
             raise DataError(f"a panel is made from a pandas DataFrame, not from a {type(frame).__name__}")
         counts, measures, exposures, covariates = map(one_or_more, (counts, measures, exposures, covariates))
         roles = Roles(area, period, counts, measures, exposures, covariates, parent, name, parent_name)
+        given = ledger.entries if isinstance(ledger, Ledger) else tuple(ledger)
         grid = check_and_grid(
             frame,
             roles,
@@ -176,8 +177,9 @@ class Panel:
             period_written=period_written,
             leave_out=leave_out,
             as_given=as_given,
+            # a source that mapped the codes, or looked at every row of them, knows more than its areas show
+            vintage_settled=any(e.rule in ("lsoa_mapped", "lsoa_vintage") for e in given),
         )
-        given = ledger.entries if isinstance(ledger, Ledger) else tuple(ledger)
         marked = "synthetic" in frame.columns and bool(
             frame["synthetic"].astype(str).str.casefold().isin(["yes", "true", "1"]).any()
         )

@@ -102,6 +102,7 @@ def check_and_grid(
     period_written: str | None = None,
     leave_out: Iterable[str] = (),
     as_given: bool = False,
+    vintage_settled: bool = False,
 ) -> Grid:
     """Check `frame` against every rule; return the full grid, or raise with all problems at once."""
     problems = Problems()
@@ -134,7 +135,7 @@ def check_and_grid(
     _check_duplicates(area, period, usable, rows, problems)
     _check_areas(area, known_areas, rows, problems)
     notes: tuple[LedgerEntry, ...] = ()
-    if lsoa_2021_only(area.names):
+    if not vintage_settled and lsoa_2021_only(area.names):
         total = np.nansum([np.zeros(len(frame)), *(values[c] for c in roles.counts)], axis=0)
         mixed = vintage_problems(area.series(), period, usable, total, column=roles.area)
         problems.extend(mixed)

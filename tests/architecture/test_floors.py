@@ -11,7 +11,7 @@ from house import House, estimator_folders
 ROOT = Path(__file__).resolve().parents[2]
 #: From the ground up. What is declared is what is measured: a room stands one floor above the highest it leans on.
 FLOORS = {
-    1: ["areas", "errors", "lazy", "seeds", "words"],
+    1: ["areas", "errors", "lazy", "registers", "seeds", "words"],
     2: ["area_names", "costs", "files", "ledger", "numerics", "periods", "plugins", "protect", "workers"],
     3: ["adjacency", "breaks", "engine", "panel"],
     4: ["design", "forecast", "profile", "sources"],
