@@ -12,6 +12,7 @@ import pandas as pd
 from svmodel import periods
 from svmodel.design import Intervention
 from svmodel.errors import DataError, did_you_mean
+from svmodel.files import path_names
 from svmodel.panel import Panel
 from svmodel.present import prose
 from svmodel.present.protected import ProtectedPanel, ProtectedResult
@@ -123,6 +124,14 @@ class AreaView:
     def headline(self) -> OutcomeSpec:
         """The headline outcome."""
         return self.study.headline_outcome
+
+    @cached_property
+    def _stems(self) -> dict[str, str]:
+        return path_names(o.column for o in self.outcomes)
+
+    def stem(self, column: str) -> str:
+        """Return how the names of an outcome's files begin: its column, or what of it every file system takes."""
+        return self._stems[column]
 
     @property
     def per(self) -> str:

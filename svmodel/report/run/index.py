@@ -66,7 +66,9 @@ class StudyNumbers:
     outcomes: tuple[OutcomeRow, ...] = ()
 
 
-def read_numbers(folder: Path, codes: Iterable[str]) -> dict[str, dict[str, Any]]:
+def read_numbers(
+    folder: Path, codes: Iterable[str], folders: Mapping[str, str] | None = None
+) -> dict[str, dict[str, Any]]:
     """Return the ``result.json`` of areas by code; an area whose notebook writes another kind has none.
 
     Parameters
@@ -75,10 +77,12 @@ def read_numbers(folder: Path, codes: Iterable[str]) -> dict[str, dict[str, Any]
         Of the run.
     codes : iterable of str
         Areas with a report.
+    folders : mapping of str to str, optional
+        Names of the folders of areas that are not called by their codes.
     """
     found = {}
     for code in codes:
-        path = folder / "areas" / code / "result.json"
+        path = folder / "areas" / (folders or {}).get(code, code) / "result.json"
         if not path.is_file():
             continue
         try:

@@ -52,7 +52,7 @@ def figures(view: AreaView) -> list[Block]:
     for check in view.checks(outcome.column):
         figure = check_figure(check, label=outcome.label, disclosure=view.disclosure)
         if figure is not None:
-            drawn.append(file_as(outcome.column, figure))
+            drawn.append(file_as(view.stem(outcome.column), figure))
     return drawn
 
 

@@ -75,11 +75,11 @@ def _answer(view: AreaView, forecast: Any, outcome: OutcomeSpec) -> str:
 def _blocks(view: AreaView, forecast: Any, outcome: OutcomeSpec) -> list[Block]:
     column, label = outcome.column, outcome.label
     fan = plots.forecast_fan(forecast, view.counts, column, view.area, label=label)
-    blocks: list[Block] = [file_as(column, fan)]
+    blocks: list[Block] = [file_as(view.stem(column), fan)]
     # by horizon, scores are averaged over areas: one area's few origins would be noise
     by_horizon = forecast.scores[(forecast.scores["area"] == "all") & (forecast.scores["horizon"] != "all")]
     if len(by_horizon) and outcome is view.headline:
-        blocks.append(file_as(column, plots.forecast_scores(by_horizon, label=label, names=SCORE_NAMES)))
+        blocks.append(file_as(view.stem(column), plots.forecast_scores(by_horizon, label=label, names=SCORE_NAMES)))
     past = forecast.past(view.area)
     if len(past):
         blocks.append(_scores_table(past, label, view.place))

@@ -100,7 +100,7 @@ def _headline_blocks(view: AreaView, outcome: OutcomeSpec) -> list[Block]:
     if shown is not None:
         figure = plots.event_study(view.shown(outcome.column)[shown], label=outcome.label, per=view.per)
         named = figure.title if shown == view.headline_method else f"{figure.title} ({view.method_name(shown)})"
-        blocks.append(file_as(outcome.column, figure, title=named))
+        blocks.append(file_as(view.stem(outcome.column), figure, title=named))
     if results:
         blocks.append(_methods_table(view, outcome))
     blocks += probabilities.blocks(view, outcome)
@@ -133,7 +133,7 @@ def _observed_figure(view: AreaView, outcome: OutcomeSpec, area: str, place: str
         text = f"{outcome.label} in {place}: most counts of a {view.per} are too small to be shown, so none are drawn."
         return [Words(text)]
     figure = plots.observed_expected(shown, area, label=outcome.label, place=place)
-    return [file_as(outcome.column, figure, title=f"{begin}, {prose.outcome_name(figure.title)}")]
+    return [file_as(view.stem(outcome.column), figure, title=f"{begin}, {prose.outcome_name(figure.title)}")]
 
 
 def _methods_table(view: AreaView, outcome: OutcomeSpec) -> Table:
