@@ -10,6 +10,7 @@ from svmodel.sources.metropolitan_police import (
     mps_dashboard,
     mps_knife_borough,
     mps_knife_ward,
+    mps_lsoa,
     mps_ward,
 )
 from svmodel.sources.ons import AreaLookup, mid_year_population, population_at
@@ -32,6 +33,7 @@ __all__ = [
     "mps_dashboard",
     "mps_knife_borough",
     "mps_knife_ward",
+    "mps_lsoa",
     "mps_ward",
     "police_uk",
     "police_uk_to_parquet",
