@@ -19,6 +19,7 @@ from svmodel.sources.metropolitan_police import (
 )
 from svmodel.sources.opening import find_file, read_header, require_kind
 from svmodel.sources.police_uk import police_uk
+from svmodel.sources.purposes import refuse_other_purposes
 from svmodel.sources.sheets import rows_of
 from svmodel.sources.street_files import street_files
 from svmodel.sources.tidy import read_panel
@@ -128,6 +129,9 @@ def detect_layout(path: str | Path) -> str | None:
 
     Raises
     ------
+    OtherPurposeError
+        If the file is known and serves another purpose, such as a lookup, a population or a single street file: in one
+        line what it is and where it serves.
     DataError
         If the file is missing, empty or not what its name says.
     """
@@ -138,9 +142,14 @@ def detect_layout(path: str | Path) -> str | None:
     if kind == "parquet":
         return "tidy"
     if kind in ("xlsx", "ods"):
-        return _of_workbook(path)
+        found = _of_workbook(path)
+        if found is None:
+            refuse_other_purposes(path)
+        return found
     header = read_header(path)
     found = _of_header(header)
+    if found is None:
+        refuse_other_purposes(path)
     if found is None and {h.strip().casefold() for h in header} & {
         "area",
         "lsoa",

@@ -1,7 +1,7 @@
 """The Metropolitan Police's recorded crime as London Datastore publishes it: a row for each offence and area.
 
-The headers changed (``MajorText,MinorText,LookUp_BoroughName``, then ``BoroughName``, then ``Group,SubGroup,BOCU``), for
-boroughs, wards and LSOAs alike. The publisher leaves out rows that are 0 throughout its window.
+The headers changed (``MajorText,MinorText,LookUp_BoroughName``, then ``BoroughName``, then ``Group,SubGroup,BOCU``),
+for boroughs, wards and LSOAs alike. The publisher leaves out rows that are 0 throughout its window.
 """
 
 from __future__ import annotations
