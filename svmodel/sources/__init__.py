@@ -1,6 +1,7 @@
 """One file for each publisher's layout; each gives a tidy frame and a ledger."""
 
 from svmodel.sources.breaks import METROPOLITAN, POLICE_UK, KnownBreak
+from svmodel.sources.fingertips import fingertips
 from svmodel.sources.home_office import home_office_csp, home_office_force
 from svmodel.sources.joins import Join
 from svmodel.sources.layouts import LAYOUTS, detect_layout
@@ -15,6 +16,7 @@ from svmodel.sources.metropolitan_police import (
 )
 from svmodel.sources.ons import AreaLookup, mid_year_population, population_at
 from svmodel.sources.police_uk import police_uk, police_uk_to_parquet
+from svmodel.sources.school_exclusions import dfe_exclusions
 from svmodel.sources.tidy import read_panel, write_panel
 
 __all__ = [
@@ -26,6 +28,8 @@ __all__ = [
     "KnownBreak",
     "LsoaLookup",
     "detect_layout",
+    "dfe_exclusions",
+    "fingertips",
     "home_office_csp",
     "home_office_force",
     "mid_year_population",

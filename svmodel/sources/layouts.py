@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from svmodel.ledger import Extract
+from svmodel.sources.fingertips import fingertips
 from svmodel.sources.home_office import home_office_csp, home_office_force
 from svmodel.sources.joins import Join
 from svmodel.sources.metropolitan_police import (
@@ -20,6 +21,7 @@ from svmodel.sources.metropolitan_police import (
 from svmodel.sources.opening import find_file, read_header, require_kind
 from svmodel.sources.police_uk import police_uk
 from svmodel.sources.purposes import refuse_other_purposes
+from svmodel.sources.school_exclusions import dfe_exclusions
 from svmodel.sources.sheets import rows_of
 from svmodel.sources.street_files import street_files
 from svmodel.sources.tidy import read_panel
@@ -87,6 +89,8 @@ LAYOUTS: dict[str, Callable[..., Extract]] = {
     "mps_knife_borough": mps_knife_borough,
     "mps_knife_ward": mps_knife_ward,
     "mps_dashboard": mps_dashboard,
+    "fingertips": fingertips,
+    "dfe_exclusions": dfe_exclusions,
 }
 
 _HEADER_ROWS = 40
@@ -109,6 +113,12 @@ _SIGNS: tuple[tuple[str, frozenset[str]], ...] = (
         for area in areas
     ),
     ("mps_ward", frozenset({"wardcode", "wardname"})),
+    ("fingertips", frozenset({"indicatorid", "indicatorname", "areacode", "timeperiod", "count"})),
+    *(
+        ("dfe_exclusions", frozenset({"laname", *year, number}))
+        for year in ({"year", "level"}, {"timeperiod", "geographiclevel"})
+        for number in ("permexcl", "suspension", "fixedexcl", "permphysicalpupils")
+    ),
     ("home_office_csp", frozenset({"financialyear", "financialquarter", "cspname"})),
     ("home_office_force", frozenset({"financialyear", "financialquarter"})),
 )

@@ -31,8 +31,8 @@ _KNOWN: tuple[tuple[frozenset[str], str], ...] = (
     (
         frozenset({"lsoa11cd", "lsoa21cd"}),
         (
-            "the ONS lookup of LSOAs 2011 to 2021, and holds no counts. It serves as `lookup` of the layout police_uk, as "
-            "`lsoa_lookup` of tidy, and in svmodel.sources.LsoaLookup.read"
+            "the ONS lookup of LSOAs 2011 to 2021, and holds no counts. It serves as `lookup` of the layout police_uk, "
+            "as `lsoa_lookup` of tidy, and in svmodel.sources.LsoaLookup.read"
         ),
     ),
     (
@@ -94,8 +94,8 @@ def _of_header(path: Path, header: Sequence[object]) -> str:
         folder = path.resolve().parent
         folder = folder.parent if re.fullmatch(r"\d{4}-\d{2}", folder.name) else folder
         return (
-            "one street file of data.police.uk. The layout police_uk reads its folder, with all forces and months: name "
-            f"{folder}"
+            "one street file of data.police.uk. The layout police_uk reads its folder, with all forces and months: "
+            f"name {folder}"
         )
     if names == _POPULATION:
         return "a table of mid-year populations, and holds no counts. It serves as `population` of a study's data"
@@ -122,8 +122,8 @@ def _of_workbook(path: Path) -> str:
     for sheet, _, row in rows_of(path):
         if _MID_YEAR.match(sheet.strip()):
             return (
-                "the ONS workbook of mid-year population estimates, and holds no counts. It serves as `population` of a "
-                "study's data (written out by svmodel.sources.mid_year_population)"
+                "the ONS workbook of mid-year population estimates, and holds no counts. It serves as `population` of "
+                "a study's data (written out by svmodel.sources.mid_year_population)"
             )
         tried[sheet] = tried.get(sheet, 0) + 1
         if tried[sheet] <= _HEADER_ROWS:
@@ -133,8 +133,8 @@ def _of_workbook(path: Path) -> str:
             titles += [first] if len(titles) < _HEADER_ROWS else []
             if _is_nomis(titles, first):
                 return (
-                    "a Nomis download of population, areas in columns and no codes, and holds no counts. Download it with "
-                    "one row for each area and with codes; it then serves as `population` of a study's data"
+                    "a Nomis download of population, areas in columns and no codes, and holds no counts. Download it "
+                    "with one row for each area and with codes; it then serves as `population` of a study's data"
                 )
         elif len(tried) > 3:
             break
