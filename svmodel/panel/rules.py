@@ -20,6 +20,7 @@ from svmodel.panel.oddities import oddities
 from svmodel.panel.spellings import one_spelling
 from svmodel.panel.totals import total_rows
 from svmodel.panel.vintage import vintage_note, vintage_problems
+from svmodel.words import one_or_more
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,7 @@ def _left_out(
     area: Areas, leave_out: Iterable[str], problems: Problems
 ) -> tuple[NDArray[np.bool_], tuple[LedgerEntry, ...]]:
     """Return the rows of areas that the owner leaves out on purpose."""
-    given = [leave_out] if isinstance(leave_out, str) else list(leave_out)
+    given = one_or_more(leave_out)
     if not given:
         return np.zeros(len(area.codes), dtype=bool), ()
     keys = {spelling_key(str(n)): i for i, n in enumerate(area.names)}

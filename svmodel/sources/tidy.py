@@ -26,6 +26,7 @@ from svmodel.panel.rules import Roles
 from svmodel.sources.joins import Join, apply_joins
 from svmodel.sources.lsoa import LsoaLookup, claim_problems
 from svmodel.sources.opening import Opened, open_once, read_table
+from svmodel.words import one_or_more
 
 _KEY = b"svmodel"
 _FORMAT = 1
@@ -94,10 +95,10 @@ def read_panel(
     roles = Roles(
         area or "",
         period or "",
-        tuple(counts),
-        tuple(measures),
-        tuple(exposures),
-        tuple(covariates),
+        one_or_more(counts),
+        one_or_more(measures),
+        one_or_more(exposures),
+        one_or_more(covariates),
         parent,
         name,
         parent_name,

@@ -25,6 +25,7 @@ from svmodel.report.study.values import ColumnPointer, DataSpec, FilePointer, Jo
 from svmodel.sources.joins import Join, apply_joins
 from svmodel.sources.opening import read_table
 from svmodel.sources.tidy import Joined, TidyFile, open_tidy
+from svmodel.words import one_or_more
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -292,7 +293,7 @@ class StudyData:
         StudyError
             Naming every area that is none, with the nearest.
         """
-        given = areas if areas is not None else self.study.areas
+        given = one_or_more(areas) if areas is not None else self.study.areas
         panel = self.panel
         if given is None:
             return panel.reporting_areas
