@@ -9,7 +9,7 @@ import pandas as pd
 
 from svmodel.checks.declared import check
 from svmodel.checks.event_path import EventPath, event_path
-from svmodel.checks.pre_trends import pool
+from svmodel.checks.pre_trends import borne, pool
 from svmodel.checks.words import CannotBeMadeError, change
 from svmodel.numerics.arrays import Floats
 from svmodel.result import Result
@@ -50,21 +50,22 @@ def pre_trend_power(result: Result, *, seed: int = 0) -> CheckResult:
     *Journal of Business and Economic Statistics* 36(4).
     """
     path = event_path(result)
-    if path.df < 3:
-        raise CannotBeMadeError("too few areas are treated, or serve as controls, to tell a trend from chance")
+    bears = borne(path.df, path.null_areas)
     leads = np.flatnonzero(path.horizon < path.reference)
-    P, _ = pool(path.horizon[leads], max(1, int(path.df // 3)))
+    P, _ = pool(path.horizon[leads], max(1, int(bears // 3)))
     pick = np.zeros((len(P), len(path.horizon)))
     pick[:, leads] = P
-    V = pick @ path.covariance @ pick.T
+    V = pick @ (path.covariance if path.under_null is None else path.under_null) @ pick.T
     values = np.linalg.eigvalsh(V)
     if not values[0] > 1e-10 * values[-1] > 0:
         raise CannotBeMadeError("the estimates before the start have no covariance of full rank")
-    table = _table(path, pick, V)
+    # the test about zero of G areas is Hotelling's with G - 1 degrees of freedom
+    df = path.df if path.null_areas is None else path.null_areas - 1
+    table = _table(path, pick, V, df)
     return CheckResult(_NAME, "informative", _text(path, table), table)
 
 
-def _table(path: EventPath, pick: Floats, V: Floats) -> pd.DataFrame:
+def _table(path: EventPath, pick: Floats, V: Floats, df: float) -> pd.DataFrame:
     from scipy import special
 
     from svmodel.numerics.honest.pretest_power import joint_test_passing, joint_test_slope
@@ -75,13 +76,13 @@ def _table(path: EventPath, pick: Floats, V: Floats) -> pd.DataFrame:
     after = path.covariance @ path.weight
     lean = np.linalg.solve(V, pick @ after)
     variance = float(path.weight @ after)
-    q, left = len(V), path.df - len(V) + 1
-    critical = path.df * q / left * float(special.fdtri(q, left, 1 - _SIZE))
+    q, left = len(V), df - len(V) + 1
+    critical = df * q / left * float(special.fdtri(q, left, 1 - _SIZE))
     effect = float(path.weight @ path.estimate)
     sign = -1.0 if effect < 0 else 1.0
     rows = []
     for power in _POWERS:
-        slope = sign * joint_test_slope(expected, V, power, size=_SIZE, df=path.df)
+        slope = sign * joint_test_slope(expected, V, power, size=_SIZE, df=df)
         passed = joint_test_passing(slope * expected, V, critical)
         bias = slope * push
         spread = variance - float(lean @ (V - passed.spread) @ lean)

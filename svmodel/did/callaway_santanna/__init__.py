@@ -282,7 +282,7 @@ class CallawaySantAnna:
         return Result(
             **basis.parts(self, design, seed, estimates, diagnostics, notes, expected),
             weights=weights(cells, arrays),
-            joint=joint(terms, base="varying" if self.base_period == "varying" else "reference"),
+            joint=joint(cells, terms, base="varying" if self.base_period == "varying" else "reference"),
         )
 
     @property

@@ -13,7 +13,7 @@ import numpy as np
 from svmodel.did.callaway_santanna.cells import Cells
 from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.result import JointEstimate
-from svmodel.result.tables import event_joint
+from svmodel.result.tables import event_joint, null_of
 
 #: Terms whose rows form one family of simultaneous intervals.
 FAMILIES = ("cell", "event", "cohort", "calendar")
@@ -260,13 +260,42 @@ def pre_horizons(terms: list[Term], *, anticipation: int) -> Linear | None:
     return Linear(event.difference.estimate[rows], event.difference.influence[:, rows]) if rows.any() else None
 
 
-def joint(terms: list[Term], *, base: str) -> JointEstimate | None:
-    """Return the events with the covariance of their influence functions; None where there are none."""
+def joint(cells: Cells, terms: list[Term], *, base: str) -> JointEstimate | None:
+    """Return the events with the covariance of their influence functions; None where none has an error."""
     event = next((t for t in terms if t.name == "event"), None)
     if event is None:
         return None
-    rows = ~np.isnan(event.difference.std_error)
+    rows = ~np.isnan(event.difference.std_error) & (areas_behind(cells, event) > 1)
+    if not rows.any():
+        return None
     influence = event.difference.influence[:, rows]
-    return event_joint(
-        "difference", event.horizon[rows], event.difference.estimate[rows], influence.T @ influence, base=base
-    )
+    null = _under_null(cells, event, rows & (event.horizon < 0))[:, rows]
+    estimate = event.difference.estimate[rows]
+    return event_joint("difference", event.horizon[rows], estimate, influence.T @ influence, base=base, **null_of(null))
+
+
+def areas_behind(cells: Cells, term: Term) -> Ints:
+    """Return how many treated areas each row of a term rests on, shape (A,)."""
+    if term.cells is not None:
+        return np.asarray((cells.membership @ term.cells > 0).sum(axis=0))
+    return cells.n_treated.astype(np.int64) if term.name == "cell" else np.full(len(term.horizon), len(cells.members))
+
+
+def _under_null(cells: Cells, event: Term, rows: Mask) -> Floats:
+    """Return what each area adds to the events `rows`, were the effects of their cells zero; zero for other events.
+
+    Treated and control areas are then taken about one mean change, and so the noise of a cohort of one area shows.
+    """
+    out = np.zeros(event.difference.influence.shape)
+    assert event.cells is not None
+    used = np.flatnonzero(event.cells[:, rows].any(axis=1))
+    if not len(used):
+        return out
+    treated, influence = cells.membership[:, used], cells.influence[:, used]
+    controls = (influence != 0) & ~cells.members[:, used]
+    n, m = cells.n_treated[used], np.maximum(controls.sum(axis=0), 1)
+    att = cells.att[used]
+    own = influence + treated * (att * m / (n + m) / n) + controls * (att * n / (n + m) / m)
+    weights = event.cells[used][:, rows] * n[:, None]
+    out[:, rows] = own @ (weights / weights.sum(axis=0))
+    return out
