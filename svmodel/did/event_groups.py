@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from svmodel.design import Design, DesignArrays
+from svmodel.design.covariates import split_covariates
 from svmodel.did.coefficients import Coefficients
-from svmodel.did.covariates import split_covariates
 from svmodel.errors import EstimationError
 from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.numerics.cluster import cluster_covariance, crv1_factor
@@ -23,8 +23,6 @@ from svmodel.result.notes import Note, ResultWarning
 from svmodel.words import plural
 
 _MOST_HORIZONS = 24
-#: Weight in a combination of columns, these being near unit length, below which it is rounding.
-_TIED = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,13 +210,14 @@ def fit_groups(arrays: DesignArrays, use: Mask, group: Ints, family: str, *, lea
     if family == "linear":
         absorbed = np.bincount(group[cells] + 1, minlength=Q + 1)[1:] == 0
     plain = TwoWay(cells, slopes, _renumbered(group, silent | absorbed), moving)
-    lost = plain.normal(cells.astype(np.float64)).dependent
+    normal = plain.normal(cells.astype(np.float64))
+    lost = normal.dependent
     first = plain.n_period_terms
     if ((lost < first) | (lost >= first + plain.n_groups)).any():
         raise EstimationError("the covariates cannot be told apart from area and period effects, or from each other")
     left = np.flatnonzero(~(silent | absorbed))
     # which column of a tie is taken out is arbitrary, and so would be the coefficients of the others in it
-    tied = left[tied_groups(plain, cells.astype(np.float64), lost)]
+    tied = left[tied_groups(plain, normal.tied)]
     absorbed[left[lost - first]] = True
     kept = ~(silent | absorbed)
     if kept.sum() == np.isin(np.flatnonzero(kept), tied).sum():
@@ -289,21 +288,8 @@ def on_reference(design: Design, reference: int | None, without: int) -> list[No
     return notes
 
 
-def tied_groups(terms: TwoWay, v: Floats, lost: Ints) -> Ints:
-    """Return the groups whose coefficient hangs on which of several dependent columns is taken out.
-
-    Parameters
-    ----------
-    terms : TwoWay
-    v : ndarray, shape (N, T)
-        Weights of the cells, zero where they take no part.
-    lost : ndarray of int
-        Columns that are combinations of those before them.
-
-    Returns
-    -------
-    ndarray of int
-        Places among the groups, those of `lost` among them. The other groups have one coefficient whatever is lost.
+def tied_groups(terms: TwoWay, tied: Ints) -> Ints:
+    """Return the places among the groups of coefficients that hang on which of several dependent columns is left out.
 
     Examples
     --------
@@ -312,21 +298,11 @@ def tied_groups(terms: TwoWay, v: Floats, lost: Ints) -> Ints:
     >>> use = np.ones((2, 3), dtype=bool)
     >>> group = np.array([[0, -1, 1], [0, -1, 1]])
     >>> terms = TwoWay(use, group=group)
-    >>> tied_groups(terms, use.astype(float), terms.normal(use.astype(float)).dependent).tolist()
+    >>> tied_groups(terms, terms.normal(use.astype(float)).tied).tolist()
     [0, 1]
     """
-    if not len(lost):
-        return np.empty(0, dtype=np.int64)
-    normal = terms.normal(v)
-    held = np.setdiff1d(normal.free, lost)
-    raw = np.sqrt(normal.raw)
-    scale = np.where(raw > 0, raw, 1.0)
-    A = normal.H / np.outer(scale, scale)
-    # each lost column as a combination of those that stay; these are near unit length
-    ties = np.linalg.lstsq(A[np.ix_(held, held)], A[np.ix_(held, lost)], rcond=None)[0]
     first = terms.n_period_terms
-    columns = np.concatenate([lost, held[(np.abs(ties) > _TIED).any(axis=1)]])
-    return np.unique(columns[(columns >= first) & (columns < first + terms.n_groups)]) - first
+    return tied[(tied >= first) & (tied < first + terms.n_groups)] - first
 
 
 def _renumbered(group: Ints, drop: Mask) -> Ints:

@@ -71,12 +71,13 @@ def cells_and_sums(
         Over the treated areas.
     """
     blank = np.full(len(cells[0]), np.nan)
+    areas, periods = (np.array([*held], dtype=object) for held in (arrays.areas, arrays.periods))
     columns = {
         name: np.concatenate(parts) for name, *parts in zip(COUNTERFACTUAL[2:], (*own, blank, blank), sums, strict=True)
     }
     return observed_and_expected(
-        [*(arrays.areas[i] for i in cells[0]), *[ALL_TREATED] * len(times)],
-        [arrays.periods[t] for t in (*cells[1], *times)],
+        [*areas[cells[0]], *[ALL_TREATED] * len(times)],
+        periods[np.concatenate([cells[1], times])],
         **columns,
     )
 

@@ -275,9 +275,11 @@ def joint(cells: Cells, terms: list[Term], *, base: str) -> JointEstimate | None
 
 
 def areas_behind(cells: Cells, term: Term) -> Ints:
-    """Return how many treated areas each row of a term rests on, shape (A,)."""
+    """Return how many treated areas the cells of each row of a term rest on, shape (A,): the most of each cohort."""
     if term.cells is not None:
-        return np.asarray((cells.membership @ term.cells > 0).sum(axis=0))
+        first = np.flatnonzero(np.append(True, np.diff(cells.cohort) != 0))
+        most = np.maximum.reduceat(term.cells * cells.n_treated[:, None], first, axis=0)
+        return most.sum(axis=0).astype(np.int64)
     return cells.n_treated.astype(np.int64) if term.name == "cell" else np.full(len(term.horizon), len(cells.members))
 
 
@@ -286,16 +288,21 @@ def _under_null(cells: Cells, event: Term, rows: Mask) -> Floats:
 
     Treated and control areas are then taken about one mean change, and so the noise of a cohort of one area shows.
     """
-    out = np.zeros(event.difference.influence.shape)
     assert event.cells is not None
-    used = np.flatnonzero(event.cells[:, rows].any(axis=1))
-    if not len(used):
+    out = np.zeros(event.difference.influence.shape)
+    chosen = event.cells[:, rows] & (cells.horizon < 0)[:, None]
+    if not chosen.any():
         return out
-    treated, influence = cells.membership[:, used], cells.influence[:, used]
-    controls = (influence != 0) & ~cells.members[:, used]
-    n, m = cells.n_treated[used], np.maximum(controls.sum(axis=0), 1)
-    att = cells.att[used]
-    own = influence + treated * (att * m / (n + m) / n) + controls * (att * n / (n + m) / m)
-    weights = event.cells[used][:, rows] * n[:, None]
-    out[:, rows] = own @ (weights / weights.sum(axis=0))
+    n, m = cells.n_treated[:, None], np.maximum(cells.n_controls, 1)[:, None]
+    weights = chosen * n / (chosen * n).sum(axis=0)
+    att = cells.att[:, None] * weights
+    # the events' own influences hold the error of the weights too, which a fixed sum does not have
+    estimate = event.difference.estimate[rows]
+    of_weights = np.where(chosen, (cells.att[:, None] - estimate) / (chosen * n).sum(axis=0), 0.0)
+    controls = ((cells.influence != 0) & ~cells.members).astype(np.float32)
+    out[:, rows] = (
+        event.difference.influence[:, rows]
+        + cells.membership @ (att * m / (n + m) / n - of_weights)
+        + controls @ (att * n / (n + m) / m).astype(np.float32)
+    )
     return out

@@ -99,8 +99,10 @@ def lay_out(
         Multipliers for simultaneous intervals; pointwise intervals where None.
     """
     pools = pools_of(arrays)
-    outcome = np.where(cells.members, arrays.y[:, cells.time], 0.0)
-    exposure = None if arrays.exposure is None else np.where(cells.members, arrays.exposure[:, cells.time], 0.0)
+    outcome, exposure = np.empty(0), None
+    if is_count:
+        outcome = np.where(cells.members, arrays.y[:, cells.time], 0.0)
+        exposure = None if arrays.exposure is None else np.where(cells.members, arrays.exposure[:, cells.time], 0.0)
     blocks: list[dict[str, Any]] = []
     pointwise = critical_value(level)
     criticals: dict[str, float] = {}
@@ -166,7 +168,8 @@ def counterfactual(cells: Cells, arrays: DesignArrays, *, level: float) -> pd.Da
     total = np.where(cells.members, arrays.y[:, cells.time], 0.0).sum(axis=0) @ chosen
     expected = total - mean.estimate * n
     small = small_sample(mean.influence, pools_of(arrays))
-    several = (cells.membership @ chosen > 0).sum(axis=0) > 1
+    blank = np.full(len(when), np.nan)
+    several = areas_behind(cells, Term("calendar", blank, when.astype(float), blank, mean, chosen)) > 1
     half = small.inflation * special.stdtrit(small.df, 0.5 + level / 2) * mean.std_error * n
     half = np.where(several, half, np.nan)
     own = observed, observed - cells.att[cell]

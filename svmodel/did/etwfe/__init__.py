@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from svmodel.design import Design, DesignArrays
+from svmodel.design.covariates import require_told
 from svmodel.did.etwfe import forms
 from svmodel.did.etwfe.areas import area_rows, counterfactual, own_sums
 from svmodel.did.etwfe.notes import basis_of, notes_of
@@ -193,6 +194,7 @@ class ExtendedTwoWayFixedEffects:
             If the outcome is negative somewhere, no treated area-period can be given an expected count, or covariates
             cannot be told apart from area and period effects.
         """
+        require_told(design.arrays)
         if (self.family, self.effects) != ("poisson", "area"):
             return self._by_form(design, seed)
         arrays, counts, level = design.arrays, design.is_count, self.level

@@ -12,6 +12,7 @@ import pandas as pd
 
 from svmodel import periods as period_words
 from svmodel.design import NEVER, Design, DesignArrays
+from svmodel.design.covariates import split_covariates
 from svmodel.did.averages import (
     Averages,
     Errors,
@@ -23,7 +24,6 @@ from svmodel.did.averages import (
     treated_grid,
     weight_table,
 )
-from svmodel.did.covariates import split_covariates
 from svmodel.did.event_groups import EventGroups, event_groups, fit_groups, on_reference
 from svmodel.errors import EstimationError, Problems
 from svmodel.numerics.arrays import Floats, Ints

@@ -9,9 +9,10 @@ import numpy as np
 
 from svmodel import periods as period_words
 from svmodel.design import Design, DesignArrays
+from svmodel.design.covariates import require_told
 from svmodel.did.coefficients import Coefficients, without_error
 from svmodel.did.event_groups import on_reference
-from svmodel.did.stacked.stacks import Stacks, fit_stacks, make_stacks, widest
+from svmodel.did.stacked.stacks import Stacks, fit_stacks, make_stacks, require_told_in_stacks, widest
 from svmodel.errors import EstimationError, Problems, did_you_mean, shorten
 from svmodel.numerics.arrays import Ints
 from svmodel.result import Result
@@ -156,7 +157,9 @@ class StackedDiD:
             If no cohort has its window in the panel and a clean control, or no effect is identified.
         """
         arrays = design.arrays
+        require_told(arrays)
         stacks = self._stacks(arrays)
+        require_told_in_stacks(arrays, stacks)
         static = self._static(stacks)
         if not static.kept.any():
             raise EstimationError(_why_none(stacks, self.family))

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from svmodel.design import EXCLUDED, TREATED, UNTREATED, DesignArrays
+from svmodel.design.covariates import split_covariates, untold
 from svmodel.did.coefficients import Coefficients
-from svmodel.did.covariates import split_covariates
 from svmodel.did.event_groups import tied_groups
 from svmodel.errors import EstimationError
 from svmodel.numerics.arrays import Floats, Ints, Mask
@@ -156,6 +156,27 @@ def make_stacks(arrays: DesignArrays, pre: int, post: int, *, corrective: bool) 
     )
 
 
+def require_told_in_stacks(arrays: DesignArrays, stacks: Stacks) -> None:
+    """Refuse covariates that the untreated cells of the stacks do not identify, though others may.
+
+    Raises
+    ------
+    EstimationError
+    """
+    if stacks.slopes is None and stacks.moving is None:
+        return
+    cells = stacks.use & ~(stacks.treated[:, None] & (stacks.horizon >= 0))
+    terms = TwoWay(cells, stacks.by_stack, None, stacks.moving)
+    tied = terms.normal(cells.astype(np.float64)).tied
+    B, W = terms.n_period_terms, terms.by_period.shape[1]
+    _, _, still = split_covariates(arrays)
+    moves = [k for k in range(arrays.covariates.shape[2]) if k not in still]
+    ones = W - len(still)
+    found = {moves[j - B] for j in tied if j >= B} | {still[j % W - ones] for j in tied if j < B and j % W >= ones}
+    if found:
+        raise untold(arrays, tuple(sorted(found)))
+
+
 @dataclass(frozen=True, eq=False)
 class _Terms(TwoWay):
     """Columns of which some are known to be empty or combinations of others, and are not estimated."""
@@ -197,8 +218,9 @@ def fit_stacks(stacks: Stacks, group: Ints, family: str, *, leads: Mask | None =
         terms = _Terms(use, stacks.by_stack, number[group], stacks.moving)
         if not seen.any():
             break
-        lost = terms.normal(use * w).dependent
-        tied = np.isin(np.arange(terms.n_groups), tied_groups(terms, use * w, lost))
+        normal = terms.normal(use * w)
+        lost = normal.dependent
+        tied = np.isin(np.arange(terms.n_groups), tied_groups(terms, normal.tied))
         # effects of periods in a stack may be held by others; a covariate among the lost has no coefficient
         if (lost >= terms.n_period_terms + terms.n_groups).any():
             raise EstimationError(

@@ -9,6 +9,7 @@ import numpy as np
 
 from svmodel import periods as period_words
 from svmodel.design import NEVER, Design, DesignArrays
+from svmodel.design.covariates import require_told
 from svmodel.did.coefficients import without_error
 from svmodel.did.event_groups import EventGroups, TwoWayFit, event_groups, fit_groups, on_reference
 from svmodel.did.twfe.bacon import TwoWayWeights, weigh
@@ -147,6 +148,7 @@ class TwoWayFixedEffects:
             treated area-periods have no event.
         """
         arrays, family, level, counts = design.arrays, self.family, self.level, design.is_count
+        require_told(arrays)
         static = self.static(arrays)
         if not static.kept.any():
             raise EstimationError(static.why(0))
