@@ -15,6 +15,7 @@ from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.numerics.honest import EventStudy
 from svmodel.result import Result
 from svmodel.result.scales import is_rounding
+from svmodel.words import plural
 
 #: More single horizons than this on either side are grouped.
 _MOST_SINGLE = 12
@@ -172,6 +173,26 @@ def event_path(result: Result) -> EventPath:
         under_null=None if joint.under_null is None else L @ joint.under_null[np.ix_(order, order)] @ L.T,
         null_areas=joint.null_areas,
     )
+
+
+def at_horizon(path: EventPath, horizon: int) -> EventPath:
+    """Return the path with all weight on one horizon from the start on.
+
+    Raises
+    ------
+    CannotBeMadeError
+        If that has no estimate.
+    """
+    weight = ((path.horizon == horizon) & ~path.before).astype(np.float64)
+    if not weight.any():
+        last = int(path.horizon.max())
+        raise CannotBeMadeError(f"there is no estimate at horizon {horizon:+d}; they reach from +0 to {last:+d}")
+    return dataclasses.replace(path, weight=weight)
+
+
+def effect_asked(path: EventPath, horizon: int | None) -> str:
+    """Return the effect that is asked about in words."""
+    return "overall effect" if horizon is None else f"effect {horizon} {plural(path.unit, horizon)} after the start"
 
 
 def grouped(path: EventPath) -> tuple[EventStudy, int]:

@@ -15,9 +15,9 @@ from svmodel.result.scales import is_rounding
 from svmodel.words import p_value, plural
 
 _NAME = "pre_trends"
-#: Areas alike below which a test about zero rejects more often than it says: with 5 some 8% at nominal 5%
-#: (benchmarks/results/calibration_joint_tests.md holds what is tested).
-LEAST_ALIKE = 6
+#: Degrees of freedom below which a test about zero is not made: with three and three areas it rejects 8% of true nulls
+#: (benchmarks/results/calibration_joint_tests.md holds those that are made).
+LEAST_DF = 5
 
 
 @check("Were the areas alike before the start?", needs=("event_path",))
@@ -92,15 +92,13 @@ def borne(df: float, null_areas: float | None) -> float:
     CannotBeMadeError
         If they are too few for any test.
     """
-    if not df >= 3:
+    least = 3 if null_areas is None else LEAST_DF
+    if not df >= least:
         raise CannotBeMadeError("too few areas are treated, or serve as controls, to tell a trend from chance")
     if null_areas is None:
         return df
-    if not null_areas >= LEAST_ALIKE:
-        raise CannotBeMadeError(
-            f"the estimates before the start rest on areas that are worth {null_areas:.1f} alike, too few to tell a "
-            f"trend from chance ({LEAST_ALIKE} are needed)"
-        )
+    if not null_areas >= 3:
+        raise CannotBeMadeError("one or two areas decide the estimates before the start, too few to tell a trend")
     return min(df, null_areas)
 
 
