@@ -351,8 +351,10 @@ class Result:
             joint = joint if marked else {**joint, **leads_of_format_1(made_by)}
             numbers = {"estimate": as_json.numbers(joint["estimate"]), "index": as_json.frame(joint["index"])}
             shape = (len(numbers["estimate"]), len(numbers["estimate"]))
-            covariance = np.array([as_json.numbers(row) for row in joint["covariance"]]).reshape(shape)
-            joint = JointEstimate(**{**joint, **numbers, "covariance": covariance})
+            for name in ("covariance", "under_null"):
+                if joint.get(name) is not None:
+                    numbers[name] = np.array([as_json.numbers(row) for row in joint[name]]).reshape(shape)
+            joint = JointEstimate(**{**joint, **numbers})
         warnings = [ResultWarning(w["kind"], w["text"], tuple(w["about"])) for w in held.get("warnings", ())]
         return cls(
             estimates=as_json.frame(held["estimates"]),

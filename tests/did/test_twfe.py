@@ -186,7 +186,7 @@ def test_choices_are_checked():
 def test_the_average_stands_where_a_covariate_is_a_horizon():
     y = np.random.default_rng(20).poisson(9, (12, 10))
     x = np.zeros((12, 10))
-    x[:3, 6] = 1.0  # horizon +1 of the treated, and nothing else
+    x[:3, 2] = 1.0  # horizon -3 of the treated, and nothing else
     result = TwoWayFixedEffects().fit(make(y, dict.fromkeys(range(3), 5), x=x))
     assert np.isfinite(result.effect("att").estimate)
     assert not (result.estimates["term"] == "event").any()

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal, cast
 import numpy as np
 
 from svmodel.design import Design, DesignArrays
+from svmodel.design.covariates import require_told
 from svmodel.did.etwfe import forms
 from svmodel.did.etwfe.areas import area_rows, counterfactual, own_sums
 from svmodel.did.etwfe.notes import basis_of, notes_of
@@ -197,6 +198,7 @@ class ExtendedTwoWayFixedEffects:
         asked = of_role(self, design)
         if asked is not self:
             return asked.fit(design, seed=seed).saying(BY_ROLE_NOTE)
+        require_told(design.arrays)
         if (self.family, self.effects) != ("poisson", "area"):
             return self._by_form(design, seed)
         arrays, counts, level = design.arrays, design.is_count, self.level

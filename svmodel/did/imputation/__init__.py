@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from svmodel.design import Design, DesignArrays
+from svmodel.design.covariates import require_told
 from svmodel.did.averages import lay_out
 from svmodel.did.etwfe import ExtendedTwoWayFixedEffects
 from svmodel.did.expected_poisson import log_ratio_influence, poisson_att
@@ -209,6 +210,7 @@ class Imputation:
             same = ExtendedTwoWayFixedEffects(level=self.level, inference=self.inference)
             return replace(same.fit(design, seed=seed), estimator=self)
         arrays, counts = design.arrays, design.is_count
+        require_told(arrays)
         made = linear.impute_arrays(arrays)
         linear.require_target(design, made)
         sums = linear.Sums(arrays, made)

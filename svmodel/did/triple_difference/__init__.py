@@ -10,6 +10,7 @@ import pandas as pd
 
 from svmodel import periods as period_words
 from svmodel.design import Design, DesignArrays
+from svmodel.design.covariates import require_told
 from svmodel.did.cell_sums import joint_events, lead_rows, one_table, rows_of_all
 from svmodel.did.triple_difference.sums import Triple, TripleArrays, linear_triple, poisson_triple, triple_att
 from svmodel.errors import DesignError, EstimationError, Problem, Problems, did_you_mean
@@ -184,6 +185,7 @@ class TripleDifference:
         if asked is not self:
             return asked.fit(design, seed=seed).saying(BY_ROLE_NOTE)
         arrays = self.arrays(design)
+        require_told(arrays)
         _require_moving(arrays, self.comparison_outcome)
         made = (poisson_triple if self.family == "poisson" else linear_triple)(arrays, self.few_treated)
         leads, counts = one_table(made.leads), design.is_count
