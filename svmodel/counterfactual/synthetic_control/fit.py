@@ -251,7 +251,8 @@ class Placebos:
         """Return the rank of the real ratio of gaps after and before the start among the placebos'; NaN without any."""
         if not self.gaps:
             return math.nan
-        with np.errstate(divide="ignore"):
+        # a placebo that is matched to the last digit, before and after, says nothing of either
+        with np.errstate(divide="ignore", invalid="ignore"):
             ratios = np.array([g.after for g in self.gaps]) / np.array([g.before for g in self.gaps])
         return (1 + int((ratios >= real.ratio).sum())) / (1 + len(ratios))
 

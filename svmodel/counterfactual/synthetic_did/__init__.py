@@ -70,7 +70,7 @@ class SyntheticDiD:
 
     **Errors.** Placebos put donors in the treated areas' place (algorithm 4), every set of them where that can be done.
     ``std_error`` is the standard deviation of their effects; p is the rank of the estimate's size among them, itself
-    counted; the interval holds what that test does not reject, so the two agree, and it is infinite where there are
+    counted; the interval holds what that test does not reject, so the two agree, and it is missing where there are
     fewer placebos than the level needs (19 for 95%). It supposes that treated areas would have strayed as donors did;
     of rates, allowance is made for size. The jackknife (algorithm 3) and the bootstrap (algorithm 2) need several
     treated areas. Where areas were chosen for their recorded highs none of this helps.

@@ -359,5 +359,5 @@ def _placebos_rest_on(done: Placebos, errors: Uncertainty, level: float) -> str:
         f"The smallest p-value that can come out is {1 / (errors.draws + 1):.2g}."
     )
     if math.isinf(errors.half[0]):
-        text += f" That is too coarse for a {level:.0%} interval, which is therefore without limits."
+        text += f" That is too coarse for a {level:.0%} interval, which is therefore not given."
     return text

@@ -42,9 +42,10 @@ def rows(
         which = {k: arrays.periods[v] if k in ("cohort", "period") else v for k, v in key.items() if k != "term"}
         value = float(terms.chosen[j] @ est.events)
         numbers = (value, float(errors.std_error[j]), value - float(errors.half[j]), value + float(errors.half[j]))
+        p_value = float(errors.p_value[j])
         if is_rounding(value, numbers[1]):
-            numbers = (value, np.nan, np.nan, np.nan)
-        shared = {"term": key["term"], "level": level, "p_value": float(errors.p_value[j]), **which}
+            numbers, p_value = (value, np.nan, np.nan, np.nan), np.nan
+        shared = {"term": key["term"], "level": level, "p_value": p_value, **which}
         factors = {"difference": 1 / terms.cells[j]}
         if counts and terms.exposure[j] > 0:
             factors["per_100k"] = 1e5 / terms.exposure[j]
