@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -23,7 +23,7 @@ from svmodel.errors import EstimationError, Problems, UserError
 from svmodel.numerics.arrays import Floats
 from svmodel.result import Result
 from svmodel.result.method import Method
-from svmodel.result.notes import texts
+from svmodel.result.notes import doubted, texts
 from svmodel.result.scales import estimates_frame, provenance
 
 
@@ -80,9 +80,11 @@ class SyntheticControl:
     placebo effects. The p-value is the rank of the effect's size among them, the effect counted in, and the interval
     holds every constant effect that this test does not reject. Placebo effects are taken as rates, at the treated
     areas' exposure. Rates of small areas stray more: a placebo's gaps are scaled by the square root of the ratio of
-    ``a + b / size`` of the treated area and of its own, a and b learnt from the donors (Ferman and Pinto 2019). It
-    supposes donors otherwise as noisy as treated areas. ``diagnostics`` has the p-value by the ratio of gaps after and
-    before the start too.
+    ``a + b / size`` of the treated area and of its own, a and b learnt from the donors (Ferman and Pinto 2019). Counts
+    without an exposure stray the further, the more there are: gaps are then scaled by the square root of the ratio of
+    ``phi m + omega m^2`` at the level m, and by how far the treated area itself strayed before its start, where that is
+    beyond chance. It supposes donors otherwise as noisy as treated areas. ``diagnostics`` has the p-value by the ratio
+    of gaps after and before the start too.
 
     *Outside the hull.* What the weights leave over before the start is split into noise, which differs from one period
     to the next, and a systematic part. If that is above a quarter of the donors' standard deviation, a note says so and
@@ -235,10 +237,10 @@ class SyntheticControl:
             If fewer than three donors, or too few periods before the start, are known; or a predictor does not vary or
             reaches beyond the start.
         """
-        layout, how = self._layout(self.arrays(design)), self._matching
+        layout, how = self._layout(self.arrays(design)), replace(self._matching, counts=design.is_count)
         fits = self._fits(layout)
         real = gaps(layout, fits)
-        made = placebos(how, layout, draws=self.draws, seed=seed)
+        made = placebos(how, layout, fits, draws=self.draws, seed=seed)
         # outside the hull the bias is not in the placebos
         hull = report.outside_hull(design, layout, fits)
         shown = Placebos((), made.enumerated) if hull else made
@@ -249,6 +251,7 @@ class SyntheticControl:
         p_ratio = shown.p_value_of_ratio(real)
         why = report.errors_rest_on(layout, made, hull, p_ratio, level)
         first = hull if why in hull else [*hull, why]
+        notes = report.notes_of(design, layout, fits, real, matched, how, first)
         return Result(
             estimates=estimates_frame(table),
             design=design,
@@ -271,7 +274,7 @@ class SyntheticControl:
                 "hull": "outside" if hull else "inside",
                 "inference": "placebo" if len(shown) else "none",
                 "inference_why": texts([why])[0],
-                "inference_in_doubt": not len(shown),
+                "inference_in_doubt": not len(shown) or doubted(notes),
                 "placebos": len(shown),
                 "placebos_enumerated": shown.enumerated,
                 "p_value_rmspe_ratio": p_ratio,
@@ -280,7 +283,7 @@ class SyntheticControl:
             },
             provenance=provenance(design, seed),
             seed=seed,
-            **report.notes_of(design, layout, fits, real, matched, how, first).parts(),
+            **notes.parts(),
         )
 
     @property

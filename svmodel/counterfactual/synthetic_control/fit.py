@@ -10,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 
+from svmodel.counterfactual.noise_by_level import NoiseByLevel, excess, learn, levels, moments, roughness
 from svmodel.counterfactual.synthetic_control.units import FEWEST_DONORS, Layout
 from svmodel.numerics.arrays import Floats, Ints
 from svmodel.numerics.synthetic.nested_v import NestedFit, nested_v
@@ -38,6 +39,8 @@ class Matching:
         Whether levels may differ by a constant.
     block : int
         Periods that are put together before they are matched.
+    counts : bool
+        Whether the outcome is a count, whose noise grows with its level.
     """
 
     by_predictors: bool
@@ -45,6 +48,7 @@ class Matching:
     penalty: float | None
     intercept: bool
     block: int
+    counts: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,10 +233,20 @@ def gaps(layout: Layout, fits: Sequence[Fitted], slots: Sequence[int] | None = N
 
 @dataclass(frozen=True, eq=False)
 class Placebos:
-    """Gaps of placebo assignments; `enumerated` where they are all there are."""
+    """Gaps of placebo assignments.
+
+    Attributes
+    ----------
+    gaps : tuple of Gaps
+    enumerated : bool
+        Whether they are all there are.
+    beyond : float
+        How many times the variance that their level says treated areas have before the start; gaps allow for it.
+    """
 
     gaps: tuple[Gaps, ...]
     enumerated: bool
+    beyond: float = 1.0
 
     def __len__(self) -> int:
         return len(self.gaps)
@@ -257,54 +271,117 @@ class Placebos:
         return (1 + int((ratios >= real.ratio).sum())) / (1 + len(ratios))
 
 
-def placebos(how: Matching, layout: Layout, *, draws: int, seed: int) -> Placebos:
+def placebos(how: Matching, layout: Layout, real: Sequence[Fitted], *, draws: int, seed: int) -> Placebos:
     """Deal the treated areas' places out among the donors, treated areas left out; none where donors are too few."""
     sizes = [len(s.rows) for s in layout.slots]
     J, m = len(layout.donors), sum(sizes)
     if J - m < FEWEST_DONORS:
         return Placebos((), enumerated=True)
     if sizes == [1]:
-        return own_placebos(how, layout, 0)
+        return own_placebos(how, layout, 0, real[0])
     ways = math.factorial(J) // math.factorial(J - m)
     for size in sizes:
         ways //= math.factorial(size)
     enumerated = ways <= (draws if how.by_predictors else max(ENUMERATED, draws))
     dealt = _every(np.arange(J), sizes) if enumerated else _drawn(J, sizes, draws, seed)
-    noise = [variance_by_size(layout, k, _alone(how, layout, k)) for k in range(len(sizes))]
+    noise = [scaling_of(how, layout, k, _alone(how, layout, k), fit) for k, fit in enumerate(real)]
     made = []
     for groups in dealt:
         rest = np.delete(layout.donors, np.concatenate(groups))
         fits = [fit_group(how, layout, k, layout.donors[g], rest) for k, g in enumerate(groups)]
         pairs = enumerate(zip(groups, fits, strict=True))
-        made.append(gaps(layout, [at_size(layout, k, layout.donors[g], f, noise[k]) for k, (g, f) in pairs]))
-    return Placebos(tuple(made), enumerated)
+        made.append(gaps(layout, [noise[k].at_size(layout.donors[g], f) for k, (g, f) in pairs]))
+    return Placebos(tuple(made), enumerated, max(n.beyond for n in noise))
 
 
-def own_placebos(how: Matching, layout: Layout, k: int) -> Placebos:
+def own_placebos(how: Matching, layout: Layout, k: int, real: Fitted) -> Placebos:
     """Every donor in turn in the place of slot `k`, which holds one area; none where donors are too few."""
     if len(layout.donors) <= FEWEST_DONORS:
         return Placebos((), enumerated=True)
     fits = _alone(how, layout, k)
-    noise = variance_by_size(layout, k, fits)
-    sized = [at_size(layout, k, layout.donors[[j]], f, noise) for j, f in enumerate(fits)]
-    return Placebos(tuple(gaps(layout, [f], [k]) for f in sized), enumerated=True)
+    noise = scaling_of(how, layout, k, fits, real)
+    sized = [noise.at_size(layout.donors[[j]], f) for j, f in enumerate(fits)]
+    return Placebos(tuple(gaps(layout, [f], [k]) for f in sized), enumerated=True, beyond=noise.beyond)
 
 
 def _alone(how: Matching, layout: Layout, k: int) -> list[Fitted]:
-    """Fit every donor in turn in the place of slot `k`, by the others; none where rates have no size."""
-    if layout.arrays.exposure is None and len(layout.slots[k].rows) > 1:
+    """Fit every donor in turn in the place of slot `k`, by the others; none where nothing is scaled by them."""
+    if layout.arrays.exposure is None and not how.counts and len(layout.slots[k].rows) > 1:
         return []
     donors = layout.donors
     return [fit_group(how, layout, k, donors[[j]], np.delete(donors, j)) for j in range(len(donors))]
 
 
+@dataclass(frozen=True, eq=False)
+class Scaling:
+    """How the gaps of a slot's placebos are brought to the noise of areas of the treated areas' size.
+
+    Attributes
+    ----------
+    layout : Layout
+    k : int
+        Of the slot.
+    real : Fitted
+        The slot's own.
+    by_rate : (a, b)
+        Variance ``a + b / size`` of an area's effect on its rate; (1, 0) where all are alike.
+    by_number : NoiseByLevel, optional
+        Of counts without an exposure.
+    beyond : float
+        How many times the variance that their level says treated areas have before the start.
+    """
+
+    layout: Layout
+    k: int
+    real: Fitted
+    by_rate: tuple[float, float] = (1.0, 0.0)
+    by_number: NoiseByLevel | None = None
+    beyond: float = 1.0
+
+    def at_size(self, rows: Ints, fit: Fitted) -> Fitted:
+        """Return a placebo's fit with its gaps at the noise of the treated areas' size."""
+        layout, slot = self.layout, self.layout.slots[self.k]
+        if self.by_number is not None:
+            wanted, theirs = (
+                float(self.by_number.variance(moments_of(layout, self.k, r, f)))
+                for r, f in ((slot.rows, self.real), (rows, fit))
+            )
+            return replace(fit, gap=fit.gap * math.sqrt(self.beyond * wanted / theirs))
+        a, b = self.by_rate
+        if b == 0:
+            return fit
+        own, placebo = (layout.exposure[np.ix_(r, slot.after)].mean(axis=1) for r in (slot.rows, rows))
+        # of m areas pooled by their events over their exposure, each with variance a + b / size
+        variance = [float(np.sum((e / e.sum()) ** 2 * (a + b / e))) for e in (own, placebo)]
+        return replace(fit, gap=fit.gap * math.sqrt(variance[0] / variance[1]))
+
+
+def moments_of(layout: Layout, k: int, rows: Ints, fit: Fitted) -> Floats:
+    """Return what the noise of a gap is made of; see :func:`svmodel.counterfactual.noise_by_level.moments`."""
+    before = layout.slots[k].before
+    return moments(levels(layout.y[np.ix_(rows, before)]), fit.weights, levels(layout.y[np.ix_(fit.donors, before)]))
+
+
+def scaling_of(how: Matching, layout: Layout, k: int, alone: Sequence[Fitted], real: Fitted) -> Scaling:
+    """Learn the scaling of slot `k` from donors that were treated one at a time."""
+    if layout.arrays.exposure is not None:
+        return Scaling(layout, k, real, by_rate=variance_by_size(layout, k, alone))
+    if not how.counts or not alone:
+        return Scaling(layout, k, real)
+    slot = layout.slots[k]
+    at = np.array([moments_of(layout, k, layout.donors[[j]], f) for j, f in enumerate(alone)])
+    noise = learn(np.array([f.gap[slot.after].mean() ** 2 for f in alone]), at, floor=1 / len(slot.after))
+    rough = learn(np.array([roughness(f.gap[slot.before]) for f in alone]), at, floor=0.0)
+    told = float(rough.variance(moments_of(layout, k, slot.rows, real)))
+    beyond = excess(roughness(real.gap[slot.before]), told, len(slot.before))
+    return Scaling(layout, k, real, by_number=noise, beyond=beyond)
+
+
 def variance_by_size(layout: Layout, k: int, alone: Sequence[Fitted]) -> tuple[float, float]:
-    """Return (a, b) of the variance ``a + b / size`` of a single area's rate effect; (1, 0) without an exposure.
+    """Return (a, b) of the variance ``a + b / size`` of a single area's rate effect.
 
     By non-negative least squares of squared placebo effects on one over size (Ferman and Pinto 2019).
     """
-    if layout.arrays.exposure is None:
-        return 1.0, 0.0
     from scipy.optimize import nnls
 
     after = layout.slots[k].after
@@ -316,18 +393,6 @@ def variance_by_size(layout: Layout, k: int, alone: Sequence[Fitted]) -> tuple[f
     held = np.column_stack([np.ones(len(inverse)), inverse / inverse.mean()])
     a, b = nnls(held, squares / unit)[0]
     return float(a), float(b / inverse.mean())
-
-
-def at_size(layout: Layout, k: int, rows: Ints, fit: Fitted, noise: tuple[float, float]) -> Fitted:
-    """Return a placebo's fit with its gaps at the noise of the treated areas' size."""
-    a, b = noise
-    if b == 0:
-        return fit
-    slot = layout.slots[k]
-    own, placebo = (layout.exposure[np.ix_(r, slot.after)].mean(axis=1) for r in (slot.rows, rows))
-    # of m areas pooled by their events over their exposure, each with variance a + b / size
-    variance = [float(np.sum((e / e.sum()) ** 2 * (a + b / e))) for e in (own, placebo)]
-    return replace(fit, gap=fit.gap * math.sqrt(variance[0] / variance[1]))
 
 
 def _every(free: Ints, sizes: Sequence[int]) -> Iterator[list[Ints]]:

@@ -120,7 +120,7 @@ def rows(
         add("event", float(real.by_horizon[i]), errors[:, i], slots, times, horizon=h)
     alone = [(int(s.rows[0]), k) for k, s in enumerate(slots) if len(s.rows) == 1]
     for row, k in sorted(alone):
-        own = own_placebos(how, layout, k) if len(slots) > 1 and not fits[k].outside else made
+        own = own_placebos(how, layout, k, fits[k]) if len(slots) > 1 and not fits[k].outside else made
         estimate, name = gaps(layout, [fits[k]], [k]).average, layout.arrays.areas[row]
         add("area", estimate, own.averages, [slots[k]], [slots[k].after], area=name)
     return out
@@ -272,6 +272,11 @@ def errors_rest_on(layout: Layout, made: Placebos, hull: Sequence[Note], p_ratio
         f"stray from theirs. By the ratio of the gaps after and before the start p = {p_ratio:.3f} (Abadie, Diamond "
         "and Hainmueller 2010)."
     )
+    if made.beyond > 1:
+        text += (
+            f" Before the start the treated areas strayed {math.sqrt(made.beyond):.1f} times as far as donors of their "
+            "level would, and the errors allow for it."
+        )
     needed = int(np.ceil(1 / (1 - level) - 1e-9)) - 1
     if n >= needed:
         return text
