@@ -18,6 +18,8 @@ from svmodel.numerics.synthetic.ridge_augmented import ridge_augmented
 from svmodel.numerics.synthetic.simplex import simplex_weights
 from svmodel.seeds import derive_seed
 
+#: Predictors of donors that differ by less than this share are alike.
+_ALIKE = 1e-12
 #: A systematic misfit above this share of the donors' spread is outside their hull (Imbens and Wooldridge 2009,
 #: *Journal of Economic Literature* 47(1), take a quarter for the imbalance beyond which adjustment hangs on the model).
 FAR = 0.25
@@ -41,6 +43,8 @@ class Matching:
         Periods that are put together before they are matched.
     counts : bool
         Whether the outcome is a count, whose noise grows with its level.
+    v : tuple of float, optional
+        Weights of the predictors; searched for where None.
     """
 
     by_predictors: bool
@@ -49,6 +53,7 @@ class Matching:
     intercept: bool
     block: int
     counts: bool = False
+    v: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,6 +134,27 @@ def predictor_values(layout: Layout, k: int, rows: Ints, donors: Ints) -> tuple[
     return (top[donors] / bottom[donors]).T, top[rows].sum(axis=0) / bottom[rows].sum(axis=0)
 
 
+def _nested(
+    how: Matching, layout: Layout, k: int, rows: Ints, donors: Ints, outcome: tuple[Floats, Floats]
+) -> NestedFit:
+    """Match by predictors; those in which these donors are all alike choose none of them, and have no weight."""
+    X0, x1 = predictor_values(layout, k, rows, donors)
+    A, b = outcome
+    if len(layout.window):
+        A = layout.rates[np.ix_(donors, layout.window)].T
+        b = layout.y[np.ix_(rows, layout.window)].sum(axis=0) / layout.exposure[np.ix_(rows, layout.window)].sum(axis=0)
+    varies = np.ptp(X0, axis=1) > _ALIKE * np.abs(X0).max(axis=1)
+    given = None if how.v is None else np.array(how.v)[varies]
+    v = np.zeros(len(X0))
+    if not varies.any() or (given is not None and not given.sum() > 0):
+        free = simplex_weights(A, b)
+        loss = free.objective
+        return NestedFit(free.weights, v, loss, loss, 0.0, True, np.array([loss]), free.weights[None, :])
+    found = nested_v(X0[varies], x1[varies], A, b, v=given)
+    v[varies] = found.v
+    return replace(found, v=v)
+
+
 def fit_group(how: Matching, layout: Layout, k: int, rows: Ints, donors: Ints) -> Fitted:
     """Fit the areas `rows` in the place of slot `k`."""
     slot = layout.slots[k]
@@ -137,7 +163,7 @@ def fit_group(how: Matching, layout: Layout, k: int, rows: Ints, donors: Ints) -
     b = slot.blocks(y, exposure, how.block)
     nested, penalty = None, math.nan
     if how.by_predictors:
-        nested = nested_v(*predictor_values(layout, k, rows, donors), A, b)
+        nested = _nested(how, layout, k, rows, donors, (A, b))
         weights = nested.weights
     else:
         weights = simplex_weights(A, b, intercept=how.intercept).weights
