@@ -1,7 +1,7 @@
 """Result: what every estimator answers, frequentist or Bayesian, in one shape.
 
 Sign everywhere: negative means fewer harms. A scale or a term that a method does not give is missing
-from the table; it is never zero.
+from the table; it is never zero. No table holds a number that only looks like one: :mod:`svmodel.result.degenerate`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from svmodel import periods
 from svmodel.design import Design, DesignArrays
 from svmodel.errors import DataError, EstimationError, did_you_mean
 from svmodel.result import as_json
+from svmodel.result.degenerate import NO_INTERVAL, Sound, bounded, level_of, sound, without_limits
 from svmodel.result.effect import COLUMNS, SCALES, TERMS, Effect, Headline, JointEstimate
 from svmodel.result.method import auditor_of, leads_of_format_1, scale_of
 from svmodel.result.notes import Note, ResultWarning, parts_of
@@ -175,6 +176,24 @@ class Result:
             lacking = [c for c in _COUNTERFACTUAL if c not in self.counterfactual.columns]
             if lacking:
                 raise DataError(f"the counterfactual lacks {', '.join(lacking)}")
+            object.__setattr__(self, "counterfactual", bounded(self.counterfactual))
+        self._hold(sound(self.estimates, level_of(self.design)))
+
+    def _hold(self, found: Sound) -> None:
+        """Take the estimates that are sound, and say what is gone."""
+        object.__setattr__(self, "estimates", found.estimates)
+        more = list(found.notes)
+        att = found.estimates[found.estimates["term"] == "att"]
+        if not self.uncertainty.in_doubt and self.uncertainty.kind and without_limits(att):
+            more += [] if any(isinstance(n, ResultWarning) for n in more) else [NO_INTERVAL]
+        if not more:
+            return
+        said = parts_of(more)
+        for name in ("notes", "warnings"):
+            held = getattr(self, name)
+            object.__setattr__(self, name, (*held, *(n for n in said[name] if n not in held)))
+        if said["warnings"]:
+            object.__setattr__(self, "diagnostics", {**self.diagnostics, "inference_in_doubt": True})
 
     @property
     def uncertainty(self) -> Uncertainty:

@@ -209,21 +209,23 @@ def working_variance(
     total = (member @ (member.T @ size))[:, None]
     m = size[:, None]
     seen = (m > 0) & (np.abs(influence) > 0)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         # influences of a group are deviations over its total, so that this is the square of the deviation over m
         square = np.where(seen, (influence * total / m) ** 2, 0.0)
         chance = np.where(seen, 1 / m, 0.0)
     one = seen.astype(np.float64)
     cc, c1, n = (chance * chance).sum(axis=0), chance.sum(axis=0), one.sum(axis=0)
     cs, s1 = (chance * square).sum(axis=0), square.sum(axis=0)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         gap = cc * n - c1**2
         phi, omega = (n * cs - c1 * s1) / gap, (cc * s1 - c1 * cs) / gap
         # at a limit the other is fitted alone; equal sizes cannot tell the two apart
         alone = ~(gap > 1e-9 * cc * n)
         phi, omega = np.where(alone | (phi < 0), 0.0, phi), np.where(alone | (phi < 0), s1 / n, omega)
         phi, omega = np.where(omega < 0, cs / cc, phi), np.where(omega < 0, 0.0, omega)
-    return np.asarray(np.nan_to_num(phi) * m + np.nan_to_num(omega) * m**2)
+    # of an area of which next to nothing is expected the squares run over, and tell nothing
+    phi, omega = (np.where(np.isfinite(v), v, 0.0) for v in (phi, omega))
+    return np.asarray(phi * m + omega * m**2)
 
 
 def shrink_correlation(correlation: NDArray[np.float64], n: float) -> NDArray[np.float64]:
