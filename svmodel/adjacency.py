@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from svmodel.area_names import area_name
 from svmodel.errors import DataError, Problems, did_you_mean, shorten
 
 #: Unknown areas that are named one by one with their nearest names; of more, the first so many.
@@ -47,9 +49,10 @@ def read_adjacency(neighbours: Any, areas: tuple[str, ...]) -> Adjacency:
 
     Parameters
     ----------
-    neighbours : mapping, iterable of pairs, square matrix or frame
-        ``{area: neighbours of it}`` (an area alone may stand for a list of one); pairs of areas; a matrix in the order
-        of `areas`, any weight above 0 being a border; or a square DataFrame with areas in its index and its columns.
+    neighbours : mapping, Series, iterable of pairs, or square frame
+        ``{area: neighbours of it}`` (an area alone may stand for a list of one); pairs of areas; or a square DataFrame
+        with areas in its index and its columns, any weight above 0 being a border. A bare matrix is refused: a panel
+        sorts its areas as text, and nothing in a matrix says in which order it was made.
     areas : tuple of str
 
     Returns
@@ -82,18 +85,23 @@ def read_adjacency(neighbours: Any, areas: tuple[str, ...]) -> Adjacency:
         neighbours = neighbours.pairs()
     if hasattr(neighbours, "columns") and hasattr(neighbours, "index"):
         told, known_pairs = _from_frame(neighbours, known, problems)
-    elif isinstance(neighbours, np.ndarray):
-        told, known_pairs = _from_matrix(neighbours, len(areas), problems), None
-    elif isinstance(neighbours, Mapping):
-        known_pairs = [(str(a), str(b)) for a, held in neighbours.items() for b in _several(held, a, problems)]
+    elif isinstance(neighbours, np.ndarray) and neighbours.ndim == 2 and neighbours.shape[1] != 2:
+        what = f"a matrix of shape {neighbours.shape} does not say which row is of which area"
+        fix = "Name them: pandas.DataFrame(matrix, index=areas, columns=areas), in the order in which you made it."
+        problems.add(what, where="neighbours", fix=fix, rule="shape")
+        known_pairs = None
+    elif isinstance(neighbours, Mapping) or hasattr(neighbours, "items"):
+        known_pairs = [
+            (area_name(a), area_name(b)) for a, held in neighbours.items() for b in _several(held, a, problems)
+        ]
     elif isinstance(neighbours, Iterable) and not isinstance(neighbours, str):
         known_pairs = _as_pairs(neighbours, problems)
     else:
         what = f"{type(neighbours).__name__} tells no borders"
-        fix = 'Give {"A": ["B", "C"]}, a list of pairs, or a square matrix.'
+        fix = 'Give {"A": ["B", "C"]}, a list of pairs, or a square frame.'
         problems.add(what, where="neighbours", fix=fix, rule="shape")
         known_pairs = None
-    one_sided = isinstance(neighbours, Mapping) or known_pairs is None
+    one_sided = hasattr(neighbours, "items")
     if known_pairs is not None:
         strange = sorted({a for pair in known_pairs for a in pair} - set(known))
         for area in strange[:_MOST_NAMED]:
@@ -152,7 +160,7 @@ def rings(borders: NDArray[np.bool_], treated: NDArray[np.bool_]) -> NDArray[np.
 
 
 def _several(held: Any, area: Any, problems: Problems) -> list[Any]:
-    if isinstance(held, str):
+    if isinstance(held, str | Integral):
         return [held]
     if isinstance(held, Iterable):
         return list(held)
@@ -166,27 +174,19 @@ def _as_pairs(given: Iterable[Any], problems: Problems) -> list[tuple[str, str]]
     if wrong:
         what = f"{len(wrong)} entries are no pairs of areas, such as {wrong[0]!r}"
         problems.add(what, where="neighbours", fix='Give [("A", "B"), ...].', rule="shape")
-    return [(str(p[0]), str(p[1])) for p in pairs if len(p) == 2]
-
-
-def _from_matrix(matrix: NDArray[Any], n: int, problems: Problems) -> NDArray[np.bool_]:
-    if matrix.shape != (n, n):
-        what = f"a matrix of shape {matrix.shape} for {n} areas"
-        problems.add(what, where="neighbours", fix="Rows and columns are the panel's areas in order.", rule="shape")
-        return np.zeros((n, n), dtype=bool)
-    weights = matrix.astype(np.float64)
-    if not (weights >= 0).all():
-        problems.add("some weights are negative or missing", where="neighbours", rule="weights")
-    return weights > 0
+    return [(area_name(p[0]), area_name(p[1])) for p in pairs if len(p) == 2]
 
 
 def _from_frame(frame: Any, known: dict[str, int], problems: Problems) -> tuple[NDArray[np.bool_], Any]:
     """Return an empty matrix and the pairs that the frame tells, in both directions where both are told."""
-    rows, columns = [str(a) for a in frame.index], [str(a) for a in frame.columns]
+    rows, columns = [area_name(a) for a in frame.index], [area_name(a) for a in frame.columns]
     told = np.zeros((len(known), len(known)), dtype=bool)
     if sorted(rows) != sorted(columns) or len(set(rows)) < len(rows):
         what = "a frame of borders has to have the same areas, each once, in its index and its columns"
         problems.add(what, where="neighbours", rule="shape")
         return told, []
-    weights = _from_matrix(frame.to_numpy(), len(rows), problems)
-    return told, [(rows[i], columns[j]) for i, j in np.argwhere(weights)]
+    weights = frame.to_numpy().astype(np.float64)
+    if not (weights >= 0).all():
+        problems.add("some weights are negative or missing", where="neighbours", rule="weights")
+        return told, []
+    return told, [(rows[i], columns[j]) for i, j in np.argwhere(weights > 0)]

@@ -3,9 +3,9 @@
 A nine-character code names its kind in the first three characters. The number behind it has a known
 range, so a typing error or a code of another vintage can be told without the full register.
 
-Lower layer super output areas (LSOAs) need care. 33,647 of England's 2011 LSOAs kept their codes in
-2021; those that were split or merged got numbers above the last 2011 code. Since about 2024
-data.police.uk gives 2021 codes for these alone, so a file that spans the change holds both vintages.
+Lower layer super output areas (LSOAs) need care. 33,647 of those of England and Wales kept their codes in
+2021; those that were split or merged got numbers above the last 2011 code. From June 2023 on every code of
+data.police.uk is of 2021, and March 2022 to May 2023 may hold both (`svmodel.registers`).
 """
 
 from __future__ import annotations

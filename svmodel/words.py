@@ -4,6 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Any
+
+
+def one_or_more(given: Any) -> tuple[Any, ...]:
+    """Return what was given as a tuple; one bare text or number is one, not its letters.
+
+    Examples
+    --------
+    >>> one_or_more("violence"), one_or_more(["violence", "robbery"]), one_or_more(10)
+    (('violence',), ('violence', 'robbery'), (10,))
+    """
+    return tuple(given) if isinstance(given, Iterable) and not isinstance(given, str | bytes) else (given,)
 
 
 def chance(probability: float) -> str:

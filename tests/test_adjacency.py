@@ -17,8 +17,9 @@ MATRIX = np.array([[0, 1, 0, 0], [1, 0, 1, 0], [0, 1, 0, 0], [0, 0, 0, 0]])
         {"A": "B", "C": "B"},
         [("A", "B"), ("C", "B")],
         iter([("A", "B"), ("B", "A"), ("B", "C")]),
-        MATRIX,
-        MATRIX * 0.5,
+        pd.Series({"A": ["B"], "B": ["A", "C"], "C": ["B"]}),
+        np.array([("A", "B"), ("C", "B")]),
+        pd.DataFrame(MATRIX * 0.5, AREAS, AREAS),
         pd.DataFrame(MATRIX, AREAS, AREAS).loc[list("DCBA"), list("BACD")],
     ],
 )
@@ -28,6 +29,12 @@ def test_every_shape_tells_the_same_borders(given):
     assert found.islands == ("D",)
     assert (found.borders == found.borders.T).all()
     assert "'D'" in found.notes[-1]
+
+
+def test_areas_that_are_numbers_are_found_whatever_kind_of_number():
+    areas = ("1", "10", "2")
+    for given in ({1: [10]}, {1: 10}, {np.int64(1): [10.0]}, [(1, 10)], np.array([[1, 10]]), {"1": "10"}):
+        assert read_adjacency(given, areas).pairs() == (("1", "10"),)
 
 
 def test_borders_told_from_one_side_are_noted_and_pairs_have_no_side():
@@ -53,9 +60,10 @@ def test_every_unknown_area_is_told_with_the_nearest():
     ("given", "rule"),
     [
         (np.zeros((3, 3)), "shape"),
-        (-MATRIX, "weights"),
-        (np.where(MATRIX, np.nan, 0.0), "weights"),
-        ({"A": 3}, "shape"),
+        (MATRIX, "shape"),
+        (pd.DataFrame(-MATRIX, AREAS, AREAS), "weights"),
+        (pd.DataFrame(np.where(MATRIX, np.nan, 0.0), AREAS, AREAS), "weights"),
+        ({"A": 3}, "unknown_area"),
         ([("A", "B", "C")], "shape"),
         ("AB", "shape"),
         (7, "shape"),

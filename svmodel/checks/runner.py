@@ -15,6 +15,7 @@ from svmodel.errors import Problems, UserError, did_you_mean
 from svmodel.plugins import Plugged
 from svmodel.result import Result
 from svmodel.result.check import CheckResult
+from svmodel.words import one_or_more
 
 
 class Check(Protocol):
@@ -115,7 +116,7 @@ def run(
       1. there is no check 'pretrends'. Did you mean 'pre_trends'?
     """
     known = every_check()
-    wanted = list(CHECKS) if names is None else [names] if isinstance(names, str) else list(names)
+    wanted = CHECKS if names is None else one_or_more(names)
     problems = Problems()
     for name in wanted:
         if name not in known:

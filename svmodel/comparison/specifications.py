@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from svmodel.inference.assignments import draw_lot, strata_labels
 from svmodel.numerics.arrays import Floats, Ints
 from svmodel.result import Estimator
 from svmodel.result.method import arrays_of, named
+from svmodel.words import one_or_more
 
 CHOICES = ("estimator", "controls", "window", "outcome", "covariates", "anticipation")
 
@@ -54,15 +56,15 @@ def specifications(
     held = named(estimators, found)
     pools = _pools(design, controls, found)
     spans = _windows(design, windows, found)
-    said = (design.outcome,) if outcomes is None else (outcomes,) if isinstance(outcomes, str) else tuple(outcomes)
+    said = (design.outcome,) if outcomes is None else one_or_more(outcomes)
     for one in said:
         if one not in design.panel.outcomes:
             fix = did_you_mean(one, design.panel.outcomes)
             found.add(f"{one!r} is no count or measure of the panel", where="outcomes", fix=fix)
     adjusted = _covariates(design, covariates, found)
-    leads = (design.anticipation,) if anticipation is None else tuple(anticipation)
+    leads = (design.anticipation,) if anticipation is None else one_or_more(anticipation)
     for lead in leads:
-        if not isinstance(lead, int) or lead < 0:
+        if not isinstance(lead, Integral) or lead < 0:
             found.add(f"{lead!r} is not a number of periods", where="anticipation")
     for where, given in (("outcomes", said), ("anticipation", leads)):
         if len(set(given)) < len(given) or not given:

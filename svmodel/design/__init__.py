@@ -21,6 +21,7 @@ from svmodel.design.rules import Asked, find_problems
 from svmodel.errors import DataError, DesignError, Problem, Problems, shorten
 from svmodel.panel import Panel
 from svmodel.periods import PeriodLike
+from svmodel.words import one_or_more
 
 #: Start index of an area that is never treated.
 NEVER = 10**6
@@ -37,7 +38,8 @@ class Intervention:
     name : str
         As the report shall call it.
     starts : mapping of str to period
-        First period in which an area had the intervention. An area without a start is never treated. The start of a
+        First period in which an area had the intervention. An area without a start is never treated, and so is one
+        whose start is 0, infinite or missing. The start of a
         reporting area of the panel (see :attr:`svmodel.Panel.parents`) is that of each small area in it.
     ends : mapping of str to period, optional
         Last period in which an area had it. Cells after the end serve neither as treated nor as control.
@@ -85,12 +87,14 @@ class Intervention:
     @staticmethod
     def _parsed(given: Mapping[str, Any], where: str, problems: Problems) -> dict[str, pd.Period]:
         parsed: dict[str, pd.Period] = {}
-        if not isinstance(given, Mapping):
+        if not isinstance(given, Mapping) and not hasattr(given, "items"):
             problems.add(
                 f"{given!r} does not say which area", where=where, fix='Give {"area": "2023-04"}.', rule="starts"
             )
             return parsed
         for area, value in given.items():
+            if _is_never(value):
+                continue
             try:
                 parsed[area_name(area)] = periods.parse(value)
             except DataError as error:
@@ -101,6 +105,13 @@ class Intervention:
     def areas(self) -> tuple[str, ...]:
         """Treated areas, sorted."""
         return tuple(sorted(self.starts))
+
+
+def _is_never(value: Any) -> bool:
+    """Return whether a start says never treated, as 0, infinity and what is missing do in many packages."""
+    if isinstance(value, Real):
+        return float(value) == 0 or not math.isfinite(value)
+    return value is None or value is pd.NaT or value is pd.NA
 
 
 def _checked_cost(cost: Any, problems: Problems) -> float | tuple[CostLine, ...] | None:
@@ -262,8 +273,7 @@ class Design:
     anticipation: int = field(default=0, kw_only=True)
 
     def __post_init__(self) -> None:
-        given = self.covariates
-        object.__setattr__(self, "covariates", (given,) if isinstance(given, str) else tuple(given))
+        object.__setattr__(self, "covariates", one_or_more(self.covariates))
         for name, kind in (("panel", Panel), ("intervention", Intervention)):
             if not isinstance(getattr(self, name), kind):
                 what = type(getattr(self, name)).__name__

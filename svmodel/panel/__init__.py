@@ -24,6 +24,7 @@ from svmodel.ledger import Ledger, LedgerEntry
 from svmodel.panel.aggregate import over_areas, over_time
 from svmodel.panel.rules import Roles, check_and_grid
 from svmodel.periods import PeriodLike
+from svmodel.words import one_or_more
 
 _TIME_LEVELS = {"quarter": "Q-DEC", "year": "Y-DEC", "financial year": "Y-MAR", "financial_year": "Y-MAR"}
 
@@ -164,8 +165,9 @@ class Panel:
         """
         if not isinstance(frame, pd.DataFrame):
             raise DataError(f"a panel is made from a pandas DataFrame, not from a {type(frame).__name__}")
-        counts, measures, exposures, covariates = map(_columns, (counts, measures, exposures, covariates))
+        counts, measures, exposures, covariates = map(one_or_more, (counts, measures, exposures, covariates))
         roles = Roles(area, period, counts, measures, exposures, covariates, parent, name, parent_name)
+        given = ledger.entries if isinstance(ledger, Ledger) else tuple(ledger)
         grid = check_and_grid(
             frame,
             roles,
@@ -175,8 +177,9 @@ class Panel:
             period_written=period_written,
             leave_out=leave_out,
             as_given=as_given,
+            # a source that mapped the codes, or looked at every row of them, knows more than its areas show
+            vintage_settled=any(e.rule in ("lsoa_mapped", "lsoa_vintage") for e in given),
         )
-        given = ledger.entries if isinstance(ledger, Ledger) else tuple(ledger)
         marked = "synthetic" in frame.columns and bool(
             frame["synthetic"].astype(str).str.casefold().isin(["yes", "true", "1"]).any()
         )
@@ -291,7 +294,7 @@ class Panel:
         )
 
     def _chosen(self, areas: Iterable[object] | object, problems: Problems) -> tuple[str, ...]:
-        given = list(areas) if isinstance(areas, Iterable) and not isinstance(areas, str) else [areas]
+        given = one_or_more(areas)
         known, chosen = set(self.areas), set()
         for area in given:
             if isinstance(area, str) and area in known:
@@ -383,11 +386,6 @@ class Panel:
         span = f"{periods.label(self.periods[0])} to {periods.label(self.periods[-1])}"
         mark = ", SYNTHETIC" if self.synthetic else ""
         return f"<Panel: {self.n_areas:,} areas x {self.n_periods} periods ({span}); {', '.join(self.columns)}{mark}>"
-
-
-def _columns(given: Iterable[str]) -> tuple[str, ...]:
-    """Return the column names; one bare name is one column, not its letters."""
-    return (given,) if isinstance(given, str) else tuple(given)
 
 
 def _rebuild(parts: dict[str, object]) -> Panel:

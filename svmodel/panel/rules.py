@@ -20,6 +20,7 @@ from svmodel.panel.oddities import oddities
 from svmodel.panel.spellings import one_spelling
 from svmodel.panel.totals import total_rows
 from svmodel.panel.vintage import vintage_note, vintage_problems
+from svmodel.words import one_or_more
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,7 @@ def check_and_grid(
     period_written: str | None = None,
     leave_out: Iterable[str] = (),
     as_given: bool = False,
+    vintage_settled: bool = False,
 ) -> Grid:
     """Check `frame` against every rule; return the full grid, or raise with all problems at once."""
     problems = Problems()
@@ -133,7 +135,7 @@ def check_and_grid(
     _check_duplicates(area, period, usable, rows, problems)
     _check_areas(area, known_areas, rows, problems)
     notes: tuple[LedgerEntry, ...] = ()
-    if lsoa_2021_only(area.names):
+    if not vintage_settled and lsoa_2021_only(area.names):
         total = np.nansum([np.zeros(len(frame)), *(values[c] for c in roles.counts)], axis=0)
         mixed = vintage_problems(area.series(), period, usable, total, column=roles.area)
         problems.extend(mixed)
@@ -163,7 +165,7 @@ def _left_out(
     area: Areas, leave_out: Iterable[str], problems: Problems
 ) -> tuple[NDArray[np.bool_], tuple[LedgerEntry, ...]]:
     """Return the rows of areas that the owner leaves out on purpose."""
-    given = [leave_out] if isinstance(leave_out, str) else list(leave_out)
+    given = one_or_more(leave_out)
     if not given:
         return np.zeros(len(area.codes), dtype=bool), ()
     keys = {spelling_key(str(n)): i for i, n in enumerate(area.names)}

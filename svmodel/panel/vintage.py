@@ -1,8 +1,8 @@
 """Whether the LSOA codes of a frame are of one census vintage.
 
-The full register is not needed. An area that was split or merged in 2021 carries one code until the
-publisher changes over and another one from then on, so in a file of two vintages some codes end and
-some codes of 2021 begin. In a file of one vintage every code runs from first to last.
+A code that ended in 2021 beside one that began then proves two vintages. Where those that ended were left
+out, time tells: an area that was split or merged carries one code until the publisher changes over and another
+one from then on, so codes of 2021 begin late. In a file of one vintage every code runs from first to last.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from svmodel import periods
 from svmodel.areas import is_known, is_lsoa, lsoa_2021_only
 from svmodel.errors import Problem, shorten
 from svmodel.ledger import LedgerEntry
+from svmodel.registers import lsoas_ended
 
 _FIX = "Map every row to one vintage with the ONS 2011-2021 lookup (svmodel.sources.LsoaLookup) first."
 #: Events that the years before the change should have held, for zeros in them to mean "no such code yet":
@@ -49,6 +50,8 @@ def vintage_problems(
     old = lsoas - new
     if not new or not old:
         return []
+    if ended := sorted(old & lsoas_ended()):
+        return [_problem(sorted(new), f"and {shorten(ended, limit=3)} ended then", column)]
     rows = usable & area.isin(lsoas).to_numpy()
     cells = pd.DataFrame({"area": area[rows].astype(str).to_numpy(), "at": period.asi8[rows], "total": total[rows]})
     span = cells.groupby("area")["at"].agg(["min", "max", "size"])
@@ -83,17 +86,15 @@ def vintage_problems(
 def vintage_note(areas: Iterable[str]) -> tuple[LedgerEntry, ...]:
     """Return the note that codes which came into being in 2021 stand beside older ones, or nothing.
 
-    Most codes are the same in both censuses, so such a file can be of 2021 throughout. That every code
-    stands for one whole area is then taken on trust, and the ledger says so.
+    Most codes are the same in both censuses, so a file in which none of those stands that ended is of 2021.
     """
     lsoas = [a for a in areas if is_lsoa(a) and is_known(a)]
     new = lsoa_2021_only(lsoas)
     if not new or len(new) == len(lsoas):
         return ()
     what = (
-        f"{len(new):,} of {len(lsoas):,} LSOA codes came into being in 2021 ({shorten(new, limit=3)}), so all are "
-        "taken to be of the 2021 census. Whether LSOA codes of 2011 and of 2021 are mixed all the same, only the ONS "
-        "2011-2021 lookup can tell"
+        f"{len(new):,} of {len(lsoas):,} LSOA codes came into being in 2021 ({shorten(new, limit=3)}) and none stands "
+        "here that ended then, so all are of the 2021 census"
     )
     return (LedgerEntry("noted", len(new), what, where="LSOA codes", rule="lsoa_vintage"),)
 

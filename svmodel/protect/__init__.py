@@ -18,6 +18,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from svmodel.errors import DataError, Problems, StudyError, did_you_mean
+from svmodel.words import one_or_more
 
 #: Flags of the Government Analysis Function: confidential, and not available.
 CONFIDENTIAL, NOT_AVAILABLE = "c", "x"
@@ -218,8 +219,8 @@ class Disclosure:
         >>> rule.protect(frame, counts=["count"], derived=["rate"])["rate_flag"].tolist()
         ['', 'c', '']
         """
-        counts = list(counts)
-        remake = dict(derived) if isinstance(derived, Mapping) else dict.fromkeys(derived)
+        counts = one_or_more(counts)
+        remake = dict(derived) if isinstance(derived, Mapping) else dict.fromkeys(one_or_more(derived))
         lacking = [c for c in [*counts, *(n for n, f in remake.items() if f is None)] if c not in frame.columns]
         if lacking:
             raise DataError(f"the frame has no column {lacking[0]!r}. {did_you_mean(lacking[0], frame.columns)}")

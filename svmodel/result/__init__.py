@@ -163,6 +163,7 @@ class Result:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "seed", int(self.seed))  # one that numpy drew is no number of JSON
         lacking = [c for c in COLUMNS if c not in self.estimates.columns]
         if lacking:
             raise DataError(f"the estimates lack {', '.join(lacking)}; build them with svmodel.result.scales")

@@ -25,10 +25,8 @@ class KnownBreak(NamedTuple):
         no count of this one's. ``level``: figures before and after are not comparable.
     reason : str
         In words that a report can print.
-    districts : tuple of str
-        Local authorities concerned, where the force's own files do not say.
     ceiling : int
-        Crimes in a month up to which ``near_zero`` holds.
+        Crimes in a month up to which it holds, where the force has a file all the same.
     """
 
     force: str
@@ -36,7 +34,6 @@ class KnownBreak(NamedTuple):
     last: str
     kind: str
     reason: str
-    districts: tuple[str, ...] = ()
     ceiling: int = 0
 
 
@@ -55,16 +52,15 @@ _GMP = (
     "Greater Manchester Police has given no crimes since July 2019; the few that stand there come from other forces "
     "and are no count"
 )
-# 653 to 2,014 crimes a YEAR stand there; in truth it is some 20,000 a month.
-_GM = (
-    *("Bolton", "Bury", "Manchester", "Oldham", "Rochdale"),
-    *("Salford", "Stockport", "Tameside", "Trafford", "Wigan"),
-)
+# Ceilings are about a tenth of a usual month, for files of a few rows; Greater Manchester's is a year's.
+_DYFED = "Dyfed-Powys gave a fraction of its crimes, 164 to 1,187 a month where some 3,900 are usual; they are no count"
 POLICE_UK = (
-    KnownBreak("greater-manchester", "2019-07", "2025-11", "near_zero", _GMP, _GM, ceiling=2_014),
-    KnownBreak("devon-and-cornwall", "2022-11", "2022-12", "missing", "Devon and Cornwall gave no crimes"),
-    KnownBreak("city-of-london", "2022-06", "2022-06", "missing", "City of London gave no crimes"),
-    KnownBreak("gwent", "2025-09", "2025-12", "missing", "Gwent gave no crimes"),
+    # 653 to 2,014 crimes a YEAR stand there; in truth it is some 20,000 a month.
+    KnownBreak("greater-manchester", "2019-07", "2025-11", "near_zero", _GMP, ceiling=2_014),
+    KnownBreak("devon-and-cornwall", "2022-11", "2022-12", "missing", "Devon and Cornwall gave no crimes", ceiling=900),
+    KnownBreak("city-of-london", "2022-06", "2022-06", "missing", "City of London gave no crimes", ceiling=60),
+    KnownBreak("dyfed-powys", "2024-01", "2024-04", "near_zero", _DYFED, ceiling=1_500),
+    KnownBreak("gwent", "2025-09", "2025-12", "missing", "Gwent gave no crimes", ceiling=500),
     KnownBreak("btp", "2016-02", "2016-12", "missing", "British Transport Police gave no crimes"),
     KnownBreak("btp", "2025-02", "2025-12", "missing", "British Transport Police gave no crimes"),
 )

@@ -12,6 +12,7 @@ import pandas as pd
 from svmodel.areas import is_known, is_lsoa, lsoa_2021_only
 from svmodel.errors import DataError, Problem, shorten
 from svmodel.ledger import LedgerEntry
+from svmodel.registers import lsoas_ended
 from svmodel.sources.opening import read_table
 
 VINTAGES = ("2011", "2021")
@@ -20,8 +21,8 @@ VINTAGES = ("2011", "2021")
 def claim_problems(codes: Iterable[str], vintage: str, lookup: LsoaLookup | None = None) -> list[Problem]:
     """Return the LSOA codes that cannot be of the vintage that was claimed for them.
 
-    Without a lookup only a code that exists since 2021 under a claim of 2011 can be told; with one,
-    codes that ended in 2021 under a claim of 2021 too.
+    A code that began in 2021 is not of 2011, and one that ended in 2021 is not of 2021; the lookup tells codes
+    that never were.
 
     Parameters
     ----------
@@ -49,7 +50,7 @@ def claim_problems(codes: Iterable[str], vintage: str, lookup: LsoaLookup | None
         register = lookup.codes_2011 if vintage == "2011" else lookup.codes_2021
         wrong = [c for c in lsoas if c not in register]
     else:
-        wrong = lsoa_2021_only(lsoas) if vintage == "2011" else []
+        wrong = lsoa_2021_only(lsoas) if vintage == "2011" else [c for c in lsoas if c in lsoas_ended()]
         wrong += [c for c in lsoas if not is_known(c)]
     if not wrong:
         return []

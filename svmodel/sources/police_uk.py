@@ -16,41 +16,22 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from svmodel import periods
-from svmodel.errors import DataError, Problem, Problems, did_you_mean, shorten
+from svmodel.errors import DataError, Problem, Problems, shorten
 from svmodel.ledger import Extract, Ledger, LedgerEntry
-from svmodel.panel.vintage import vintage_problems
-from svmodel.sources.contract import choose, finish, match_columns, slug
+from svmodel.sources.contract import choose, finish, slug
 from svmodel.sources.lsoa import LsoaLookup, claim_problems
-from svmodel.sources.opening import find_folder, open_text, read_header, read_table
+from svmodel.sources.opening import find_folder, open_text
 from svmodel.sources.police_uk_presence import presence
-
-CRIME_TYPES = (
-    "Anti-social behaviour",
-    "Bicycle theft",
-    "Burglary",
-    "Criminal damage and arson",
-    "Drugs",
-    "Other crime",
-    "Other theft",
-    "Possession of weapons",
-    "Public order",
-    "Robbery",
-    "Shoplifting",
-    "Theft from the person",
-    "Vehicle crime",
-    "Violence and sexual offences",
+from svmodel.sources.police_uk_vintage import mixed_problems, one_vintage
+from svmodel.sources.street_files import (
+    CRIME_TYPES,
+    TRANSPORT,
+    count_street_file,
+    find_street_files,
+    pick_types,
+    same_force,
 )
-_OLD_TYPES = ("Violent crime", "Public disorder and weapons")
-_COLUMNS = {
-    "id": ["Crime ID"],
-    "month": ["Month"],
-    "falls_within": ["Falls within"],
-    "area": ["LSOA code"],
-    "name": ["LSOA name"],
-    "type": ["Crime type"],
-}
-_FILE = re.compile(r"^(\d{4}-(?:0[1-9]|1[0-2]))-([a-z][a-z-]*)-street\.csv(?:\.gz)?$")
-_TRANSPORT = "btp"
+
 #: Share of rows without an LSOA above which the ledger warns; 1.4 to 2.6 per cent is usual in a year.
 _BLANK_SHARE = 0.03
 
@@ -102,16 +83,18 @@ def police_uk(
     files = _find(folder, forces, title)
     tally = _Tally(None if lookup is None else LsoaLookup.read(lookup))
     for (month, force), file in sorted(files.items()):
-        if force == _TRANSPORT and not transport_police:
+        if force == TRANSPORT and not transport_police:
             tally.pass_over(file)
         else:
             tally.read(month, force, file)
     if vintage is not None:
         tally.problems.extend(claim_problems(tally.seen, vintage, tally.lookup))
+    if tally.files:
+        tally.problems.extend(mixed_problems(tally.seen, tally.files, tally.lookup))
     tally.problems.raise_if_any(DataError, title)
-    if not tally.cells:
-        raise DataError(f"{folder} holds no crime with an LSOA. {len(files)} files were read.")
-    return _lay_out(tally, types, source=f"data.police.uk: {folder.name}, {len(files)} files", title=title)
+    if not tally.areas:
+        _raise_empty(folder, tally, files)
+    return _lay_out(tally, types, source=f"data.police.uk: {folder.name}, {len(files)} files")
 
 
 def police_uk_to_parquet(path: str | Path, out: str | Path, **options: object) -> Path:
@@ -154,23 +137,7 @@ def police_uk_to_parquet(path: str | Path, out: str | Path, **options: object) -
 
 
 def _find(folder: Path, forces: str | Sequence[str] | None, title: str) -> dict[tuple[str, str], Path]:
-    problems = Problems()
-    found: dict[tuple[str, str], Path] = {}
-    for file in sorted(folder.rglob("*-street.csv*")):
-        named = _FILE.match(file.name)
-        if named is None:
-            problems.add("the name is not YYYY-MM-<force>-street.csv", where=file.name, rule="file_name")
-            continue
-        if re.fullmatch(r"\d{4}-\d{2}", file.parent.name) and file.parent.name != named[1]:
-            what = f"it stands in the folder of {file.parent.name}"
-            problems.add(what, where=file.name, rule="file_name")
-        if (named[1], named[2]) in found:
-            what = f"{named[2]} has two files for {named[1]}"
-            problems.add(what, where=str(file.relative_to(folder)), fix="Keep one of them.", rule="file_twice")
-        found[named[1], named[2]] = file
-    if not found and not problems:
-        raise DataError(f"{folder} holds no file YYYY-MM/YYYY-MM-<force>-street.csv. Unpack a data.police.uk download.")
-    problems.raise_if_any(DataError, title)
+    found = find_street_files(folder, title)
     picked = choose(forces, sorted({f for _, f in found}), word="force", where=title)
     return {key: file for key, file in found.items() if key[1] in picked}
 
@@ -183,7 +150,8 @@ class _Tally:
     cells: list[pd.DataFrame] = field(default_factory=list)
     problems: Problems = field(default_factory=Problems)
     names: dict[str, str] = field(default_factory=dict)
-    seen: set[str] = field(default_factory=set)
+    areas: dict[str, int] = field(default_factory=dict)
+    seen: dict[str, tuple[str, str]] = field(default_factory=dict)
     files: list[tuple[str, str, int]] = field(default_factory=list)
     blank: dict[str, int] = field(default_factory=dict)
     rows: dict[str, int] = field(default_factory=dict)
@@ -200,121 +168,109 @@ class _Tally:
 
     def read(self, month: str, force: str, file: Path) -> None:
         """Add one file."""
-        if not _has_rows(file):
-            # An empty file says no more than a file that is not there.
-            return
         try:
-            frame = self._open(file)
+            counts = count_street_file(file, month, self.problems)
         except DataError as error:
-            self.problems.extend(error.problems or [Problem(error.title, rule="file_unreadable")])
+            named = [Problem(p.what, p.where or file.name, p.fix, p.line, p.rule) for p in error.problems]
+            self.problems.extend(named or [Problem(error.title, rule="file_unreadable")])
             return
-        wrong = (frame["month"] != month).to_numpy()
-        self.other_month += int(wrong.sum())
-        frame = frame[~wrong]
-        self._check_types(frame, file)
-        self.repeated += int(frame["id"].dropna().duplicated().sum()) if "id" in frame else 0
-        self._note_elsewhere(frame, force)
-        lacking = frame["area"].isna()
-        self.rows[force] = self.rows.get(force, 0) + len(frame)
-        self.blank[force] = self.blank.get(force, 0) + int(lacking.sum())
-        frame = frame[~lacking]
-        codes = frame.drop_duplicates("area").set_index("area")["name"]
-        self.seen |= set(codes.index)
+        if counts is None:
+            return
+        self.other_month += counts.other_month
+        self.repeated += counts.repeated
+        self.rows[force] = self.rows.get(force, 0) + counts.rows
+        self.blank[force] = self.blank.get(force, 0) + counts.blank
+        for name, rows in counts.within.items():
+            if not same_force(force, name):
+                self.elsewhere[force] = self.elsewhere.get(force, 0) + rows
+        self.names |= counts.names
+        for code in counts.codes:
+            first, last = self.seen.get(code, (month, month))
+            self.seen[code] = (min(first, month), max(last, month))
+        mapped = counts.codes
         if self.lookup is not None:
-            mapped = frame["area"].map(dict(self.lookup.common)).fillna(frame["area"])
-            self.mapped += int((mapped != frame["area"]).sum())
-            frame = frame.assign(area=mapped)
-        self.names |= {c: n for c, n in codes.items() if isinstance(n, str)}
-        cells = frame.groupby(["area", "type"], observed=True).size().rename("n").reset_index()
-        self.cells.append(cells.assign(month=month, force=force))
-        self.files.append((force, month, len(frame)))
+            mapped = [self.lookup.common.get(c, c) for c in counts.codes]
+            moved = np.array([m != c for m, c in zip(mapped, counts.codes, strict=True)], dtype=bool)
+            self.mapped += int(counts.n[moved[counts.area]].sum())
+        at = np.array([self.areas.setdefault(m, len(self.areas)) for m in mapped], dtype=np.intp)
+        cells = {"area": at[counts.area], "kind": counts.kind, "n": counts.n, "month": month, "force": force}
+        self.cells.append(pd.DataFrame(cells).astype({"month": "category", "force": "category"}))
+        self.files.append((force, month, counts.rows - counts.blank))
 
-    def _open(self, file: Path) -> pd.DataFrame:
-        header = read_header(file)
-        columns, lacking = match_columns(header, _COLUMNS, optional=["id"])
-        if lacking:
-            kind = next(
-                (k for c, k in (("Outcome type", "outcomes"), ("Legislation", "stop and search")) if c in header), ""
+    def all_cells(self) -> pd.DataFrame:
+        """Return the cells of all files, their areas numbered in the order of the codes."""
+        order = sorted(self.areas)
+        position = np.empty(len(order), dtype=np.intp)
+        for i, code in enumerate(order):
+            position[self.areas[code]] = i
+        months = sorted({m for _, m, _ in self.files})
+        forces = sorted({f for f, _, _ in self.files})
+        parts = [
+            c.assign(
+                area=position[c["area"]],
+                month=pd.Categorical(c["month"], months),
+                force=pd.Categorical(c["force"], forces),
             )
-            note = f"it is a file of {kind}, not of crimes. " if kind else ""
-            raise DataError(
-                f"{file} cannot be used",
-                [Problem(note + p.what, f"{file.name}, header", p.fix, rule=p.rule) for p in lacking],
-            )
-        table = read_table(file, text=list(columns.values()), columns=list(columns.values()))
-        frame = table.to_pandas().rename(columns={theirs: ours for ours, theirs in columns.items()})
-        return frame.apply(lambda c: c.str.strip()).replace("", pd.NA)
-
-    def _check_types(self, frame: pd.DataFrame, file: Path) -> None:
-        for name in frame["type"].dropna().unique():
-            if name in CRIME_TYPES:
-                continue
-            line = int((frame["type"] == name).to_numpy().argmax()) + 2
-            fix = (
-                "It is a category of before May 2013; read later months only."
-                if name in _OLD_TYPES
-                else did_you_mean(name, CRIME_TYPES, limit=14)
-            )
-            self.problems.add(f"{name!r} is no crime type", where=file.name, fix=fix, line=line, rule="crime_type")
-        blank = frame["type"].isna()
-        if blank.any():
-            what = f"{int(blank.sum())} rows have no crime type"
-            self.problems.add(what, where=file.name, line=int(blank.to_numpy().argmax()) + 2, rule="crime_type")
-
-    def _note_elsewhere(self, frame: pd.DataFrame, force: str) -> None:
-        for name, rows in frame["falls_within"].value_counts().items():
-            if not _same_force(force, str(name)):
-                self.elsewhere[force] = self.elsewhere.get(force, 0) + int(rows)
+            for c in self.cells
+        ]
+        return pd.concat(parts, ignore_index=True)
 
 
-def _has_rows(file: Path) -> bool:
-    with open_text(file) as lines:
-        return bool(lines.readline().strip()) and bool(lines.readline().strip())
+def _raise_empty(folder: Path, tally: _Tally, files: Iterable[tuple[str, str]]) -> None:
+    """Say why no crime with an LSOA was found."""
+    forces = {f for _, f in files}
+    if forces == {TRANSPORT} and tally.transport:
+        raise DataError(
+            f"{folder} holds files of the British Transport Police alone, which are left out unless asked for: "
+            "give transport_police=True (transport_police: true under data.options)."
+        )
+    silent = shorten(sorted(f for f, n in tally.blank.items() if n))
+    why = f" None of the rows of {silent} has an LSOA." if silent else ""
+    raise DataError(f"{folder} holds no crime with an LSOA.{why}")
 
 
-def _same_force(slug_of_file: str, name: str) -> bool:
-    """Compare "devon-and-cornwall" with "Devon & Cornwall Police"."""
-    if slug_of_file == _TRANSPORT:
-        return "transport" in name.casefold()
-    words = set(re.findall(r"[a-z]+", name.casefold().replace("&", " and ")))
-    return set(slug_of_file.split("-")) <= words
-
-
-def _lay_out(tally: _Tally, types: Sequence[str], *, source: str, title: str) -> Extract:
-    cells = pd.concat(tally.cells, ignore_index=True)
+def _lay_out(tally: _Tally, types: Sequence[str], *, source: str) -> Extract:
+    cells = tally.all_cells()
+    areas = np.array(sorted(tally.areas), dtype=object)
     months = pd.PeriodIndex([m for _, m, _ in tally.files], freq="M")
     grid = pd.period_range(months.min(), months.max(), freq="M")
-    period = pd.PeriodIndex(cells["month"], freq="M")
-    _refuse_mixed_vintages(cells, period, title)
-    area, areas = pd.factorize(cells["area"], sort=True)
     names = [_name_of(str(a), tally) for a in areas]
     districts = [re.sub(r" \d{3}[A-Z]{1,2}$", "", n) if n is not None else None for n in names]
-    at = period.asi8 - grid[0].ordinal
-    known, entries = presence(cells, area, districts, tally.files, grid)
+    found = presence(cells, districts, tally.files, grid)
+    keep = ~found.foreign
+    if not keep.any():
+        raise DataError(
+            f"{source} holds no crime in the area of a force that has a file there",
+            [Problem(e.reason, where=e.where, rule=e.rule) for e in found.entries if e.action == "dropped"],
+        )
+    at = pd.PeriodIndex(cells["month"].cat.categories, freq="M").asi8[cells["month"].cat.codes] - grid[0].ordinal
     frame = pd.DataFrame(
         {
-            "area": np.repeat(np.asarray(areas, dtype=object), len(grid)),
-            "period": grid[np.tile(np.arange(len(grid)), len(areas))],
+            "area": _repeat(areas[keep], len(grid)),
+            "period": grid[np.tile(np.arange(len(grid)), int(keep.sum()))],
         }
     )
-    for name in types:
-        frame[slug(name)] = _dense(cells, area, at, name, known)
-    frame["name"] = np.repeat(np.array(names, dtype=object), len(grid))
-    frame["parent"] = np.repeat(np.array(districts, dtype=object), len(grid))
-    frame[["area", "name", "parent"]] = frame[["area", "name", "parent"]].astype("str")
-    ledger = Ledger().extend(_entries(tally)).extend(entries)
+    for name, kind in zip(types, pick_types(types), strict=True):
+        frame[slug(name)] = _dense(cells, at, kind, found.known)[keep].ravel()
+    frame["name"] = _repeat(np.array(names, dtype=object)[keep], len(grid))
+    frame["parent"] = _repeat(np.array(districts, dtype=object)[keep], len(grid))
+    ledger = Ledger().extend(_entries(tally)).extend(found.entries)
     return finish(frame, ledger, outcomes=[slug(t) for t in types], source=source, texts=["name", "parent"])
 
 
-def _dense(
-    cells: pd.DataFrame, area: NDArray[np.intp], at: NDArray[np.int64], name: str, known: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    """Return the counts of one crime type, shape (areas x months,): zero where the force has a file, else missing."""
-    out = np.zeros(known.shape)
-    rows = (cells["type"] == name).to_numpy()
-    np.add.at(out, (area[rows], at[rows]), cells["n"].to_numpy()[rows])
+def _repeat(values: NDArray[np.object_], times: int) -> pd.Series:
+    return pd.Series(values).astype("str").repeat(times).reset_index(drop=True)
+
+
+def _dense(cells: pd.DataFrame, at: NDArray[np.int64], kind: int, known: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the counts of one crime type, shape (areas, months): zero where the force has a file, else missing."""
+    rows = (cells["kind"] == kind).to_numpy()
+    flat = cells["area"].to_numpy()[rows] * known.shape[1] + at[rows]
+    counts = np.bincount(flat, weights=cells["n"].to_numpy()[rows], minlength=known.size)
+    # without any row, bincount counts in whole numbers, and they cannot be missing
+    out = np.asarray(counts, dtype=np.float64).reshape(known.shape)
     out[~known] = np.nan
-    return out.ravel()
+    return out
 
 
 def _name_of(code: str, tally: _Tally) -> str | None:
@@ -325,14 +281,6 @@ def _name_of(code: str, tally: _Tally) -> str | None:
     # A common area that has no crime under its own code takes the name of its first part.
     parts = sorted(c for c, common in tally.lookup.common.items() if common == code and c in tally.names)
     return tally.names[parts[0]] if parts else None
-
-
-def _refuse_mixed_vintages(cells: pd.DataFrame, period: pd.PeriodIndex, title: str) -> None:
-    usable = np.ones(len(cells), dtype=bool)
-    found = vintage_problems(cells["area"], period, usable, cells["n"].to_numpy(dtype=float), column="LSOA code")
-    fix = "Give lookup= the ONS file of LSOAs 2011 to 2021, which maps both to common areas."
-    if found:
-        raise DataError(title, [Problem(p.what, p.where, fix, rule=p.rule) for p in found])
 
 
 def _entries(tally: _Tally) -> Iterable[LedgerEntry]:
@@ -357,9 +305,7 @@ def _entries(tally: _Tally) -> Iterable[LedgerEntry]:
     if tally.repeated:
         reason = "the Crime ID stands in the same file before; the rows are counted, as the publisher does"
         yield LedgerEntry("noted", tally.repeated, reason, "column 'Crime ID'", "crime_id_repeated")
-    if tally.mapped:
-        reason = "LSOA codes of areas that were split or merged in 2021, mapped to areas that both vintages make up"
-        yield LedgerEntry("altered", tally.mapped, reason, "column 'LSOA code'", "lsoa_mapped")
+    yield from one_vintage(tally.seen, tally.lookup, mapped=tally.mapped)
     if tally.lookup is not None:
         lacking = sorted(c for c in tally.seen if c not in tally.lookup.common)
         if lacking:

@@ -85,6 +85,8 @@ def _xlsx(path: Path) -> Iterator[tuple[str, int, Row]]:
             raise DataError(f"{path} is a damaged workbook; copy or download it again") from error
         try:
             for sheet in book.worksheets:
+                # Some publishers write that the sheet is one cell large; the rows that stand there tell.
+                sheet.reset_dimensions()
                 for number, row in enumerate(sheet.iter_rows(values_only=True), start=1):
                     yield sheet.title, number, tuple(row)
         finally:

@@ -32,6 +32,7 @@ from svmodel.sources.lsoa import LsoaLookup, claim_problems
 from svmodel.sources.opening import Opened, open_once, read_table
 from svmodel.sources.table import KINDS, open_book
 from svmodel.sources.untidy import CHOICES, Answers, TidyTable, clean_numbers, tidy_table
+from svmodel.words import one_or_more
 
 _KEY = b"svmodel"
 _FORMAT = 1
@@ -119,17 +120,16 @@ def read_panel(
     roles = Roles(
         area or "",
         period or "",
-        tuple(counts),
-        tuple(measures),
-        tuple(exposures),
-        tuple(covariates),
+        one_or_more(counts),
+        one_or_more(measures),
+        one_or_more(exposures),
+        one_or_more(covariates),
         parent,
         name,
         parent_name,
     )
     joins = tuple(joins)
-    left = (leave_out_columns,) if isinstance(leave_out_columns, str) else tuple(leave_out_columns)
-    answers = Answers(sheet, columns_are, dashes, left)
+    answers = Answers(sheet, columns_are, dashes, one_or_more(leave_out_columns))
     file = open_tidy(path, roles, text=[c for j in joins for c in j.on], answers=answers)
     problems = Problems()
     joined, entries = apply_joins(file.frame, joins, period=file.roles.period or "period", problems=problems)
@@ -210,11 +210,12 @@ class TidyFile:
             With all problems of the rows and the joins at once.
         """
         roles = _settled(self.path, list(self.frame.columns), self.roles)
-        lookup = None if vintage is None or lsoa_lookup is None else LsoaLookup.read(lsoa_lookup)
+        lookup = None if lsoa_lookup is None else LsoaLookup.read(lsoa_lookup)
         problems = Problems(list(joined.problems))
         title = f"{self.path} cannot be used"
         if vintage is not None and roles.area in self.frame.columns:
             problems.extend(claim_problems(self.frame[roles.area].dropna().astype(str).unique(), vintage, lookup))
+        settled = self._vintage_settled(lookup if vintage is None else None, roles.area)
         absent = {new for j in joined.joins for new in j.columns.values()} - set(joined.frame.columns)
         try:
             # what a failed join did not bring is left out: the join's own problem says why
@@ -222,7 +223,7 @@ class TidyFile:
                 joined.frame,
                 **roles.without(absent).named,
                 known_areas=known_areas,
-                ledger=(*self.entries, *joined.entries),
+                ledger=(*self.entries, *joined.entries, *settled),
                 source=self.path.name,
                 title=title,
                 first_line=self.first_line,
@@ -236,6 +237,16 @@ class TidyFile:
         if vintage is not None:  # the claim settles what the note leaves open
             panel = replace(panel, ledger=Ledger(tuple(e for e in panel.ledger if e.rule != "lsoa_vintage")))
         return panel if self.saved is None else _restore(panel, self.saved, joined.joins)
+
+    def _vintage_settled(self, lookup: LsoaLookup | None, area: str) -> list[LedgerEntry]:
+        """Return what says that the LSOA codes name each ground once: the file's own ledger, or the lookup."""
+        if self.saved is not None:
+            return [LedgerEntry(**e) for e in self.saved["ledger"] if e["rule"] in ("lsoa_mapped", "lsoa_vintage")]
+        codes = set() if lookup is None or area not in self.frame else set(self.frame[area].dropna().astype(str))
+        if lookup is None or not codes or any(lookup.common.get(c) != c for c in codes):
+            return []
+        reason = "every LSOA code names an area that whole LSOAs of 2011 and of 2021 make up, as the lookup has them"
+        return [LedgerEntry("noted", len(codes), reason, "LSOA codes", "lsoa_vintage")]
 
 
 def open_tidy(

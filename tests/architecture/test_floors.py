@@ -11,9 +11,9 @@ from house import House, estimator_folders
 ROOT = Path(__file__).resolve().parents[2]
 #: From the ground up. What is declared is what is measured: a room stands one floor above the highest it leans on.
 FLOORS = {
-    1: ["areas", "errors", "lazy", "seeds", "words"],
-    2: ["adjacency", "area_names", "costs", "files", "ledger", "numerics", "periods", "plugins", "protect", "workers"],
-    3: ["breaks", "engine", "panel"],
+    1: ["areas", "errors", "lazy", "registers", "seeds", "words"],
+    2: ["area_names", "costs", "files", "ledger", "numerics", "periods", "plugins", "protect", "workers"],
+    3: ["adjacency", "breaks", "engine", "panel"],
     4: ["design", "forecast", "profile", "sources"],
     5: ["result", "simulate"],
     6: ["bayes", "counterfactual", "did", "economics", "inference", "testing", "trends"],

@@ -6,6 +6,7 @@ import pytest
 
 from svmodel import Panel
 from svmodel.errors import DataError
+from svmodel.ledger import LedgerEntry
 
 MONTHS = pd.period_range("2023-01", "2024-12", freq="M").astype(str).tolist()
 OLD = ["E01006412", "E01006413", "E01006414"]
@@ -111,9 +112,22 @@ def test_codes_of_both_censuses_side_by_side_are_noted():
     assert not [e for e in _make(_frame(dict.fromkeys(OLD, WHOLE))).ledger if e.rule == "lsoa_vintage"]
 
 
-def test_a_file_refused_for_something_else_says_that_vintages_may_be_mixed():
+def test_a_file_refused_for_something_else_says_of_which_census_it_is():
     frame = _frame(dict.fromkeys([*OLD, "E01034000"], WHOLE))
     frame.loc[0, "n"] = -1
-    with pytest.raises(DataError, match="LSOA codes of 2011 and of 2021 are mixed") as caught:
+    with pytest.raises(DataError, match="so all are of the 2021 census") as caught:
         _make(frame)
     assert {p.rule for p in caught.value.problems} == {"negative_count", "lsoa_vintage"}
+
+
+def test_a_code_that_ended_beside_one_that_began_proves_a_mixture_whatever_their_months():
+    (message,) = _fires(_frame(dict.fromkeys(["E01006512", "E01006513", "E01034000"], WHOLE)))
+    assert "'E01034000' came into being in 2021 and 'E01006513' ended then" in message
+    (message,) = _fires(_frame(dict.fromkeys(["W01000017", "W01000020", "W01001990"], WHOLE)))
+    assert "ended then" in message
+
+
+def test_a_source_that_mapped_the_codes_is_believed():
+    frame = _frame(dict.fromkeys(["E01006513", "E01034000"], WHOLE))
+    mapped = [LedgerEntry("altered", 3, "mapped", rule="lsoa_mapped")]
+    assert Panel.from_frame(frame, area="area", period="month", counts=["n"], ledger=mapped).n_areas == 2

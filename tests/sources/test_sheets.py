@@ -1,6 +1,9 @@
+import re
 import tracemalloc
+import zipfile
 
 import pytest
+from cases import case
 from spreadsheets import write_ods, write_xlsx
 
 from svmodel.errors import DataError
@@ -78,3 +81,22 @@ def test_damaged_files(tmp_path):
     latin.write_bytes(b"a\nM\xf4n\n")
     with pytest.raises(DataError, match="not written in UTF-8"):
         list(rows_of(latin))
+
+
+def test_a_workbook_that_says_it_is_one_cell_large(tmp_path):
+    whole = write_xlsx(tmp_path / "whole.xlsx", {"One": ROWS, "Two": [["x"]]})
+    path = tmp_path / "false.xlsx"
+    with zipfile.ZipFile(whole) as old, zipfile.ZipFile(path, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if name.startswith("xl/worksheets/sheet"):
+                content = re.sub(rb'<dimension ref="[^"]*"', b'<dimension ref="A1"', content)
+                assert b'ref="A1"' in content
+            new.writestr(name, content)
+    assert list(rows_of(path)) == EXPECTED
+
+
+def test_a_workbook_of_nomis():
+    rows = list(rows_of(case("nomis_population_age.xlsx")))
+    assert len(rows) == 18
+    assert next(r for _, number, r in rows if number == 8)[:4] == ("All Ages", 6269161, 4865583, 9002488)
