@@ -13,6 +13,7 @@ from svmodel.areas import is_code
 from svmodel.errors import DataError, shorten
 from svmodel.periods.spelling import readings
 from svmodel.sources.cells import kind_of_cell
+from svmodel.sources.find_table import TOTAL
 from svmodel.sources.opening import read_table
 
 _AREA = re.compile(
@@ -116,7 +117,8 @@ def guess_area(frame: pd.DataFrame) -> str | None:
         return str(max(coded, key=lambda c: frame[c].nunique()))
     named = [c for c in frame.columns if _AREA.match(_tidy(c))]
     if named:
-        return str(max(named, key=lambda c: (frame[c].nunique(), _tidy(c) != "region")))
+        # of several the finest, as far as the names of totals do not count; the last where they are alike
+        return str(max(reversed(named), key=lambda c: frame[c][~frame[c].map(_is_total)].nunique()))
     loose = [c for c in frame.columns if _LOOSE_AREA.search(_tidy(c)) and _mostly(frame[c], _is_word)]
     words = [c for c in frame.columns if _mostly(frame[c], _is_word)]
     return str(loose[0]) if loose else str(words[0]) if len(words) == 1 else None
@@ -124,6 +126,10 @@ def guess_area(frame: pd.DataFrame) -> str | None:
 
 def _tidy(name: object) -> str:
     return re.sub(r"[^a-z0-9]+", "_", str(name).strip().casefold()).strip("_")
+
+
+def _is_total(value: object) -> bool:
+    return isinstance(value, str) and bool(TOTAL.search(value.strip()))
 
 
 def _is_word(value: object) -> bool:

@@ -136,6 +136,7 @@ def tidy_table(book: Book, roles: Roles, answers: Answers) -> TidyTable:
     _join_year_and_month(made)
     area, period = _find_keys(book, made, roles, answers, parts)
     if area is not None:
+        _name_totals(made, area, period, parts)
         _fill_labels(made, area, period, parts)
     _drop_sums_over_time(made, area, period)
     _numbers(made, [c for c in (area, period, *parts, roles.parent, roles.name, roles.parent_name) if c], roles, answers)
@@ -422,6 +423,16 @@ def _find_keys(
     return "area", period
 
 
+def _name_totals(made: TidyTable, area: str, period: str | None, parts: list[str]) -> None:
+    """Call a row whose area is blank and that is a total by another column by that name, for its numbers to be proved."""
+    frame = made.frame
+    for column in _texts(frame, [area, period or "", *parts]):
+        total = frame[area].isna() & frame[column].map(lambda v: isinstance(v, str) and bool(TOTAL.search(v)))
+        if total.any():
+            frame = frame.assign(**{area: frame[area].where(~total, frame[column])})
+    made.frame = frame
+
+
 def _fill_labels(made: TidyTable, area: str, period: str | None, parts: list[str]) -> None:
     """Write a name that stands only in the first of its rows into the rows below it."""
     frame = made.frame
@@ -457,7 +468,7 @@ def _drop_sums_over_time(made: TidyTable, area: str | None, period: str | None) 
     called = frame[period].map(lambda v: isinstance(v, str) and bool(TOTAL.search(v.strip()))).to_numpy(dtype=bool)
     if area is not None:
         blank = frame[period].isna().to_numpy()
-        called |= blank & frame[area].map(lambda v: isinstance(v, str) and bool(TOTAL.search(v.strip()))).to_numpy(dtype=bool)
+        called = called | blank & frame[area].map(lambda v: isinstance(v, str) and bool(TOTAL.search(v.strip()))).to_numpy(dtype=bool)
     if not called.any():
         return
     numeric = [c for c in frame.columns if c not in (area, period) and _mostly_counts(list(frame[c]))]

@@ -126,11 +126,11 @@ class DataSpec(Keys):
     sheet: Annotated[Text | None, Told("text", "none: the sheets of the layout that holds most")] = None
     """sheet of a workbook to read"""
     columns_are: Annotated[
-        Literal["areas", "outcomes"] | None, one_of("answer", CHOICES["columns_are"]), Told("`areas` or `outcomes`", "none")
+        Annotated[str, one_of("answer", CHOICES["columns_are"])] | None, Told("`areas` or `outcomes`", "none")
     ] = None
     """what the columns of numbers are, where no column names an area"""
     dashes: Annotated[
-        Literal["nil", "missing"] | None, one_of("answer", CHOICES["dashes"]), Told("`nil` or `missing`", "none")
+        Annotated[str, one_of("answer", CHOICES["dashes"])] | None, Told("`nil` or `missing`", "none")
     ] = None
     """what `-` and `.` stand for in place of a number"""
     leave_out_columns: Columns = ()
