@@ -133,7 +133,7 @@ def _is_total(value: object) -> bool:
 
 
 def _is_word(value: object) -> bool:
-    return kind_of_cell(value) == "text"
+    return kind_of_cell(value) in ("text", "mark")
 
 
 def _names_period(value: object) -> bool:

@@ -299,7 +299,7 @@ def read_header(path: Path | Opened) -> list[str]:
     except (OSError, EOFError) as error:
         raise DataError(f"{path} is a broken gzip archive; copy or download it again") from error
     try:
-        line = first.decode("utf-8-sig").rstrip("\r\n")
+        line = first.decode("utf-8-sig").rstrip("\r\n").split("\r")[0]
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not written in UTF-8 (line 1); save it as CSV UTF-8") from error
     header = next(csv.reader([line]), [])

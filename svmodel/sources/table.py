@@ -13,6 +13,7 @@ from svmodel.errors import DataError, shorten
 from svmodel.ledger import LedgerEntry
 from svmodel.sources.cells import tidy_cell
 from svmodel.sources.opening import Opened, open_once
+from svmodel.sources.sheets import rows_of
 
 Row = tuple[object, ...]
 #: Kinds of files that are opened here, as :func:`svmodel.sources.opening.open_once` calls them.
@@ -134,12 +135,23 @@ def _workbook(opened: Opened) -> Book:
     except calamine.PasswordError as error:
         raise DataError(f"{path} is locked with a password; save it without one") from error
     except (calamine.CalamineError, OSError, ValueError) as error:
+        if opened.kind == "ods":  # one that is written more freely than the library allows
+            return _ods(opened)
         raise DataError(f"{path} is a damaged workbook; copy or download it again") from error
     said = []
     if hidden:
         what = f"hidden sheets are passed over: {shorten(hidden)}"
         said.append(LedgerEntry("noted", len(hidden), what, path.name, "hidden_sheet"))
     return Book(path, tuple(sheets), tuple(said), False)
+
+
+def _ods(opened: Opened) -> Book:
+    sheets: dict[str, list[Row]] = {}
+    for sheet, number, row in rows_of(opened.path):
+        rows = sheets.setdefault(sheet, [])
+        rows.extend(() for _ in range(number - len(rows) - 1))
+        rows.append(tuple(tidy_cell(c) for c in row))
+    return Book(opened.path, tuple(Sheet(name, rows) for name, rows in sheets.items()), (), False)
 
 
 def _fill_down(rows: list[list[object]], merged: list[tuple[tuple[int, int], tuple[int, int]]]) -> None:

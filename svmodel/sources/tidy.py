@@ -31,7 +31,7 @@ from svmodel.sources.joins import Join, apply_joins
 from svmodel.sources.lsoa import LsoaLookup, claim_problems
 from svmodel.sources.opening import Opened, open_once, read_table
 from svmodel.sources.table import KINDS, open_book
-from svmodel.sources.untidy import CHOICES, Answers, TidyTable, clean_numbers, tidy_table
+from svmodel.sources.untidy import CHOICES, PART_NAME, YEAR_NAME, Answers, TidyTable, clean_numbers, tidy_table
 from svmodel.words import one_or_more
 
 _KEY = b"svmodel"
@@ -351,7 +351,9 @@ def _is_tidy(frame: pd.DataFrame, roles: Roles) -> bool:
     period = roles.period if roles.period in rest.columns else guess_period(rest)
     if period is None:
         return False
-    if {"year", "month"} <= {n.strip().casefold() for n in names} or rest[period].map(_is_total).any():
+    if any(YEAR_NAME.match(n.strip()) for n in names) and any(PART_NAME.match(n.strip()) for n in names):
+        return False
+    if rest[period].map(_is_total).any():
         return False
     area = roles.area if roles.area in rest.columns else guess_area(rest.drop(columns=[period]))
     if area is None or rest[area].isna().any():

@@ -19,8 +19,9 @@ from svmodel.sources.find_table import TOTAL, FoundTable, find_table, is_short, 
 from svmodel.sources.guess import guess_area, guess_period
 from svmodel.sources.table import Book
 
-_YEAR_NAME = re.compile(r"^(financial |calendar |academic |fin\.? )?(year|fy)$", re.IGNORECASE)
-_PART_NAME = re.compile(r"^(month|quarter|qtr)( name| number)?$", re.IGNORECASE)
+#: What columns of years, and of months or quarters without their year, are called.
+YEAR_NAME = re.compile(r"^(financial |calendar |academic |fin\.? )?(year|fy)$", re.IGNORECASE)
+PART_NAME = re.compile(r"^(month|quarter|qtr)( name| number)?$", re.IGNORECASE)
 _YEAR_TEXT = re.compile(r"(?:19|20)\d\d(?: ?[-/–] ?(?:\d{4}|\d\d))?(?!\d)")
 _LABEL_NAME = re.compile(r"offence|crime|outcome|type|categor|measure|indicator|group|series", re.IGNORECASE)
 _POPULATION = re.compile(r"popul|residents|persons|denominator", re.IGNORECASE)
@@ -234,7 +235,7 @@ def _long(table: FoundTable, made: TidyTable, roles: Roles, answers: Answers) ->
     what = f"{len(dates)} columns hold a period each, {first} to {last}; each becomes a row"
     made.say("periods_in_columns", len(dates), what, where=f"columns {table.letters[dates[0]]} to {table.letters[dates[-1]]}")
     labels = list(dict.fromkeys(when[j][1] for j in dates))
-    year = [j for j in ids if _YEAR_NAME.match(names[j]) and any(is_short(p) for d in dates for p in table.header[d])]
+    year = [j for j in ids if YEAR_NAME.match(names[j]) and any(is_short(p) for d in dates for p in table.header[d])]
     out = []
     keep = [j for j in ids if j not in year and names[j] not in made.left_out]
     for label in labels:
@@ -286,7 +287,7 @@ def _dated(
     table: FoundTable, when: dict[int, tuple[str, str]], frame: pd.DataFrame, names: Sequence[str], made: TidyTable
 ) -> dict[int, tuple[str, str]]:
     """Give months without a year the year of the sheet or of its title, where no column holds it."""
-    if not any(is_short(w) for w, _ in when.values()) or any(_YEAR_NAME.match(n) for n in names):
+    if not any(is_short(w) for w, _ in when.values()) or any(YEAR_NAME.match(n) for n in names):
         return when
     for text, place in [(table.sheet, "name of the sheet"), *((t, "title") for t in table.title)]:
         years = list(dict.fromkeys(_YEAR_TEXT.findall(text)))
@@ -334,7 +335,7 @@ def _without_totals(
                     rule="total_does_not_add_up",
                 )
             )
-        elif not _POPULATION.search(names[j]) and not _coded(table, j) and not _YEAR_NAME.match(names[j]):
+        elif not _POPULATION.search(names[j]) and not _coded(table, j) and not YEAR_NAME.match(names[j]):
             made.left_out[names[j]] = "its numbers belong to no period"
     return rest
 
@@ -366,8 +367,8 @@ def _adds_up(total: np.ndarray, parts: np.ndarray) -> bool:
 def _join_year_and_month(made: TidyTable) -> None:
     """Make one column of periods of a column of years and one of months or quarters."""
     frame = made.frame
-    years = [c for c in frame.columns if _YEAR_NAME.match(str(c))]
-    parts = [c for c in frame.columns if _PART_NAME.match(str(c))]
+    years = [c for c in frame.columns if YEAR_NAME.match(str(c))]
+    parts = [c for c in frame.columns if PART_NAME.match(str(c))]
     if not years or not parts or "period" in frame.columns:
         return
     year, part = years[0], parts[0]
