@@ -73,7 +73,9 @@ def describe_data(
     how = how if found.spec.layout == "tidy" and found.spec.area else ""
     left = [f"  column {c!r} is left out: {why}" for c, why in found.left_out.items()]
     asked = [
-        Problem(q.why, fix=f"Say which in a study file: {', or '.join(f'{q.key}: {c}' for c in q.choices)}.", rule="ask")
+        Problem(
+            q.why, fix=f"Say which in a study file: {', or '.join(f'{q.key}: {c}' for c in q.choices)}.", rule="ask"
+        )
         for q in found.questions
     ]
     if found.panel is not None and not asked:
@@ -89,7 +91,7 @@ def describe_data(
 def _loosely(found: Understood) -> list[str]:
     """Return areas, periods and totals of rows that are not all good."""
     frame, spec = found.frame, found.spec
-    if frame is None or spec.area not in frame.columns or spec.period not in frame.columns:
+    if frame is None or spec.area not in frame.columns or spec.period is None or spec.period not in frame.columns:
         return []
     lines = [f"  {frame[spec.area].nunique():,} areas, {len(frame):,} rows"]
     try:
@@ -98,8 +100,9 @@ def _loosely(found: Understood) -> list[str]:
         index = pd.PeriodIndex([], freq="M")
     if len(index):
         lines[0] += f", {periods.label(index.min())} to {periods.label(index.max())}"
-        for column in (c for c in spec.counts[:_MOST_COLUMNS] if c in frame.columns):
-            lines.append(f"  {column}: {_years(totals_by_year(frame, spec.period, column, spec.period_written))}")
+        shown = [c for c in spec.counts[:_MOST_COLUMNS] if c in frame.columns]
+        totals = {c: totals_by_year(frame, spec.period, c, spec.period_written) for c in shown}
+        lines.extend(f"  {c}: {_years(t)}" for c, t in totals.items())
     return lines
 
 
@@ -153,7 +156,9 @@ def describe_panel(panel: Panel) -> str:
         lines.append(f"  {role[:-1]} {column}: {told}; {gaps:,} of {values.size:,} missing")
         if role == "counts":
             years = [p.year for p in panel.periods]
-            totals = {y: float(np.nansum(values[:, [i for i, v in enumerate(years) if v == y]])) for y in sorted(set(years))}
+            totals = {
+                y: float(np.nansum(values[:, [i for i, v in enumerate(years) if v == y]])) for y in sorted(set(years))
+            }
             lines.append(f"    in all: {_years(totals)}")
     lines.append("  ledger:" + ("" if len(panel.ledger) else " nothing dropped, altered or missing"))
     lines.extend(f"    {entry}" for entry in panel.ledger)

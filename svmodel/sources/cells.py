@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import re
 import unicodedata
 from collections import Counter
@@ -69,7 +69,7 @@ def tidy_cell(value: object) -> object:
         if np.isnan(value):
             return None
         return int(value) if value.is_integer() and abs(value) < 1e15 else value
-    if isinstance(value, datetime.datetime) and value.tzinfo is None and value.time() == datetime.time(0):
+    if isinstance(value, dt.datetime) and value.tzinfo is None and value.time() == dt.time(0):
         return value.date()
     return value
 
@@ -135,7 +135,7 @@ def kind_of_cell(value: object) -> Kind:
         return "blank"
     if isinstance(value, bool):
         return "text"
-    if isinstance(value, (datetime.date, datetime.datetime)):
+    if isinstance(value, (dt.date, dt.datetime)):
         return "date"
     if number_of(value) is not None:
         return "number"

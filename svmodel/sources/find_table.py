@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,14 +17,17 @@ from svmodel.sources.table import Row, Sheet
 
 #: What the sum of others is called.
 TOTAL = re.compile(
-    r"^(grand |sub-? ?|overall )?totals?$|^total\b|\btotals?$|^(sum|all|overall|year to date|ytd|12 months)$", re.IGNORECASE
+    r"^(grand |sub-? ?|overall )?totals?$|^total\b|\btotals?$|^(sum|all|overall|year to date|ytd|12 months)$",
+    re.IGNORECASE,
 )
 MONTH = re.compile(
     r"^(jan(uary)?|feb(ruary)?|mar(ch)?|apr(il)?|may|june?|july?|aug(ust)?|sept?(ember)?|oct(ober)?|nov(ember)?"
     r"|dec(ember)?)\.?$",
     re.IGNORECASE,
 )
-_NOTE = re.compile(r"^(notes?|sources?|footnotes?|\[?\(?\d{1,2}[\]).:]|\*|crown copyright|©|prepared|contact)", re.IGNORECASE)
+_NOTE = re.compile(
+    r"^(notes?|sources?|footnotes?|\[?\(?\d{1,2}[\]).:]|\*|crown copyright|©|prepared|contact)", re.IGNORECASE
+)
 _QUARTER = re.compile(r"^(Q|Qtr ?|Quarter ?)([1-4])$", re.IGNORECASE)
 _MOST_HEADER_ROWS = 4
 _YEARS = range(1980, 2061)
@@ -121,8 +124,12 @@ def find_table(sheet: Sheet, *, is_text: bool = False) -> FoundTable | None:
         elif not any(_counts(c) for c in cells) and any(
             isinstance(c, str) and kind_of_cell(c) == "text" for j, c in enumerate(cells) if not texts[j]
         ):
-            what = f"{line} {i + 1} looks like the header of a second table: {shorten([c for c in cells if c], limit=4)}"
-            problems.append(Problem(what, where=where, fix="Put each table in a sheet of its own.", rule="second_table"))
+            what = (
+                f"{line} {i + 1} looks like the header of a second table: {shorten([c for c in cells if c], limit=4)}"
+            )
+            problems.append(
+                Problem(what, where=where, fix="Put each table in a sheet of its own.", rule="second_table")
+            )
         else:
             data.append(cells)
             numbers.append(i + 1)
@@ -137,10 +144,13 @@ def find_table(sheet: Sheet, *, is_text: bool = False) -> FoundTable | None:
     below = [i for i in range(end, len(rows)) if filled[i]]
     if below:
         first = next(str(c) for c in rows[below[0]] if c is not None)
-        say("footnotes", len(below), f"notes below the table, from {line} {below[0] + 1}: {shorten([first[:60]])}", "dropped")
-    return FoundTable(
-        sheet.name, header, letters, data, numbers, sections, tuple(title), tuple(said), tuple(problems)
-    )
+        say(
+            "footnotes",
+            len(below),
+            f"notes below the table, from {line} {below[0] + 1}: {shorten([first[:60]])}",
+            "dropped",
+        )
+    return FoundTable(sheet.name, header, letters, data, numbers, sections, tuple(title), tuple(said), tuple(problems))
 
 
 def _counts(cell: object) -> bool:
@@ -190,13 +200,15 @@ def _is_years_row_of_data(rows: list[Row], i: int) -> bool:
     above = next((r for r in reversed(rows[:i]) if sum(c is not None for c in r) >= 2), None)
     if above is None or not _is_header_like(above):
         return False
-    return all(isinstance(above[j], str) for j, c in enumerate(rows[i]) if c is not None) and sum(
-        kind_of_cell(c) == "number" for c in rows[i]
-    ) == 1 and not any(kind_of_cell(c) == "text" and MONTH.match(str(c)) for c in rows[i])
+    return (
+        all(isinstance(above[j], str) for j, c in enumerate(rows[i]) if c is not None)
+        and sum(kind_of_cell(c) == "number" for c in rows[i]) == 1
+        and not any(kind_of_cell(c) == "text" and MONTH.match(str(c)) for c in rows[i])
+    )
 
 
 def _header_rows(rows: list[Row], filled: list[int], begin: int) -> list[int]:
-    """Return the rows of the header, from the top: the nearest above the data, and those that part its names further."""
+    """Return the rows of the header, from the top: the nearest above the data, and those that part its names."""
     bottom = next((i for i in range(begin - 1, -1, -1) if filled[i] >= 2), None)
     if bottom is None or not _is_header_like(rows[bottom]):
         return []
@@ -244,7 +256,7 @@ def _names(rows: list[Row], head: list[int], kept: list[int]) -> tuple[tuple[str
 
 
 def _written(cell: object) -> str:
-    if isinstance(cell, (datetime.date, datetime.datetime)):
+    if isinstance(cell, (dt.date, dt.datetime)):
         return cell.isoformat()[:10]
     return str(cell)
 

@@ -83,7 +83,9 @@ def _text(opened: Opened) -> Book:
 
 def _decoded(path: Path, raw: bytes) -> tuple[str, list[LedgerEntry]]:
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in raw[:200]:
-        name = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-16-le" if raw[1:2] == b"\x00" else "utf-16-be"
+        name = (
+            "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-16-le" if raw[1:2] == b"\x00" else "utf-16-be"
+        )
         try:
             return raw.decode(name), [LedgerEntry("noted", 0, "the text is in UTF-16", path.name, "encoding")]
         except UnicodeDecodeError as error:

@@ -249,9 +249,7 @@ class TidyFile:
         return [LedgerEntry("noted", len(codes), reason, "LSOA codes", "lsoa_vintage")]
 
 
-def open_tidy(
-    path: str | Path, roles: Roles, *, text: Iterable[str] = (), answers: Answers | None = None
-) -> TidyFile:
+def open_tidy(path: str | Path, roles: Roles, *, text: Iterable[str] = (), answers: Answers | None = None) -> TidyFile:
     """Open a table of any make as tidy rows, once.
 
     Parameters

@@ -1,4 +1,4 @@
-"""A table of any make as tidy rows: one for each area and period, its numbers as numbers, and all that was done said."""
+"""A table of any make as tidy rows: one for each area and period, its numbers as numbers, all that was done said."""
 
 from __future__ import annotations
 
@@ -140,7 +140,9 @@ def tidy_table(book: Book, roles: Roles, answers: Answers) -> TidyTable:
         _name_totals(made, area, period, parts)
         _fill_labels(made, area, period, parts)
     _drop_sums_over_time(made, area, period)
-    _numbers(made, [c for c in (area, period, *parts, roles.parent, roles.name, roles.parent_name) if c], roles, answers)
+    _numbers(
+        made, [c for c in (area, period, *parts, roles.parent, roles.name, roles.parent_name) if c], roles, answers
+    )
     if area is not None and period is not None:
         _spread_labels(made, area, period, roles, parts)
     made.frame = made.frame.drop(columns=[p for p in parts if p in made.frame.columns and p != area])
@@ -159,7 +161,9 @@ def _chosen_sheets(book: Book, found: list[FoundTable], answers: Answers, made: 
     if answers.sheet is not None:
         names = [t.sheet for t in found]
         if answers.sheet not in names:
-            raise DataError(f"{book.path} has no sheet {answers.sheet!r} with a table. {did_you_mean(answers.sheet, names)}")
+            raise DataError(
+                f"{book.path} has no sheet {answers.sheet!r} with a table. {did_you_mean(answers.sheet, names)}"
+            )
         return [t for t in found if t.sheet == answers.sheet]
     if len(found) == 1:
         return found
@@ -170,7 +174,12 @@ def _chosen_sheets(book: Book, found: list[FoundTable], answers: Answers, made: 
     names = [t.sheet for t in best]
     others = [t.sheet for t in found if t.sheet not in names]
     if len(best) > 1:
-        made.say("sheets_stacked", len(best), f"{len(best)} sheets of one layout are read: {shorten(names)}", where=book.path.name)
+        made.say(
+            "sheets_stacked",
+            len(best),
+            f"{len(best)} sheets of one layout are read: {shorten(names)}",
+            where=book.path.name,
+        )
     if others:
         what = f"sheet {names[0]!r} is read, which holds most; not read: {shorten(others)} (sheet: reads another)"
         if len(best) > 1:
@@ -227,13 +236,15 @@ def _long(table: FoundTable, made: TidyTable, roles: Roles, answers: Answers) ->
     when = _period_columns(table)
     if not when:
         return frame
-    when = _dated(table, when, frame, names, made)
+    when = _dated(table, when, names, made)
     ids = [j for j in range(len(names)) if j not in when]
     when = _without_totals(table, when, ids, names, made)
     dates = [j for j in range(len(names)) if j in when]
     first, last = when[dates[0]][0], when[dates[-1]][0]
     what = f"{len(dates)} columns hold a period each, {first} to {last}; each becomes a row"
-    made.say("periods_in_columns", len(dates), what, where=f"columns {table.letters[dates[0]]} to {table.letters[dates[-1]]}")
+    made.say(
+        "periods_in_columns", len(dates), what, where=f"columns {table.letters[dates[0]]} to {table.letters[dates[-1]]}"
+    )
     labels = list(dict.fromkeys(when[j][1] for j in dates))
     year = [j for j in ids if YEAR_NAME.match(names[j]) and any(is_short(p) for d in dates for p in table.header[d])]
     out = []
@@ -277,14 +288,19 @@ def _unique(table: FoundTable, made: TidyTable) -> tuple[str, ...]:
     for name, letter in zip(table.names, table.letters, strict=True):
         new = name if name not in seen else f"{name} ({letter})"
         if new != name:
-            made.say("column_twice", 0, f"the column {name!r} stands twice; the second is called {new!r}", where=f"column {letter}")
+            made.say(
+                "column_twice",
+                0,
+                f"the column {name!r} stands twice; the second is called {new!r}",
+                where=f"column {letter}",
+            )
         seen.add(new)
         names.append(new)
     return tuple(names)
 
 
 def _dated(
-    table: FoundTable, when: dict[int, tuple[str, str]], frame: pd.DataFrame, names: Sequence[str], made: TidyTable
+    table: FoundTable, when: dict[int, tuple[str, str]], names: Sequence[str], made: TidyTable
 ) -> dict[int, tuple[str, str]]:
     """Give months without a year the year of the sheet or of its title, where no column holds it."""
     if not any(is_short(w) for w, _ in when.values()) or any(YEAR_NAME.match(n) for n in names):
@@ -292,7 +308,12 @@ def _dated(
     for text, place in [(table.sheet, "name of the sheet"), *((t, "title") for t in table.title)]:
         years = list(dict.fromkeys(_YEAR_TEXT.findall(text)))
         if len(years) == 1:
-            made.say("year_of_months", len(when), f"the months are of {years[0]}, as the {place} says", where=f"sheet {table.sheet!r}")
+            made.say(
+                "year_of_months",
+                len(when),
+                f"the months are of {years[0]}, as the {place} says",
+                where=f"sheet {table.sheet!r}",
+            )
             return {j: (with_year(w, years[0]) or w, label) for j, (w, label) in when.items()}
     made.problems.append(
         Problem(
@@ -325,7 +346,9 @@ def _without_totals(
         if _is_sum(values, j, same):
             made.left_out[names[j]] = "it is the sum of the periods beside it"
             where = f"column {table.letters[j]}"
-            made.say("total_column", 0, f"{names[j]!r} is the sum of the periods beside it and is left out", where=where)
+            made.say(
+                "total_column", 0, f"{names[j]!r} is the sum of the periods beside it and is left out", where=where
+            )
         elif j in other or TOTAL.search(names[j]):
             made.problems.append(
                 Problem(
@@ -380,7 +403,9 @@ def _join_year_and_month(made: TidyTable) -> None:
     if not frame[part].notna().any() or sum(m is not None for m in made_of) * 2 < frame[part].notna().sum():
         return
     frame = frame.copy()
-    frame["period"] = [m if m is not None else (p if p is not None else None) for m, p in zip(made_of, frame[part], strict=True)]
+    frame["period"] = [
+        m if m is not None else (p if p is not None else None) for m, p in zip(made_of, frame[part], strict=True)
+    ]
     made.frame = frame.drop(columns=[year, part])
     made.roles = made.roles.over(Roles("", "period"))
     made.say("year_and_month", len(frame), f"columns {year!r} and {part!r} are read together as the period")
@@ -419,13 +444,17 @@ def _find_keys(
             made.say("areas_in_columns", len(numeric), f"{len(numeric)} columns hold an area each; each becomes rows")
         else:
             made.frame = frame.assign(area=book.path.name.split(".")[0])
-            made.say("one_area", len(frame), f"no column names an area; all rows are of one, called {book.path.name.split('.')[0]!r}")
+            made.say(
+                "one_area",
+                len(frame),
+                f"no column names an area; all rows are of one, called {book.path.name.split('.')[0]!r}",
+            )
     made.roles = made.roles.over(Roles("area", period))
     return "area", period
 
 
 def _name_totals(made: TidyTable, area: str, period: str | None, parts: list[str]) -> None:
-    """Call a row whose area is blank and that is a total by another column by that name, for its numbers to be proved."""
+    """Call a row whose area is blank and that is a total by another column so; its numbers have to prove it."""
     frame = made.frame
     for column in _texts(frame, [area, period or "", *parts]):
         total = frame[area].isna() & frame[column].map(lambda v: isinstance(v, str) and bool(TOTAL.search(v)))
@@ -440,14 +469,16 @@ def _fill_labels(made: TidyTable, area: str, period: str | None, parts: list[str
     for column in dict.fromkeys([area, *([period] if period else []), *_texts(frame, [area, period or "", *parts])]):
         values = frame[column]
         blank = values.isna().to_numpy()
-        if not blank.any() or blank[0] or "periods_in_columns" in {e.rule for e in made.entries} and column == period:
+        if not blank.any() or blank[0] or ("periods_in_columns" in {e.rule for e in made.entries} and column == period):
             continue
         runs = values[~blank]
         filled = values.ffill()
         # names that stand once each, and whose rows below hold nothing twice, are headings of their rows
         if len(runs) * 2 > len(values) or (runs.to_numpy()[1:] == runs.to_numpy()[:-1]).any():
             continue
-        keys = [c for c in dict.fromkeys([area, *([period] if period else []), *_texts(frame, parts)]) if c in frame.columns]
+        keys = [
+            c for c in dict.fromkeys([area, *([period] if period else []), *_texts(frame, parts)]) if c in frame.columns
+        ]
         trial = frame.assign(**{str(column): filled})
         if column in (area, period) and trial[keys].astype(str).duplicated().any():
             continue
@@ -458,7 +489,11 @@ def _fill_labels(made: TidyTable, area: str, period: str | None, parts: list[str
 
 
 def _texts(frame: pd.DataFrame, but: list[str]) -> list[str]:
-    return [c for c in frame.columns if c not in but and not _mostly_counts(list(frame[c].dropna().head(2000))) and frame[c].notna().any()]
+    return [
+        c
+        for c in frame.columns
+        if c not in but and not _mostly_counts(list(frame[c].dropna().head(2000))) and frame[c].notna().any()
+    ]
 
 
 def _drop_sums_over_time(made: TidyTable, area: str | None, period: str | None) -> None:
@@ -469,7 +504,9 @@ def _drop_sums_over_time(made: TidyTable, area: str | None, period: str | None) 
     called = frame[period].map(lambda v: isinstance(v, str) and bool(TOTAL.search(v.strip()))).to_numpy(dtype=bool)
     if area is not None:
         blank = frame[period].isna().to_numpy()
-        called = called | blank & frame[area].map(lambda v: isinstance(v, str) and bool(TOTAL.search(v.strip()))).to_numpy(dtype=bool)
+        called = called | blank & frame[area].map(
+            lambda v: isinstance(v, str) and bool(TOTAL.search(v.strip()))
+        ).to_numpy(dtype=bool)
     if not called.any():
         return
     numeric = [c for c in frame.columns if c not in (area, period) and _mostly_counts(list(frame[c]))]
@@ -485,9 +522,12 @@ def _drop_sums_over_time(made: TidyTable, area: str | None, period: str | None) 
         last = max((k for k in np.flatnonzero(called) if k < i), default=-1)
         since = before & (np.arange(len(frame)) > last)
         ok = any(
-            mask.any() and all(
-                not np.isfinite(v[i]) or np.isnan(v[mask]).any() or np.isclose(v[mask].sum(), v[i]) for v in values.values()
-            ) and any(np.isfinite(v[i]) and not np.isnan(v[mask]).any() for v in values.values())
+            mask.any()
+            and all(
+                not np.isfinite(v[i]) or np.isnan(v[mask]).any() or np.isclose(v[mask].sum(), v[i])
+                for v in values.values()
+            )
+            and any(np.isfinite(v[i]) and not np.isnan(v[mask]).any() for v in values.values())
             for mask in (same, before, since)
         )
         if not ok:
@@ -503,7 +543,9 @@ def _drop_sums_over_time(made: TidyTable, area: str | None, period: str | None) 
         )
         return
     rows = ", ".join(str(r) for r in dict.fromkeys(frame.index[called]))
-    made.say("total_row", int(called.sum()), "they are the sum of the periods", where=f"row {rows}"[:60], action="dropped")
+    made.say(
+        "total_row", int(called.sum()), "they are the sum of the periods", where=f"row {rows}"[:60], action="dropped"
+    )
     made.frame = frame.loc[~called]
 
 
@@ -513,7 +555,8 @@ def _numbers(made: TidyTable, keys: list[str], roles: Roles, answers: Answers) -
     chosen = [
         c
         for c in made.frame.columns
-        if c not in keys and (c in wanted or _mostly_counts(list(made.frame[c].dropna().head(5000))))
+        if c not in keys
+        and (c in wanted or _mostly_counts(list(made.frame[c].dropna().head(5000))))
         and not _is_coded_column(made.frame[c])
     ]
     clean_numbers(made, chosen, answers)
@@ -549,7 +592,9 @@ def clean_numbers(made: TidyTable, columns: Sequence[str], answers: Answers) -> 
             total, marks = reasons.get(reason, (0, []))
             reasons[reason] = (total + n, [*marks, mark])
         for reason, (n, marks) in reasons.items():
-            made.say("suppressed", n, f"{n:,} cells say {shorten(marks, limit=3)}: {reason}", where=where, action="missing")
+            made.say(
+                "suppressed", n, f"{n:,} cells say {shorten(marks, limit=3)}: {reason}", where=where, action="missing"
+            )
         if found.dashes:
             dashed[column] = found.dashes
         if found.signs:
@@ -557,17 +602,29 @@ def clean_numbers(made: TidyTable, columns: Sequence[str], answers: Answers) -> 
     if dashed and answers.dashes is None:
         first = next(iter(dashed))
         signs = sorted({str(v) for v in made.frame[first] if kind_of_cell(v) == "dash"})
-        what = f"{sum(dashed.values()):,} cells hold {shorten(signs)}, which some publishers write for nil and others for not known"
+        n = sum(dashed.values())
+        what = f"{n:,} cells hold {shorten(signs)}, which some publishers write for nil and others for not known"
         made.questions.append(Question("dashes", CHOICES["dashes"], what, f"column {shorten(list(dashed), limit=2)}"))
     elif dashed and answers.dashes == "nil":
-        made.say("dashes_nil", sum(dashed.values()), "'-' and '.' are nil, as the owner says", where=f"column {shorten(list(dashed), limit=2)}")
+        made.say(
+            "dashes_nil",
+            sum(dashed.values()),
+            "'-' and '.' are nil, as the owner says",
+            where=f"column {shorten(list(dashed), limit=2)}",
+        )
     elif dashed:
-        made.say("dashes", sum(dashed.values()), "'-' and '.' are not known, as the owner says", where=f"column {shorten(list(dashed), limit=2)}", action="missing")
+        made.say(
+            "dashes",
+            sum(dashed.values()),
+            "'-' and '.' are not known, as the owner says",
+            where=f"column {shorten(list(dashed), limit=2)}",
+            action="missing",
+        )
     made.frame = frame
 
 
 def _spread_labels(made: TidyTable, area: str, period: str, roles: Roles, parts: list[str]) -> None:
-    """Give each kind of count a column of its own, where a column of names tells several rows of one area and period apart."""
+    """Give each kind of count a column of its own, where a column of words tells rows of one area and period apart."""
     frame = made.frame
     if roles.counts and all(c in frame.columns for c in roles.counts):
         return
@@ -579,11 +636,14 @@ def _spread_labels(made: TidyTable, area: str, period: str, roles: Roles, parts:
     pair = None
     if label is None:
         pair = next(
-            ((a, b) for i, a in enumerate(order) for b in order[i + 1 :] if not _repeats(frame, [area, period, a, b])), None
+            ((a, b) for i, a in enumerate(order) for b in order[i + 1 :] if not _repeats(frame, [area, period, a, b])),
+            None,
         )
         if pair is None:
             return
-    labels = frame[label].astype(str) if pair is None else frame[pair[0]].astype(str) + ", " + frame[pair[1]].astype(str)
+    labels = (
+        frame[label].astype(str) if pair is None else frame[pair[0]].astype(str) + ", " + frame[pair[1]].astype(str)
+    )
     named = repr(label) if pair is None else f"{pair[0]!r} and {pair[1]!r}"
     numeric = [c for c in frame.columns if c not in (area, period) and pd.api.types.is_numeric_dtype(frame[c].dtype)]
     exposures = [c for c in numeric if _POPULATION.search(str(c))]
@@ -592,7 +652,11 @@ def _spread_labels(made: TidyTable, area: str, period: str, roles: Roles, parts:
         return
     keys = frame[[area, period]].astype(str).agg("\0".join, axis=1)
     first = ~keys.duplicated()
-    constant = [c for c in frame.columns if c not in values and (frame.groupby(keys.to_numpy())[c].nunique(dropna=False) <= 1).all()]
+    constant = [
+        c
+        for c in frame.columns
+        if c not in values and bool(frame.groupby(keys.to_numpy())[c].nunique(dropna=False).max() == 1)
+    ]
     wide = frame.loc[first, constant].copy()
     wide_keys = keys[first].to_numpy()
     made_columns = []

@@ -4,7 +4,7 @@ Every one holds the same kind of thing, counts for Ashby, Brook and Clough over 
 is how it is written. The numbers are invented.
 """
 
-import datetime
+import datetime as dt
 import gzip
 
 import openpyxl
@@ -12,7 +12,7 @@ from spreadsheets import write_ods, write_xlsx
 
 AREAS = ("Ashby", "Brook", "Clough")
 MONTHS = [(2021 + (3 + i) // 12, (3 + i) % 12 + 1) for i in range(15)]
-NAMES = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+NAMES = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 
 def count(a, t, kind=0):
@@ -59,12 +59,19 @@ def cr_line_ends(path):
 
 
 def bars_in_gzip(path):
-    rows = [["Area", "Month", "Robbery"], *_long(lambda t: "{0}-{1:02d}".format(*MONTHS[t]))]
+    rows = [["Area", "Month", "Robbery"], *_long(lambda t: "{}-{:02d}".format(*MONTHS[t]))]
     path.write_bytes(gzip.compress(_text(rows, "|").encode("utf-8-sig"), mtime=0))
 
 
 def title_and_notes(path):
-    rows = [["Table 4: robbery by borough"], [], ["Borough", "Month", "Offences"], *_long(), [], ["Source: police records"]]
+    rows = [
+        ["Table 4: robbery by borough"],
+        [],
+        ["Borough", "Month", "Offences"],
+        *_long(),
+        [],
+        ["Source: police records"],
+    ]
     rows.append(["1. Figures may be revised, and are not rounded; see the note on quality."])
     path.write_text(_text(rows))
 
@@ -116,7 +123,7 @@ def date_cells(path):
     sheet.append(["Area", "Month", "Robbery"])
     for a in range(3):
         for t in range(15):
-            sheet.append([AREAS[a], datetime.datetime(*MONTHS[t], 1), count(a, t)])
+            sheet.append([AREAS[a], dt.date(*MONTHS[t], 1), count(a, t)])
     hidden = book.create_sheet("Workings")
     hidden.sheet_state = "hidden"
     hidden.append(["Area", "Month", "Robbery"])
@@ -125,7 +132,7 @@ def date_cells(path):
 
 
 def date_cells_as_columns(path):
-    rows = [["Area", *(datetime.datetime(*m, 1) for m in MONTHS)], *_wide()]
+    rows = [["Area", *(dt.date(*m, 1) for m in MONTHS)], *_wide()]
     write_xlsx(path, {"Sheet1": rows})
 
 
@@ -137,19 +144,30 @@ def a_sheet_a_year(path):
 
 
 def a_sheet_an_area(path):
-    sheets = {AREAS[a]: [["Month", "Robbery", "Theft"], *([_mon(t), count(a, t), count(a, t, 1)] for t in range(15))] for a in range(3)}
+    sheets = {
+        AREAS[a]: [["Month", "Robbery", "Theft"], *([_mon(t), count(a, t), count(a, t, 1)] for t in range(15))]
+        for a in range(3)
+    }
     write_ods(path, sheets)
 
 
 def areas_as_columns(path):
-    rows = [["Month", *AREAS, "Total"], *([_mon(t), *(count(a, t) for a in range(3)), sum(count(a, t) for a in range(3))] for t in range(15))]
+    rows = [
+        ["Month", *AREAS, "Total"],
+        *([_mon(t), *(count(a, t) for a in range(3)), sum(count(a, t) for a in range(3))] for t in range(15)),
+    ]
     rows.append(["Total", *(sum(r[j] for r in rows[1:]) for j in range(1, 5))])
     path.write_text(_text(rows))
 
 
 def offences_in_rows(path):
     rows = [["Area", "Offence", "Month", "Count"]]
-    rows += [[AREAS[a], kind, _mon(t), count(a, t, k)] for a in range(3) for k, kind in enumerate(("Robbery", "Theft")) for t in range(15)]
+    rows += [
+        [AREAS[a], kind, _mon(t), count(a, t, k)]
+        for a in range(3)
+        for k, kind in enumerate(("Robbery", "Theft"))
+        for t in range(15)
+    ]
     path.write_text(_text(rows))
 
 
@@ -177,7 +195,10 @@ def days_that_show_no_order(path):
 
 
 def two_offences_over_months(path):
-    head = [[None, "Robbery", *[None] * 14, "Theft", *[None] * 14], ["Area", *map(_mon, range(15)), *map(_mon, range(15))]]
+    head = [
+        [None, "Robbery", *[None] * 14, "Theft", *[None] * 14],
+        ["Area", *map(_mon, range(15)), *map(_mon, range(15))],
+    ]
     body = [[AREAS[a], *(count(a, t) for t in range(15)), *(count(a, t, 1) for t in range(15))] for a in range(3)]
     write_xlsx(path, {"Data": head + body})
 

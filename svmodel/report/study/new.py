@@ -7,7 +7,6 @@ import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
 import yaml
 
 from svmodel import periods
@@ -59,7 +58,9 @@ def study_text(found: Understood, out: Path) -> str:
     out : Path
         Where it will stand; the path of the data is written from there.
     """
-    lines = [f"# Written by `svmodel new` from {found.path.name}. Lines that begin with # are notes; change what is not so."]
+    lines = [
+        f"# Written by `svmodel new` from {found.path.name}. Lines that begin with # are notes; change what is not so."
+    ]
     lines += _notes("What was done to the file:", [str(e) for e in _told(found)])
     lines += _notes("Columns that are not used:", [f"{c}: {why}" for c, why in found.left_out.items()])
     if found.problems:
@@ -101,12 +102,10 @@ def _data(found: Understood, out: Path) -> list[str]:
     if spec.layout != "tidy":
         lines.append(f"  layout: {spec.layout}  # the columns are a publisher's")
     else:
-        for key in ("area", "period", "name"):
-            if getattr(spec, key):
-                lines.append(f"  {key}: {_quoted(getattr(spec, key))}")
-        for key in ("counts", "exposures"):
-            if getattr(spec, key):
-                lines.append(f"  {key}: [{', '.join(map(_quoted, getattr(spec, key)))}]")
+        single = {key: getattr(spec, key) for key in ("area", "period", "name")}
+        several = {key: getattr(spec, key) for key in ("counts", "exposures")}
+        lines += [f"  {key}: {_quoted(name)}" for key, name in single.items() if name]
+        lines += [f"  {key}: [{', '.join(map(_quoted, names))}]" for key, names in several.items() if names]
     if found.frame is None and spec.layout == "tidy":
         lines += ["  # area: the column that names the area", "  # period: the column that names the month"]
         lines += ["  # counts: [the columns that hold counts]"]
@@ -127,8 +126,7 @@ def _data(found: Understood, out: Path) -> list[str]:
 
 def _outcomes(found: Understood) -> list[str]:
     lines = ["outcomes:  # the first is the headline"]
-    for column in found.spec.counts:
-        lines.append(f"  - column: {_quoted(column)}")
+    lines += [f"  - column: {_quoted(c)}" for c in found.spec.counts]
     if not found.spec.counts:
         lines.append("  # - column: a column of counts")
     if any(q.key == "columns_are" for q in found.questions):
@@ -148,9 +146,12 @@ def _later(found: Understood) -> list[str]:
     lines += ["# intervention:", "#   name: what was done", f"#   starts: {{{area}: {when}}}"]
     small = [c for c in panel.counts if ((panel.matrix(c) > 0) & (panel.matrix(c) < 5)).any()]
     if small:
-        lines += ["", "# Some counts are below 5. Before pages leave the house:", "# disclosure:", "#   rule: threshold"]
-    shown = [c for c in panel.counts if np.isfinite(panel.matrix(c)).any()]
-    del shown
+        lines += [
+            "",
+            "# Some counts are below 5. Before pages leave the house:",
+            "# disclosure:",
+            "#   rule: threshold",
+        ]
     return lines
 
 
@@ -164,7 +165,9 @@ def describe_new(path: Path, found: Understood) -> str:
     """Return what is said once a study file is written."""
     lines = [f"{path} is written."]
     if found.problems:
-        lines.append(f"  {len(found.problems)} things are wrong with the data; the file lists them, and does not run yet.")
+        lines.append(
+            f"  {len(found.problems)} things are wrong with the data; the file lists them, and does not run yet."
+        )
     if found.questions:
         lines.append("  To decide in it before it runs:")
         lines += [f"    {q.key}: {' | '.join(q.choices)}" for q in found.questions]

@@ -15,7 +15,7 @@ from svmodel.areas import is_code
 from svmodel.errors import DataError, Problem, shorten
 from svmodel.ledger import LedgerEntry
 from svmodel.panel import Panel
-from svmodel.report.study.data import Table, open_table
+from svmodel.report.study.data import open_table
 from svmodel.report.study.values import DataSpec
 from svmodel.sources.guess import columns_of
 from svmodel.sources.layouts import detect_layout
@@ -144,26 +144,24 @@ def _once(path: Path, spec: DataSpec) -> Understood:
         if not error.problems:
             raise
         return Understood(path, given, problems=error.problems)
-    source, left_out, entries = table.source, {}, ()
+    source = table.source
+    left_out: dict[str, str] = {}
+    entries: tuple[LedgerEntry, ...] = ()
     if isinstance(source, TidyFile):
         entries = source.entries
         spec, left_out = _guessed(spec, source)
         if not spec.counts and not source.roles.data:
-            raise DataError(_unnamed(path, source.frame, spec))
+            raise DataError(_unnamed(path, source.frame))
         if spec.area != given.area or spec.period != given.period:  # codes of a column that is known are kept as text
             table = open_table(spec, path.parent)
     else:
         spec = replace(spec, counts=table.roles.counts)
     try:
-        panel = table.panel() if isinstance(table.source, TidyFile) else _of_publisher(table)
+        panel = table.panel()
     except DataError as error:
         problems = error.problems or (Problem(error.title),)
         return Understood(path, spec, None, table.frame, (), problems, left_out, entries)
     return Understood(path, spec, panel, table.frame, (), (), left_out, entries)
-
-
-def _of_publisher(table: Table) -> Panel:
-    return table.panel()
 
 
 def _guessed(spec: DataSpec, source: TidyFile) -> tuple[DataSpec, dict[str, str]]:
@@ -172,7 +170,6 @@ def _guessed(spec: DataSpec, source: TidyFile) -> tuple[DataSpec, dict[str, str]
     left = dict(source.left_out)
     if source.saved is not None:
         return replace(spec, counts=roles.counts or spec.counts), left
-    names = {str(c).casefold() for c in frame.columns}
     found = columns_of(
         source.path, frame, area=roles.area or None, period=roles.period or None, counts=roles.counts or spec.counts
     )
@@ -180,9 +177,10 @@ def _guessed(spec: DataSpec, source: TidyFile) -> tuple[DataSpec, dict[str, str]
     used = {found.area, found.period, *found.counts, *exposures}
     name = _name_of(frame, found.area) if spec.name is None else spec.name
     for column in (str(c) for c in frame.columns if c not in used and c != name):
-        numeric = pd.api.types.is_numeric_dtype(frame[column].dtype) if list(frame.columns).count(column) == 1 else False
+        numeric = (
+            pd.api.types.is_numeric_dtype(frame[column].dtype) if list(frame.columns).count(column) == 1 else False
+        )
         left[column] = "numbers that are no counts by their name or look" if numeric else "words, not numbers"
-    del names
     spec = replace(spec, area=found.area, period=found.period, counts=found.counts, exposures=exposures, name=name)
     return spec, left
 
@@ -193,7 +191,9 @@ def _name_of(frame: pd.DataFrame, area: str) -> str | None:
     if not len(codes) or sum(is_code(c) for c in codes.head(2000)) * 2 < len(codes.head(2000)):
         return None
     for column in frame.columns:
-        if column == area or not re.search(r"name|nm$|area|ward|borough|district|authority", str(column), re.IGNORECASE):
+        if column == area or not re.search(
+            r"name|nm$|area|ward|borough|district|authority", str(column), re.IGNORECASE
+        ):
             continue
         pairs = frame[[area, column]].dropna().astype(str).drop_duplicates()
         if len(pairs) == codes.nunique() == pairs[area].nunique() == pairs[column].nunique():
@@ -201,9 +201,10 @@ def _name_of(frame: pd.DataFrame, area: str) -> str | None:
     return None
 
 
-def _unnamed(path: Path, frame: pd.DataFrame, spec: DataSpec) -> str:
+def _unnamed(path: Path, frame: pd.DataFrame) -> str:
     return (
-        f"{path} does not show which of its columns are what; it has {shorten([str(c) for c in frame.columns], limit=12)}. "
+        f"{path} does not show which of its columns are what; it has "
+        f"{shorten([str(c) for c in frame.columns], limit=12)}. "
         f"Name them with --area, --period, --counts."
     )
 

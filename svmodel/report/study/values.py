@@ -120,7 +120,8 @@ class DataSpec(Keys):
     """publishers and licences, printed as written"""
     period_written: Annotated[Text | None, Told("text", "none: as the column shows")] = None
     """how the periods are written, where that can be read in several ways: `day first`, `month first`, `months`,
-    `quarters`, `calendar years`, `financial years`, `academic years`, `year and month`, `Excel dates`, or a time zone"""
+    `quarters`, `calendar years`, `financial years`, `academic years`, `year and month`, `Excel dates`, or a time
+    zone"""
     leave_out: Names = ()
     """areas of the data that are not used, such as one without residents"""
     sheet: Annotated[Text | None, Told("text", "none: the sheets of the layout that holds most")] = None
