@@ -92,7 +92,7 @@ def find_table(sheet: Sheet, *, is_text: bool = False) -> FoundTable | None:
     if not head:
         what = f"no row of column names stands above the first row of numbers ({line} {begin + 1})"
         fix = "Write the name of each column in a row above the numbers."
-        problem = Problem(what, where=f"sheet {sheet.name!r}", fix=fix, rule="no_header")
+        problem = Problem(what, where="" if is_text else f"sheet {sheet.name!r}", fix=fix, rule="no_header")
         return FoundTable(sheet.name, (), (), [], [], [], problems=(problem,))
     title = [str(c) for r in rows[: head[0]] for c in r if c is not None]
     end = _end(rows, filled, begin)
@@ -121,9 +121,7 @@ def find_table(sheet: Sheet, *, is_text: bool = False) -> FoundTable | None:
         elif filled[i] == 1 and len(kept) > 2:
             section = next(str(c) for c in cells if c is not None)
             heads.append(i)
-        elif not any(_counts(c) for c in cells) and any(
-            isinstance(c, str) and kind_of_cell(c) == "text" for j, c in enumerate(cells) if not texts[j]
-        ):
+        elif _heads_a_table(cells, texts, rows, kept):
             what = (
                 f"{line} {i + 1} looks like the header of a second table: {shorten([c for c in cells if c], limit=4)}"
             )
@@ -134,6 +132,10 @@ def find_table(sheet: Sheet, *, is_text: bool = False) -> FoundTable | None:
             data.append(cells)
             numbers.append(i + 1)
             sections.append(section)
+            fields, named = len(sheet.rows[i]), len(sheet.rows[head[-1]])
+            if is_text and fields != named and not any(isinstance(c, str) and TOTAL.search(c) for c in cells):
+                what = f"it has {fields} fields where the header has {named}"
+                problems.append(Problem(what, line=i + 1, rule="ragged_row"))
     # a heading above the very first row stands above the header's end, as a lone cell between the two
     lone = [i for i in range(head[-1] + 1, begin) if filled[i] == 1]
     if heads and lone:
@@ -151,6 +153,15 @@ def find_table(sheet: Sheet, *, is_text: bool = False) -> FoundTable | None:
             "dropped",
         )
     return FoundTable(sheet.name, header, letters, data, numbers, sections, tuple(title), tuple(said), tuple(problems))
+
+
+def _heads_a_table(cells: Row, texts: list[bool], rows: list[Row], kept: list[int]) -> bool:
+    """Return whether a row inside the data is a header: words where numbers stand, and none that the columns know."""
+    if any(_counts(c) for c in cells):
+        return False
+    if not any(kind_of_cell(c) == "text" for j, c in enumerate(cells) if not texts[j]):
+        return False
+    return all(sum(r[kept[j]] == c for r in rows) == 1 for j, c in enumerate(cells) if texts[j] and c is not None)
 
 
 def _counts(cell: object) -> bool:

@@ -29,7 +29,7 @@ _LOOSE_AREA = re.compile(r"area|ward|borough|district|authorit|council|force|lso
 _EXPOSURE = re.compile(r"(^|_)(pop|population|residents|persons|exposure|denominator)($|_)")
 _NOT_COUNTS = re.compile(
     r"(^|_)(lat|latitude|long|longitude|lon|x|y|easting|northing|rate|rates|per|share|percent|percentage|change|rank|id|code"
-    r"|average|mean)($|_)|^synthetic$|^year$"
+    r"|average|mean|sortable)($|_)|^synthetic$|^year$"
 )
 
 

@@ -285,14 +285,19 @@ def open_tidy(path: str | Path, roles: Roles, *, text: Iterable[str] = (), answe
     try:
         made = look_into(file, roles, answers)
     except DataError as error:
-        raise refused or error from None
-    found = Problems([*made.problems, *(q.problem for q in made.questions)])
-    if refused is not None and made.problems and not made.questions:
+        raise (refused if refused is not None and _is_plain_fault(refused) else error) from None
+    if refused is not None and "over several lines" in refused.title:
         raise refused
+    found = Problems([*made.problems, *(q.problem for q in made.questions)])
     found.raise_if_any(DataError, f"{file.path} cannot be used")
     return TidyFile(
         file.path, made.frame, roles.over(made.roles), None, None, file.sha256, tuple(made.entries), made.left_out
     )
+
+
+def _is_plain_fault(refused: DataError) -> bool:
+    """Return whether a file is refused for what is wrong in it, and not for being written otherwise."""
+    return any(words in refused.title for words in ("only a header", "over several lines", "broken", "damaged"))
 
 
 def look_into(file: Opened, roles: Roles, answers: Answers) -> TidyTable:
@@ -319,6 +324,8 @@ def _plain(file: Opened, roles: Roles, text: tuple[str, ...], answers: Answers) 
         return None
     named = [roles.area or "area", roles.period or "period", *roles.data]
     if not set(named) <= set(names) and not _is_tidy(frame, roles):
+        return None
+    if _has_total_rows(frame, named[0], named[1]):
         return None
     made = TidyTable(frame)
     wanted = roles.data or tuple(n for n in names if n not in keys)
@@ -351,15 +358,23 @@ def _is_tidy(frame: pd.DataFrame, roles: Roles) -> bool:
         return False
     if any(YEAR_NAME.match(n.strip()) for n in names) and any(PART_NAME.match(n.strip()) for n in names):
         return False
-    if rest[period].map(_is_total).any():
-        return False
     area = roles.area if roles.area in rest.columns else guess_area(rest.drop(columns=[period]))
-    if area is None or rest[area].isna().any():
+    if area is None or rest[area].isna().any() or _has_total_rows(rest, area, period):
         return False
     lines = rest[[area, period]].astype(str)
     known = roles.counts and all(c in names for c in roles.counts)
     words = rest.drop(columns=[area, period]).select_dtypes(exclude="number").columns
     return bool(known or not len(words) or not lines.duplicated().any() or lines.duplicated().sum() < 0.1 * len(lines))
+
+
+def _has_total_rows(frame: pd.DataFrame, area: str, period: str) -> bool:
+    """Return whether rows are sums over time: a total among the periods, or one beside a blank period."""
+    if period not in frame.columns or list(frame.columns).count(period) > 1:
+        return False
+    if pd.api.types.is_numeric_dtype(frame[period].dtype):
+        return False
+    rows = frame.loc[frame[period].isna()] if list(frame.columns).count(area) == 1 else frame.iloc[:0]
+    return bool(frame[period].drop_duplicates().map(_is_total).any() or (len(rows) and rows[area].map(_is_total).any()))
 
 
 def _is_total(value: object) -> bool:
