@@ -74,6 +74,7 @@ calibrate: $(READY)
 	$(PY) benchmarks/calibrate_bayes.py
 	$(PY) benchmarks/calibrate_bayes_series.py
 	$(PY) benchmarks/calibrate_checks.py
+	$(PY) benchmarks/page_truth.py
 	$(PY) docs/quote_calibration.py
 
 lock:

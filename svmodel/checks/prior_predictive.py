@@ -15,7 +15,6 @@ from svmodel.numerics.arrays import Floats
 from svmodel.result import Result
 from svmodel.result.check import CheckResult
 from svmodel.seeds import derive_seed
-from svmodel.words import chance
 
 _NAME = "prior_predictive"
 _DRAWS = 400
@@ -87,8 +86,8 @@ def prior_predictive(result: Result, *, seed: int = 0) -> CheckResult:
     if ratio is not None:
         ends = [change(float(np.exp(v)), "rate_ratio") for v in np.quantile(ratio, [0.025, 0.975])]
         head += (
-            f"Of the average effect they expect {ends[0]} to {ends[1]}, and any reduction with a probability of "
-            f"{chance(float(np.mean(ratio < 0)))}."
+            f"Of the average effect over all treated areas they expect {ends[0]} to {ends[1]}, how areas may differ "
+            "included."
         )
     faults = []
     if outside:

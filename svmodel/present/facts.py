@@ -39,7 +39,8 @@ def side_of(effect: Effect) -> Direction:
     'unknown'
     """
     none = 1.0 if effect.scale == "rate_ratio" else 0.0
-    if math.isnan(effect.conf_low) or math.isnan(effect.conf_high):
+    # a limit at infinity bounds nothing, and no sentence or table shows such an interval
+    if not (math.isfinite(effect.conf_low) and math.isfinite(effect.conf_high)):
         return "unknown"
     if effect.conf_low <= none <= effect.conf_high:
         return "unclear"

@@ -6,6 +6,7 @@ carries a meaning alone: lines also differ in dash and weight, and carry their l
 
 from __future__ import annotations
 
+import itertools
 import math
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
@@ -28,7 +29,7 @@ GREY, PALE, WHISKER = "#6F6F6F", "#B8BEC4", "#7C93AD"
 BOLD: Any = {"fontsize": 9.5, "fontweight": "bold"}
 
 #: Shares of the frame's height and width by which a line's name may be away from the line's end without a joint.
-_MOVED, _SHORT_OF = 0.04, 0.03
+_MOVED, _SHORT_OF = 0.03, 0.03
 
 _STYLE: Any = {
     "font.family": "DejaVu Sans",
@@ -139,18 +140,13 @@ def end_labels(axes: Axes, labels: Sequence[tuple[float, float, str, str]], *, g
     low, high = axes.get_ylim()
     spread = (high - low) or 1.0
     wanted = sorted(((y - low) / spread, x, text, colour) for x, y, text, colour in labels if math.isfinite(y))
-    placed: list[float] = []
-    below = -math.inf
-    for share, _, text, _ in wanted:
-        lines = text.count("\n") + 1
-        at = max(share, below + gap * (lines + 1) / 2) if placed else max(share, 0.02)
-        placed.append(at)
-        below = at + gap * (lines - 1) / 2
-    overflow = max(0.0, placed[-1] - 0.98) if placed else 0.0
+    placed = _apart([share for share, *_ in wanted], [gap * (text.count("\n") + 1) for _, _, text, _ in wanted])
     left, right = axes.get_xlim()
-    for (share, x, text, colour), at in zip(wanted, placed, strict=True):
-        height = max(0.02, at - overflow)
-        moved = abs(height - share) > _MOVED or (right - x) > _SHORT_OF * (right - left)
+    away = [
+        abs(at - share) > _MOVED or right - x > _SHORT_OF * (right - left)
+        for (share, x, *_), at in zip(wanted, placed, strict=True)
+    ]
+    for (share, x, text, colour), at, moved in zip(wanted, placed, away, strict=True):
         line: Any = {
             "arrowstyle": "-",
             "color": colour,
@@ -162,7 +158,7 @@ def end_labels(axes: Axes, labels: Sequence[tuple[float, float, str, str]], *, g
         axes.annotate(
             text,
             (x, low + share * spread),
-            xytext=(1.03 if moved else 1.015, height),
+            xytext=(1.035 if any(away) else 1.015, at),
             textcoords="axes fraction",
             color=colour,
             va="center",
@@ -171,6 +167,38 @@ def end_labels(axes: Axes, labels: Sequence[tuple[float, float, str, str]], *, g
             arrowprops=line if moved else None,
             **BOLD,
         )
+
+
+def _apart(wanted: list[float], heights: list[float]) -> list[float]:
+    """Return places for labels of given heights that do not overlap, each as near to its own as the others let it.
+
+    Labels that would overlap are set about their common middle; all stay between 0.02 and 0.98. `wanted` ascends.
+    """
+    blocks: list[list[int]] = []
+
+    def middle(block: list[int]) -> float:
+        # where the first of a block stands if its labels miss their places by nothing on average
+        return sum(wanted[i] - offset for i, offset in zip(block, offsets(block), strict=True)) / len(block)
+
+    def offsets(block: list[int]) -> list[float]:
+        held = [0.0]
+        for one, other in itertools.pairwise(block):
+            held.append(held[-1] + (heights[one] + heights[other]) / 2)
+        return held
+
+    for i in range(len(wanted)):
+        blocks.append([i])
+        while len(blocks) > 1:
+            above, below = blocks[-1], blocks[-2]
+            end = middle(below) + offsets(below)[-1]
+            if middle(above) - end >= (heights[below[-1]] + heights[above[0]]) / 2 - 1e-12:
+                break
+            blocks[-2:] = [below + above]
+    placed = [middle(b) + offset for b in blocks for offset in offsets(b)]
+    if not placed:
+        return []
+    down, up = max(0.0, placed[-1] - 0.98), max(0.0, 0.02 - placed[0])
+    return [at - down if down else at + up for at in placed]
 
 
 def line_end(x: ArrayLike, y: ArrayLike) -> tuple[float, float]:

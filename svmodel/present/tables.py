@@ -23,6 +23,8 @@ from svmodel.words import chance
 HIDDEN, ABSENT, NONE = "[c]", "[x]", "[z]"
 #: No-break space.
 NBSP = "\N{NO-BREAK SPACE}"
+#: Cells of a table that narrow screens set out one under the other; a longer one scrolls within its frame.
+_STACKED = 240
 SHORTHAND = {
     HIDDEN: "[c] hidden to protect small numbers.",
     ABSENT: "[x] not available.",
@@ -76,6 +78,8 @@ class Table:
         """Return the table as HTML with a caption, column headings and row headings."""
         heads = "".join(f'<th scope="col"{self._side(i)}>{escape(h)}</th>' for i, h in enumerate(self.header))
         body = []
+        # on a narrow screen a row is set out one cell under the other, each with its heading
+        stacks = len(self.rows) * len(self.header) <= _STACKED and len(self.header) < 10
         for first, *rest in self.rows:
             cells = "".join(f"<td{self._side(i)}>{escape(c)}</td>" for i, c in enumerate(rest, start=1))
             body.append(f'<tr><th scope="row">{escape(first)}</th>{cells}</tr>')
@@ -84,8 +88,9 @@ class Table:
             if any(mark in cell for row in self.rows for cell in row):
                 note = f"{note} {meaning}".strip()
         foot = f'<p class="note">{escape(note)}</p>' if note else ""
+        look = f'class="table stacks" style="{stacked_heads(self.header)}"' if stacks else 'class="table"'
         return (
-            f'<div class="table" tabindex="0" role="group" aria-label="{escape(self.caption)}">'
+            f'<div {look} tabindex="0" role="group" aria-label="{escape(self.caption)}">'
             f"<table><caption>{escape(self.caption)}</caption>"
             f"<thead><tr>{heads}</tr></thead><tbody>{''.join(body)}</tbody></table></div>{foot}"
         )
@@ -95,6 +100,18 @@ class Table:
 
     def _repr_html_(self) -> str:
         return self.html()
+
+
+def stacked_heads(header: Sequence[str]) -> str:
+    r"""Return the headings of a table as a style of its frame, which narrow screens write before each cell of a row.
+
+    Examples
+    --------
+    >>> stacked_heads(["Area", "Events", 'So-called "rate"'])
+    '--h2:&quot;Events&quot;;--h3:&quot;So-called \\&quot;rate\\&quot;&quot;'
+    """
+    quoted = (" ".join(h.split()).replace("\\", "\\\\").replace('"', '\\"') for h in header[1:])
+    return escape(";".join(f'--h{i}:"{h}"' for i, h in enumerate(quoted, start=2)))
 
 
 def cell(value: Any, flag: str = "", write: Callable[[float], str] = prose.number) -> str:

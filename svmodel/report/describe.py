@@ -12,6 +12,8 @@ import pandas as pd
 from svmodel import periods
 from svmodel.errors import DataError, Problem, Problems, StudyError, UserError, shorten
 from svmodel.panel import Panel
+from svmodel.report.pages.unprotected import SMALL, unprotected
+from svmodel.report.study.data import StudyData
 from svmodel.report.study.understood import Understood, totals_by_year
 
 _MOST_COLUMNS = 12
@@ -49,9 +51,22 @@ def describe_study(path: Path, data: Path | None = None) -> str:
         f"  outcomes: {', '.join(o.column for o in study.outcomes)}; exposure: {study.exposure or 'none'}",
         f"  estimators: {', '.join(e.label for e in study.estimators) or 'none; no effect is estimated'}",
         *[f"  {design.describe()}" for design in list(asked.values())[:1]],
+        f"  disclosure: {_disclosure(opened, areas)}",
         describe_panel(panel),
     ]
     return "\n".join(lines)
+
+
+def _disclosure(opened: StudyData, areas: tuple[str, ...]) -> str:
+    """Return the rule, or what would stand open without one."""
+    study, panel = opened.study, opened.panel
+    rule = study.disclosure.build()
+    if rule.active:
+        return rule.describe()
+    found = unprotected(study, panel, panel.aggregate("parent") if panel.parents else panel, areas)
+    if not found:
+        return f"no rule is set; the pages show no count from 1 to {SMALL - 1} and nothing that is known as health data"
+    return f"WARNING: no rule is set, and the pages show {found}. Set one: key `disclosure`, docs/disclosure.md"
 
 
 def describe_data(

@@ -174,4 +174,4 @@ def forecast_scores(scores: pd.DataFrame, *, label: str, names: dict[str, str] |
     alt += prose.join([f"{m} {prose.number(means[m])}" for m in order]) + ". Lower is better."
     best = str(order[0])
     data = data.rename(columns={"horizon": "periods_ahead"})
-    return Figure(figure, alt, data, f"Over all areas {best} had the smallest past error", "forecast_scores")
+    return Figure(figure, alt, data, f"Smallest past error over all areas: {best}", "forecast_scores")

@@ -114,6 +114,12 @@ class AreaReport:
             title=view.place,
             study=study.title,
             summary=about,
+            alert=(
+                f"The study sets no disclosure rule, and this page shows {view.unprotected}. Set one (key `disclosure` "
+                "of the study file) before it is passed on."
+                if view.unprotected
+                else ""
+            ),
             synthetic=view.context.synthetic,
             sections=self.sections,
             footnotes=(

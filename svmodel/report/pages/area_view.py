@@ -21,6 +21,7 @@ from svmodel.protect import Disclosure
 from svmodel.report.fits import StudyContext
 from svmodel.report.fits.second_looks import SecondLooks
 from svmodel.report.pages.method_words import method_name
+from svmodel.report.pages.unprotected import unprotected
 from svmodel.report.study import OutcomeSpec, Study
 from svmodel.result import Result
 from svmodel.result.check import CheckResult
@@ -107,6 +108,11 @@ class AreaView:
     def stem(self, column: str) -> str:
         """Return how the names of an outcome's files begin: its column, or what of it every file system takes."""
         return self._stems[column]
+
+    @cached_property
+    def unprotected(self) -> str:
+        """What the page shows although no disclosure rule is set, in words; empty where nothing is."""
+        return unprotected(self.study, self.context.panel, self.context.reporting, [self.area])
 
     @property
     def per(self) -> str:

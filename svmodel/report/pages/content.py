@@ -10,7 +10,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from svmodel.errors import DataError
-from svmodel.present.tables import Table, data_table
+from svmodel.present.tables import Table, data_table, stacked_heads
 from svmodel.result.figure import Figure
 
 if TYPE_CHECKING:
@@ -131,6 +131,8 @@ class Page:
         Lines at the foot.
     home : str
         Relative address of the index; empty for none.
+    alert : str
+        What a reader has to know before anything else; empty for nothing.
     """
 
     title: str
@@ -140,6 +142,7 @@ class Page:
     sections: tuple[Section, ...]
     footnotes: tuple[str, ...] = ()
     home: str = ""
+    alert: str = ""
 
 
 def render(page: Page) -> str:
@@ -172,6 +175,7 @@ def _environment() -> Environment:
     )
     environment.filters["kind"] = lambda block: type(block).__name__
     environment.filters["svg"] = lambda figure: Markup(inline_svg(figure))  # noqa: S704 - our own drawing
+    environment.filters["heads"] = lambda header: Markup(stacked_heads(header))  # noqa: S704 - escapes its headings
     environment.filters["table"] = lambda table: Markup(table.html())  # noqa: S704 - escapes its cells
     environment.filters["data_table"] = lambda figure, area: Markup(_data_html(figure, area))  # noqa: S704 - as above
     return environment

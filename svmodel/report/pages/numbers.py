@@ -55,6 +55,7 @@ def result_json(view: AreaView) -> str:
         "title": view.study.title,
         "area": {"code": view.area, "name": view.place},
         "synthetic": view.context.synthetic,
+        "unprotected": view.unprotected,
         "period": {"word": view.per, "first": view.panel.periods[0], "last": view.panel.periods[-1]},
         "intervention": None if view.intervention is None else view.intervention.name,
         "starts": dict(sorted(view.starts.items())),

@@ -17,9 +17,15 @@ from svmodel.report.pages.content import render_template
 from svmodel.report.pages.effect_words import doubt_words, effect_words
 from svmodel.report.pages.method_words import method_name
 from svmodel.report.pages.numbers import EFFECT_NUMBERS, FORMAT
+from svmodel.report.pages.unprotected import SMALL
 from svmodel.report.run.manifest import AreaOutcome
 from svmodel.report.study import OutcomeSpec, Study
 from svmodel.result import Effect
+
+_ALERT = (
+    f"The study sets no disclosure rule, and its pages show counts below {SMALL} or health data. Set one (key "
+    "`disclosure` of the study file) before they are passed on."
+)
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,8 @@ class StudyNumbers:
     ----------
     answer : str
         The study's headline in plain words.
+    alert : str
+        What a reader has to know before anything else; empty for nothing.
     method : str
         What gave it; empty without an intervention.
     whose : str
@@ -62,6 +70,7 @@ class StudyNumbers:
     """
 
     answer: str = ""
+    alert: str = ""
     method: str = ""
     whose: str = ""
     until: str = ""
@@ -112,10 +121,12 @@ def study_numbers(study: Study, results: Mapping[str, Mapping[str, Any]]) -> Stu
     ends = [y["end"] for r in results.values() if (y := _last_year(r, head)).get("end")]
     until = periods.label(periods.parse(max(ends))) if ends else ""
     areas = {code: _area_row(result, head) for code, result in sorted(results.items())}
+    alert = _ALERT if any(r.get("unprotected") for r in results.values()) else ""
     if first.get("intervention") is None or not study.estimators:
-        return StudyNumbers(_description(head, results, until), until=until, areas=areas)
+        return StudyNumbers(_description(head, results, until), alert=alert, until=until, areas=areas)
     return StudyNumbers(
         answer=_answer(study, first),
+        alert=alert,
         method=method_name(study, study.estimators[0].label),
         whose=_whose(study, results, head),
         until=until,

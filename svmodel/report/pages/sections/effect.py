@@ -64,13 +64,20 @@ def _answer(view: AreaView) -> str:
         why = view.context.failures.get(outcome.column, {}).get(view.headline_method, "")
         parts.append(f"The study's overall effect could not be estimated{_because(view.free_text(why))}")
     elif not headline or not view.starts:
-        parts.append(f"Over the whole study: {effect_words(overall, outcome.label, 'in all treated areas', name)}")
+        parts.append(
+            f"Over the whole study: {_inside(effect_words(overall, outcome.label, 'in all treated areas', name))}"
+        )
         parts += [_by(view, overall), doubt_words(overall)]
     if overall is not None:
         parts.append(view.tally(outcome.column).words("the headline result"))
     if view.starts and own is not None and not headline:
         parts += [effect_words(own, outcome.label, _in_treated(view), name), _by_another(view, own), doubt_words(own)]
     return " ".join(p for p in parts if p)
+
+
+def _inside(words: str) -> str:
+    """Return a sentence as it goes on after a colon; a name in capitals keeps them."""
+    return words[:1].lower() + words[1:] if words[1:2].islower() or words[1:2] == " " else words
 
 
 def _by(view: AreaView, fact: EffectFact) -> str:
