@@ -63,8 +63,8 @@ def test_the_index_says_by_which_method_the_areas_effects_are(mixed):
     numbers = study_numbers(mixed.study, held)
     assert numbers.method == "Synthetic control"
     assert numbers.whose == (
-        "It is by Extended two-way fixed effects (Poisson), since Synthetic control has none for one place; no check was "
-        "made of it."
+        "It is by Extended two-way fixed effects (Poisson), since Synthetic control has none for one place; "
+        "no check was made of it."
     )
     html = index_page(mixed.study, [AreaOutcome(a, a, "made") for a in held], synthetic=False, numbers=numbers)
     assert numbers.whose in html
