@@ -109,8 +109,20 @@ def _check_formats(formats: str) -> None:
 
 @app.command()
 @_speaks_plainly
+def new(
+    data: Annotated[Path, typer.Argument(help="Data file (CSV, Excel, OpenDocument, Parquet), or folder.")],
+    out: Annotated[Path | None, typer.Option(help="Study file to write; by default beside the data.")] = None,
+) -> None:
+    """Write a study file for a data file: what was understood, and what is to be decided."""
+    from svmodel.report.study.new import describe_new, new_study
+
+    print(describe_new(*new_study(data, out)))
+
+
+@app.command()
+@_speaks_plainly
 def check(
-    path: Annotated[Path, typer.Argument(help="Study file (YAML), or data file (CSV, Parquet).")],
+    path: Annotated[Path, typer.Argument(help="Study file (YAML), or data file (CSV, Excel, ODS, Parquet).")],
     data: Annotated[Path | None, typer.Option(help="Folder of the data of a study.")] = None,
     area: Annotated[str | None, typer.Option(help="Column of a data file that names the area.")] = None,
     period: Annotated[str | None, typer.Option(help="Column of a data file that names the period.")] = None,

@@ -17,6 +17,7 @@ from svmodel.bayes.question import Question, log_exposure
 from svmodel.bayes.ratio_prior import Belief, ratio_prior
 from svmodel.bayes.rows import TreatedCells
 from svmodel.design import Design, DesignArrays
+from svmodel.design.covariates import require_told
 from svmodel.engine.description import LatentModel, Term
 from svmodel.engine.posterior import Posterior
 from svmodel.errors import EstimationError
@@ -158,8 +159,11 @@ class HierarchicalDiD(AnswersDesigns):
         Raises
         ------
         EstimationError
-            If no treated area-period can be held against an untreated one.
+            If no treated area-period can be held against an untreated one, or untreated area-periods say nothing of a
+            covariate that moves: its coefficient would be its prior.
         """
+        # a level that stands still adjusts nothing here: it shifts areas, which have their own effects
+        require_told(arrays, still=False)
         target, used, left_out = _comparable(arrays)
         if not target.any():
             raise EstimationError(

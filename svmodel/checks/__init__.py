@@ -3,7 +3,7 @@
 from svmodel.checks.anticipation import anticipation
 from svmodel.checks.convergence import convergence
 from svmodel.checks.engine_agreement import engine_agreement
-from svmodel.checks.honest_bounds import honest_bounds
+from svmodel.checks.honest_bounds import bounds_table, honest_bounds
 from svmodel.checks.leave_one_area_out import leave_one_area_out
 from svmodel.checks.leave_one_out import leave_one_out
 from svmodel.checks.negative_controls import negative_controls
@@ -25,6 +25,7 @@ __all__ = [
     "CHECKS",
     "Check",
     "anticipation",
+    "bounds_table",
     "convergence",
     "engine_agreement",
     "honest_bounds",

@@ -15,6 +15,7 @@ from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.numerics.honest import EventStudy
 from svmodel.result import Result
 from svmodel.result.scales import is_rounding
+from svmodel.words import plural
 
 #: More single horizons than this on either side are grouped.
 _MOST_SINGLE = 12
@@ -45,6 +46,9 @@ class EventPath:
         Factor on the covariance for means taken from few areas (CR2's).
     unit, per_year : str, int
         Of the periods; "period" and 0 where the result was read without its data.
+    under_null : ndarray, shape (H, H), or None
+    null_areas : float or None
+        As a :class:`~svmodel.result.JointEstimate` has them.
     """
 
     scale: str
@@ -58,6 +62,8 @@ class EventPath:
     inflation: float
     unit: str
     per_year: int
+    under_null: Floats | None
+    null_areas: float | None
 
     @property
     def before(self) -> Mask:
@@ -106,7 +112,7 @@ def event_path(result: Result) -> EventPath:
             raise CannotBeMadeError("the method gives no effects by time before the start on one base")
         joint = result.joint
     anticipation = 0 if result.design is None else result.design.anticipation
-    reference = -1 - anticipation
+    reference = -1 - anticipation if joint.reference is None else joint.reference
     horizon = joint.index["horizon"].to_numpy(dtype=float)
     variance = np.diag(joint.covariance)
     known = (joint.index["term"] == "event").to_numpy() & np.isfinite(joint.estimate) & (variance > 0)
@@ -164,7 +170,29 @@ def event_path(result: Result) -> EventPath:
         inflation=_inflation(result),
         unit="period" if held is None else periods.describe_frequency(held),
         per_year=0 if held is None else periods.per_year(held),
+        under_null=None if joint.under_null is None else L @ joint.under_null[np.ix_(order, order)] @ L.T,
+        null_areas=joint.null_areas,
     )
+
+
+def at_horizon(path: EventPath, horizon: int) -> EventPath:
+    """Return the path with all weight on one horizon from the start on.
+
+    Raises
+    ------
+    CannotBeMadeError
+        If that has no estimate.
+    """
+    weight = ((path.horizon == horizon) & ~path.before).astype(np.float64)
+    if not weight.any():
+        last = int(path.horizon.max())
+        raise CannotBeMadeError(f"there is no estimate at horizon {horizon:+d}; they reach from +0 to {last:+d}")
+    return dataclasses.replace(path, weight=weight)
+
+
+def effect_asked(path: EventPath, horizon: int | None) -> str:
+    """Return the effect that is asked about in words."""
+    return "overall effect" if horizon is None else f"effect {horizon} {plural(path.unit, horizon)} after the start"
 
 
 def grouped(path: EventPath) -> tuple[EventStudy, int]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from svmodel.checks.declared import check
-from svmodel.checks.event_path import EventPath, event_path, grouped
+from svmodel.checks.event_path import EventPath, at_horizon, effect_asked, event_path, grouped
 from svmodel.checks.words import CannotBeMadeError, change
+from svmodel.errors import DataError, Problems, shorten
+from svmodel.numerics.arrays import Floats
 from svmodel.numerics.honest import EventStudy
 from svmodel.result import Result
 from svmodel.result.check import CheckResult, Status
@@ -22,7 +25,14 @@ _BENDS = (0.0, 0.01, 0.02, 0.05, 0.1)
 
 
 @check("Does it hold if trends parted after the start?", needs=("event_path",), figure="bounds")
-def honest_bounds(result: Result, *, seed: int = 0) -> CheckResult:
+def honest_bounds(
+    result: Result,
+    *,
+    seed: int = 0,
+    magnitudes: Sequence[float] = _MAGNITUDES,
+    bends: Sequence[float] | None = None,
+    horizon: int | None = None,
+) -> CheckResult:
     """Bound the overall effect if trends parted after the start as far as they did before, or bent a little.
 
     Two families of departures from parallel trends (Rambachan and Roth 2023). *Relative magnitudes*: from one year (or
@@ -36,6 +46,13 @@ def honest_bounds(result: Result, *, seed: int = 0) -> CheckResult:
         With event terms and their covariance in ``result.joint``.
     seed : int
         Not used; nothing is drawn. The critical values are integrals.
+    magnitudes : sequence of float
+        Mbar of the rows; 0 and 1, which the words rest on, are always there.
+    bends : sequence of float, optional
+        M of the rows, in log points or in the outcome's units, per group of horizons and group; 0 is always there.
+        Where None up to .1 log points, or up to a tenth of the estimate.
+    horizon : int, optional
+        Bound the effect that many periods after the start instead of the overall one.
 
     Returns
     -------
@@ -46,7 +63,8 @@ def honest_bounds(result: Result, *, seed: int = 0) -> CheckResult:
         does.
 
         The table has one row for each bound: ``restriction`` (``relative_magnitudes`` or ``smoothness``), ``bound``
-        (Mbar, or M), ``estimate``, ``set_low, set_high`` (what the estimates allow if they had no error),
+        (Mbar, or M), ``estimate`` (the row's own: the middle of its set, or of its shortest interval),
+        ``set_low, set_high`` (what the estimates allow if they had no error),
         ``conf_low, conf_high`` (95% intervals), ``excludes_no_effect``, and ``breakdown`` (the largest bound up to
         which no effect is excluded; missing where even 0 does not, infinite where ten does). Estimates and limits are
         rate ratios, or in the outcome's units; ``scale`` says which. M is in log points, or in the outcome's units.
@@ -64,21 +82,28 @@ def honest_bounds(result: Result, *, seed: int = 0) -> CheckResult:
     Rambachan and Roth (2023), *Review of Economic Studies* 90(5). Andrews, Roth and Pakes (2023), same journal 90(6).
     Armstrong and Kolesar (2018), *Econometrica* 86(2).
     """
+    _checked(magnitudes, bends)
     path = event_path(result)
+    if horizon is not None:
+        path = at_horizon(path, horizon)
     if path.df < 3:
         raise CannotBeMadeError("too few areas are treated, or serve as controls, to tell a trend from chance")
     study, length = grouped(path)
     if not (study.std_error > 0 and _has_variance(study)):
         raise CannotBeMadeError("the estimates by time have no covariance")
-    rows = _magnitudes(study)
+    rows = _magnitudes(study, sorted({0.0, 1.0, *magnitudes}))
     smooth = study.pre - 1 <= path.df / 3 and path.df - study.pre >= 3
     if smooth:
-        rows += _smoothness(_allowing_for_weights(study, path.df), path.scale)
+        wider = _allowing_for_weights(study, path.df)
+        unit = 1.0 if path.scale == "log_rate_ratio" else abs(study.theta)
+        rows += _smoothness(wider, [b * unit for b in _BENDS] if bends is None else sorted({0.0, *bends}))
     table = _table(rows, path.scale)
     relative = table[table["restriction"] == "relative_magnitudes"].set_index("bound")
     breakdown = float(relative["breakdown"].iloc[0])
     status: Status = "passed" if breakdown >= 1 else "informative"
-    return CheckResult(_NAME, status, _text(path, length, table, smooth=smooth), table)
+    return CheckResult(
+        _NAME, status, _text(path, length, table, smooth=smooth, asked=effect_asked(path, horizon)), table
+    )
 
 
 def _has_variance(study: EventStudy) -> bool:
@@ -102,38 +127,103 @@ def _allowing_for_weights(study: EventStudy, df: float) -> EventStudy:
     return replace(study, covariance=study.covariance * ratio * (df / left) * (1 + q / (left - 1)))
 
 
-def _magnitudes(study: EventStudy) -> list[dict[str, object]]:
+def _checked(magnitudes: Sequence[float], bends: Sequence[float] | None) -> None:
+    """Refuse bounds that are negative or no numbers."""
+    found = Problems()
+    for where, values in (("magnitudes", magnitudes), ("bends", bends or ())):
+        wrong = [v for v in values if isinstance(v, str) or not (math.isfinite(v) and v >= 0)]
+        if wrong:
+            found.add(
+                f"{shorten(wrong)} cannot be a bound", where=where, fix="Give numbers of 0 or more.", rule="bound"
+            )
+    found.raise_if_any(DataError, "no bounds can be made")
+
+
+def bounds_table(
+    estimate: Floats,
+    covariance: Floats,
+    pre: int,
+    *,
+    magnitudes: Sequence[float] = _MAGNITUDES,
+    bends: Sequence[float] = (0.0,),
+    weights: Floats | None = None,
+) -> pd.DataFrame:
+    """Return the bounds of an event study that is given as estimates and their covariance, from any program.
+
+    Parameters
+    ----------
+    estimate : ndarray, shape (K + T,)
+        In order of time and relative to the last period before the start, which is left out: K before, T after.
+    covariance : ndarray, shape (K + T, K + T)
+    pre : int
+        K.
+    magnitudes, bends : sequence of float
+        Mbar, and M in the units of the estimates.
+    weights : ndarray, shape (T,), optional
+        Of the effect that is asked about; the plain average where None.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As :func:`honest_bounds` has it, in the units of the estimates, with normal intervals.
+
+    Raises
+    ------
+    DataError
+        If shapes do not fit, or a bound is negative.
+
+    Examples
+    --------
+    >>> table = bounds_table(np.array([-0.02, -0.3]), np.eye(2) * 0.01, pre=1, magnitudes=[0.0])
+    >>> table[["restriction", "bound", "estimate"]].round(3).values.tolist()
+    [['relative_magnitudes', 0.0, -0.3], ['smoothness', 0.0, -0.32]]
+    """
+    _checked(magnitudes, bends)
+    try:
+        beta, V = (np.asarray(v, dtype=np.float64) for v in (estimate, covariance))
+        study = EventStudy(beta, V, pre) if weights is None else EventStudy(beta, V, pre, weights)
+    except ValueError as error:
+        raise DataError(str(error)) from error
+    return pd.DataFrame([*_magnitudes(study, sorted(magnitudes)), *_smoothness(study, sorted(bends))])
+
+
+def _magnitudes(study: EventStudy, bounds: Sequence[float]) -> list[dict[str, object]]:
     from svmodel.numerics.honest.magnitudes import magnitudes_breakdown, magnitudes_interval, magnitudes_set
 
     breakdown = magnitudes_breakdown(study)
     rows: list[dict[str, object]] = []
-    for bound in _MAGNITUDES:
+    for bound in bounds:
         found = magnitudes_interval(study, bound)
-        rows.append(_row("relative_magnitudes", bound, magnitudes_set(study, bound), found[:2], breakdown))
+        inner = magnitudes_set(study, bound)
+        rows.append(_row("relative_magnitudes", bound, sum(inner) / 2, inner, found[:2], breakdown))
     return rows
 
 
-def _smoothness(study: EventStudy, scale: str) -> list[dict[str, object]]:
+def _smoothness(study: EventStudy, bounds: Sequence[float]) -> list[dict[str, object]]:
     from svmodel.numerics.honest.smoothness import smoothness_breakdown, smoothness_interval, smoothness_set
 
     breakdown = smoothness_breakdown(study)
-    unit = 1.0 if scale == "log_rate_ratio" else abs(study.theta)
     rows: list[dict[str, object]] = []
-    for share in _BENDS:
-        bound = share * unit
+    for bound in bounds:
         found = smoothness_interval(study, bound)
-        rows.append(_row("smoothness", bound, smoothness_set(study, bound), (found.low, found.high), breakdown))
+        inner = smoothness_set(study, bound)
+        rows.append(_row("smoothness", bound, found.estimate, inner, (found.low, found.high), breakdown))
     return rows
 
 
 def _row(
-    restriction: str, bound: float, inner: tuple[float, float], outer: tuple[float, ...], breakdown: float
+    restriction: str,
+    bound: float,
+    estimate: float,
+    inner: tuple[float, float],
+    outer: tuple[float, ...],
+    breakdown: float,
 ) -> dict[str, object]:
     low, high = outer
     return {
         "restriction": restriction,
         "bound": bound,
-        "estimate": sum(inner) / 2,
+        "estimate": estimate,
         "set_low": inner[0],
         "set_high": inner[1],
         "conf_low": low,
@@ -153,7 +243,7 @@ def _table(rows: list[dict[str, object]], scale: str) -> pd.DataFrame:
     return table
 
 
-def _text(path: EventPath, length: int, table: pd.DataFrame, *, smooth: bool) -> str:
+def _text(path: EventPath, length: int, table: pd.DataFrame, *, smooth: bool, asked: str) -> str:
     scale = str(table["scale"].iloc[0])
     unit = "" if scale == "rate_ratio" else " in the outcome's units"
     step, span = _step(path, length), path.unit if length == 1 else "such span"
@@ -165,7 +255,7 @@ def _text(path: EventPath, length: int, table: pd.DataFrame, *, smooth: bool) ->
     none, one = relative.loc[0.0], relative.loc[1.0]
     breakdown = float(none["breakdown"])
     head = (
-        f"Measured from the last {step} before the start, the overall effect is "
+        f"Measured from the last {step} before the start, the {asked} is "
         f"{change(none['estimate'], scale)}{unit} ({between(none)}) if trends stayed parallel after it"
     )
     parts = [head]

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from svmodel.checks.declared import check
-from svmodel.checks.event_path import EventPath, event_path
-from svmodel.checks.pre_trends import pool
+from svmodel.checks.event_path import EventPath, at_horizon, effect_asked, event_path
+from svmodel.checks.pre_trends import borne, pool
 from svmodel.checks.words import CannotBeMadeError, change
 from svmodel.numerics.arrays import Floats
 from svmodel.result import Result
@@ -21,7 +21,7 @@ _SIZE = 0.05
 
 
 @check("Which drift would that test have overlooked?", needs=("event_path",))
-def pre_trend_power(result: Result, *, seed: int = 0) -> CheckResult:
+def pre_trend_power(result: Result, *, seed: int = 0, horizon: int | None = None) -> CheckResult:
     """Find the steady drift that the joint test of pre-trends would detect half of the time, or four times in five.
 
     The test is that of :func:`~svmodel.checks.pre_trends.pre_trends`: leads in as many groups as the areas bear, and
@@ -35,6 +35,8 @@ def pre_trend_power(result: Result, *, seed: int = 0) -> CheckResult:
         With event terms and their covariance in ``result.joint``.
     seed : int
         Not used; nothing is drawn.
+    horizon : int, optional
+        Say what the drift would do to the effect that many periods after the start instead of to the overall one.
 
     Returns
     -------
@@ -50,21 +52,24 @@ def pre_trend_power(result: Result, *, seed: int = 0) -> CheckResult:
     *Journal of Business and Economic Statistics* 36(4).
     """
     path = event_path(result)
-    if path.df < 3:
-        raise CannotBeMadeError("too few areas are treated, or serve as controls, to tell a trend from chance")
+    if horizon is not None:
+        path = at_horizon(path, horizon)
+    bears = borne(path.df, path.null_areas)
     leads = np.flatnonzero(path.horizon < path.reference)
-    P, _ = pool(path.horizon[leads], max(1, int(path.df // 3)))
+    P, _ = pool(path.horizon[leads], max(1, int(bears // 3)))
     pick = np.zeros((len(P), len(path.horizon)))
     pick[:, leads] = P
-    V = pick @ path.covariance @ pick.T
+    V = pick @ (path.covariance if path.under_null is None else path.under_null) @ pick.T
     values = np.linalg.eigvalsh(V)
     if not values[0] > 1e-10 * values[-1] > 0:
         raise CannotBeMadeError("the estimates before the start have no covariance of full rank")
-    table = _table(path, pick, V)
-    return CheckResult(_NAME, "informative", _text(path, table), table)
+    # the test about zero of G areas is Hotelling's with G - 1 degrees of freedom
+    df = path.df if path.null_areas is None else path.null_areas - 1
+    table = _table(path, pick, V, df)
+    return CheckResult(_NAME, "informative", _text(path, table, effect_asked(path, horizon)), table)
 
 
-def _table(path: EventPath, pick: Floats, V: Floats) -> pd.DataFrame:
+def _table(path: EventPath, pick: Floats, V: Floats, df: float) -> pd.DataFrame:
     from scipy import special
 
     from svmodel.numerics.honest.pretest_power import joint_test_passing, joint_test_slope
@@ -75,13 +80,13 @@ def _table(path: EventPath, pick: Floats, V: Floats) -> pd.DataFrame:
     after = path.covariance @ path.weight
     lean = np.linalg.solve(V, pick @ after)
     variance = float(path.weight @ after)
-    q, left = len(V), path.df - len(V) + 1
-    critical = path.df * q / left * float(special.fdtri(q, left, 1 - _SIZE))
+    q, left = len(V), df - len(V) + 1
+    critical = df * q / left * float(special.fdtri(q, left, 1 - _SIZE))
     effect = float(path.weight @ path.estimate)
     sign = -1.0 if effect < 0 else 1.0
     rows = []
     for power in _POWERS:
-        slope = sign * joint_test_slope(expected, V, power, size=_SIZE, df=path.df)
+        slope = sign * joint_test_slope(expected, V, power, size=_SIZE, df=df)
         passed = joint_test_passing(slope * expected, V, critical)
         bias = slope * push
         spread = variance - float(lean @ (V - passed.spread) @ lean)
@@ -100,7 +105,7 @@ def _table(path: EventPath, pick: Floats, V: Floats) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _text(path: EventPath, table: pd.DataFrame) -> str:
+def _text(path: EventPath, table: pd.DataFrame, asked: str) -> str:
     unit = "" if path.scale == "log_rate_ratio" else " in the outcome's units"
     row = table.set_index("power").loc[0.8]
 
@@ -116,6 +121,6 @@ def _text(path: EventPath, table: pd.DataFrame) -> str:
         judged = f"That is {100 * ratio:.0f}% of the estimate"
     return (
         f"The test for pre-trends would overlook a steady drift of {said(row['slope'])} per {path.unit} one time in "
-        f"five. Going on after the start, such a drift would look like an overall effect of {said(row['bias'])}, and "
+        f"five. Going on after the start, such a drift would look like an {asked} of {said(row['bias'])}, and "
         f"of {said(row['bias_if_passed'])} on average among studies that pass the test. {judged} (Roth 2022)"
     )

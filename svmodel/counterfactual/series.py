@@ -14,7 +14,7 @@ from svmodel.errors import Problems, did_you_mean
 from svmodel.numerics import series
 from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.numerics.series import Series
-from svmodel.result.doubts import MANY_ZEROS
+from svmodel.result.doubts import MANY_ZEROS, area_codes, area_names
 from svmodel.result.method import choice_of
 from svmodel.result.notes import Note, ResultWarning
 from svmodel.result.rule import FEW_CONTROLS
@@ -44,7 +44,23 @@ def treated_series(arrays: DesignArrays, *, each: bool) -> list[Series]:
     """
     before, after = arrays.status == UNTREATED, arrays.status == TREATED
     parts = (arrays.y, arrays.exposure, arrays.covariates, arrays.start, before, after)
-    return series.treated_series(*parts, each=each)
+    return series.treated_series(*parts, each=each, least=LEAST_BEFORE[periods.per_year(arrays.periods)])
+
+
+def unsummed(design: Design, held: Sequence[Series]) -> list[Note]:
+    """Return a warning where treated areas are in no series, because too little is known of them."""
+    used = {int(i) for s in held for i in s.rows}
+    treated = (design.arrays.status == TREATED).any(axis=1)
+    lost = [int(i) for i in np.flatnonzero(treated) if int(i) not in used]
+    if not lost:
+        return []
+    word = periods.describe_frequency(design.arrays.periods)
+    text = (
+        f"Left out of the average effect: {area_names(design, np.array(lost))}, because fewer than "
+        f"{LEAST_BEFORE[periods.per_year(design.arrays.periods)]} {word}s before the start are known, or none after "
+        "it. A sum is known only where all its areas are."
+    )
+    return [ResultWarning("identification", text, area_codes(design, np.array(lost)))]
 
 
 def sum_of(arrays: DesignArrays, rows: Ints, start: int, like: int | None = None) -> Series:

@@ -183,6 +183,7 @@ class DesignArrays:
     periods : pandas.PeriodIndex
     anticipation : int
         Of the design, in periods.
+    covariate_names : tuple of str
     """
 
     y: NDArray[np.float64]
@@ -193,6 +194,7 @@ class DesignArrays:
     areas: tuple[str, ...]
     periods: pd.PeriodIndex
     anticipation: int = 0
+    covariate_names: tuple[str, ...] = ()
 
     def assigned(self, pattern: NDArray[np.int64]) -> DesignArrays:
         """Return the arrays with the intervention dealt out anew: area i gets when area ``pattern[i]`` had it.
@@ -331,6 +333,7 @@ class Design:
             areas=view.areas,
             periods=view.periods,
             anticipation=self.anticipation,
+            covariate_names=self.covariates,
         )
 
     def reassigned(self, pattern: NDArray[np.int64]) -> Design:

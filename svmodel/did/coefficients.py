@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.numerics.cluster import SmallSample, small_sample
 from svmodel.result import JointEstimate
 from svmodel.result.scales import PerCell, from_influence, widened_row
-from svmodel.result.tables import event_joint
+from svmodel.result.tables import event_joint, null_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +39,8 @@ class Coefficients:
     factor : float
         CR1.
     n_clusters : int
+    under_null : ndarray, shape (N, Q), or None
+        What each area adds to the error of the coefficients before the start, were these all zero; zero for others.
     """
 
     family: str
@@ -51,11 +54,19 @@ class Coefficients:
     treated: Ints
     factor: float
     n_clusters: int
+    under_null: Floats | None
 
     @property
     def kept(self) -> Mask:
         """Groups whose coefficient is identified."""
         return ~np.isnan(self.coefficient)
+
+    @cached_property
+    def areas(self) -> Ints:
+        """Areas with a cell in each group, shape (Q,)."""
+        Q = len(self.coefficient)
+        inside = np.where(self.use, self.group, -1)
+        return np.array([(inside == j).any(axis=1).sum() for j in range(Q)], dtype=np.int64)
 
     def size(self, j: int) -> tuple[float, float | None, float]:
         """Return the cells, the exposure and the outcome of group `j`, among the used cells."""
@@ -103,11 +114,23 @@ class Coefficients:
         log = self.family == "poisson"
         return [widened_row("event_average", "difference", estimate, error, small, level=level, logarithm=log)]
 
-    def joint(self, horizons: Ints, *, binned: bool = False) -> JointEstimate | None:
-        """Return the coefficients by horizon with their covariance; None where none is identified."""
-        kept = self.kept
+    def joint(self, horizons: Ints, *, binned: bool = False, reference: int | None = None) -> JointEstimate | None:
+        """Return the coefficients by horizon with their covariance; None where none has an error.
+
+        What rests on a single area has none. `reference` is told where it is not the horizon that it should be.
+        """
+        kept = self.kept & (self.areas > 1)
         if not kept.any():
             return None
         scale = "log_rate_ratio" if self.family == "poisson" else "difference"
-        covariance = self.covariance[np.ix_(kept, kept)]
-        return event_joint(scale, horizons[kept], self.coefficient[kept], covariance, base="reference", binned=binned)
+        held = np.ix_(kept, kept)
+        how: dict[str, Any] = {"base": "reference", "binned": binned, "reference": reference}
+        if self.under_null is not None:
+            how |= null_of(self.under_null[:, kept])
+        return event_joint(scale, horizons[kept], self.coefficient[kept], self.covariance[held], **how)
+
+
+def without_error(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return rows of an effect that rests on a single area: its own noise is in no residual, so no error is known."""
+    nothing = dict.fromkeys(("std_error", "conf_low", "conf_high", "p_value"), np.nan)
+    return [{**row, **nothing} for row in rows]

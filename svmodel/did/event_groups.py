@@ -8,9 +8,9 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from svmodel.design import DesignArrays
+from svmodel.design import Design, DesignArrays
+from svmodel.design.covariates import split_covariates
 from svmodel.did.coefficients import Coefficients
-from svmodel.did.covariates import split_covariates
 from svmodel.errors import EstimationError
 from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.numerics.cluster import cluster_covariance, crv1_factor
@@ -18,6 +18,9 @@ from svmodel.numerics.two_way import TwoWay, components
 from svmodel.numerics.two_way.linear_fe import LinearFit, fit_linear
 from svmodel.numerics.two_way.poisson_fe import PoissonFit, fit_poisson, informative_cells
 from svmodel.numerics.two_way.separation import separated_cells
+from svmodel.numerics.two_way.under_null import influence_under_null
+from svmodel.result.notes import Note, ResultWarning
+from svmodel.words import plural
 
 _MOST_HORIZONS = 24
 
@@ -32,11 +35,16 @@ class EventGroups:
         Place in `horizons`; -1 for the reference and for areas never treated.
     horizons : tuple of int
     reference : int
-        The horizon that all others are relative to: the last before the start, or before anticipation.
+        The horizon that all others are relative to: the last before the start, or before anticipation, that any of
+        the areas is known in.
     binned : tuple of int
         Ends that also hold all horizons beyond.
     earliest : int
         The first horizon in which any of the areas is known.
+    wanted : int
+        The last horizon before the start, or before anticipation, known or not.
+    without : int
+        Areas that are known before the start, but not at the reference.
     """
 
     group: Ints
@@ -44,6 +52,8 @@ class EventGroups:
     reference: int
     binned: tuple[int, ...]
     earliest: int
+    wanted: int
+    without: int
 
     def first_is_binned(self, kept: Mask) -> bool:
         """Return whether periods lie before the first of the horizons that are kept."""
@@ -52,22 +62,30 @@ class EventGroups:
 
 
 def event_groups(arrays: DesignArrays, anticipation: int, leads: int | None, lags: int | None) -> EventGroups:
-    """Group the cells of ever-treated areas by horizon, with binned ends."""
+    """Group the cells of ever-treated areas by horizon, with binned ends.
+
+    Ends are binned unasked only where some area is never treated. Without one nothing but the bins would tell effects
+    from a straight drift, and that would be an assumption that nobody made.
+    """
     ever = np.asarray(arrays.treated.any(axis=1))
     inside = ever[:, None] & (arrays.untreated | arrays.treated)
     h = np.where(inside, arrays.horizon, 0)
-    reference = -1 - int(anticipation)
+    wanted = -1 - int(anticipation)
+    known_before = h[inside & (h <= wanted)]
+    reference = int(known_before.max()) if len(known_before) else wanted
     half = max(ever.sum() / 2, 1)
     first, last = h.min(axis=1), h.max(axis=1)
+    whole = not (arrays.untreated[~ever]).any()
 
     def reach(ends: Ints) -> int:
-        """Return the largest horizon that at least half of the treated areas get to."""
+        """Return the largest horizon that at least half of the treated areas get to, or any where all are treated."""
         held = np.sort(ends[ever])[::-1]
-        return min(int(held[int(np.ceil(half)) - 1]), _MOST_HORIZONS)
+        return int(held[0]) if whole else min(int(held[int(np.ceil(half)) - 1]), _MOST_HORIZONS)
 
     lead = reach(-first) if leads is None else leads
     lag = reach(last) if lags is None else lags
-    lead = max(lead, -reference)
+    # the reference is one horizon and never an end that stands for others
+    lead = max(lead, 1 - reference)
     clipped = np.clip(h, -lead, lag)
     seen = [int(v) for v in np.unique(clipped[inside]) if v != reference]
     place = {v: j for j, v in enumerate(seen)}
@@ -75,7 +93,9 @@ def event_groups(arrays: DesignArrays, anticipation: int, leads: int | None, lag
     group = np.where(inside, lookup[clipped + lead], -1)
     beyond = inside & (h != clipped)
     ends = tuple(e for e in (-lead, lag) if (beyond & (clipped == e)).any() and e != reference)
-    return EventGroups(group, tuple(seen), reference, ends, int(h.min()))
+    before = (inside & (h <= wanted)).any(axis=1)
+    without = int((before & ~(inside & (h == reference)).any(axis=1)).sum())
+    return EventGroups(group, tuple(seen), reference, ends, int(h.min()), wanted, without)
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,8 +161,17 @@ class TwoWayFit(Coefficients):
         )
 
 
-def fit_groups(arrays: DesignArrays, use: Mask, group: Ints, family: str) -> TwoWayFit:
+def fit_groups(arrays: DesignArrays, use: Mask, group: Ints, family: str, *, leads: Mask | None = None) -> TwoWayFit:
     """Fit one coefficient for each group of cells, leaving out groups that are not identified.
+
+    Parameters
+    ----------
+    arrays : DesignArrays
+    use : ndarray of bool, shape (N, T)
+    group : ndarray of int, shape (N, T)
+    family : {"poisson", "linear"}
+    leads : ndarray of bool, shape (Q,), optional
+        Groups before the start, of which a test will ask whether they are all zero.
 
     Raises
     ------
@@ -170,6 +199,7 @@ def fit_groups(arrays: DesignArrays, use: Mask, group: Ints, family: str) -> Two
         treated=np.array((cells & (group >= 0)).any(axis=1), dtype=np.int64),
         factor=np.nan,
         n_clusters=0,
+        under_null=None,
         arrays=arrays,
         silent=silent,
         absorbed=absorbed,
@@ -180,14 +210,18 @@ def fit_groups(arrays: DesignArrays, use: Mask, group: Ints, family: str) -> Two
     if family == "linear":
         absorbed = np.bincount(group[cells] + 1, minlength=Q + 1)[1:] == 0
     plain = TwoWay(cells, slopes, _renumbered(group, silent | absorbed), moving)
-    lost = plain.normal(cells.astype(np.float64)).dependent
+    normal = plain.normal(cells.astype(np.float64))
+    lost = normal.dependent
     first = plain.n_period_terms
     if ((lost < first) | (lost >= first + plain.n_groups)).any():
         raise EstimationError("the covariates cannot be told apart from area and period effects, or from each other")
     left = np.flatnonzero(~(silent | absorbed))
+    # which column of a tie is taken out is arbitrary, and so would be the coefficients of the others in it
+    tied = left[tied_groups(plain, normal.tied)]
     absorbed[left[lost - first]] = True
     kept = ~(silent | absorbed)
-    if not kept.any():
+    if kept.sum() == np.isin(np.flatnonzero(kept), tied).sum():
+        absorbed[tied] = True
         return replace(nothing, absorbed=absorbed)
     terms = TwoWay(cells, slopes, _renumbered(group, ~kept), moving)
     model: PoissonFit | LinearFit
@@ -201,7 +235,7 @@ def fit_groups(arrays: DesignArrays, use: Mask, group: Ints, family: str) -> Two
             apart = separated_cells(y, terms)
             if not apart.any():
                 raise
-            return fit_groups(arrays, cells & ~apart, group, family)
+            return fit_groups(arrays, cells & ~apart, group, family, leads=leads)
     at = terms.n_period_terms + np.arange(terms.n_groups)
     n_clusters = int(cells.any(axis=1).sum())
     columns = len(terms.free) + int(components(cells).max()) + 1
@@ -209,8 +243,66 @@ def fit_groups(arrays: DesignArrays, use: Mask, group: Ints, family: str) -> Two
     coefficient, covariance, influence = nothing.coefficient, nothing.covariance, nothing.influence
     coefficient[kept] = model.theta[at]
     influence[:, kept] = model.influence[:, at]
+    left_out = np.flatnonzero(~kept)
+    coefficient[tied], influence[:, tied], absorbed[tied] = np.nan, 0.0, True
+    kept = kept & ~absorbed
     covariance[np.ix_(kept, kept)] = cluster_covariance(influence[:, kept], factor)
-    return replace(nothing, absorbed=absorbed, n_clusters=n_clusters, factor=factor, model=model)
+    under_null = None
+    if leads is not None:
+        under_null = np.zeros_like(influence)
+        tested = np.flatnonzero(kept & leads)
+        places = at[np.searchsorted(np.flatnonzero(~np.isin(np.arange(Q), left_out)), tested)]
+        v = cells.astype(np.float64) if isinstance(model, LinearFit) else model.mu
+        under_null[:, tested] = influence_under_null(terms, model.normal, v, model.residual, model.theta, places)
+    return replace(nothing, absorbed=absorbed, n_clusters=n_clusters, factor=factor, model=model, under_null=under_null)
+
+
+def on_reference(design: Design, reference: int | None, without: int) -> list[Note]:
+    """Say where an event study is not measured from the last period before the start, or not in all areas.
+
+    Parameters
+    ----------
+    design : Design
+    reference : int or None
+        Horizon that it is measured from; None where there is no event study.
+    without : int
+        Treated areas that are not known then.
+    """
+    wanted = -1 - design.anticipation
+    if reference is None:
+        return []
+    notes: list[Note] = []
+    if reference != wanted:
+        text = (
+            f"Event study: no treated area is known at horizon {wanted:+d}, so that every horizon is relative to "
+            f"horizon {reference:+d}, the last before it that is known."
+        )
+        notes.append(ResultWarning("identification", text))
+    if without:
+        verb = "is" if without == 1 else "are"
+        notes.append(
+            f"Event study: {without:,} treated {plural('area', without)} {verb} not known at horizon {reference:+d}, "
+            "which the others are measured from. They take part through their other horizons, as if effects by "
+            "horizon were the same in all."
+        )
+    return notes
+
+
+def tied_groups(terms: TwoWay, tied: Ints) -> Ints:
+    """Return the places among the groups of coefficients that hang on which of several dependent columns is left out.
+
+    Examples
+    --------
+    All areas start at once, so that horizons are periods:
+
+    >>> use = np.ones((2, 3), dtype=bool)
+    >>> group = np.array([[0, -1, 1], [0, -1, 1]])
+    >>> terms = TwoWay(use, group=group)
+    >>> tied_groups(terms, terms.normal(use.astype(float)).tied).tolist()
+    [0, 1]
+    """
+    first = terms.n_period_terms
+    return tied[(tied >= first) & (tied < first + terms.n_groups)] - first
 
 
 def _renumbered(group: Ints, drop: Mask) -> Ints:

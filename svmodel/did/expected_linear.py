@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from svmodel.design import DesignArrays
+from svmodel.design.covariates import split_covariates
 from svmodel.did.cell_sums import CellSums
-from svmodel.did.covariates import split_covariates
 from svmodel.errors import EstimationError
 from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.numerics.cluster import crv1_factor

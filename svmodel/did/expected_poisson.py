@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from svmodel.design import UNTREATED, DesignArrays
-from svmodel.did.covariates import split_covariates
+from svmodel.design.covariates import split_covariates
 from svmodel.errors import EstimationError
 from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.numerics.cluster import crv1_factor

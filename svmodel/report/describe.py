@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from svmodel import periods
-from svmodel.errors import DataError, Problems, StudyError, shorten
+from svmodel.errors import DataError, Problem, Problems, StudyError, UserError, shorten
 from svmodel.panel import Panel
+from svmodel.report.study.understood import Understood, totals_by_year
+
+_MOST_COLUMNS = 12
 
 
 def describe_study(path: Path, data: Path | None = None) -> str:
@@ -22,8 +28,12 @@ def describe_study(path: Path, data: Path | None = None) -> str:
     from svmodel.report.fits import designs
     from svmodel.report.study.read import open_study
 
-    opened = open_study(path, data=data)
-    study, panel = opened.study, opened.panel
+    try:
+        opened = open_study(path, data=data)
+        panel = opened.panel
+    except UserError as error:
+        raise StudyError(error.title, grouped(error.problems)) from None
+    study = opened.study
     asked = designs(opened)
     problems = Problems()
     for outcome, design in asked.items():
@@ -49,36 +59,82 @@ def describe_data(
 ) -> str:
     """Read a data file, or a folder of street files, and say what it holds.
 
-    Columns of a CSV file in no publisher's layout that are not named are guessed, and the answer says how.
+    Columns of a table in no publisher's layout that are not named are guessed, and the answer says how.
 
     Raises
     ------
     DataError
-        With everything that is wrong with it.
+        With what was understood, and then everything that is wrong with it, like problems in one line.
     """
-    from svmodel.report.study.data import open_table
-    from svmodel.report.study.values import DataSpec
-    from svmodel.sources.guess import guess_columns
-    from svmodel.sources.layouts import detect_layout
+    from svmodel.report.study.understood import understand
 
-    named = area is not None or period is not None or bool(counts)
-    layout = "tidy" if named else detect_layout(path)
-    if path.is_dir() and layout is None:
-        raise DataError(f"{path} is in no layout that svmodel knows: it holds no street files of data.police.uk")
-    exposures: tuple[str, ...] = ()
-    how = ""
-    if layout in (None, "tidy") and path.name.casefold().endswith((".csv", ".csv.gz")):
-        columns = guess_columns(path, area=area, period=period, counts=counts)
-        layout, how = "tidy", f" read as {columns} (say otherwise with --area, --period, --counts)"
-        area, period, counts, exposures = columns.area, columns.period, columns.counts, columns.exposures
-    if layout is None:
-        raise DataError(f"{path} is in no layout that svmodel knows. Name its columns: --area, --period, --counts.")
-    spec = DataSpec(path.name, layout=layout, area=area, period=period, counts=counts, exposures=exposures)
+    found = understand(path, area=area, period=period, counts=counts)
+    how = f", read as {found.columns} (say otherwise with --area, --period, --counts)"
+    how = how if found.spec.layout == "tidy" and found.spec.area else ""
+    left = [f"  column {c!r} is left out: {why}" for c, why in found.left_out.items()]
+    asked = [
+        Problem(
+            q.why, fix=f"Say which in a study file: {', or '.join(f'{q.key}: {c}' for c in q.choices)}.", rule="ask"
+        )
+        for q in found.questions
+    ]
+    if found.panel is not None and not asked:
+        head = f"{path}: no problem found\n  layout {found.spec.layout}{how}"
+        return "\n".join([head, describe_panel(found.panel), *left])
+    understood = [*([] if found.frame is None else _loosely(found)), *left]
+    if asked and found.panel is not None:
+        understood.append(f"  ... if {' and '.join(f'{q.key} is {q.choices[0]}' for q in found.questions)}")
+    title = "\n".join([f"{path} cannot be used{how}", *understood])
+    raise DataError(title + ("\n  what is wrong" if understood else ""), grouped([*asked, *found.problems]))
+
+
+def _loosely(found: Understood) -> list[str]:
+    """Return areas, periods and totals of rows that are not all good."""
+    frame, spec = found.frame, found.spec
+    if frame is None or spec.area not in frame.columns or spec.period is None or spec.period not in frame.columns:
+        return []
+    lines = [f"  {frame[spec.area].nunique():,} areas, {len(frame):,} rows"]
     try:
-        panel = open_table(spec, path.parent).panel()
-    except DataError as error:
-        raise DataError(f"{error.title}{how and ','}{how}", error.problems) from error
-    return f"{path}: no problem found\n  layout {layout}{how and ','}{how}\n{describe_panel(panel)}"
+        index = periods.read_column(frame[spec.period], written=spec.period_written).index.dropna()
+    except DataError:
+        index = pd.PeriodIndex([], freq="M")
+    if len(index):
+        lines[0] += f", {periods.label(index.min())} to {periods.label(index.max())}"
+        shown = [c for c in spec.counts[:_MOST_COLUMNS] if c in frame.columns]
+        totals = {c: totals_by_year(frame, spec.period, c, spec.period_written) for c in shown}
+        lines.extend(f"  {c}: {_years(t)}" for c, t in totals.items())
+    return lines
+
+
+def _years(totals: Mapping[int, float]) -> str:
+    return "; ".join(f"{year} {total:,.0f}" for year, total in totals.items()) or "no year can be read"
+
+
+def grouped(problems: Iterable[Problem]) -> list[Problem]:
+    """Return problems of one kind as one, with how many there are and the first three places.
+
+    Examples
+    --------
+    >>> kind = [Problem(f"'{n}' is not a known area", where=f"line {n}", rule="unknown_area") for n in range(2, 7)]
+    >>> print(grouped(kind)[0])
+    lines 2, 3, 4 and 2 more: '2' is not a known area; 5 of this kind.
+    """
+    kinds: dict[tuple[str, str], list[Problem]] = {}
+    for problem in problems:
+        shape = re.sub(r"'[^']*'|\d[\d,.]*", "#", problem.what)
+        kinds.setdefault((problem.rule, shape), []).append(problem)
+    found = []
+    for alike in kinds.values():
+        first = alike[0]
+        if len(alike) == 1 or not first.rule:
+            found.extend(alike)
+            continue
+        places = [", ".join(t for t in (f"line {p.line}" if p.line else "", p.where) if t) or p.what for p in alike]
+        where = "; ".join(places[:3]) + (f" and {len(alike) - 3} more" if len(alike) > 3 else "")
+        if all(re.fullmatch(r"line \d+", p) for p in places):
+            where = "lines " + where.replace("line ", "").replace("; ", ", ")
+        found.append(Problem(f"{first.what}; {len(alike)} of this kind", where, first.fix, None, first.rule))
+    return found
 
 
 def describe_panel(panel: Panel) -> str:
@@ -98,6 +154,12 @@ def describe_panel(panel: Panel) -> str:
         role = next(r for r in ("counts", "measures", "exposures", "covariates") if column in getattr(panel, r))
         told = f"{np.nanmin(values):g} to {np.nanmax(values):g}" if gaps < values.size else "nothing but gaps"
         lines.append(f"  {role[:-1]} {column}: {told}; {gaps:,} of {values.size:,} missing")
+        if role == "counts":
+            years = [p.year for p in panel.periods]
+            totals = {
+                y: float(np.nansum(values[:, [i for i, v in enumerate(years) if v == y]])) for y in sorted(set(years))
+            }
+            lines.append(f"    in all: {_years(totals)}")
     lines.append("  ledger:" + ("" if len(panel.ledger) else " nothing dropped, altered or missing"))
     lines.extend(f"    {entry}" for entry in panel.ledger)
     return "\n".join(lines)

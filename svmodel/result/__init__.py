@@ -1,7 +1,7 @@
 """Result: what every estimator answers, frequentist or Bayesian, in one shape.
 
 Sign everywhere: negative means fewer harms. A scale or a term that a method does not give is missing
-from the table; it is never zero.
+from the table; it is never zero. No table holds a number that only looks like one: :mod:`svmodel.result.degenerate`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from svmodel import periods
 from svmodel.design import Design, DesignArrays
 from svmodel.errors import DataError, EstimationError, did_you_mean
 from svmodel.result import as_json
+from svmodel.result.degenerate import NO_INTERVAL, Sound, bounded, level_of, sound, without_limits
 from svmodel.result.effect import COLUMNS, SCALES, TERMS, Effect, Headline, JointEstimate
 from svmodel.result.method import auditor_of, leads_of_format_1, scale_of
 from svmodel.result.notes import Note, ResultWarning, parts_of
@@ -175,6 +176,24 @@ class Result:
             lacking = [c for c in _COUNTERFACTUAL if c not in self.counterfactual.columns]
             if lacking:
                 raise DataError(f"the counterfactual lacks {', '.join(lacking)}")
+            object.__setattr__(self, "counterfactual", bounded(self.counterfactual))
+        self._hold(sound(self.estimates, level_of(self.design)))
+
+    def _hold(self, found: Sound) -> None:
+        """Take the estimates that are sound, and say what is gone."""
+        object.__setattr__(self, "estimates", found.estimates)
+        more = list(found.notes)
+        att = found.estimates[found.estimates["term"] == "att"]
+        if not self.uncertainty.in_doubt and self.uncertainty.kind and without_limits(att):
+            more += [] if any(isinstance(n, ResultWarning) for n in more) else [NO_INTERVAL]
+        if not more:
+            return
+        said = parts_of(more)
+        for name in ("notes", "warnings"):
+            held = getattr(self, name)
+            object.__setattr__(self, name, (*held, *(n for n in said[name] if n not in held)))
+        if said["warnings"]:
+            object.__setattr__(self, "diagnostics", {**self.diagnostics, "inference_in_doubt": True})
 
     @property
     def uncertainty(self) -> Uncertainty:
@@ -204,13 +223,21 @@ class Result:
         """Return a copy of the estimates."""
         return self.estimates.copy()
 
-    def effect(self, term: str = "att", scale: str = "rate_ratio", **which: object) -> Effect:
+    @property
+    def own_scale(self) -> str:
+        """The scale in which the method answers: ``rate_ratio`` of one in logs, ``difference`` of one in units."""
+        logs = scale_of(self.estimator) != "difference" and self.has("att", "rate_ratio")
+        return "rate_ratio" if logs or not self.has("att", "difference") else "difference"
+
+    def effect(self, term: str = "att", scale: str | None = None, **which: object) -> Effect:
         """Return one estimate.
 
         Parameters
         ----------
-        term, scale : str
-            See :data:`TERMS` and :data:`SCALES`.
+        term : str
+            See :data:`TERMS`.
+        scale : str, optional
+            See :data:`SCALES`. By default the method's own: the rate ratio of a method in logs, else the difference.
         **which
             ``area=``, ``cohort=``, ``period=``, ``horizon=`` where the term has several rows.
 
@@ -219,6 +246,7 @@ class Result:
         EstimationError
             If the method gives no such estimate, or several fit.
         """
+        scale = self.own_scale if scale is None else scale
         rows = self.estimates[(self.estimates["term"] == term) & (self.estimates["scale"] == scale)]
         for column, value in which.items():
             if column not in ("area", "cohort", "period", "horizon"):
@@ -342,8 +370,10 @@ class Result:
             joint = joint if marked else {**joint, **leads_of_format_1(made_by)}
             numbers = {"estimate": as_json.numbers(joint["estimate"]), "index": as_json.frame(joint["index"])}
             shape = (len(numbers["estimate"]), len(numbers["estimate"]))
-            covariance = np.array([as_json.numbers(row) for row in joint["covariance"]]).reshape(shape)
-            joint = JointEstimate(**{**joint, **numbers, "covariance": covariance})
+            for name in ("covariance", "under_null"):
+                if joint.get(name) is not None:
+                    numbers[name] = np.array([as_json.numbers(row) for row in joint[name]]).reshape(shape)
+            joint = JointEstimate(**{**joint, **numbers})
         warnings = [ResultWarning(w["kind"], w["text"], tuple(w["about"])) for w in held.get("warnings", ())]
         return cls(
             estimates=as_json.frame(held["estimates"]),

@@ -185,7 +185,7 @@ def _unlike(design: Design, arrays: DesignArrays, *, rates: bool) -> list[Note]:
                 f"of {len(never)} never treated areas has {end:.3g}. What would have happened, and how far it strays, "
                 "is carried over from areas of another kind."
             )
-            notes.append(ResultWarning("identification", text, area_codes(design, rows)))
+            notes.append(ResultWarning("interval", text, area_codes(design, rows)))
     return notes
 
 
@@ -215,7 +215,7 @@ def _lumpy(design: Design, arrays: DesignArrays) -> list[Note]:
         f"{top} highest of {len(seen):,} hold {float(seen[-top:].sum() / seen.sum()):.0%} of all. A few of them decide "
         "the answer, and averages of such counts do not have the errors that intervals suppose. Look at what these are."
     )
-    return [ResultWarning("data", text)]
+    return [ResultWarning("interval", text)]
 
 
 def whole_reporting_areas(design: Design) -> list[Note]:

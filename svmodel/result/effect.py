@@ -117,6 +117,15 @@ class JointEstimate:
         Whether the first lead also holds all periods before it.
     shrunk : bool
         Whether correlations were drawn towards none, so that leads no longer keep the sum that they were given.
+    reference : int, optional
+        Horizon of the one period that estimates are relative to, where it is not the last before the start or before
+        anticipation because no treated area is known then.
+    under_null : ndarray, shape (K, K), optional
+        Covariance that the estimates before the start would have if they were all zero, for a joint test of that: what
+        each area adds is taken about zero and not about the fitted estimates, so that the noise of a cohort of one
+        area is in it. Rows of other estimates are zero.
+    null_areas : float, optional
+        Areas alike that `under_null` is as good as (:func:`svmodel.numerics.cluster.effective_areas`).
     """
 
     scale: str
@@ -126,6 +135,9 @@ class JointEstimate:
     base: str | None = None
     binned: bool = False
     shrunk: bool = False
+    reference: int | None = None
+    under_null: NDArray[np.float64] | None = None
+    null_areas: float | None = None
 
     def __post_init__(self) -> None:
         size = len(self.index)
@@ -137,4 +149,5 @@ class JointEstimate:
         mask = np.asarray(mask, dtype=bool)
         index = self.index.loc[mask].reset_index(drop=True)
         covariance = self.covariance[np.ix_(mask, mask)]
-        return replace(self, index=index, estimate=self.estimate[mask], covariance=covariance)
+        under_null = None if self.under_null is None else self.under_null[np.ix_(mask, mask)]
+        return replace(self, index=index, estimate=self.estimate[mask], covariance=covariance, under_null=under_null)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -58,6 +58,9 @@ class Notes:
         """Add what another part of the fit says."""
         self._held += notes
 
+    def __iter__(self) -> Iterator[Note]:
+        return iter(self._held)
+
     def parts(self) -> dict[str, Any]:
         """Return the fields ``notes`` and ``warnings`` of a Result."""
         return parts_of(self._held)
@@ -75,3 +78,8 @@ def parts_of(notes: Iterable[Note]) -> dict[str, Any]:
 def texts(notes: Iterable[Note]) -> list[str]:
     """Return the sentences alone."""
     return [n.text if isinstance(n, ResultWarning) else n for n in notes]
+
+
+def doubted(notes: Iterable[Note]) -> bool:
+    """Return whether some of the notes doubts the interval, or the fit that it supposes."""
+    return any(isinstance(n, ResultWarning) and n.kind in ("interval", "fit") for n in notes)

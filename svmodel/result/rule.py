@@ -76,6 +76,9 @@ def choose(arrays: DesignArrays, wanted: str = "auto") -> Choice:
     treated = int(arrays.treated.any(axis=1).sum())
     controls, never = n_controls(arrays), len(never_treated(arrays))
     areas = f"{treated} treated area{'s' if treated > 1 else ''} and {controls} control{'s' if controls > 1 else ''}"
+    if controls > never:
+        # an area that starts later is counted on both sides
+        areas += f" ({never} never treated, {controls - never} until their own start)"
 
     def made(kind: Kind, why: str, *, warn: bool = False) -> Choice:
         return Choice(kind, f"{areas}: {why}", warn, treated, controls, never)

@@ -330,18 +330,21 @@ def from_noise(
     shared = {"term": term, "level": level, **which}
     if math.isnan(linear) or math.isnan(square):
         return _ratio_and_events(_bare(ratio), _bare(events), per, p_value=math.nan, **shared)
+    at_one = math.sqrt(max(linear + square, 0.0))
+    if not at_one > 1e-8 * expected:
+        # placebo areas that never stray leave a noise of nothing, or of rounding
+        return _ratio_and_events(_bare(ratio), _bare(events), per, p_value=math.nan, **shared)
     critical = placebos.critical(level)
     low, high = ratio_interval(observed, expected, linear, square, critical)
     fixed = square - square_observed
     least, most = ratio_interval(observed, expected, linear, square_observed, critical, fixed)
     ratio_se = math.sqrt(linear * ratio + square * ratio**2) / expected
     events_se = math.sqrt(linear * ratio + square_observed * ratio**2 + fixed)
-    at_one = math.sqrt(linear + square)
     return _ratio_and_events(
         (ratio, ratio_se, min(low, ratio), max(high, ratio)),
         (events, events_se, min(expected * (least - 1), events), max(expected * (most - 1), events)),
         per,
-        p_value=placebos.p_value(events / at_one) if at_one > 0 else math.nan,
+        p_value=placebos.p_value(events / at_one),
         **shared,
     )
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from svmodel.design import DesignArrays
 from svmodel.numerics.arrays import Floats, Ints
+from svmodel.numerics.cluster import effective_areas
 from svmodel.result.effect import JointEstimate
 
 #: The row of a counterfactual that sums the treated areas.
@@ -19,13 +20,18 @@ COUNTERFACTUAL = ("area", "period", "observed", "expected", "low", "high")
 
 
 def event_joint(
-    scale: str, horizon: Any, estimate: Floats, covariance: Floats, *, base: str | None = None, **how: bool
+    scale: str, horizon: Any, estimate: Floats, covariance: Floats, *, base: str | None = None, **how: Any
 ) -> JointEstimate:
-    """Return effects by horizon with their covariance; `how` is ``binned`` and ``shrunk`` of the JointEstimate."""
+    """Return effects by horizon with their covariance; `how` are other fields of the JointEstimate."""
     nothing = pd.Series([None] * len(horizon), dtype=object)
     times = np.asarray(horizon, dtype=np.float64)
     index = pd.DataFrame({"term": "event", "cohort": nothing, "period": nothing, "horizon": times})
     return JointEstimate(scale, index, estimate, covariance, base=base, **how)
+
+
+def null_of(influence: Floats) -> dict[str, Any]:
+    """Return ``under_null`` and ``null_areas`` of a JointEstimate from what areas add under the null, shape (N, K)."""
+    return {"under_null": influence.T @ influence, "null_areas": effective_areas(influence)}
 
 
 def observed_and_expected(area: Iterable[Any], period: Iterable[Any], **columns: Any) -> pd.DataFrame:
@@ -65,12 +71,13 @@ def cells_and_sums(
         Over the treated areas.
     """
     blank = np.full(len(cells[0]), np.nan)
+    areas, periods = (np.array([*held], dtype=object) for held in (arrays.areas, arrays.periods))
     columns = {
         name: np.concatenate(parts) for name, *parts in zip(COUNTERFACTUAL[2:], (*own, blank, blank), sums, strict=True)
     }
     return observed_and_expected(
-        [*(arrays.areas[i] for i in cells[0]), *[ALL_TREATED] * len(times)],
-        [arrays.periods[t] for t in (*cells[1], *times)],
+        [*areas[cells[0]], *[ALL_TREATED] * len(times)],
+        periods[np.concatenate([cells[1], times])],
         **columns,
     )
 

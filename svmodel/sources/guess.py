@@ -1,4 +1,4 @@
-"""What each column of a tidy file is likely to be, from its name and its values."""
+"""What each column of a table is likely to be, from its name and its values."""
 
 from __future__ import annotations
 
@@ -9,19 +9,27 @@ from pathlib import Path
 
 import pandas as pd
 
-from svmodel import periods
 from svmodel.areas import is_code
 from svmodel.errors import DataError, shorten
+from svmodel.periods.spelling import readings
+from svmodel.sources.cells import kind_of_cell
+from svmodel.sources.find_table import TOTAL
 from svmodel.sources.opening import read_table
 
 _AREA = re.compile(
-    r"^(area|lsoa|msoa|ward|lad|la|csp|borough|district|authority|force|pfa|geography|precinct|neighbourhood|id)"
-    r"((11|21|\d\d)?(cd|nm)|_?(code|name|id))?$"
+    r"^(area|lsoa|msoa|ward|lad|la|csp|borough|district|local_authority|authority|council|force|police_force|pfa|geography"
+    r"|precinct|neighbourhood|town|place|location|locality|beat|sector|region|parish|id)"
+    r"(_?(11|21|\d\d)?(cd|nm)|_?(code|name|id))?$"
 )
-_PERIOD = re.compile(r"^(period|month|date|quarter|year|financial_?year|month_?year|year_?month|time|time_?period)$")
+_PERIOD = re.compile(
+    r"^(period|month|date|quarter|year|financial_?year|academic_?year|month_?year|year_?month|time|time_?period|week"
+    r"|month_beginning|month_ending|year_ending|quarter_ending)$"
+)
+_LOOSE_AREA = re.compile(r"area|ward|borough|district|authorit|council|force|lsoa|place|name")
 _EXPOSURE = re.compile(r"(^|_)(pop|population|residents|persons|exposure|denominator)($|_)")
 _NOT_COUNTS = re.compile(
-    r"(^|_)(lat|latitude|long|longitude|lon|x|y|easting|northing|rate|per|share|percent)($|_)|^synthetic$"
+    r"(^|_)(lat|latitude|long|longitude|lon|x|y|easting|northing|rate|rates|per|share|percent|percentage|change|rank|id|code"
+    r"|average|mean|sortable)($|_)|^synthetic$|^year$"
 )
 
 
@@ -65,18 +73,20 @@ def guess_columns(
         If the file cannot be read, or no column looks like an area, a period or a count.
     """
     path = Path(path)
-    frame = read_table(path).to_pandas()
+    return columns_of(path, read_table(path).to_pandas(), area=area, period=period, counts=counts)
+
+
+def columns_of(
+    path: Path, frame: pd.DataFrame, *, area: str | None = None, period: str | None = None, counts: Iterable[str] = ()
+) -> Columns:
+    """Guess the columns of a table that is open already; as :func:`guess_columns`."""
     counts = tuple(counts)
     free = [c for c in frame.columns if c not in {area, period, *counts}]
-    tidy = {c: re.sub(r"[^a-z0-9]+", "_", str(c).strip().casefold()).strip("_") for c in free}
-    if period is None:
-        period = _first(free, tidy, _PERIOD) or next((c for c in free if _mostly(frame[c], _is_period)), None)
+    period = period or guess_period(frame[free])
     free = [c for c in free if c != period]
-    if area is None:
-        coded = [c for c in free if _mostly(frame[c], is_code)]
-        # With two columns of codes the finer one has more of them: the other is what it lies in.
-        area = max(coded, key=lambda c: frame[c].nunique()) if coded else _first(free, tidy, _AREA)
+    area = area or guess_area(frame[free])
     free = [c for c in free if c != area]
+    tidy = {c: _tidy(c) for c in free}
     exposures = tuple(c for c in free if _EXPOSURE.search(tidy[c]) and _mostly(frame[c], _is_number))
     if not counts:
         numeric = [c for c in free if c not in exposures and not _NOT_COUNTS.search(tidy[c])]
@@ -90,8 +100,44 @@ def guess_columns(
     return Columns(area, period, counts, exposures)
 
 
-def _first(columns: list[str], tidy: dict[str, str], pattern: re.Pattern[str]) -> str | None:
-    return next((c for c in columns if pattern.match(tidy[c])), None)
+def guess_period(frame: pd.DataFrame) -> str | None:
+    """Return the column of periods: by its name where its values name any, else by its values."""
+    tidy = {c: _tidy(c) for c in frame.columns}
+    named = [c for c in frame.columns if _PERIOD.match(tidy[c])]
+    good = next((c for c in named if _mostly(frame[c], _names_period)), None)
+    dated = next((c for c in frame.columns if _mostly(frame[c], _is_period)), None)
+    return good or dated or (named[0] if named else None)
+
+
+def guess_area(frame: pd.DataFrame) -> str | None:
+    """Return the column of areas: codes first, then by its name, then the only column of words."""
+    coded = [c for c in frame.columns if _mostly(frame[c], is_code)]
+    # With two columns of codes the finer one has more of them: the other is what it lies in.
+    if coded:
+        return str(max(coded, key=lambda c: frame[c].nunique()))
+    named = [c for c in frame.columns if _AREA.match(_tidy(c))]
+    if named:
+        # of several the finest, as far as the names of totals do not count; the last where they are alike
+        return str(max(reversed(named), key=lambda c: frame[c][~frame[c].map(_is_total)].nunique()))
+    loose = [c for c in frame.columns if _LOOSE_AREA.search(_tidy(c)) and _mostly(frame[c], _is_word)]
+    words = [c for c in frame.columns if _mostly(frame[c], _is_word)]
+    return str(loose[0]) if loose else str(words[0]) if len(words) == 1 else None
+
+
+def _tidy(name: object) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", str(name).strip().casefold()).strip("_")
+
+
+def _is_total(value: object) -> bool:
+    return isinstance(value, str) and bool(TOTAL.search(value.strip()))
+
+
+def _is_word(value: object) -> bool:
+    return kind_of_cell(value) in ("text", "mark")
+
+
+def _names_period(value: object) -> bool:
+    return bool(readings(value))
 
 
 def _mostly(column: pd.Series, holds: Callable[[object], bool]) -> bool:
@@ -112,10 +158,4 @@ def _is_whole(value: object) -> bool:
 
 
 def _is_period(value: object) -> bool:
-    if isinstance(value, (int, float)):
-        return False
-    try:
-        periods.parse(str(value))
-    except DataError:
-        return False
-    return True
+    return not isinstance(value, (int, float)) and kind_of_cell(value) != "number" and bool(readings(value))

@@ -20,11 +20,16 @@ if TYPE_CHECKING:
 
 _KINDS = {
     ".csv": "csv",
+    ".txt": "csv",
+    ".tsv": "csv",
     ".csv.gz": "gzip",
+    ".txt.gz": "gzip",
+    ".tsv.gz": "gzip",
     ".parquet": "parquet",
     ".pq": "parquet",
     ".xlsx": "xlsx",
     ".xlsm": "xlsx",
+    ".xls": "xls",
     ".ods": "ods",
 }
 _WORDS = {
@@ -165,6 +170,8 @@ def kind_of(path: Path, head: bytes) -> str:
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "utf-16"
     if b"\x00" in head:
+        if len(head) > 3 and (not any(head[1:200:2]) or not any(head[0:200:2])):  # without its mark
+            return "utf-16"
         return "binary"
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:200].lower()
     return "html" if text.startswith((b"<!doctype html", b"<html", b"<?xml", b"<head")) else "csv"
@@ -216,7 +223,9 @@ def _named_kind(path: Path, allowed: tuple[str, ...]) -> str:
 def _agreed(path: Path, named: str, found: str, allowed: tuple[str, ...]) -> str:
     if found == "empty":
         raise DataError(f"{path} is empty")
-    if found == "utf-16":
+    if found == "utf-16" and named == "csv":
+        if "utf-16" in allowed:
+            return found
         raise DataError(f"{path} is text in UTF-16; save it as CSV UTF-8")
     if found != named:
         hint = f" Read it as {_ending_for(found)}." if found in allowed else " Download or export it again."
@@ -290,7 +299,7 @@ def read_header(path: Path | Opened) -> list[str]:
     except (OSError, EOFError) as error:
         raise DataError(f"{path} is a broken gzip archive; copy or download it again") from error
     try:
-        line = first.decode("utf-8-sig").rstrip("\r\n")
+        line = first.decode("utf-8-sig").rstrip("\r\n").split("\r")[0]
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not written in UTF-8 (line 1); save it as CSV UTF-8") from error
     header = next(csv.reader([line]), [])

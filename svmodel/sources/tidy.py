@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,14 +18,20 @@ import pandas as pd
 import pyarrow as pa
 
 from svmodel import periods
-from svmodel.errors import DataError, Problem, Problems, shorten
+from svmodel.errors import DataError, Problem, Problems, did_you_mean, shorten
 from svmodel.files import atomic_file
 from svmodel.ledger import Ledger, LedgerEntry
 from svmodel.panel import Panel
 from svmodel.panel.rules import Roles
+from svmodel.periods.spelling import readings
+from svmodel.sources.cells import kind_of_cell, tidy_cell
+from svmodel.sources.find_table import TOTAL, is_short
+from svmodel.sources.guess import guess_area, guess_period
 from svmodel.sources.joins import Join, apply_joins
 from svmodel.sources.lsoa import LsoaLookup, claim_problems
 from svmodel.sources.opening import Opened, open_once, read_table
+from svmodel.sources.table import KINDS, open_book
+from svmodel.sources.untidy import CHOICES, PART_NAME, YEAR_NAME, Answers, TidyTable, clean_numbers, tidy_table
 from svmodel.words import one_or_more
 
 _KEY = b"svmodel"
@@ -48,13 +54,22 @@ def read_panel(
     joins: Iterable[Join] = (),
     vintage: str | None = None,
     lsoa_lookup: str | Path | None = None,
+    period_written: str | None = None,
+    leave_out: Iterable[str] = (),
+    sheet: str | None = None,
+    columns_are: str | None = None,
+    dashes: str | None = None,
+    leave_out_columns: Iterable[str] = (),
 ) -> Panel:
     r"""Read a tidy file into a :class:`~svmodel.Panel`.
 
     Parameters
     ----------
     path : str or Path
-        ``.csv``, ``.csv.gz`` or ``.parquet``, with one row for each area and period.
+        A table of any make: ``.parquet``; text (``.csv``, ``.txt``, ``.tsv``, also ``.gz``) in UTF-8, UTF-16 or
+        Windows-1252 with commas, semicolons, tabs or bars; ``.xlsx``, ``.xlsm``, ``.xls``, ``.ods``. One row for each
+        area and period, or a column for each period or area; titles, notes, sums and suppressed cells are found and
+        said in the ledger.
     area, period : str, optional
         Columns that name the area and the period. Not needed for a file of :func:`write_panel`;
         elsewhere ``area`` and ``period`` where the file has columns of these names.
@@ -70,6 +85,16 @@ def read_panel(
         Claim that every LSOA code is of that census; a code that cannot be is an error.
     lsoa_lookup : str or Path, optional
         The ONS file of LSOAs 2011 to 2021, which makes the check of the claim complete.
+    period_written, leave_out
+        As in :meth:`svmodel.Panel.from_frame`.
+    sheet : str, optional
+        Sheet of a workbook to read; by default all those of the layout with the most numbers.
+    columns_are : {"areas", "outcomes"}, optional
+        What the columns of numbers are, where no column names an area.
+    dashes : {"nil", "missing"}, optional
+        What ``-`` and ``.`` stand for in place of a number.
+    leave_out_columns : iterable of str
+        Columns that are not to be read, such as a total that does not add up.
 
     Returns
     -------
@@ -104,7 +129,8 @@ def read_panel(
         parent_name,
     )
     joins = tuple(joins)
-    file = open_tidy(path, roles, text=[c for j in joins for c in j.on])
+    answers = Answers(sheet, columns_are, dashes, one_or_more(leave_out_columns))
+    file = open_tidy(path, roles, text=[c for j in joins for c in j.on], answers=answers)
     problems = Problems()
     joined, entries = apply_joins(file.frame, joins, period=file.roles.period or "period", problems=problems)
     return file.panel(
@@ -112,6 +138,8 @@ def read_panel(
         known_areas=known_areas,
         vintage=vintage,
         lsoa_lookup=lsoa_lookup,
+        period_written=period_written,
+        leave_out=leave_out,
     )
 
 
@@ -147,8 +175,12 @@ class TidyFile:
     saved : mapping or None
         What a Parquet file of :func:`write_panel` carries.
     first_line : int or None
-        Line of a CSV file that holds the first row.
+        Line of a CSV file that holds the first row; None where the frame's index holds the rows.
     sha256 : str
+    entries : tuple of LedgerEntry
+        What was done to make tidy rows of the file.
+    left_out : mapping of str to str
+        Columns of the file that are not used -> why.
     """
 
     path: Path
@@ -157,6 +189,8 @@ class TidyFile:
     saved: dict[str, Any] | None
     first_line: int | None
     sha256: str
+    entries: tuple[LedgerEntry, ...] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def panel(
         self,
@@ -165,6 +199,8 @@ class TidyFile:
         known_areas: Iterable[str] | None = None,
         vintage: str | None = None,
         lsoa_lookup: str | Path | None = None,
+        period_written: str | None = None,
+        leave_out: Iterable[str] = (),
     ) -> Panel:
         """Return the panel of the rows and of what was joined to them; arguments as in :func:`read_panel`.
 
@@ -187,10 +223,12 @@ class TidyFile:
                 joined.frame,
                 **roles.without(absent).named,
                 known_areas=known_areas,
-                ledger=(*joined.entries, *settled),
+                ledger=(*self.entries, *joined.entries, *settled),
                 source=self.path.name,
                 title=title,
                 first_line=self.first_line,
+                period_written=period_written,
+                leave_out=leave_out,
             )
         except DataError as error:
             found = [p for p in error.problems or [Problem(error.title)] if vintage is None or p.rule != "lsoa_vintage"]
@@ -211,8 +249,8 @@ class TidyFile:
         return [LedgerEntry("noted", len(codes), reason, "LSOA codes", "lsoa_vintage")]
 
 
-def open_tidy(path: str | Path, roles: Roles, *, text: Iterable[str] = ()) -> TidyFile:
-    """Open a tidy file, once.
+def open_tidy(path: str | Path, roles: Roles, *, text: Iterable[str] = (), answers: Answers | None = None) -> TidyFile:
+    """Open a table of any make as tidy rows, once.
 
     Parameters
     ----------
@@ -221,25 +259,135 @@ def open_tidy(path: str | Path, roles: Roles, *, text: Iterable[str] = ()) -> Ti
         What is known of them.
     text : iterable of str
         Further columns of a CSV file to keep as text, such as the keys of joins.
+    answers : Answers, optional
+        What the owner has said about the table.
 
     Raises
     ------
     DataError
-        One line for a file that is missing, empty, broken or not what its name says.
+        One line for a file that is missing, empty, broken or not what its name says; one message with every question
+        that only the owner can answer.
     """
-    file = open_once(path, "csv", "gzip", "parquet")
-    saved: dict[str, Any] | None = None
+    file = open_once(path, "parquet", *KINDS)
     if file.kind == "parquet":
-        table = _read_parquet(file)
-        saved = _saved(file.path, table)
-    else:
-        keys = (roles.area or "area", roles.period or "period", roles.parent, roles.name, roles.parent_name)
-        table = read_table(file, text=[*(c for c in keys if c), "synthetic", *text])
+        return _of_parquet(file, roles)
+    answers = answers or Answers()
+    _check_answers(file.path, answers)
+    text = tuple(text)
+    refused: DataError | None = None
+    if file.kind in ("csv", "gzip") and answers.columns_are is None and not answers.leave_out_columns:
+        try:
+            plain = _plain(file, roles, text, answers)
+        except DataError as error:
+            refused, plain = error, None
+        if plain is not None:
+            return plain
+    try:
+        made = look_into(file, roles, answers)
+    except DataError as error:
+        raise (refused if refused is not None and _is_plain_fault(refused) else error) from None
+    if refused is not None and "over several lines" in refused.title:
+        raise refused
+    found = Problems([*made.problems, *(q.problem for q in made.questions)])
+    found.raise_if_any(DataError, f"{file.path} cannot be used")
+    return TidyFile(
+        file.path, made.frame, roles.over(made.roles), None, None, file.sha256, tuple(made.entries), made.left_out
+    )
+
+
+def _is_plain_fault(refused: DataError) -> bool:
+    """Return whether a file is refused for what is wrong in it, and not for being written otherwise."""
+    return any(words in refused.title for words in ("only a header", "over several lines", "broken", "damaged"))
+
+
+def look_into(file: Opened, roles: Roles, answers: Answers) -> TidyTable:
+    """Return what can be understood of a table that is not plain, with the questions and problems that are open."""
+    return tidy_table(open_book(file), roles, answers)
+
+
+def _check_answers(path: Path, answers: Answers) -> None:
+    problems = Problems()
+    for key, valid in CHOICES.items():
+        given = getattr(answers, key)
+        if given is not None and given not in valid:
+            problems.add(f"{given!r} is no answer", where=key, fix=did_you_mean(given, valid), rule="unknown_answer")
+    problems.raise_if_any(DataError, f"{path} cannot be used")
+
+
+def _plain(file: Opened, roles: Roles, text: tuple[str, ...], answers: Answers) -> TidyFile | None:
+    """Return a CSV file that is tidy as it stands; None where its rows have to be found first."""
+    keys = (roles.area or "area", roles.period or "period", roles.parent, roles.name, roles.parent_name)
+    table = read_table(file, text=[*(c for c in keys if c), "synthetic", *text])
+    frame = table.to_pandas()
+    names = [str(c) for c in frame.columns]
+    if any(not n.strip() for n in names) or len(names) < 2:
+        return None
+    named = [roles.area or "area", roles.period or "period", *roles.data]
+    if not set(named) <= set(names) and not _is_tidy(frame, roles):
+        return None
+    if _has_total_rows(frame, named[0], named[1]):
+        return None
+    made = TidyTable(frame)
+    wanted = roles.data or tuple(n for n in names if n not in keys)
+    odd = [c for c in wanted if c in names and names.count(c) == 1 and _has_words(frame[c], sure=c in roles.data)]
+    if odd:
+        made.frame.index = pd.RangeIndex(2, len(frame) + 2)
+        clean_numbers(made, odd, answers)
+        Problems([q.problem for q in made.questions]).raise_if_any(DataError, f"{file.path} cannot be used")
+        made.frame = made.frame.reset_index(drop=True)
+    return TidyFile(file.path, made.frame, roles, None, 2, file.sha256, tuple(made.entries))
+
+
+def _has_words(column: pd.Series, *, sure: bool) -> bool:
+    if pd.api.types.is_numeric_dtype(column.dtype) or column.isna().all():
+        return False
+    kinds = column.dropna().head(5000).map(kind_of_cell)
+    return sure or bool((kinds.isin(["number", "mark", "dash"])).mean() >= 0.5 and (kinds == "number").any())
+
+
+def _is_tidy(frame: pd.DataFrame, roles: Roles) -> bool:
+    """Return whether the first row of a CSV file names columns of which one holds areas and one periods."""
+    names = [str(c) for c in frame.columns]
+    if sum(bool(readings(n)) or is_short(n) for n in names) > 1:
+        return False
+    if any(kind_of_cell(tidy_cell(n)) in ("number", "date") for n in names):
+        return False
+    rest = frame[[c for c in dict.fromkeys(names) if names.count(c) == 1]]
+    period = roles.period if roles.period in rest.columns else guess_period(rest)
+    if period is None:
+        return False
+    if any(YEAR_NAME.match(n.strip()) for n in names) and any(PART_NAME.match(n.strip()) for n in names):
+        return False
+    area = roles.area if roles.area in rest.columns else guess_area(rest.drop(columns=[period]))
+    if area is None or rest[area].isna().any() or _has_total_rows(rest, area, period):
+        return False
+    lines = rest[[area, period]].astype(str)
+    known = roles.counts and all(c in names for c in roles.counts)
+    words = rest.drop(columns=[area, period]).select_dtypes(exclude="number").columns
+    return bool(known or not len(words) or not lines.duplicated().any() or lines.duplicated().sum() < 0.1 * len(lines))
+
+
+def _has_total_rows(frame: pd.DataFrame, area: str, period: str) -> bool:
+    """Return whether rows are sums over time: a total among the periods, or one beside a blank period."""
+    if period not in frame.columns or list(frame.columns).count(period) > 1:
+        return False
+    if pd.api.types.is_numeric_dtype(frame[period].dtype):
+        return False
+    rows = frame.loc[frame[period].isna()] if list(frame.columns).count(area) == 1 else frame.iloc[:0]
+    return bool(frame[period].drop_duplicates().map(_is_total).any() or (len(rows) and rows[area].map(_is_total).any()))
+
+
+def _is_total(value: object) -> bool:
+    return isinstance(value, str) and bool(TOTAL.search(value.strip()))
+
+
+def _of_parquet(file: Opened, roles: Roles) -> TidyFile:
+    table = _read_parquet(file)
+    saved = _saved(file.path, table)
     if saved is not None:
         carried: dict[str, Any] = {r: tuple(v) if isinstance(v, list) else v for r, v in saved["roles"].items()}
         roles = roles.over(Roles(**carried))
-    first_line = None if file.kind == "parquet" else 2
-    return TidyFile(file.path, table.to_pandas(), roles, saved, first_line, file.sha256)
+    return TidyFile(file.path, table.to_pandas(), roles, saved, None, file.sha256)
 
 
 def _settled(path: Path, columns: list[str], roles: Roles) -> Roles:

@@ -7,9 +7,11 @@ from scipy import stats
 
 import svmodel as sv
 from svmodel.checks.event_path import event_path, grouped
-from svmodel.checks.honest_bounds import _allowing_for_weights, honest_bounds
+from svmodel.checks.honest_bounds import _allowing_for_weights, bounds_table, honest_bounds
 from svmodel.did.callaway_santanna import CallawaySantAnna
+from svmodel.errors import DataError
 from svmodel.numerics.honest import EventStudy
+from svmodel.numerics.honest.magnitudes import magnitudes_interval
 from svmodel.numerics.honest.smoothness import smoothness_interval
 from svmodel.result import JointEstimate
 
@@ -215,3 +217,34 @@ def test_the_shortest_interval_covers_with_a_covariance_from_few_areas():
     # three errors of a share of 500: 0.029
     assert held["allowed"] / n >= 0.95 - 0.029
     assert held["plain"] < held["allowed"] - 0.02 * n
+
+
+def test_options_choose_the_rows_and_the_effect(make_design):
+    result = sv.did.TwoWayFixedEffects(family="linear").fit(
+        make_design(1, effect=0.7, noise=0, length=36, starts=(24,))
+    )
+    check = honest_bounds(result, magnitudes=[0.25, 3.0], bends=[0.4])
+    rows = check.table.groupby("restriction")["bound"].apply(list)
+    assert rows["relative_magnitudes"] == [0.0, 0.25, 1.0, 3.0]
+    assert rows["smoothness"] == [0.0, 0.4]
+    whole = check.table["estimate"].iloc[0]
+    late = honest_bounds(result, horizon=5)
+    assert "the effect 5 months after the start is" in late.text
+    assert late.table["estimate"].iloc[0] != whole
+    assert "reach from +0 to" in honest_bounds(result, horizon=99).text
+    with pytest.raises(DataError, match="cannot be a bound"):
+        honest_bounds(result, magnitudes=[-1.0])
+
+
+def test_bounds_of_estimates_from_elsewhere_are_those_of_the_kernels():
+    beta, V = np.array([0.1, -0.05, -0.6, -0.8]), 0.01 * (np.eye(4) + 0.5)
+    study = EventStudy(beta, V, 2)
+    table = bounds_table(beta, V, 2, magnitudes=[0.5], bends=[0.0, 0.02]).set_index(["restriction", "bound"])
+    low, high = magnitudes_interval(study, 0.5)[:2]
+    assert tuple(table.loc[("relative_magnitudes", 0.5), ["conf_low", "conf_high"]]) == (low, high)
+    found = smoothness_interval(study, 0.02)
+    row = table.loc[("smoothness", 0.02)]
+    assert (row["estimate"], row["conf_low"], row["conf_high"]) == (found.estimate, found.low, found.high)
+    assert (row["estimate"] - row["conf_low"]) == pytest.approx(row["conf_high"] - row["estimate"])
+    with pytest.raises(DataError):
+        bounds_table(beta, V[:3, :3], 2)

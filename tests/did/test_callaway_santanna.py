@@ -11,7 +11,7 @@ from svmodel.design import NEVER
 from svmodel.did.averages import table_of
 from svmodel.did.callaway_santanna import CallawaySantAnna
 from svmodel.did.callaway_santanna.averages import Linear, Term
-from svmodel.did.callaway_santanna.report import block
+from svmodel.did.callaway_santanna.report import Behind, block
 from svmodel.errors import EstimationError
 from svmodel.numerics.cluster import small_sample
 from svmodel.result import Result
@@ -141,8 +141,9 @@ def test_rows_are_those_of_the_shared_row_makers_widened_for_small_cohorts():
     index = np.arange(3.0)
     term = Term("cell", index, index, index * 0, part)
     start = np.array([3, 3, NEVER, NEVER, NEVER])
+    behind = Behind(start, np.array([2, 2, 2]))
     for scale in ("difference", "rate_ratio"):
-        table = table_of([block(term, scale, part, critical_value(0.9), start, 0.9)], PERIODS, 0.9)
+        table = table_of([block(term, scale, part, critical_value(0.9), behind, 0.9)], PERIODS, 0.9)
         for i, row in table.iterrows():
             small = small_sample(part.influence[:, i], start)
             options = {"level": 0.9, "df": small.df}
@@ -156,6 +157,10 @@ def test_rows_are_those_of_the_shared_row_makers_widened_for_small_cohorts():
                 assert row[name] == pytest.approx(make[name], rel=1e-12)
             assert row["std_error"] == pytest.approx(make["std_error"] / small.inflation, rel=1e-12)
             assert (row["cohort"], row["period"]) == (PERIODS[i], PERIODS[i])
+    alone = table_of(
+        [block(term, "difference", part, critical_value(0.9), Behind(start, np.array([1, 2, 1])), 0.9)], PERIODS, 0.9
+    )
+    assert alone[["conf_low", "conf_high", "p_value"]].isna().all(axis=1).tolist() == [True, False, True]
 
 
 # ---- structure ---------------------------------------------------------------------------------------------------
@@ -475,6 +480,10 @@ def test_rate_ratio_intervals_cover_a_known_ratio():
         start = rng.permutation(np.repeat([4, 6, -1], [20, 20, 60]))
         treated = (start >= 0)[:, None] & (np.arange(8) >= start[:, None])
         y = rng.poisson(rng.gamma(6, 2, size=100)[:, None] * np.where(treated, 0.7, 1.0)).astype(float)
-        ratio = CallawaySantAnna(simultaneous=False, n_boot=1).fit(as_design(y, start), seed=panel).effect("att")
+        ratio = (
+            CallawaySantAnna(simultaneous=False, n_boot=1)
+            .fit(as_design(y, start), seed=panel)
+            .effect("att", "rate_ratio")
+        )
         covered += ratio.conf_low <= 0.7 <= ratio.conf_high
     assert low <= covered <= high, covered

@@ -17,7 +17,7 @@ SOURCES = (
 )
 DESIGN = tuple(ROOT / "svmodel" / "design" / f"{n}.py" for n in ("rules", "__init__"))
 #: Place of the rule among the arguments where it is not given by name.
-PLACES = {"LedgerEntry": 4, "Problem": 4, "fault": 0}
+PLACES = {"LedgerEntry": 4, "Problem": 4, "fault": 0, "say": 0}
 
 
 def rules_in(paths):

@@ -50,7 +50,7 @@ def _parquet():
         ("a.csv", gzip.compress(GOOD.encode(), mtime=0), "it is a gzip archive. Read it as .csv.gz"),
         ("a.csv.gz", GOOD.encode(), "it is text"),
         ("a.csv.gz", gzip.compress(GOOD.encode() * 200, mtime=0)[:60], "copy or download it again"),
-        ("a.txt", GOOD.encode(), "its name must end in"),
+        ("a.doc", GOOD.encode(), "its name must end in"),
     ],
 )
 def test_one_clear_line(tmp_path, name, content, says):

@@ -19,6 +19,8 @@ _STEPS = 100
 _TOLERANCE = 1e-10
 #: Degrees of freedom below which residuals say next to nothing of the noise.
 _LEAST_DF = 3
+#: Residuals below this share of the outcome are rounding.
+_ROUNDING = 1e-9
 #: Known treated periods below which a change of slope is not told from noise.
 LEAST_AFTER = 3
 
@@ -205,9 +207,17 @@ def fit_segment(series: Series, terms: Terms, family: str, *, prais_winsten: boo
     z = (y - mu) / np.sqrt(mu * (1 + k * mu))
     maker = np.eye(len(y)) - Z @ bread @ Z.T
     df = len(y) - X.shape[1]
+    deviance = _deviance(y, mu, k)
+    if without_noise(y, mu):
+        z, deviance = np.zeros_like(z), np.zeros_like(z)
     dispersion = float(z @ z) / df if df > 0 else np.nan
-    errors = (z, np.sqrt(mu * (1 + k * mu)), bread @ Z.T, maker, dispersion, _deviance(y, mu, k))
+    errors = (z, np.sqrt(mu * (1 + k * mu)), bread @ Z.T, maker, dispersion, deviance)
     return _segment(series, terms, beta, mean, *errors, log=True, k=k)
+
+
+def without_noise(y: Floats, fitted: Floats) -> bool:
+    """Return whether what a regression leaves over is rounding, which looks like an autocorrelated error."""
+    return bool(np.abs(y - fitted).max() <= _ROUNDING * np.abs(y).max())
 
 
 def _linear(series: Series, terms: Terms, *, prais_winsten: bool) -> Segment:
@@ -224,7 +234,7 @@ def _linear(series: Series, terms: Terms, *, prais_winsten: bool) -> Segment:
     weight = np.linalg.inv(rho**lag) if rho else np.eye(len(y))
     C = np.asarray(np.linalg.solve(X.T @ weight @ X, X.T @ weight), dtype=np.float64)
     beta = C @ y
-    z = y - X @ beta
+    z = np.zeros_like(y) if without_noise(y, X @ beta) else y - X @ beta
     df = len(y) - X.shape[1]
     dispersion = float(z @ weight @ z) / df if df > 0 else np.nan
     errors = (z, series.exposure[use], C, np.eye(len(y)) - X @ C, dispersion, z)

@@ -11,7 +11,7 @@ import pandas as pd
 from svmodel import periods
 from svmodel.counterfactual.interrupted_time_series.fit import LEAST_AFTER, Segment
 from svmodel.counterfactual.interrupted_time_series.sums import Fitted
-from svmodel.counterfactual.series import control_rows, few_others, summed_areas
+from svmodel.counterfactual.series import control_rows, few_others, summed_areas, unsummed
 from svmodel.design import Design, DesignArrays
 from svmodel.errors import shorten
 from svmodel.numerics.series.hac import autocorrelation, ljung_box
@@ -28,12 +28,12 @@ def described(fitted: Fitted, segment: Segment, index: pd.PeriodIndex) -> dict[s
     """Return plain numbers on the residuals of one regression."""
     lags = max(1, min(periods.per_year(index), 12, segment.n // 5))
     residual = segment.deviance
-    steps = np.diff(residual)
+    steps, square = np.diff(residual), float(np.nansum(residual**2))
     q, p = ljung_box(residual, lags)
     return {
         "dispersion": segment.dispersion,
         "negative_binomial_k": segment.k,
-        "durbin_watson": float(np.nansum(steps**2) / np.nansum(residual**2)),
+        "durbin_watson": float(np.nansum(steps**2) / square) if square > 0 else np.nan,
         "ljung_box": q,
         "ljung_box_lags": lags,
         "ljung_box_p": p,
@@ -46,6 +46,11 @@ def described(fitted: Fitted, segment: Segment, index: pd.PeriodIndex) -> dict[s
 
 def errors_rest_on(fitted: Fitted) -> str:
     """Return what standard errors rest on."""
+    if all(s.dispersion == 0 for s in fitted.segments):
+        return (
+            "The line fits without a residual, so there is no noise to take an interval from: none is given. Look "
+            "whether the column was rounded or filled in."
+        )
     if fitted.independent:
         return "Standard errors take periods as independent; a shock that lasts makes them too small."
     if fitted.errors == "newey_west":
@@ -88,10 +93,11 @@ def notes_of(
             "An interrupted series is held against its own past alone: anything else that happened at the same time "
             "passes for the effect.",
         )
-    notes.add(few_others(min(others, default=0)))
+    notes.add([*unsummed(design, [s.series for s in segments]), *few_others(min(others, default=0))])
     notes.say(*summed_areas([s.series for s in segments]), *_lost(arrays, fitted, word), errors_rest_on(fitted))
     notes.add(design_doubts(design, additive=not segments[0].log, rates=True, controls=bool(others)))
-    p = min(d["ljung_box_p"] for d in each)
+    # NaN of a series without noise, and then no note
+    p = min((d["ljung_box_p"] for d in each if d["ljung_box_p"] < _ALPHA), default=1.0)
     if p < _ALPHA:
         text = f"Residuals hang together over time (Ljung-Box p = {p:.3g}): a shock lasts, or the line is not one."
         small = " Errors of this fit take them as independent and are too small."

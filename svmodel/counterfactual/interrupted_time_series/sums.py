@@ -20,6 +20,8 @@ from svmodel.result.scales import critical_value, linear_row, log_row
 
 #: A sum over fewer periods than this has too few terms for a kernel.
 _FEW_PERIODS = 6
+#: A variance below this share of what cancelled in it is rounding.
+_CANCELLED = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,11 +178,14 @@ class Fitted:
         T = loads[0].shape[1]
         R = rho ** np.abs(np.subtract.outer(np.arange(T), np.arange(T))) if rho else np.eye(T)
         carried = [k @ R for k in loads]
-        total = np.zeros(len(loads[0]))
+        total, apart = np.zeros(len(loads[0])), np.zeros(len(loads[0]))
         for i, k in enumerate(loads):
             for j, c in enumerate(carried):
-                total += covariance[i, j] * (k * c).sum(axis=1)
-        return total
+                part = covariance[i, j] * (k * c).sum(axis=1)
+                total += part
+                apart += np.abs(part)
+        # a series held against its own double leaves a variance that is rounding, of either sign
+        return np.where(total > _CANCELLED * apart, total, 0.0)
 
     def variance(self, weights: Sequence[Floats], *, noise: bool = True) -> Floats:
         """Return the variances of Q sums, on the scale of :meth:`_loads`.
@@ -225,7 +230,9 @@ class Fitted:
         pairs = list(zip(self.units, weights, strict=True))
         cells = np.sum([(w != 0).sum(axis=1) * len(u.fit.series.rows) for u, w in pairs], axis=0)
         exposure = np.sum([w @ np.nan_to_num(u.fit.series.exposure) for u, w in pairs], axis=0)
-        return Sums(observed, expected, cells.astype(np.float64), exposure, np.sqrt(self.variance(weights)))
+        return Sums(
+            observed, expected, cells.astype(np.float64), exposure, np.sqrt(np.maximum(self.variance(weights), 0.0))
+        )
 
 
 @dataclass(frozen=True)
@@ -277,7 +284,8 @@ class Writer:
             estimates = [("rate_ratio", 0.0), *((s, -expected * f) for s, f in scales)]
             return [{"scale": s, "estimate": v, **shared} for s, v in estimates]
         ratio = log_row(term, math.log(observed / expected), wide, **how)
-        low, high = (observed * (1 - 1 / ratio[k]) if ratio[k] > 0 else -math.inf for k in ("conf_low", "conf_high"))
+        limits = (float(ratio[k]) for k in ("conf_low", "conf_high"))
+        low, high = (v if math.isnan(v) else observed * (1 - 1 / v) if v > 0 else -math.inf for v in limits)
         out = [{**ratio, "std_error": ratio["std_error"] / self.widening}]
         for scale, f in scales:
             held = {"estimate": (observed - expected) * f, "std_error": expected * error * f}
@@ -303,7 +311,8 @@ def changes(fitted: Fitted, i: int, writer: Writer) -> dict[str, float]:
     for name, value, variance in zip(
         ("level_change", "slope_change_per_year"), *(v.tolist() for v in fitted.coefficients(i)), strict=False
     ):
-        half = writer.critical * math.sqrt(variance)
+        # a variance that rounding takes below zero is one of nothing
+        half = writer.critical * math.sqrt(variance) if variance > 0 else math.nan
         limits = [value, value - half, value + half]
         with np.errstate(over="ignore"):
             told = [float(v) for v in (np.exp(limits) if writer.log else limits)]
@@ -321,7 +330,7 @@ def path(fitted: Fitted, arrays: DesignArrays, writer: Writer) -> pd.DataFrame:
         pairs = list(zip(fitted.units, weights, strict=True))
         observed = np.sum([w @ np.nan_to_num(u.fit.series.y) for u, w in pairs], axis=0)
         expected = np.sum([w @ np.nan_to_num(u.expected) for u, w in pairs], axis=0)
-        half = writer.critical * np.sqrt(fitted.variance(weights, noise=False))
+        half = writer.critical * np.sqrt(np.maximum(fitted.variance(weights, noise=False), 0.0))
         with np.errstate(over="ignore"):
             limits = expected * np.exp([-half, half]) if writer.log else expected + np.array([-half, half])
         return observed, expected, limits[0], limits[1]

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from svmodel import periods
-from svmodel.counterfactual.series import few_others, path_of, summed_areas, terms_of
+from svmodel.counterfactual.series import few_others, path_of, summed_areas, terms_of, unsummed
 from svmodel.counterfactual.structural_time_series.predict import COVARIATE, SUM, Prediction
 from svmodel.design import Design, DesignArrays
 from svmodel.numerics.arrays import Floats, Ints, Mask
@@ -171,7 +171,7 @@ def notes_of(design: Design, held: Sequence[Prediction], why: str, *, season: st
         "The interval is in doubt: the model knows no errors that last, and in simulation with controls 95% "
         "intervals held no effect in 79 to 92 of 100 series. Read it as the least there is.",
     )
-    notes.add(few_others(n))
+    notes.add([*unsummed(design, [p.series for p in held]), *few_others(n)])
     notes.add(design_doubts(design, additive=True, rates=False, controls=n > 0))
     left_out = max(p.candidates.left_out for p in held)
     if left_out:

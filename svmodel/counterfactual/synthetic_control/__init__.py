@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from svmodel.counterfactual.synthetic_control.units import (
     lay_out,
     need_columns,
     parsed,
+    same_in_donors,
+    weights_given,
     with_columns,
 )
 from svmodel.design import Design, DesignArrays
@@ -23,7 +25,7 @@ from svmodel.errors import EstimationError, Problems, UserError
 from svmodel.numerics.arrays import Floats
 from svmodel.result import Result
 from svmodel.result.method import Method
-from svmodel.result.notes import texts
+from svmodel.result.notes import doubted, texts
 from svmodel.result.scales import estimates_frame, provenance
 
 
@@ -40,6 +42,12 @@ class SyntheticControl:
     predictors : iterable of Predictor, str or (name, first, last)
         What is matched under ``method="predictors"``: columns of the panel, averaged over periods before the start.
         ``"outcome"`` is the outcome itself, so ``("outcome", 1975)`` is its value in 1975.
+    v : mapping of str to float, optional
+        Weight of each predictor, by its name or its label ("beer 1984 to 1988"), after predictors are divided by their
+        standard deviation over all areas. By default chosen by the fit before the start.
+    window : (first, last), optional
+        Periods before the start over which V is chosen, where these are not all of them: with predictors averaged over
+        an earlier time, V is then validated on a later one (Abadie, Diamond and Hainmueller 2015).
     method : {"outcome", "predictors"}, optional
         Whether every period before the start is matched, or predictors with nested weights. By default ``predictors``
         where some are given.
@@ -80,15 +88,21 @@ class SyntheticControl:
     placebo effects. The p-value is the rank of the effect's size among them, the effect counted in, and the interval
     holds every constant effect that this test does not reject. Placebo effects are taken as rates, at the treated
     areas' exposure. Rates of small areas stray more: a placebo's gaps are scaled by the square root of the ratio of
-    ``a + b / size`` of the treated area and of its own, a and b learnt from the donors (Ferman and Pinto 2019). It
-    supposes donors otherwise as noisy as treated areas. ``diagnostics`` has the p-value by the ratio of gaps after and
-    before the start too.
+    ``a + b / size`` of the treated area and of its own, a and b learnt from the donors (Ferman and Pinto 2019). Counts
+    without an exposure stray the further, the more there are: gaps are then scaled by the square root of the ratio of
+    ``phi m + omega m^2`` at the level m, and by how far the treated area itself strayed before its start, where that is
+    beyond chance. It supposes donors otherwise as noisy as treated areas. ``diagnostics`` has the p-value by the ratio
+    of gaps after and before the start too.
 
     *Outside the hull.* What the weights leave over before the start is split into noise, which differs from one period
     to the next, and a systematic part. If that is above a quarter of the donors' standard deviation, a note says so and
     neither interval nor p-value is given: the bias is not in the placebos.
 
-    *Predictors.* V is bounded, see :func:`svmodel.numerics.synthetic.nested_v.nested_v`.
+    *Predictors.* V is bounded, and searched for all over its bounds:
+    :func:`svmodel.numerics.synthetic.nested_v.nested_v`. Neither the order of predictors nor that of areas counts.
+    ``diagnostics["v_losses"]`` has the mean square that each start of the search came to, best first, and
+    ``["v_effects"]`` the average effect of those within 1% of the best; a warning says where they differ. A predictor
+    is averaged over the periods in which an area's is known.
 
     *Before the start* ``event`` rows show what the fit leaves over. They are small because they were made so, and test
     nothing.
@@ -142,6 +156,8 @@ class SyntheticControl:
     level: float = 0.95
     inference: str = "auto"
     draws: int = 199
+    v: Any = None
+    window: tuple[Any, ...] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "predictors", parsed(self.predictors))
@@ -168,6 +184,15 @@ class SyntheticControl:
                 found.add(f"{value!r} is no whole number of {least} or more", where=name, rule=name)
         if not 0 < self.level < 1:
             found.add(f"{self.level!r} does not lie between 0 and 1", where="level", rule="level")
+        for name in ("v", "window"):
+            if getattr(self, name) is not None and not self.predictors:
+                found.add("goes with predictors", where=name, rule=f"{name}_without_predictors")
+        object.__setattr__(self, "v", weights_given(self.v, self.predictors, found))
+        if self.window is not None and (isinstance(self.window, str) or len(tuple(self.window)) != 2):
+            found.add(f"{self.window!r} is no first and last period", where="window", rule="window")
+        elif self.window is not None:
+            span = Predictor("window", *self.window)
+            object.__setattr__(self, "window", (span.first, span.last))
         found.raise_if_any(EstimationError, "SyntheticControl cannot be set up so")
 
     @property
@@ -235,10 +260,10 @@ class SyntheticControl:
             If fewer than three donors, or too few periods before the start, are known; or a predictor does not vary or
             reaches beyond the start.
         """
-        layout, how = self._layout(self.arrays(design)), self._matching
+        layout, how = self._layout(self.arrays(design)), replace(self._matching, counts=design.is_count)
         fits = self._fits(layout)
         real = gaps(layout, fits)
-        made = placebos(how, layout, draws=self.draws, seed=seed)
+        made = placebos(how, layout, fits, draws=self.draws, seed=seed)
         # outside the hull the bias is not in the placebos
         hull = report.outside_hull(design, layout, fits)
         shown = Placebos((), made.enumerated) if hull else made
@@ -249,6 +274,8 @@ class SyntheticControl:
         p_ratio = shown.p_value_of_ratio(real)
         why = report.errors_rest_on(layout, made, hull, p_ratio, level)
         first = hull if why in hull else [*hull, why]
+        notes = report.notes_of(design, layout, fits, real, matched, how, first)
+        notes.add(report.rivals_differ(layout, fits, float(made.averages.std()) if len(made) > 1 else math.nan))
         return Result(
             estimates=estimates_frame(table),
             design=design,
@@ -271,35 +298,33 @@ class SyntheticControl:
                 "hull": "outside" if hull else "inside",
                 "inference": "placebo" if len(shown) else "none",
                 "inference_why": texts([why])[0],
-                "inference_in_doubt": not len(shown),
+                "inference_in_doubt": not len(shown) or doubted(notes),
                 "placebos": len(shown),
                 "placebos_enumerated": shown.enumerated,
                 "p_value_rmspe_ratio": p_ratio,
                 "balance": matched,
+                **report.search_of_v(layout, fits),
                 **({"penalty": [f.penalty for f in fits]} if how.ridge else {}),
             },
             provenance=provenance(design, seed),
             seed=seed,
-            **report.notes_of(design, layout, fits, real, matched, how, first).parts(),
+            **notes.parts(),
         )
 
     @property
     def _matching(self) -> Matching:
         ridge = self.augment == "ridge"
-        return Matching(self.method == "predictors", ridge, self.penalty, self.intercept, self.block)
+        v = None if self.v is None else tuple(weight for _, weight in self.v)
+        return Matching(self.method == "predictors", ridge, self.penalty, self.intercept, self.block, v=v)
 
     def _layout(self, arrays: DesignArrays) -> Layout:
-        layout = lay_out(arrays, pooled=self.pooled, block=self.block, predictors=self.predictors)
-        still = [
-            p.label
-            for k, p in enumerate(layout.predictors)
-            if any(
-                float(np.ptp((layout.top[j] / layout.bottom[j])[np.concatenate([layout.donors, s.rows]), k])) == 0
-                for j, s in enumerate(layout.slots)
+        layout = lay_out(arrays, pooled=self.pooled, block=self.block, predictors=self.predictors, window=self.window)
+        alike = [p.label for k, p in enumerate(layout.predictors) if any(same_in_donors(layout, k))]
+        if alike:
+            raise EstimationError(
+                f"{', '.join(alike)}: the same in every area that can serve as a donor, so that it cannot choose among "
+                "them. Leave it out"
             )
-        ]
-        if still:
-            raise EstimationError(f"{', '.join(still)}: the same in every area, so that it cannot choose donors")
         return layout
 
     def _fits(self, layout: Layout) -> list[Fitted]:

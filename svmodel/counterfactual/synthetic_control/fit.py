@@ -10,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 
+from svmodel.counterfactual.noise_by_level import NoiseByLevel, excess, learn, levels, moments, roughness
 from svmodel.counterfactual.synthetic_control.units import FEWEST_DONORS, Layout
 from svmodel.numerics.arrays import Floats, Ints
 from svmodel.numerics.synthetic.nested_v import NestedFit, nested_v
@@ -17,6 +18,8 @@ from svmodel.numerics.synthetic.ridge_augmented import ridge_augmented
 from svmodel.numerics.synthetic.simplex import simplex_weights
 from svmodel.seeds import derive_seed
 
+#: Predictors of donors that differ by less than this share are alike.
+_ALIKE = 1e-12
 #: A systematic misfit above this share of the donors' spread is outside their hull (Imbens and Wooldridge 2009,
 #: *Journal of Economic Literature* 47(1), take a quarter for the imbalance beyond which adjustment hangs on the model).
 FAR = 0.25
@@ -38,6 +41,10 @@ class Matching:
         Whether levels may differ by a constant.
     block : int
         Periods that are put together before they are matched.
+    counts : bool
+        Whether the outcome is a count, whose noise grows with its level.
+    v : tuple of float, optional
+        Weights of the predictors; searched for where None.
     """
 
     by_predictors: bool
@@ -45,6 +52,8 @@ class Matching:
     penalty: float | None
     intercept: bool
     block: int
+    counts: bool = False
+    v: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,6 +134,27 @@ def predictor_values(layout: Layout, k: int, rows: Ints, donors: Ints) -> tuple[
     return (top[donors] / bottom[donors]).T, top[rows].sum(axis=0) / bottom[rows].sum(axis=0)
 
 
+def _nested(
+    how: Matching, layout: Layout, k: int, rows: Ints, donors: Ints, outcome: tuple[Floats, Floats]
+) -> NestedFit:
+    """Match by predictors; those in which these donors are all alike choose none of them, and have no weight."""
+    X0, x1 = predictor_values(layout, k, rows, donors)
+    A, b = outcome
+    if len(layout.window):
+        A = layout.rates[np.ix_(donors, layout.window)].T
+        b = layout.y[np.ix_(rows, layout.window)].sum(axis=0) / layout.exposure[np.ix_(rows, layout.window)].sum(axis=0)
+    varies = np.ptp(X0, axis=1) > _ALIKE * np.abs(X0).max(axis=1)
+    given = None if how.v is None else np.array(how.v)[varies]
+    v = np.zeros(len(X0))
+    if not varies.any() or (given is not None and not given.sum() > 0):
+        free = simplex_weights(A, b)
+        loss = free.objective
+        return NestedFit(free.weights, v, loss, loss, 0.0, True, np.array([loss]), free.weights[None, :])
+    found = nested_v(X0[varies], x1[varies], A, b, v=given)
+    v[varies] = found.v
+    return replace(found, v=v)
+
+
 def fit_group(how: Matching, layout: Layout, k: int, rows: Ints, donors: Ints) -> Fitted:
     """Fit the areas `rows` in the place of slot `k`."""
     slot = layout.slots[k]
@@ -133,7 +163,7 @@ def fit_group(how: Matching, layout: Layout, k: int, rows: Ints, donors: Ints) -
     b = slot.blocks(y, exposure, how.block)
     nested, penalty = None, math.nan
     if how.by_predictors:
-        nested = nested_v(*predictor_values(layout, k, rows, donors), A, b)
+        nested = _nested(how, layout, k, rows, donors, (A, b))
         weights = nested.weights
     else:
         weights = simplex_weights(A, b, intercept=how.intercept).weights
@@ -229,10 +259,20 @@ def gaps(layout: Layout, fits: Sequence[Fitted], slots: Sequence[int] | None = N
 
 @dataclass(frozen=True, eq=False)
 class Placebos:
-    """Gaps of placebo assignments; `enumerated` where they are all there are."""
+    """Gaps of placebo assignments.
+
+    Attributes
+    ----------
+    gaps : tuple of Gaps
+    enumerated : bool
+        Whether they are all there are.
+    beyond : float
+        How many times the variance that their level says treated areas have before the start; gaps allow for it.
+    """
 
     gaps: tuple[Gaps, ...]
     enumerated: bool
+    beyond: float = 1.0
 
     def __len__(self) -> int:
         return len(self.gaps)
@@ -251,59 +291,123 @@ class Placebos:
         """Return the rank of the real ratio of gaps after and before the start among the placebos'; NaN without any."""
         if not self.gaps:
             return math.nan
-        with np.errstate(divide="ignore"):
+        # a placebo that is matched to the last digit, before and after, says nothing of either
+        with np.errstate(divide="ignore", invalid="ignore"):
             ratios = np.array([g.after for g in self.gaps]) / np.array([g.before for g in self.gaps])
         return (1 + int((ratios >= real.ratio).sum())) / (1 + len(ratios))
 
 
-def placebos(how: Matching, layout: Layout, *, draws: int, seed: int) -> Placebos:
+def placebos(how: Matching, layout: Layout, real: Sequence[Fitted], *, draws: int, seed: int) -> Placebos:
     """Deal the treated areas' places out among the donors, treated areas left out; none where donors are too few."""
     sizes = [len(s.rows) for s in layout.slots]
     J, m = len(layout.donors), sum(sizes)
     if J - m < FEWEST_DONORS:
         return Placebos((), enumerated=True)
     if sizes == [1]:
-        return own_placebos(how, layout, 0)
+        return own_placebos(how, layout, 0, real[0])
     ways = math.factorial(J) // math.factorial(J - m)
     for size in sizes:
         ways //= math.factorial(size)
     enumerated = ways <= (draws if how.by_predictors else max(ENUMERATED, draws))
     dealt = _every(np.arange(J), sizes) if enumerated else _drawn(J, sizes, draws, seed)
-    noise = [variance_by_size(layout, k, _alone(how, layout, k)) for k in range(len(sizes))]
+    noise = [scaling_of(how, layout, k, _alone(how, layout, k), fit) for k, fit in enumerate(real)]
     made = []
     for groups in dealt:
         rest = np.delete(layout.donors, np.concatenate(groups))
         fits = [fit_group(how, layout, k, layout.donors[g], rest) for k, g in enumerate(groups)]
         pairs = enumerate(zip(groups, fits, strict=True))
-        made.append(gaps(layout, [at_size(layout, k, layout.donors[g], f, noise[k]) for k, (g, f) in pairs]))
-    return Placebos(tuple(made), enumerated)
+        made.append(gaps(layout, [noise[k].at_size(layout.donors[g], f) for k, (g, f) in pairs]))
+    return Placebos(tuple(made), enumerated, max(n.beyond for n in noise))
 
 
-def own_placebos(how: Matching, layout: Layout, k: int) -> Placebos:
+def own_placebos(how: Matching, layout: Layout, k: int, real: Fitted) -> Placebos:
     """Every donor in turn in the place of slot `k`, which holds one area; none where donors are too few."""
     if len(layout.donors) <= FEWEST_DONORS:
         return Placebos((), enumerated=True)
     fits = _alone(how, layout, k)
-    noise = variance_by_size(layout, k, fits)
-    sized = [at_size(layout, k, layout.donors[[j]], f, noise) for j, f in enumerate(fits)]
-    return Placebos(tuple(gaps(layout, [f], [k]) for f in sized), enumerated=True)
+    noise = scaling_of(how, layout, k, fits, real)
+    sized = [noise.at_size(layout.donors[[j]], f) for j, f in enumerate(fits)]
+    return Placebos(tuple(gaps(layout, [f], [k]) for f in sized), enumerated=True, beyond=noise.beyond)
 
 
 def _alone(how: Matching, layout: Layout, k: int) -> list[Fitted]:
-    """Fit every donor in turn in the place of slot `k`, by the others; none where rates have no size."""
-    if layout.arrays.exposure is None and len(layout.slots[k].rows) > 1:
+    """Fit every donor in turn in the place of slot `k`, by the others; none where nothing is scaled by them."""
+    if layout.arrays.exposure is None and not how.counts and len(layout.slots[k].rows) > 1:
         return []
     donors = layout.donors
     return [fit_group(how, layout, k, donors[[j]], np.delete(donors, j)) for j in range(len(donors))]
 
 
+@dataclass(frozen=True, eq=False)
+class Scaling:
+    """How the gaps of a slot's placebos are brought to the noise of areas of the treated areas' size.
+
+    Attributes
+    ----------
+    layout : Layout
+    k : int
+        Of the slot.
+    real : Fitted
+        The slot's own.
+    by_rate : (a, b)
+        Variance ``a + b / size`` of an area's effect on its rate; (1, 0) where all are alike.
+    by_number : NoiseByLevel, optional
+        Of counts without an exposure.
+    beyond : float
+        How many times the variance that their level says treated areas have before the start.
+    """
+
+    layout: Layout
+    k: int
+    real: Fitted
+    by_rate: tuple[float, float] = (1.0, 0.0)
+    by_number: NoiseByLevel | None = None
+    beyond: float = 1.0
+
+    def at_size(self, rows: Ints, fit: Fitted) -> Fitted:
+        """Return a placebo's fit with its gaps at the noise of the treated areas' size."""
+        layout, slot = self.layout, self.layout.slots[self.k]
+        if self.by_number is not None:
+            wanted, theirs = (
+                float(self.by_number.variance(moments_of(layout, self.k, r, f)))
+                for r, f in ((slot.rows, self.real), (rows, fit))
+            )
+            return replace(fit, gap=fit.gap * math.sqrt(self.beyond * wanted / theirs))
+        a, b = self.by_rate
+        if b == 0:
+            return fit
+        own, placebo = (layout.exposure[np.ix_(r, slot.after)].mean(axis=1) for r in (slot.rows, rows))
+        # of m areas pooled by their events over their exposure, each with variance a + b / size
+        variance = [float(np.sum((e / e.sum()) ** 2 * (a + b / e))) for e in (own, placebo)]
+        return replace(fit, gap=fit.gap * math.sqrt(variance[0] / variance[1]))
+
+
+def moments_of(layout: Layout, k: int, rows: Ints, fit: Fitted) -> Floats:
+    """Return what the noise of a gap is made of; see :func:`svmodel.counterfactual.noise_by_level.moments`."""
+    before = layout.slots[k].before
+    return moments(levels(layout.y[np.ix_(rows, before)]), fit.weights, levels(layout.y[np.ix_(fit.donors, before)]))
+
+
+def scaling_of(how: Matching, layout: Layout, k: int, alone: Sequence[Fitted], real: Fitted) -> Scaling:
+    """Learn the scaling of slot `k` from donors that were treated one at a time."""
+    if layout.arrays.exposure is not None:
+        return Scaling(layout, k, real, by_rate=variance_by_size(layout, k, alone))
+    if not how.counts or not alone:
+        return Scaling(layout, k, real)
+    slot = layout.slots[k]
+    at = np.array([moments_of(layout, k, layout.donors[[j]], f) for j, f in enumerate(alone)])
+    noise = learn(np.array([f.gap[slot.after].mean() ** 2 for f in alone]), at, floor=1 / len(slot.after))
+    rough = learn(np.array([roughness(f.gap[slot.before]) for f in alone]), at, floor=0.0)
+    told = float(rough.variance(moments_of(layout, k, slot.rows, real)))
+    beyond = excess(roughness(real.gap[slot.before]), told, len(slot.before))
+    return Scaling(layout, k, real, by_number=noise, beyond=beyond)
+
+
 def variance_by_size(layout: Layout, k: int, alone: Sequence[Fitted]) -> tuple[float, float]:
-    """Return (a, b) of the variance ``a + b / size`` of a single area's rate effect; (1, 0) without an exposure.
+    """Return (a, b) of the variance ``a + b / size`` of a single area's rate effect.
 
     By non-negative least squares of squared placebo effects on one over size (Ferman and Pinto 2019).
     """
-    if layout.arrays.exposure is None:
-        return 1.0, 0.0
     from scipy.optimize import nnls
 
     after = layout.slots[k].after
@@ -315,18 +419,6 @@ def variance_by_size(layout: Layout, k: int, alone: Sequence[Fitted]) -> tuple[f
     held = np.column_stack([np.ones(len(inverse)), inverse / inverse.mean()])
     a, b = nnls(held, squares / unit)[0]
     return float(a), float(b / inverse.mean())
-
-
-def at_size(layout: Layout, k: int, rows: Ints, fit: Fitted, noise: tuple[float, float]) -> Fitted:
-    """Return a placebo's fit with its gaps at the noise of the treated areas' size."""
-    a, b = noise
-    if b == 0:
-        return fit
-    slot = layout.slots[k]
-    own, placebo = (layout.exposure[np.ix_(r, slot.after)].mean(axis=1) for r in (slot.rows, rows))
-    # of m areas pooled by their events over their exposure, each with variance a + b / size
-    variance = [float(np.sum((e / e.sum()) ** 2 * (a + b / e))) for e in (own, placebo)]
-    return replace(fit, gap=fit.gap * math.sqrt(variance[0] / variance[1]))
 
 
 def _every(free: Ints, sizes: Sequence[int]) -> Iterator[list[Ints]]:

@@ -120,7 +120,7 @@ def rows(
         add("event", float(real.by_horizon[i]), errors[:, i], slots, times, horizon=h)
     alone = [(int(s.rows[0]), k) for k, s in enumerate(slots) if len(s.rows) == 1]
     for row, k in sorted(alone):
-        own = own_placebos(how, layout, k) if len(slots) > 1 and not fits[k].outside else made
+        own = own_placebos(how, layout, k, fits[k]) if len(slots) > 1 and not fits[k].outside else made
         estimate, name = gaps(layout, [fits[k]], [k]).average, layout.arrays.areas[row]
         add("area", estimate, own.averages, [slots[k]], [slots[k].after], area=name)
     return out
@@ -218,6 +218,39 @@ def balance(layout: Layout, fits: Sequence[Fitted]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+#: Share of the standard error (of the estimate, without one) by which effects of equally good V may differ unsaid.
+_DIFFER = 0.25
+
+
+def search_of_v(layout: Layout, fits: Sequence[Fitted]) -> dict[str, list[list[float]]]:
+    """Return, group by group, the losses that starts of the search for V came to, and the effects of those as good."""
+    if not layout.predictors:
+        return {}
+    effects = []
+    for s, f in zip(layout.slots, fits, strict=True):
+        rivals = f.weights[None, :] if f.nested is None else f.nested.rivals
+        own = layout.y[s.rows].sum(axis=0) / layout.exposure[s.rows].sum(axis=0)
+        gap = own[s.after] - rivals @ layout.rates[np.ix_(f.donors, s.after)]
+        effects.append(((gap * s.exposure[s.after]).mean(axis=1) / len(s.rows)).tolist())
+    return {"v_losses": [[] if f.nested is None else f.nested.losses.tolist() for f in fits], "v_effects": effects}
+
+
+def rivals_differ(layout: Layout, fits: Sequence[Fitted], std_error: float) -> list[Note]:
+    """Return a warning where V that fit as well give other effects."""
+    found: list[Note] = []
+    for effects in search_of_v(layout, fits).get("v_effects", []):
+        low, high = min(effects), max(effects)
+        unit = std_error if std_error > 0 else abs(effects[0])
+        if high - low > _DIFFER * unit:
+            text = (
+                f"The search for V came to {len(effects)} points that fit the time before the start as well (mean "
+                f"square within 1%), and their effects lie between {low:.3g} and {high:.3g} per area and period: which "
+                "of them is reported hangs on little. Give v, fewer predictors, or match every period."
+            )
+            found.append(ResultWarning("fit", text))
+    return found
+
+
 #: Fewer donors than this make a comparison that few readers would call synthetic.
 _FEW_DONORS = 5
 
@@ -272,6 +305,11 @@ def errors_rest_on(layout: Layout, made: Placebos, hull: Sequence[Note], p_ratio
         f"stray from theirs. By the ratio of the gaps after and before the start p = {p_ratio:.3f} (Abadie, Diamond "
         "and Hainmueller 2010)."
     )
+    if made.beyond > 1:
+        text += (
+            f" Before the start the treated areas strayed {math.sqrt(made.beyond):.1f} times as far as donors of their "
+            "level would, and the errors allow for it."
+        )
     needed = int(np.ceil(1 / (1 - level) - 1e-9)) - 1
     if n >= needed:
         return text
@@ -344,10 +382,11 @@ def _on_fit(
             )
         losses = [f.nested for f in fits if f.nested is not None]
         worst = max(n.loss / n.bound if n.bound > 0 else 1.0 for n in losses)
-        notes.say(
-            f"V was chosen by the fit before the start; its mean square is {worst:.2f} times that of the best weights "
-            "without predictors."
-        )
+        chosen = "V was given" if how.v is not None else "V was chosen by the fit before the start"
+        notes.say(f"{chosen}; its mean square is {worst:.2f} times that of the best weights without predictors.")
+        gaps_in = layout.lacking
+        if gaps_in:
+            notes.say(f"Averaged over the {word}s that are known, not all: {shorten(gaps_in)}.".replace("'", ""))
     unused = [c for c in design.covariates if c not in {p.column for p in layout.predictors}]
     if unused:
         notes.say(f"Covariates of the design that no predictor names are not used: {shorten(unused)}.")

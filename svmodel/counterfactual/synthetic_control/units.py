@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -69,6 +70,8 @@ class Layout:
     predictors : tuple of Predictor
     top, bottom : ndarray, shape (S, N, K)
         Numerators and denominators of the predictors, slot by slot.
+    window : ndarray of int
+        Periods over which V is chosen; empty for all before the start.
     """
 
     arrays: DesignArrays
@@ -82,11 +85,27 @@ class Layout:
     predictors: tuple[Predictor, ...]
     top: Floats
     bottom: Floats
+    window: Ints
 
     @cached_property
     def rates(self) -> Floats:
         """Outcome per unit of exposure, shape (N, T)."""
         return self.y / self.exposure
+
+    @cached_property
+    def lacking(self) -> list[str]:
+        """Predictors of donors or treated areas that are averaged over fewer periods than they ask for."""
+        place = {name: k for k, name in enumerate(columns_of(self.predictors))}
+        codes = {periods.code(p): t for t, p in enumerate(self.arrays.periods)}
+        found = []
+        for p in self.predictors:
+            for s in self.slots:
+                when = s.before if p.first is None else np.arange(codes[p.first], codes[p.last] + 1)
+                rows = np.concatenate([self.donors, s.rows])
+                held = self.y if p.column == OUTCOME else self.arrays.covariates[:, :, place[p.column]]
+                if np.isnan(held[np.ix_(rows, when)]).any() and p.label not in found:
+                    found.append(p.label)
+        return found
 
     @property
     def cells(self) -> int:
@@ -94,7 +113,14 @@ class Layout:
         return sum(len(s.rows) * len(s.after) for s in self.slots)
 
 
-def lay_out(arrays: DesignArrays, *, pooled: bool, block: int, predictors: tuple[Predictor, ...]) -> Layout:
+def lay_out(
+    arrays: DesignArrays,
+    *,
+    pooled: bool,
+    block: int,
+    predictors: tuple[Predictor, ...],
+    window: tuple[Any, ...] | None = None,
+) -> Layout:
     """Find groups, periods and donors.
 
     Raises
@@ -121,7 +147,9 @@ def lay_out(arrays: DesignArrays, *, pooled: bool, block: int, predictors: tuple
             f"no treated area is known in {FEWEST_BLOCKS * block} or more periods before its start and in one after "
             "it, so there is nothing to match or to compare"
         )
-    used = np.unique(np.concatenate([np.concatenate([s.before, s.after]) for s in slots]))
+    chosen_over = _window(arrays, window, slots)
+    parts = [np.concatenate([s.before, s.after]) for s in slots]
+    used = np.unique(np.concatenate([*parts, chosen_over]))
     gaps = lacking[:, used].any(axis=1)
     tops, bottoms = [], []
     for s in slots:
@@ -141,8 +169,39 @@ def lay_out(arrays: DesignArrays, *, pooled: bool, block: int, predictors: tuple
     held = np.column_stack([y[donors][:, used], exposure[donors][:, used], *(t[donors] for t in tops)])
     donors = donors[np.lexsort(held.T[::-1])]
     return Layout(
-        arrays, y, exposure, slots, donors, never[gaps], left_out, lost, predictors, np.stack(tops), np.stack(bottoms)
+        arrays,
+        y,
+        exposure,
+        slots,
+        donors,
+        never[gaps],
+        left_out,
+        lost,
+        predictors,
+        np.stack(tops),
+        np.stack(bottoms),
+        chosen_over,
     )
+
+
+def _window(arrays: DesignArrays, window: tuple[Any, ...] | None, slots: tuple[Slot, ...]) -> Ints:
+    """Return the periods over which V is chosen.
+
+    Raises
+    ------
+    EstimationError
+        If they are not in the data, reach into the time after a start, or are not known in every treated area.
+    """
+    if window is None:
+        return np.empty(0, dtype=np.int64)
+    found = Problems()
+    codes = {periods.code(p): t for t, p in enumerate(arrays.periods)}
+    when = _span(Predictor("the window", *window), codes, arrays, min((s.before for s in slots), key=max), found)
+    found.raise_if_any(EstimationError, "V cannot be chosen over this window")
+    lacking = [arrays.areas[int(i)] for s in slots for i in s.rows if np.isnan(arrays.y[i, when]).any()]
+    if lacking:
+        raise EstimationError(f"the window holds periods that are not known in {', '.join(sorted(lacking))}")
+    return when
 
 
 def _slots(
@@ -239,6 +298,47 @@ def parsed(given: Any) -> tuple[Predictor, ...]:
     return tuple(out)
 
 
+def weights_given(v: Any, predictors: tuple[Predictor, ...], found: Problems) -> tuple[tuple[str, float], ...] | None:
+    """Return the weight of each predictor by its label, in their order; None where none are given.
+
+    Parameters
+    ----------
+    v : mapping or iterable of pairs, or None
+        By label, or by column where one predictor alone has it.
+    predictors : tuple of Predictor
+    found : Problems
+        Where what is wrong is added.
+    """
+    if v is None or not predictors:
+        return None
+    try:
+        held = {str(k): float(w) for k, w in dict(v).items()}
+    except (TypeError, ValueError):
+        found.add(f"{v!r} is no weight for each predictor", where="v", fix='Give {"income": 0.7, ...}.', rule="v")
+        return None
+    labels = [p.label for p in predictors]
+    columns = [p.column for p in predictors]
+    names = {**{c: p for c, p in zip(columns, labels, strict=True) if columns.count(c) == 1}, **{p: p for p in labels}}
+    for name, weight in held.items():
+        if name not in names:
+            found.add(f"{name!r} is no predictor", where="v", fix=did_you_mean(name, list(names)), rule="v_name")
+        elif not 0 <= weight < math.inf:
+            found.add(f"the weight {weight!r} of {name!r} is not 0 or more", where="v", rule="v_weight")
+    by_label = {names[k]: w for k, w in held.items() if k in names}
+    lacking = [p for p in labels if p not in by_label]
+    if lacking:
+        found.add(f"no weight for {', '.join(lacking)}", where="v", fix="0 leaves a predictor out.", rule="v_lacks")
+    elif not sum(by_label.values()) > 0:
+        found.add("all weights are 0", where="v", rule="v_zero")
+    return tuple((p, by_label.get(p, 0.0)) for p in labels)
+
+
+def same_in_donors(layout: Layout, k: int) -> list[bool]:
+    """Return, slot by slot, whether predictor `k` is the same in every donor."""
+    donors = [layout.top[j, layout.donors, k] / layout.bottom[j, layout.donors, k] for j in range(len(layout.slots))]
+    return [bool(np.ptp(values) <= 1e-12 * np.abs(values).max()) for values in donors]
+
+
 def columns_of(predictors: tuple[Predictor, ...]) -> tuple[str, ...]:
     """Return the panel's columns that predictors ask for, in the order in which they first do."""
     return tuple(dict.fromkeys(p.column for p in predictors if p.column != OUTCOME))
@@ -283,7 +383,7 @@ def values(
     """Return numerators and denominators of the predictors, shape (N, K) each; NaN where one is not known.
 
     A group's predictor is the sum of its areas' numerators over that of their denominators: events over exposure for
-    the outcome, an average weighted by exposure for the rest.
+    the outcome, an average weighted by exposure for the rest. Of each area the periods count in which it is known.
 
     Parameters
     ----------
@@ -304,12 +404,15 @@ def values(
         when = before if p.first is None else _span(p, codes, arrays, before, found)
         if not len(when):
             continue
-        weight = exposure[:, when].sum(axis=1)
-        if p.column == OUTCOME:
-            top.append(arrays.y[:, when].sum(axis=1))
-        else:
-            top.append(arrays.covariates[:, when, place[p.column]].mean(axis=1) * weight)
-        bottom.append(weight)
+        held = arrays.y[:, when] if p.column == OUTCOME else arrays.covariates[:, when, place[p.column]]
+        known = ~np.isnan(held) & ~np.isnan(exposure[:, when])
+        count = known.sum(axis=1)
+        weight = np.where(known, exposure[:, when], 0.0).sum(axis=1)
+        total = np.where(known, held, 0.0).sum(axis=1)
+        # a mean over the periods that are known; one that is known in none is not known
+        value = total if p.column == OUTCOME else total / np.maximum(count, 1) * weight
+        top.append(np.where(count > 0, value, np.nan))
+        bottom.append(np.where(count > 0, weight, np.nan))
     found.raise_if_any(EstimationError, "the predictors cannot be used")
     return np.column_stack(top), np.column_stack(bottom)
 

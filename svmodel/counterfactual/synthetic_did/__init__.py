@@ -16,6 +16,7 @@ from svmodel.design import Design, DesignArrays
 from svmodel.errors import EstimationError, Problems, did_you_mean
 from svmodel.result import Result
 from svmodel.result.method import Method
+from svmodel.result.notes import doubted
 from svmodel.result.scales import estimates_frame, provenance
 from svmodel.seeds import derive_seed
 
@@ -70,10 +71,12 @@ class SyntheticDiD:
 
     **Errors.** Placebos put donors in the treated areas' place (algorithm 4), every set of them where that can be done.
     ``std_error`` is the standard deviation of their effects; p is the rank of the estimate's size among them, itself
-    counted; the interval holds what that test does not reject, so the two agree, and it is infinite where there are
+    counted; the interval holds what that test does not reject, so the two agree, and it is missing where there are
     fewer placebos than the level needs (19 for 95%). It supposes that treated areas would have strayed as donors did;
-    of rates, allowance is made for size. The jackknife (algorithm 3) and the bootstrap (algorithm 2) need several
-    treated areas. Where areas were chosen for their recorded highs none of this helps.
+    of rates, allowance is made for size, and of counts without an exposure for level: large ones stray further, so that
+    placebo effects are scaled by the square root of ``phi m + omega m^2`` (and by how far the treated area itself
+    strayed before its start, where that is beyond chance). The jackknife (algorithm 3) and the bootstrap (algorithm 2)
+    need several treated areas. Where areas were chosen for their recorded highs none of this helps.
 
     References
     ----------
@@ -180,7 +183,7 @@ class SyntheticDiD:
         terms = terms_of(arrays, est.blocks)
         rng = np.random.default_rng(derive_seed(seed, "SyntheticDiD"))
         found = choose_uncertainty(
-            arrays, est, terms, rng, asked=self.inference, level=self.level, most=int(self.n_draws)
+            arrays, est, terms, rng, asked=self.inference, level=self.level, most=int(self.n_draws), counts=counts
         )
         rows, lacking = report.rows(est, terms, found.errors, arrays, counts=counts, level=self.level)
         quality = report.fit_quality(est)
@@ -196,7 +199,7 @@ class SyntheticDiD:
             diagnostics={
                 "inference": found.kind,
                 "inference_why": found.why,
-                "inference_in_doubt": found.in_doubt,
+                "inference_in_doubt": found.in_doubt or doubted(notes),
                 "observed": float(terms.observed[0]),
                 "expected": float(terms.observed[0] - terms.chosen[0] @ est.events),
                 "treated_cells_used": int(terms.cells[0]),

@@ -12,6 +12,7 @@ from itertools import combinations
 
 import numpy as np
 
+from svmodel.counterfactual.noise_by_level import NoiseByLevel, excess, learn, levels, moments, roughness
 from svmodel.counterfactual.synthetic_did.blocks import FEWEST_DONORS, Block, Index, data_order
 from svmodel.counterfactual.synthetic_did.estimate import Estimate, Terms, estimate, terms_of
 from svmodel.counterfactual.synthetic_did.weights import gaps, target_of, time_weights, weigh
@@ -52,13 +53,17 @@ class Placebos:
     effects : ndarray, shape (P, K)
     enumerated : bool
         Whether these are all sets there are.
-    rescaled : tuple of float or None
-        ``(a, b)`` of the variance ``a + b / size`` that effects were rescaled with.
+    rescaled : bool
+        Whether effects were brought to the noise of areas of the treated areas' size.
+    excess : float
+        How many times the variance that areas of their level have the treated areas have themselves before the start;
+        1 where that may be chance, or where areas are compared by rates.
     """
 
     effects: Floats
     enumerated: bool
-    rescaled: tuple[float, float] | None
+    rescaled: bool
+    excess: float = 1.0
 
     def uncertainty(self, value: Floats, level: float) -> Uncertainty:
         """Compare the estimates with the placebos.
@@ -83,7 +88,9 @@ def pool_of(est: Estimate) -> Index:
     return data_order(pool, est.held)
 
 
-def placebos(est: Estimate, terms: Terms, rng: np.random.Generator, most: int) -> Placebos | None:
+def placebos(
+    est: Estimate, terms: Terms, rng: np.random.Generator, most: int, numbers: Floats | None = None
+) -> Placebos | None:
     """Return placebo effects of every term, or None where too few donors are left to stand in.
 
     All sets of donors are gone through where there are at most `most`; else that many are drawn. Treated areas take no
@@ -92,7 +99,13 @@ def placebos(est: Estimate, terms: Terms, rng: np.random.Generator, most: int) -
 
     Of rates, those of small areas stray more. A placebo's gaps are scaled by the square root of
     ``(a + b / size of the treated area) / (a + b / size of the donor)``, with a and b from donors treated one at a time
-    (Ferman and Pinto 2019).
+    (Ferman and Pinto 2019). Of numbers, those of large areas stray more, and gaps are scaled alike by
+    :class:`~svmodel.counterfactual.noise_by_level.NoiseByLevel`.
+
+    Parameters
+    ----------
+    numbers : ndarray, shape (N, T), optional
+        The outcome, where it is a count that is compared by its numbers.
     """
     pool = pool_of(est)
     sizes = [len(b.treated) for b in est.blocks]
@@ -100,24 +113,30 @@ def placebos(est: Estimate, terms: Terms, rng: np.random.Generator, most: int) -
         return None
     chosen, enumerated = _sets(len(pool), sizes, most, rng)
     largest = int(np.argmax([len(b.treated) * len(b.after) for b in est.blocks]))
-    alone = [_one(est, largest, pool[[k]], pool[[k]]) for k in range(len(pool))] if est.held.rates else []
-    spread = _variance_by_size(est, est.blocks[largest], pool, alone) if alone else None
+    by_size = est.held.rates or numbers is not None
+    alone = [_one(est, largest, pool[[k]], pool[[k]]) for k in range(len(pool))] if by_size else []
+    scaling: _ByRate | _ByNumber | None = None
+    if numbers is not None:
+        scaling = _ByNumber.learn(est, largest, pool, alone, numbers)
+    elif alone:
+        scaling = _ByRate.learn(est, est.blocks[largest], pool, [found for found, _ in alone])
     reuse = sum(sizes) == 1 and bool(alone)
     effects = np.empty((len(chosen), len(terms.keys)))
     for row, places in enumerate(chosen):
         taken = pool[places]
         columns = []
         for which, own in enumerate(np.split(taken, np.cumsum(sizes)[:-1])):
-            found = alone[int(places[0])] if reuse else _one(est, which, own, taken)
-            if spread is not None:
-                found = found * _factor(est, est.blocks[which], own, spread)[:, None]
+            found = (alone[int(places[0])] if reuse else _one(est, which, own, taken))[0]
+            if scaling is not None:
+                found = found * scaling.factor(est, which, own)[:, None]
             columns.append((est.blocks[which].size * found).sum(axis=0))
         effects[row] = terms.chosen @ np.concatenate(columns)
-    return Placebos(effects, enumerated, spread)
+    beyond = scaling.beyond if isinstance(scaling, _ByNumber) else 1.0
+    return Placebos(effects, enumerated, scaling is not None, beyond)
 
 
-def _one(est: Estimate, which: int, own: Index, taken: Index) -> Floats:
-    """Return the gaps of donors in the place of a block's treated areas."""
+def _one(est: Estimate, which: int, own: Index, taken: Index) -> tuple[Floats, Floats]:
+    """Return the gaps of donors in the place of a block's treated areas, and the weights of all donors."""
     block, fit = est.blocks[which], est.weights[which]
     stays = ~np.isin(block.donors, taken)
     donors = est.held.y[np.ix_(block.donors[stays], block.periods)]
@@ -128,7 +147,9 @@ def _one(est: Estimate, which: int, own: Index, taken: Index) -> Floats:
     first = rest / rest.sum() if rest.sum() > 0 else None
     n_after, n_treated = len(block.after), len(block.treated)
     weights = weigh(donors, target, n_after, n_treated, est.how, noise=fit.noise, start=fit, omega_start=first)
-    return gaps(y, donors, weights)
+    omega = np.zeros(len(block.donors))
+    omega[stays] = weights.omega
+    return gaps(y, donors, weights), omega
 
 
 def _sets(n: int, sizes: list[int], most: int, rng: np.random.Generator) -> tuple[list[Index], bool]:
@@ -157,29 +178,86 @@ def _every(left: tuple[int, ...], sizes: list[int]) -> Iterator[tuple[int, ...]]
             yield first + others
 
 
-def _variance_by_size(est: Estimate, block: Block, pool: Index, alone: list[Floats]) -> tuple[float, float] | None:
-    """Fit ``E[gap^2] = a + b / size`` to donors treated one at a time; None where there is nothing to learn from."""
-    from scipy.optimize import nnls  # slow to load
+@dataclass(frozen=True, eq=False)
+class _ByRate:
+    """Variance ``a + b / size`` of an area's effect on its rate."""
 
-    miss = np.array([found[0, len(block.before) :].mean() for found in alone])
-    size = est.held.size[np.ix_(pool, block.after)].mean(axis=1)
-    design = np.column_stack([np.ones(len(pool)), size.mean() / size])
-    weight = np.ones(len(pool))
-    fitted = np.zeros(2)
-    # the variance of a squared miss goes with the square of its mean
-    for _ in range(20):
-        fitted = nnls(design * weight[:, None], miss**2 * weight)[0]
-        expected = design @ fitted
-        if not (expected > 0).all():
-            return None
-        weight = 1 / expected
-    return float(fitted[0]), float(fitted[1] * size.mean())
+    a: float
+    b: float
+
+    @classmethod
+    def learn(cls, est: Estimate, block: Block, pool: Index, alone: list[Floats]) -> _ByRate | None:
+        """Fit ``a + b / size`` to the squared gaps of donors treated alone; None where nothing can be learnt."""
+        from scipy.optimize import nnls  # slow to load
+
+        miss = np.array([found[0, len(block.before) :].mean() for found in alone])
+        size = est.held.size[np.ix_(pool, block.after)].mean(axis=1)
+        design = np.column_stack([np.ones(len(pool)), size.mean() / size])
+        weight = np.ones(len(pool))
+        fitted = np.zeros(2)
+        # the variance of a squared miss goes with the square of its mean
+        for _ in range(20):
+            fitted = nnls(design * weight[:, None], miss**2 * weight)[0]
+            expected = design @ fitted
+            if not (expected > 0).all():
+                return None
+            weight = 1 / expected
+        return cls(float(fitted[0]), float(fitted[1] * size.mean()))
+
+    def factor(self, est: Estimate, which: int, own: Index) -> Floats:
+        """Return what the gaps of donors in the place of a block's areas are multiplied with."""
+        block = est.blocks[which]
+        theirs = est.held.size[np.ix_(own, block.after)].mean(axis=1)
+        return np.asarray(np.sqrt((self.a + self.b / block.after_size.mean(axis=1)) / (self.a + self.b / theirs)))
 
 
-def _factor(est: Estimate, block: Block, own: Index, spread: tuple[float, float]) -> Floats:
-    a, b = spread
-    theirs = est.held.size[np.ix_(own, block.after)].mean(axis=1)
-    return np.asarray(np.sqrt((a + b / block.after_size.mean(axis=1)) / (a + b / theirs)))
+@dataclass(frozen=True, eq=False)
+class _ByNumber:
+    """Noise by level, with the levels of all areas and what each donor's gap is made of.
+
+    Attributes
+    ----------
+    noise : NoiseByLevel
+        Of the mean gap after the start.
+    level : ndarray, shape (N,)
+    parts : mapping of int to ndarray, shape (2,)
+        Moments of donors treated one at a time.
+    beyond : float
+        How many times the variance that their level says treated areas have before the start.
+    """
+
+    noise: NoiseByLevel
+    level: Floats
+    parts: dict[int, Floats]
+    beyond: float
+
+    @classmethod
+    def learn(
+        cls, est: Estimate, which: int, pool: Index, alone: list[tuple[Floats, Floats]], numbers: Floats
+    ) -> _ByNumber:
+        """Learn from donors treated one at a time in the place of the block `which`."""
+        block, n_before = est.blocks[which], len(est.blocks[which].before)
+        level = levels(numbers[:, block.before])
+        parts = {
+            int(j): moments(level[[j]], omega, level[block.donors]) for j, (_, omega) in zip(pool, alone, strict=True)
+        }
+        at = np.array(list(parts.values()))
+        squared = np.array([found[0, n_before:].mean() ** 2 for found, _ in alone])
+        noise = learn(squared, at, floor=1 / len(block.after))
+        rough = learn(np.array([roughness(found[0, :n_before]) for found, _ in alone]), at, floor=0.0)
+        own = [roughness(gap[:n_before]) for gap in est.gaps[which]]
+        told = [
+            float(rough.variance(moments(level[[i]], est.weights[which].omega, level[block.donors])))
+            for i in block.treated
+        ]
+        return cls(noise, level, parts, excess(sum(own), sum(told), n_before * len(own)) if n_before > 1 else 1.0)
+
+    def factor(self, est: Estimate, which: int, own: Index) -> Floats:
+        """Return what the gaps of donors in the place of a block's areas are multiplied with."""
+        block, omega = est.blocks[which], est.weights[which].omega
+        wanted = np.array([moments(self.level[[i]], omega, self.level[block.donors]) for i in block.treated])
+        theirs = np.array([self.parts[int(j)] for j in own])
+        return np.asarray(np.sqrt(self.beyond * self.noise.variance(wanted) / self.noise.variance(theirs)))
 
 
 def can_jackknife(est: Estimate) -> bool:
@@ -303,7 +381,15 @@ class Chosen:
 
 
 def choose_uncertainty(
-    arrays: DesignArrays, est: Estimate, terms: Terms, rng: np.random.Generator, *, asked: str, level: float, most: int
+    arrays: DesignArrays,
+    est: Estimate,
+    terms: Terms,
+    rng: np.random.Generator,
+    *,
+    asked: str,
+    level: float,
+    most: int,
+    counts: bool,
 ) -> Chosen:
     """Return errors of the kind that is asked for, or that the rule chooses, where the design can bear them.
 
@@ -313,11 +399,13 @@ def choose_uncertainty(
     level : float
     most : int
         Placebo sets; the bootstrap takes a fifth as many resamples.
+    counts : bool
+        Whether the outcome is a count.
     """
     choice = choose(arrays, asked if asked in ("auto", "placebo") else "cluster")
     areas = f"{choice.n_treated} treated and {choice.n_never} never treated areas"
     if choice.kind == "placebo":
-        done = placebos(est, terms, rng, most)
+        done = placebos(est, terms, rng, most, arrays.y if counts and not est.held.rates else None)
         if done is None:
             why = f"{areas}: too few donors to stand in for the treated. No interval is given."
             return Chosen(_no_errors(terms), "none", why, in_doubt=True)
@@ -352,12 +440,17 @@ def _no_errors(terms: Terms) -> Uncertainty:
 
 def _placebos_rest_on(done: Placebos, errors: Uncertainty, level: float) -> str:
     how = f"all {errors.draws:,} sets of" if done.enumerated else f"{errors.draws:,} drawn sets of"
-    size = ", allowing for size" if done.rescaled is not None else ""
+    size = ", allowing for size" if done.rescaled else ""
     text = (
         f"errors come from putting {how} donors in the treated areas' place. They suppose that treated areas "
         f"would have strayed as donors did{size}. "
         f"The smallest p-value that can come out is {1 / (errors.draws + 1):.2g}."
     )
+    if done.excess > 1:
+        text += (
+            f" Before the start the treated areas strayed {math.sqrt(done.excess):.1f} times as far as donors of their "
+            "level would, and the errors allow for it."
+        )
     if math.isinf(errors.half[0]):
-        text += f" That is too coarse for a {level:.0%} interval, which is therefore without limits."
+        text += f" That is too coarse for a {level:.0%} interval, which is therefore not given."
     return text

@@ -9,12 +9,14 @@ import numpy as np
 import pandas as pd
 
 from svmodel import periods as period_words
+from svmodel.counterfactual.noise_by_level import roughness
 from svmodel.counterfactual.series import zero_donors
 from svmodel.counterfactual.synthetic_did.blocks import FEWEST_BEFORE
 from svmodel.counterfactual.synthetic_did.errors import Uncertainty
 from svmodel.counterfactual.synthetic_did.estimate import Estimate, Terms
 from svmodel.design import EXCLUDED, NEVER, Design, DesignArrays
 from svmodel.errors import shorten
+from svmodel.numerics.arrays import Floats
 from svmodel.result.doubts import design_doubts
 from svmodel.result.notes import Notes
 from svmodel.result.scales import is_rounding
@@ -42,9 +44,10 @@ def rows(
         which = {k: arrays.periods[v] if k in ("cohort", "period") else v for k, v in key.items() if k != "term"}
         value = float(terms.chosen[j] @ est.events)
         numbers = (value, float(errors.std_error[j]), value - float(errors.half[j]), value + float(errors.half[j]))
+        p_value = float(errors.p_value[j])
         if is_rounding(value, numbers[1]):
-            numbers = (value, np.nan, np.nan, np.nan)
-        shared = {"term": key["term"], "level": level, "p_value": float(errors.p_value[j]), **which}
+            numbers, p_value = (value, np.nan, np.nan, np.nan), np.nan
+        shared = {"term": key["term"], "level": level, "p_value": p_value, **which}
         factors = {"difference": 1 / terms.cells[j]}
         if counts and terms.exposure[j] > 0:
             factors["per_100k"] = 1e5 / terms.exposure[j]
@@ -132,7 +135,8 @@ def fit_quality(est: Estimate) -> list[dict[str, float]]:
     """Return how well each block is matched before the start.
 
     ``pre_rmse`` and ``donor_spread`` are in the working outcome's units, both free of levels where the method has an
-    intercept; ``above`` and ``below`` are the shares of periods in which the treated mean lies outside all donors.
+    intercept; ``systematic`` is what of the former is more than noise; ``above`` and ``below`` are the shares of
+    periods in which the treated mean lies outside all donors.
     """
     out = []
     for block, fit in zip(est.blocks, est.weights, strict=True):
@@ -147,6 +151,7 @@ def fit_quality(est: Estimate) -> list[dict[str, float]]:
         out.append(
             {
                 "pre_rmse": float(np.sqrt((gap**2).mean())),
+                "systematic": _systematic(gap),
                 "donor_spread": float(np.sqrt((apart**2).mean())),
                 "above": float((own > donors.max(axis=0)).mean()),
                 "below": float((own < donors.min(axis=0)).mean()),
@@ -156,6 +161,19 @@ def fit_quality(est: Estimate) -> list[dict[str, float]]:
             }
         )
     return out
+
+
+def _systematic(gap: Floats) -> float:
+    """Return the root mean square of the part of a gap that does not come and go from period to period; 0 if noise.
+
+    With n periods of noise its :func:`roughness` over its mean square lies about 1, with standard deviation
+    1 / sqrt(n) (von Neumann 1941).
+    """
+    n, square = len(gap), float((gap**2).mean())
+    if n <= FEWEST_BEFORE:
+        return float(np.sqrt(square))
+    noise = roughness(gap)
+    return float(np.sqrt(square - noise)) if noise < max(1 - 2.33 / np.sqrt(n), 0.2) * square else 0.0
 
 
 def notes_of(design: Design, est: Estimate, quality: list[dict[str, float]], why: str) -> Notes:
@@ -237,7 +255,7 @@ def _on_fit(notes: Notes, design: Design, est: Estimate, quality: list[dict[str,
             )
             text = f"Outside the donors: {who} lie {' and '.join(outside)} of the {word}s before the start. {does}"
             notes.warn("fit", text, about)
-        if q["donor_spread"] == 0 or q["pre_rmse"] > POOR * q["donor_spread"]:
+        if q["donor_spread"] == 0 or (q["systematic"] > 0 and q["pre_rmse"] > POOR * q["donor_spread"]):
             text = (
                 f"Poor fit before the start: {who} are missed by {q['pre_rmse']:.3g} (root mean square), where "
                 f"donors differ by {q['donor_spread']:.3g} among themselves. The estimate is not to be trusted."

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from svmodel import periods as period_words
 from svmodel.design import UNTREATED, Design, DesignArrays
+from svmodel.design.covariates import untold, untold_covariates
 from svmodel.did.callaway_santanna.averages import aggregate, joint, pre_horizons, pre_test
 from svmodel.did.callaway_santanna.cells import Cells, cross_section_effects, group_time_effects
 from svmodel.did.callaway_santanna.report import (
@@ -227,7 +228,7 @@ class CallawaySantAnna:
             )
         times = np.flatnonzero(~np.isnan(arrays.y).all(axis=0))
         every = self._effects(arrays, times)
-        cells = self._identified(every)
+        cells = self._identified(every, arrays)
         terms = aggregate(cells, balance=self.balance)
         draws = self._draws(arrays, seed)
         estimates, criticals, lacking = lay_out(
@@ -282,7 +283,7 @@ class CallawaySantAnna:
         return Result(
             **basis.parts(self, design, seed, estimates, diagnostics, notes, expected),
             weights=weights(cells, arrays),
-            joint=joint(terms, base="varying" if self.base_period == "varying" else "reference"),
+            joint=joint(cells, terms, base="varying" if self.base_period == "varying" else "reference"),
         )
 
     @property
@@ -308,7 +309,7 @@ class CallawaySantAnna:
             anticipation=arrays.anticipation,
         )
 
-    def _identified(self, every: Cells) -> Cells:
+    def _identified(self, every: Cells, arrays: DesignArrays) -> Cells:
         """Keep the identified cells of cohorts that have an effect; without one their past tests nothing."""
         with_effect = np.unique(every.cohort[every.identified & (every.horizon >= 0)])
         if not len(with_effect):
@@ -316,10 +317,12 @@ class CallawaySantAnna:
             for reason, horizon in zip(every.reason, every.horizon, strict=True):
                 if reason and horizon >= 0:
                     counts[reason] = counts.get(reason, 0) + 1
-            raise EstimationError(
-                "CallawaySantAnna identifies no effect of this design",
-                [Problem(f"{reason} ({n:,} of its cells)", rule="not_identified") for reason, n in counts.items()],
-            )
+            problems = [
+                Problem(f"{reason} ({n:,} of its cells)", rule="not_identified") for reason, n in counts.items()
+            ]
+            lost = untold_covariates(arrays)
+            problems += untold(arrays, lost).problems if lost else ()
+            raise EstimationError("CallawaySantAnna identifies no effect of this design", problems)
         return every.take(every.identified & np.isin(every.cohort, with_effect))
 
     def _draws(self, arrays: DesignArrays, seed: int) -> NDArray[np.float32]:

@@ -71,6 +71,8 @@ class Cells:
 
     def take(self, keep: Mask) -> Cells:
         """Return the cells where `keep` is true."""
+        if keep.all():
+            return self
         return Cells(
             self.cohort[keep],
             self.time[keep],

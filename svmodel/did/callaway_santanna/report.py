@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,8 @@ from numpy.typing import NDArray
 
 from svmodel import periods as period_words
 from svmodel.design import NEVER, UNTREATED, Design, DesignArrays
-from svmodel.did.averages import table_of, weight_table
-from svmodel.did.callaway_santanna.averages import FAMILIES, Linear, Term, average, totals
+from svmodel.did.averages import cohort_pools, table_of, weight_table
+from svmodel.did.callaway_santanna.averages import FAMILIES, Linear, Term, areas_behind, average, totals
 from svmodel.did.callaway_santanna.cells import Cells
 from svmodel.errors import shorten
 from svmodel.numerics.arrays import Ints, Mask
@@ -24,22 +25,44 @@ from svmodel.result.scales import critical_value, is_rounding
 from svmodel.result.tables import cells_and_sums
 
 
+@dataclass(frozen=True, eq=False)
+class Behind:
+    """What rows rest on: the areas that share a mean, shape (N,), and how many treated areas are behind each, (A,)."""
+
+    pools: Ints
+    areas: Ints
+
+
+def pools_of(arrays: DesignArrays) -> Ints:
+    """Return the areas held against one mean, shape (N,): a cohort, all small cohorts together, or the controls.
+
+    An average over cohorts counts each cohort's distance from it as error: all that a cohort of one area shows.
+    """
+    last = len(arrays.periods)
+    treated = np.unique(arrays.start[arrays.start < last])
+    return cohort_pools(len(arrays.areas), ((int(g), np.flatnonzero(arrays.start == g)) for g in treated))
+
+
 def block(
-    term: Term, scale: str, part: Linear, critical: float, start: Ints, level: float, keep: Mask | None = None
+    term: Term, scale: str, part: Linear, critical: float, behind: Behind, level: float, keep: Mask | None = None
 ) -> dict[str, Any]:
     """Return the rows of a term on one scale where `keep` is true; a rate ratio comes in as its log.
 
-    Intervals and p-values are those of Student's t, widened for small cohorts; the standard errors are not.
+    Intervals and p-values are those of Student's t, widened for small cohorts; the standard errors are not. What rests
+    on a single area has neither: its own noise is in no error, and its standard error is that of the controls alone.
     """
     from scipy import special
 
     rows = np.arange(len(part.estimate)) if keep is None else np.flatnonzero(keep)
     estimate, std_error = part.estimate[rows], part.std_error[rows]
     std_error = np.where(is_rounding(estimate, std_error, logarithm=scale == "rate_ratio"), np.nan, std_error)
-    small = small_sample(part.influence[:, rows], start)
+    small = small_sample(part.influence[:, rows], behind.pools)
+    single = behind.areas[rows] < 2
     wider = small.inflation * special.stdtrit(small.df, 0.5 + level / 2) / special.ndtri(0.5 + level / 2)
+    wider = np.where(single, np.nan, wider)
     low, high = estimate - critical * wider * std_error, estimate + critical * wider * std_error
     p_value = 2 * special.stdtr(small.df, -np.abs(estimate / (small.inflation * std_error)))
+    p_value = np.where(single, np.nan, p_value)
     if scale == "rate_ratio":
         # a limit beyond the largest float is infinite, as it is with a nearly empty cell; it is no error
         with np.errstate(over="ignore"):
@@ -75,8 +98,11 @@ def lay_out(
     draws : ndarray, shape (B, N), or None
         Multipliers for simultaneous intervals; pointwise intervals where None.
     """
-    outcome = np.where(cells.members, arrays.y[:, cells.time], 0.0)
-    exposure = None if arrays.exposure is None else np.where(cells.members, arrays.exposure[:, cells.time], 0.0)
+    pools = pools_of(arrays)
+    outcome, exposure = np.empty(0), None
+    if is_count:
+        outcome = np.where(cells.members, arrays.y[:, cells.time], 0.0)
+        exposure = None if arrays.exposure is None else np.where(cells.members, arrays.exposure[:, cells.time], 0.0)
     blocks: list[dict[str, Any]] = []
     pointwise = critical_value(level)
     criticals: dict[str, float] = {}
@@ -89,9 +115,10 @@ def lay_out(
         return pointwise if np.isnan(value) else value
 
     def add(term: Term, scale: str, part: Linear, z: float, keep: Mask | None = None) -> None:
-        blocks.append(block(term, scale, part, z, arrays.start, level, keep))
+        blocks.append(block(term, scale, part, z, behind, level, keep))
 
     for term in terms:
+        behind = Behind(pools, areas_behind(cells, term))
         z = critical(term, term.difference)
         if term.name in FAMILIES:
             criticals[term.name] = z
@@ -140,8 +167,11 @@ def counterfactual(cells: Cells, arrays: DesignArrays, *, level: float) -> pd.Da
     mean = average(cells, chosen)
     total = np.where(cells.members, arrays.y[:, cells.time], 0.0).sum(axis=0) @ chosen
     expected = total - mean.estimate * n
-    small = small_sample(mean.influence, arrays.start)
+    small = small_sample(mean.influence, pools_of(arrays))
+    blank = np.full(len(when), np.nan)
+    several = areas_behind(cells, Term("calendar", blank, when.astype(float), blank, mean, chosen)) > 1
     half = small.inflation * special.stdtrit(small.df, 0.5 + level / 2) * mean.std_error * n
+    half = np.where(several, half, np.nan)
     own = observed, observed - cells.att[cell]
     return cells_and_sums(
         arrays, (who, cells.time[cell]), own, when, (total, expected, expected - half, expected + half)

@@ -109,7 +109,7 @@ def area_rows(imputed: Imputed, own: OwnSums, groups: Mapping[str, Ints], level:
             float(own.square_observed[at].sum()),
         )
         per = PerCell(float(own.cells[at].sum()), None if own.exposure is None else float(own.exposure[at].sum()))
-        spread = np.sqrt(own.linear[at] + own.square[at])
+        spread = np.sqrt(np.maximum(own.linear[at] + own.square[at], 0.0))
         sums = placebo_sums([(*own.placebos[int(k)], s[None]) for k, s in zip(at, spread, strict=True)])
         rows += from_noise("area", float(own.observed[at].sum()), expected, noise, sums, per, level=level, area=name)
     return rows

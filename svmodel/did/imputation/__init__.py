@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from svmodel.design import Design, DesignArrays
+from svmodel.design.covariates import require_told
 from svmodel.did.averages import lay_out
 from svmodel.did.etwfe import ExtendedTwoWayFixedEffects
 from svmodel.did.expected_poisson import log_ratio_influence, poisson_att
@@ -16,7 +17,7 @@ from svmodel.did.imputation import linear
 from svmodel.errors import EstimationError, Problems, did_you_mean
 from svmodel.result import Result
 from svmodel.result.doubts import share_of_zeros, zero_counts
-from svmodel.result.method import Method
+from svmodel.result.method import BY_ROLE_NOTE, ByRole, Method, of_role
 from svmodel.result.tables import treated_groups
 from svmodel.result.uncertainty import checked_inference, choose_uncertainty
 
@@ -34,6 +35,7 @@ class Imputation:
     Parameters
     ----------
     family : {"poisson", "linear"}
+        By default Poisson, and linear where the outcome is a measure.
         ``poisson``: levels multiply, with the exposure; effects are ratios. ``linear``: levels add up, in the outcome's
         own units; effects are differences.
     level : float
@@ -115,7 +117,7 @@ class Imputation:
         gives=("event_path",),
     )
 
-    family: Literal["poisson", "linear"] = "poisson"
+    family: Literal["poisson", "linear"] = cast("Any", ByRole("poisson"))
     level: float = 0.95
     inference: str = "auto"
     leads: int | None = None
@@ -201,10 +203,14 @@ class Imputation:
             If no treated area-period has an expected outcome (with the areas and periods and why), covariates cannot
             be told apart from area and period effects, or the outcome of a Poisson family is negative.
         """
+        asked = of_role(self, design)
+        if asked is not self:
+            return asked.fit(design, seed=seed).saying(BY_ROLE_NOTE)
         if self.family == "poisson":
             same = ExtendedTwoWayFixedEffects(level=self.level, inference=self.inference)
             return replace(same.fit(design, seed=seed), estimator=self)
         arrays, counts = design.arrays, design.is_count
+        require_told(arrays)
         made = linear.impute_arrays(arrays)
         linear.require_target(design, made)
         sums = linear.Sums(arrays, made)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from svmodel import periods as period_words
 from svmodel.design import NEVER, Design, DesignArrays
+from svmodel.design.covariates import split_covariates
 from svmodel.did.averages import (
     Averages,
     Errors,
@@ -22,8 +24,7 @@ from svmodel.did.averages import (
     treated_grid,
     weight_table,
 )
-from svmodel.did.covariates import split_covariates
-from svmodel.did.event_groups import event_groups, fit_groups
+from svmodel.did.event_groups import EventGroups, event_groups, fit_groups, on_reference
 from svmodel.errors import EstimationError, Problems
 from svmodel.numerics.arrays import Floats, Ints
 from svmodel.numerics.two_way.linear_imputation import LinearImputation, impute_linear
@@ -32,7 +33,7 @@ from svmodel.result.doubts import area_codes, area_names, ended, left_out_cells,
 from svmodel.result.notes import Note, ResultWarning
 from svmodel.result.rule import FEW_TREATED
 from svmodel.result.scales import critical_value
-from svmodel.result.tables import cells_and_sums, event_joint
+from svmodel.result.tables import cells_and_sums, event_joint, null_of
 
 
 def impute_arrays(arrays: DesignArrays) -> LinearImputation:
@@ -127,8 +128,14 @@ class Leads:
     estimate: Floats
     errors: Errors
     influence: Floats
-    reference: int
+    under_null: Floats
+    groups: EventGroups
     binned: bool
+
+    @property
+    def reference(self) -> int:
+        """The horizon that they are relative to."""
+        return self.groups.reference
 
 
 def fit_leads(arrays: DesignArrays, leads: int | None) -> Leads | str:
@@ -146,18 +153,18 @@ def fit_leads(arrays: DesignArrays, leads: int | None) -> Leads | str:
     if not len(horizons):
         return "no treated area is seen in two periods before its start"
     try:
-        fit = fit_groups(arrays, arrays.untreated, group, "linear")
+        fit = fit_groups(arrays, arrays.untreated, group, "linear", leads=np.ones(len(horizons), dtype=bool))
     except EstimationError as error:
         return str(error)
     if not fit.kept.any():
+        if not arrays.untreated[~ever].any():
+            return "no area is never treated, so a straight drift cannot be told apart from area and period effects"
         return "they cannot be told apart from area and period effects"
     kept = np.flatnonzero(fit.kept)
     sizes = [fit.size(int(j)) for j in kept]
     influence = np.sqrt(fit.factor) * fit.influence[:, kept]
-    errors = errors_of(influence, influence, fit.treated, factor=1.0, ceiling=fit.n_clusters - 1.0)
-    n_areas = np.array([float((fit.use & (fit.group == j)).any(axis=1).sum()) for j in kept])
-    if int(fit.treated.sum()) < 2:
-        errors = no_errors(len(kept))
+    n_areas = fit.areas[kept].astype(np.float64)
+    errors = errors_of(influence, influence, fit.treated, factor=1.0, ceiling=fit.n_clusters - 1.0, areas=n_areas)
     made = Averages(
         "event",
         np.empty((len(kept), 0, 0)),
@@ -168,18 +175,26 @@ def fit_leads(arrays: DesignArrays, leads: int | None) -> Leads | str:
         horizon=horizons[kept].astype(np.float64),
     )
     binned = any(b < 0 for b in groups.binned)
-    return Leads(made, fit.coefficient[kept], errors, influence, groups.reference, binned)
+    under_null = np.zeros_like(influence) if fit.under_null is None else fit.under_null[:, kept]
+    return Leads(made, fit.coefficient[kept], errors, influence, under_null, groups, binned)
 
 
-def joint(leads: Leads) -> JointEstimate:
-    """Return the leads with their covariance.
+def joint(leads: Leads) -> JointEstimate | None:
+    """Return the leads with their covariance, but for those of a single area; None where there are no others.
 
     The effects are left out. They are relative to another time than the leads, so that whatever adds the two up, such
     as bounds on how far trends parted, would go wrong (Roth 2024).
     """
-    covariance = leads.influence.T @ leads.influence
-    horizon = leads.averages.horizon
-    return event_joint("difference", horizon, leads.estimate, covariance, base="reference", binned=leads.binned)
+    assert leads.averages.horizon is not None
+    several = leads.averages.areas > 1
+    if not several.any():
+        return None
+    covariance = leads.influence[:, several].T @ leads.influence[:, several]
+    groups = leads.groups
+    moved = None if groups.reference == groups.wanted else groups.reference
+    horizon, estimate = leads.averages.horizon[several], leads.estimate[several]
+    how: dict[str, Any] = {"binned": leads.binned, "reference": moved, **null_of(leads.under_null[:, several])}
+    return event_joint("difference", horizon, estimate, covariance, base="reference", **how)
 
 
 def weights(sums: Sums) -> pd.DataFrame:
@@ -324,6 +339,7 @@ def notes_of(design: Design, sums: Sums, leads: Leads | str) -> list[Note]:
             f"horizon {leads.reference:+d}; effects from the start on are relative to the average before it. A step "
             "between the two says nothing (Roth 2024)."
         )
+        notes += on_reference(design, leads.reference, leads.groups.without)
         if leads.binned and leads.averages.horizon is not None:
             first = int(leads.averages.horizon.min())
             notes.append(f"Horizon {first:+d} stands for it and all earlier {word}s.")

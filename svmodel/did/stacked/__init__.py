@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
 
 from svmodel import periods as period_words
 from svmodel.design import Design, DesignArrays
-from svmodel.did.coefficients import Coefficients
-from svmodel.did.stacked.stacks import Stacks, fit_stacks, make_stacks, widest
+from svmodel.design.covariates import require_told
+from svmodel.did.coefficients import Coefficients, without_error
+from svmodel.did.event_groups import on_reference
+from svmodel.did.stacked.stacks import Stacks, fit_stacks, make_stacks, require_told_in_stacks, widest
 from svmodel.errors import EstimationError, Problems, did_you_mean, shorten
 from svmodel.numerics.arrays import Ints
 from svmodel.result import Result
 from svmodel.result.doubts import areas_without_events, ended, period_names, whole_reporting_areas, zero_counts
-from svmodel.result.method import Method
+from svmodel.result.method import BY_ROLE_NOTE, ByRole, Method, of_role
 from svmodel.result.notes import Note
 from svmodel.result.scales import PerCell, estimates_frame, ratio_of_difference, widened_row
 from svmodel.result.uncertainty import checked_inference, choose_uncertainty
@@ -30,6 +32,7 @@ class StackedDiD:
     Parameters
     ----------
     family : {"poisson", "linear"}
+        By default Poisson, and linear where the outcome is a measure.
         ``poisson`` for ratios (quasi-likelihood; the log of the exposure is an offset), ``linear`` for differences.
     pre, post : int, optional
         Periods of the window before the start, and after the first treated period. By default as many as every cohort
@@ -89,7 +92,7 @@ class StackedDiD:
         gives=("event_path",),
     )
 
-    family: Literal["poisson", "linear"] = "poisson"
+    family: Literal["poisson", "linear"] = cast("Any", ByRole("poisson"))
     pre: int | None = None
     post: int | None = None
     weights: Literal["corrective", "none"] = "corrective"
@@ -154,24 +157,32 @@ class StackedDiD:
         EstimationError
             If no cohort has its window in the panel and a clean control, or no effect is identified.
         """
+        asked = of_role(self, design)
+        if asked is not self:
+            return asked.fit(design, seed=seed).saying(BY_ROLE_NOTE)
         arrays = design.arrays
+        require_told(arrays)
         stacks = self._stacks(arrays)
+        require_told_in_stacks(arrays, stacks)
         static = self._static(stacks)
         if not static.kept.any():
             raise EstimationError(_why_none(stacks, self.family))
         family, level, counts = self.family, self.level, design.is_count
         rows = self._rows("att", static, 0, counts=counts)
-        reference = -1 - design.anticipation
+        wanted = -1 - design.anticipation
+        reference = stacks.reference(wanted)
         events, horizons = self._events(stacks, reference)
         path = None
         if events is not None:
             for j in np.flatnonzero(events.kept):
-                rows += self._rows("event", events, int(j), counts=counts, horizon=int(horizons[j]))
+                made = self._rows("event", events, int(j), counts=counts, horizon=int(horizons[j]))
+                rows += made if events.areas[j] > 1 or static.areas[0] < 2 else without_error(made)
             rows += events.average_rows(horizons, level)
-            path = events.joint(horizons)
+            path = events.joint(horizons, reference=None if reference == wanted else reference)
         estimates = estimates_frame(rows)
         basis = choose_uncertainty(self, arrays, self.inference, counts=counts, level=level)
         notes = self._notes(design, stacks, events, horizons, reference)
+        notes += on_reference(design, reference, self._without(stacks, reference))
         notes += zero_counts(design, estimates) if family == "linear" else areas_without_events(design)
         cells, _, observed = static.size(0)
         diagnostics = {
@@ -204,14 +215,25 @@ class StackedDiD:
     def _static(self, stacks: Stacks) -> Coefficients:
         return fit_stacks(stacks, np.where(stacks.treated[:, None] & (stacks.horizon >= 0), 0, -1), self.family)
 
-    def _events(self, stacks: Stacks, reference: int) -> tuple[Coefficients | None, Ints]:
-        """Fit one coefficient for each horizon but the reference; none where the window does not hold that."""
-        horizons = stacks.horizon[stacks.horizon != reference]
-        if reference < stacks.horizon[0]:
-            return None, horizons
+    def _without(self, stacks: Stacks, reference: int | None) -> int:
+        """Return how many treated areas are known before the start, but not at the reference."""
+        if reference is None:
+            return 0
+        known = stacks.use[stacks.treated]
+        before = known[:, stacks.horizon <= reference].any(axis=1)
+        return int((before & ~known[:, stacks.horizon == reference].any(axis=1)).sum())
+
+    def _events(self, stacks: Stacks, reference: int | None) -> tuple[Coefficients | None, Ints]:
+        """Fit one coefficient for each horizon but the reference; none where there is no reference."""
+        if reference is None:
+            return None, stacks.horizon
+        # between the reference and the start lie anticipation and periods in which no treated area is known
+        asked = (stacks.horizon < reference) | (stacks.horizon >= 0)
+        horizons = stacks.horizon[asked]
         place = np.full(len(stacks.horizon), -1)
-        place[stacks.horizon != reference] = np.arange(len(horizons))
-        return fit_stacks(stacks, np.where(stacks.treated[:, None], place, -1), self.family), horizons
+        place[asked] = np.arange(len(horizons))
+        group = np.where(stacks.treated[:, None], place, -1)
+        return fit_stacks(stacks, group, self.family, leads=horizons < 0), horizons
 
     def _rows(self, term: str, fit: Coefficients, j: int, *, counts: bool, **which: Any) -> list[dict[str, Any]]:
         """Return one coefficient on every scale."""
@@ -232,7 +254,7 @@ class StackedDiD:
         return out
 
     def _notes(
-        self, design: Design, stacks: Stacks, events: Coefficients | None, horizons: Ints, reference: int
+        self, design: Design, stacks: Stacks, events: Coefficients | None, horizons: Ints, reference: int | None
     ) -> list[Note]:
         arrays = design.arrays
         word = period_words.describe_frequency(arrays.periods)
@@ -250,7 +272,11 @@ class StackedDiD:
                 n = int(np.isin(arrays.start, cohorts).sum())
                 notes.append(f"Starts in {which} ({n} area{'s' if n > 1 else ''}) are left out: {why}.")
         if events is None:
-            notes.append(f"No event study: the window does not hold the reference, horizon {reference:+d}.")
+            wanted = -1 - design.anticipation
+            notes.append(
+                f"No event study: no treated area is known in the window at the reference, horizon {wanted:+d}, or "
+                "before it."
+            )
         else:
             notes.append(f"Event study: every horizon is relative to horizon {reference:+d}.")
             lost = [f"{horizons[j]:+d}" for j in np.flatnonzero(~events.kept)]

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from svmodel.design import EXCLUDED, TREATED, UNTREATED, DesignArrays
+from svmodel.design.covariates import split_covariates, untold
 from svmodel.did.coefficients import Coefficients
-from svmodel.did.covariates import split_covariates
+from svmodel.did.event_groups import tied_groups
 from svmodel.errors import EstimationError
 from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.numerics.cluster import crv1_factor
@@ -18,6 +19,7 @@ from svmodel.numerics.two_way import TwoWay
 from svmodel.numerics.two_way.linear_fe import LinearFit, fit_linear
 from svmodel.numerics.two_way.poisson_fe import PoissonFit, fit_poisson, informative_cells
 from svmodel.numerics.two_way.separation import separated_cells
+from svmodel.numerics.two_way.under_null import influence_under_null
 
 _MOST = 24
 
@@ -59,6 +61,11 @@ class Stacks:
     slopes: Floats | None
     moving: Floats | None
     n_areas: int
+
+    def reference(self, wanted: int) -> int | None:
+        """Return the last horizon up to `wanted` in which a treated area is known; None where the window has none."""
+        seen = self.horizon[(self.use & self.treated[:, None]).any(axis=0)]
+        return int(seen[seen <= wanted].max()) if (seen <= wanted).any() else None
 
     @cached_property
     def by_stack(self) -> Floats | None:
@@ -149,6 +156,27 @@ def make_stacks(arrays: DesignArrays, pre: int, post: int, *, corrective: bool) 
     )
 
 
+def require_told_in_stacks(arrays: DesignArrays, stacks: Stacks) -> None:
+    """Refuse covariates that the untreated cells of the stacks do not identify, though others may.
+
+    Raises
+    ------
+    EstimationError
+    """
+    if stacks.slopes is None and stacks.moving is None:
+        return
+    cells = stacks.use & ~(stacks.treated[:, None] & (stacks.horizon >= 0))
+    terms = TwoWay(cells, stacks.by_stack, None, stacks.moving)
+    tied = terms.normal(cells.astype(np.float64)).tied
+    B, W = terms.n_period_terms, terms.by_period.shape[1]
+    _, _, still = split_covariates(arrays)
+    moves = [k for k in range(arrays.covariates.shape[2]) if k not in still]
+    ones = W - len(still)
+    found = {moves[j - B] for j in tied if j >= B} | {still[j % W - ones] for j in tied if j < B and j % W >= ones}
+    if found:
+        raise untold(arrays, tuple(sorted(found)))
+
+
 @dataclass(frozen=True, eq=False)
 class _Terms(TwoWay):
     """Columns of which some are known to be empty or combinations of others, and are not estimated."""
@@ -161,8 +189,16 @@ class _Terms(TwoWay):
         return np.setdiff1d(TwoWay(self.use, self.slopes, self.group, self.covariates).free, self.lost)
 
 
-def fit_stacks(stacks: Stacks, group: Ints, family: str) -> Coefficients:
+def fit_stacks(stacks: Stacks, group: Ints, family: str, *, leads: Mask | None = None) -> Coefficients:
     """Regress on groups of treated cells, with effects of areas and of periods within each stack.
+
+    Parameters
+    ----------
+    stacks : Stacks
+    group : ndarray of int, shape (R, W)
+    family : {"poisson", "linear"}
+    leads : ndarray of bool, shape (Q,), optional
+        Groups before the start, of which a test will ask whether they are all zero.
 
     Raises
     ------
@@ -182,7 +218,9 @@ def fit_stacks(stacks: Stacks, group: Ints, family: str) -> Coefficients:
         terms = _Terms(use, stacks.by_stack, number[group], stacks.moving)
         if not seen.any():
             break
-        lost = terms.normal(use * w).dependent
+        normal = terms.normal(use * w)
+        lost = normal.dependent
+        tied = np.isin(np.arange(terms.n_groups), tied_groups(terms, normal.tied))
         # effects of periods in a stack may be held by others; a covariate among the lost has no coefficient
         if (lost >= terms.n_period_terms + terms.n_groups).any():
             raise EstimationError(
@@ -203,16 +241,24 @@ def fit_stacks(stacks: Stacks, group: Ints, family: str) -> Coefficients:
             use = _informative(stacks, use & ~apart, group)
             continue
         at = terms.n_period_terms + np.arange(terms.n_groups)
-        free = ~np.isin(at, lost)
+        free = ~np.isin(at, lost) & ~tied
         coefficient = np.full(Q, np.nan)
         influence = np.zeros((stacks.n_areas, Q))
         which = np.flatnonzero(seen)[free]
         coefficient[which] = theta_fit.theta[at[free]]
         np.add.at(influence, (stacks.area[:, None], which[None, :]), theta_fit.influence[:, at[free]])
+        under_null = None
+        if leads is not None:
+            under_null = np.zeros_like(influence)
+            tested, places = which[leads[which]], at[free][leads[which]]
+            v = use * w if isinstance(theta_fit, LinearFit) else theta_fit.mu
+            made = influence_under_null(terms, theta_fit.normal, v, theta_fit.residual, theta_fit.theta, places)
+            np.add.at(under_null, (stacks.area[:, None], tested[None, :]), made)
         clusters = len(np.unique(stacks.area[use.any(axis=1)]))
         columns = len(terms.free) + len(np.unique(stacks.stack[use.any(axis=1)]))
         factor = crv1_factor(int(use.sum()), columns, clusters)
-        return _found(stacks, family, use, group, coefficient, influence, factor, clusters)
+        found = _found(stacks, family, use, group, coefficient, influence, factor, clusters)
+        return replace(found, under_null=under_null)
     nothing = np.full(Q, np.nan)
     return _found(stacks, family, use, group, nothing, np.zeros((stacks.n_areas, Q)), float("nan"), 0)
 
@@ -232,7 +278,18 @@ def _found(
     treated[stacks.area[stacks.treated]] = 1
     covariance = factor * influence.T @ influence
     return Coefficients(
-        family, stacks.y, stacks.exposure, use, group, coefficient, covariance, influence, treated, factor, n_clusters
+        family,
+        stacks.y,
+        stacks.exposure,
+        use,
+        group,
+        coefficient,
+        covariance,
+        influence,
+        treated,
+        factor,
+        n_clusters,
+        None,
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from svmodel.design import Design, DesignArrays
+from svmodel.design.covariates import require_told
 from svmodel.did.averages import lay_out
 from svmodel.did.sun_abraham.averages import Sums, counterfactual, joint, notes_of, weights
 from svmodel.did.sun_abraham.regression import average_effect, saturate
@@ -134,6 +135,7 @@ class SunAbraham:
             If no effect is identified, or covariates cannot be told apart from cohorts and periods.
         """
         arrays, counts = design.arrays, design.is_count
+        require_told(arrays)
         fit = saturate(arrays)
         sums = Sums(fit)
         overall, cells = sums.grid.terms()

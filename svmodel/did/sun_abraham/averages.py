@@ -144,7 +144,11 @@ def joint(sums: Sums, events: Averages) -> JointEstimate:
         horizon = np.concatenate([sums.leads.horizon, horizon])
     _, influence = sums.influences(loads)
     covariance = sums.fit.factor * influence.T @ influence
-    return event_joint("difference", horizon, sums.estimate(loads), covariance, base="reference")
+    # where cohorts differ in it the path has no single other one, and the notes say so
+    held = {c.reference - c.start for c in sums.fit.cohorts}
+    moved = held.pop() if len(held) == 1 else None
+    moved = None if moved == -1 - sums.fit.arrays.anticipation else moved
+    return event_joint("difference", horizon, sums.estimate(loads), covariance, base="reference", reference=moved)
 
 
 def weights(sums: Sums) -> pd.DataFrame:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from svmodel.design import UNTREATED, DesignArrays
-from svmodel.did.covariates import split_covariates
+from svmodel.design.covariates import split_covariates
 from svmodel.did.event_groups import fit_groups
 from svmodel.errors import EstimationError
 from svmodel.numerics.arrays import Floats, Ints, Mask

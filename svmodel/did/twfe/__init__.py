@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
 
 from svmodel import periods as period_words
 from svmodel.design import NEVER, Design, DesignArrays
-from svmodel.did.event_groups import EventGroups, TwoWayFit, event_groups, fit_groups
+from svmodel.design.covariates import require_told
+from svmodel.did.coefficients import without_error
+from svmodel.did.event_groups import EventGroups, TwoWayFit, event_groups, fit_groups, on_reference
 from svmodel.did.twfe.bacon import TwoWayWeights, weigh
 from svmodel.errors import EstimationError, shorten
 from svmodel.numerics.cluster.coefficient import Coefficient
@@ -22,7 +24,7 @@ from svmodel.result.doubts import (
     whole_reporting_areas,
     zero_counts,
 )
-from svmodel.result.method import Method
+from svmodel.result.method import BY_ROLE_NOTE, ByRole, Method, of_role
 from svmodel.result.notes import Note, ResultWarning
 from svmodel.result.scales import estimates_frame, widened_row
 from svmodel.result.uncertainty import checked_inference, choose_uncertainty
@@ -35,6 +37,7 @@ class TwoWayFixedEffects:
     Parameters
     ----------
     family : {"poisson", "linear"}
+        By default Poisson, and linear where the outcome is a measure.
         ``poisson`` for ratios (quasi-likelihood; the log of the exposure is an offset), ``linear`` for differences.
     level : float
         Coverage of intervals.
@@ -89,7 +92,7 @@ class TwoWayFixedEffects:
         gives=("event_path",),
     )
 
-    family: Literal["poisson", "linear"] = "poisson"
+    family: Literal["poisson", "linear"] = cast("Any", ByRole("poisson"))
     level: float = 0.95
     leads: int | None = None
     lags: int | None = None
@@ -145,7 +148,11 @@ class TwoWayFixedEffects:
             If the effect cannot be told apart from area and period effects, a Poisson outcome is negative, or the
             treated area-periods have no event.
         """
+        asked = of_role(self, design)
+        if asked is not self:
+            return asked.fit(design, seed=seed).saying(BY_ROLE_NOTE)
         arrays, family, level, counts = design.arrays, self.family, self.level, design.is_count
+        require_told(arrays)
         static = self.static(arrays)
         if not static.kept.any():
             raise EstimationError(static.why(0))
@@ -154,16 +161,19 @@ class TwoWayFixedEffects:
         event, path, lacking = None, None, []
         if groups.horizons:
             try:
-                event = fit_groups(arrays, arrays.untreated | arrays.treated, groups.group, family)
+                before = np.array(groups.horizons) < 0
+                event = fit_groups(arrays, arrays.untreated | arrays.treated, groups.group, family, leads=before)
             except EstimationError as error:  # the average effect stands without
                 lacking = [f"No event study: {error.title}."]
                 groups = replace(groups, binned=())
         if event is not None:
             horizons = np.array(groups.horizons)
             for j in np.flatnonzero(event.kept):
-                rows += self._rows("event", event, int(j), counts=counts, horizon=int(horizons[j]))
+                made = self._rows("event", event, int(j), counts=counts, horizon=int(horizons[j]))
+                rows += made if event.areas[j] > 1 or static.areas[0] < 2 else without_error(made)
             rows += event.average_rows(horizons, level)
-            path = event.joint(horizons, binned=groups.first_is_binned(event.kept))
+            moved = None if groups.reference == groups.wanted else groups.reference
+            path = event.joint(horizons, binned=groups.first_is_binned(event.kept), reference=moved)
         estimates = estimates_frame(rows)
         basis = choose_uncertainty(self, arrays, self.inference, counts=counts, level=level)
         notes = [*_notes(design, family, static, event, groups), *lacking]
@@ -298,7 +308,15 @@ def _notes(design: Design, family: str, static: TwoWayFit, event: TwoWayFit | No
         notes.append(f"Event study: horizon {end:+d} stands for it and all {side} {word}s.")
     if event is not None:
         notes += _unknown(event, groups)
-        notes.append(f"Event study: every horizon is relative to horizon {groups.reference:+d}.")
+        if event.kept.any():
+            notes.append(f"Event study: every horizon is relative to horizon {groups.reference:+d}.")
+            notes += on_reference(design, groups.reference, groups.without)
+        if groups.binned and not arrays.untreated[~arrays.treated.any(axis=1)].any():
+            text = (
+                "Event study: no area is never treated. That effects stay the same beyond the first and last horizon "
+                "is all that tells them from a straight drift."
+            )
+            notes.append(ResultWarning("identification", text))
     return [*notes, *ended(design), *whole_reporting_areas(design)]
 
 
@@ -309,7 +327,14 @@ def _unknown(event: TwoWayFit, groups: EventGroups) -> list[str]:
         (event.absorbed, "the effect cannot be told apart from area and period effects and other horizons"),
     ):
         which = [f"{groups.horizons[j]:+d}" for j in np.flatnonzero(mask)]
-        if which:
+        if mask is event.absorbed and mask.sum() > 1 and not event.kept.any():
+            reason = (
+                "no area is never treated, so that a straight drift over horizons"
+                if not event.arrays.untreated[~event.arrays.treated.any(axis=1)].any()
+                else "what the horizons have in common"
+            )
+            notes.append(f"Event study left out: {reason} cannot be told apart from area and period effects.")
+        elif which:
             text = shorten(which, limit=10).replace("'", "")
             notes.append(f"Event study: horizon{'s' if len(which) > 1 else ''} {text} left out: {why}.")
     return notes

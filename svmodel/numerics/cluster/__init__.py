@@ -144,6 +144,42 @@ def small_sample(
     return SmallSample(float(inflation[0]), float(df[0])) if flat else SmallSample(inflation, df)
 
 
+def effective_areas(influence: NDArray[np.float64]) -> float:
+    """Return how many areas with noise alike would share a covariance as these do.
+
+    Parameters
+    ----------
+    influence : ndarray, shape (N, K)
+        What each area adds to each estimate; columns that are all zero are passed over.
+
+    Returns
+    -------
+    float
+        G; NaN without a column.
+
+    Notes
+    -----
+    The sum of G independent normal numbers over the root of their sum of squares has a square that is G times a Beta
+    variable, and as their signs change at random its variance is ``2 (1 - sum u^4 / (sum u^2)^2)``. This G has that
+    variance, averaged over the columns.
+
+    Examples
+    --------
+    >>> one_area = np.array([[3.0], [0.0], [0.0]])
+    >>> effective_areas(one_area)
+    1.0
+    >>> round(effective_areas(np.random.default_rng(0).normal(size=(50, 40))))
+    52
+    """
+    square = influence**2
+    total = square.sum(axis=0)
+    known = total > 0
+    if not known.any():
+        return float("nan")
+    share = (square[:, known] ** 2).sum(axis=0) / total[known] ** 2
+    return float((3 / share - 2).mean())
+
+
 def working_variance(
     influence: NDArray[np.float64], member: NDArray[np.float64], size: NDArray[np.float64]
 ) -> NDArray[np.float64]:
@@ -173,21 +209,23 @@ def working_variance(
     total = (member @ (member.T @ size))[:, None]
     m = size[:, None]
     seen = (m > 0) & (np.abs(influence) > 0)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         # influences of a group are deviations over its total, so that this is the square of the deviation over m
         square = np.where(seen, (influence * total / m) ** 2, 0.0)
         chance = np.where(seen, 1 / m, 0.0)
     one = seen.astype(np.float64)
     cc, c1, n = (chance * chance).sum(axis=0), chance.sum(axis=0), one.sum(axis=0)
     cs, s1 = (chance * square).sum(axis=0), square.sum(axis=0)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         gap = cc * n - c1**2
         phi, omega = (n * cs - c1 * s1) / gap, (cc * s1 - c1 * cs) / gap
         # at a limit the other is fitted alone; equal sizes cannot tell the two apart
         alone = ~(gap > 1e-9 * cc * n)
         phi, omega = np.where(alone | (phi < 0), 0.0, phi), np.where(alone | (phi < 0), s1 / n, omega)
         phi, omega = np.where(omega < 0, cs / cc, phi), np.where(omega < 0, 0.0, omega)
-    return np.asarray(np.nan_to_num(phi) * m + np.nan_to_num(omega) * m**2)
+    # of an area of which next to nothing is expected the squares run over, and tell nothing
+    phi, omega = (np.where(np.isfinite(v), v, 0.0) for v in (phi, omega))
+    return np.asarray(phi * m + omega * m**2)
 
 
 def shrink_correlation(correlation: NDArray[np.float64], n: float) -> NDArray[np.float64]:

@@ -101,7 +101,8 @@ class Nested:
             place = np.argsort(rank)[which]
             at = top[place] - w[place] * (1 - u[:, j])
             inner = np.interp(at, np.column_stack([top - w / 2, top]).ravel(), np.column_stack([x, edges]).ravel())
-            low = np.minimum(2 * at / w[0], 1.0)
+            with np.errstate(over="ignore"):  # a first point of next to no weight is left by every draw
+                low = np.minimum(2 * at / w[0], 1.0)
             out[:, j] = inner + (edge[0] - x[0]) * np.log(np.maximum(low, 1e-12))
         return out
 

@@ -219,6 +219,8 @@ class AR1:
     def precision(self, hyper: Mapping[str, float]) -> tuple[Floats, float]:
         """Return the tridiagonal precision (Rue and Held 2005, section 1.1.1, scaled to the marginal variance)."""
         sd, rho, n = hyper[self.name], hyper[self.rho_name], self.size
+        # the search may step to where rounding makes the correlation one
+        rho = math.copysign(min(abs(rho), 1 - 1e-15), rho)
         step = sd**2 * (1 - rho**2)
         Q = np.diag(np.concatenate([[1.0], np.full(n - 2, 1 + rho**2), [1.0]]))
         off = np.arange(n - 1)

@@ -109,7 +109,9 @@ def learn_noise(
         floor = float((squares**2).sum() / squares.sum()) * (1 + share[w]) if counts else 0.0
         floor *= float(not (inside[w] & level_cells).any())
         phi[w], omega[w] = variance_function(miss[take, w] ** 2, size[take, w], floor)
-        standard[take, w] = miss[take, w] / np.sqrt(phi[w] * size[take, w] + omega[w] * size[take, w] ** 2)
+        deviation = np.sqrt(phi[w] * size[take, w] + omega[w] * size[take, w] ** 2)
+        # areas that never stray have a miss of nothing in a noise of nothing
+        standard[take, w] = np.divide(miss[take, w], deviation, out=np.zeros(len(deviation)), where=deviation > 0)
         told = (own[:, None] * span)[heard, w]
         placebos[w] = miss[heard, w], np.sqrt(phi[w] * told + omega[w] * told**2)
     own_square = np.sqrt((standard**2).sum(axis=0))

@@ -95,6 +95,7 @@ def treated_series(
     after: Flags,
     *,
     each: bool,
+    least: int = 0,
 ) -> list[Series]:
     """Return the treated areas as series: one an area, or one for all that share their periods before and after.
 
@@ -110,11 +111,16 @@ def treated_series(
         Periods that count as such, known or not.
     each : bool
         Whether each area is a series of its own.
+    least : int
+        Known periods before the start without which an area joins no sum of areas that have them: a sum is known only
+        where all its areas are.
     """
     groups: dict[bytes, list[int]] = {}
     for i in np.flatnonzero((after & ~np.isnan(y)).any(axis=1)):
         key = i.tobytes() if each else before[i].tobytes() + after[i].tobytes()
         groups.setdefault(key, []).append(int(i))
+    early = (before & ~np.isnan(y)).sum(axis=1)
+    groups = {key: [i for i in members if early[i] >= least] or members for key, members in groups.items()}
     made = [
         sum_series(y, exposure, covariates, np.array(members), int(start[members[0]]), before[i], after[i])
         for members in groups.values()

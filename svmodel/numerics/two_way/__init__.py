@@ -18,6 +18,8 @@ from svmodel.numerics.arrays import Floats, Mask
 
 #: Share of a column's sum of squares below which nothing of its own is left of it.
 _DEPENDENT = 1e-9
+#: Weight of a column in a combination, columns being near unit length, below which it is rounding.
+_TIED = 1e-6
 
 
 def components(use: Mask) -> NDArray[np.int64]:
@@ -266,6 +268,22 @@ class Normal:
         remainder = _remainders(A[np.ix_(left, left)] / np.outer(scale, scale))
         lost = np.concatenate([np.flatnonzero(alone), left[remainder <= _DEPENDENT]])
         return self.free[np.sort(lost)]
+
+    @cached_property
+    def tied(self) -> NDArray[np.int64]:
+        """Free coefficients that hang on which of several dependent columns is left out, :attr:`dependent` among them.
+
+        The others are the same whichever is.
+        """
+        if not len(self.dependent):
+            return self.dependent
+        held = np.setdiff1d(self.free, self.dependent)
+        raw = np.sqrt(self.raw)
+        scale = np.where(raw > 0, raw, 1.0)
+        A = self.H / np.outer(scale, scale)
+        # each dependent column as a combination of those that stay, all of them near unit length
+        ties = np.linalg.lstsq(A[np.ix_(held, held)], A[np.ix_(held, self.dependent)], rcond=None)[0]
+        return np.sort(np.concatenate([self.dependent, held[(np.abs(ties) > _TIED).any(axis=1)]]))
 
     @cached_property
     def _cholesky(self) -> tuple[Floats, Floats] | None:

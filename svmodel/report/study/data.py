@@ -70,7 +70,9 @@ class Table:
             options = dict(self.spec.options)
             if "lsoa_lookup" in options:
                 options["lsoa_lookup"] = self.root / str(options["lsoa_lookup"])
-            return self.source.panel(self.joined, **options)
+            return self.source.panel(
+                self.joined, period_written=self.spec.period_written, leave_out=self.spec.leave_out, **options
+            )
         title = f"{self.root / self.spec.path} cannot be used"
         self.joined.problems.raise_if_any(DataError, title)
         return Panel.from_frame(
@@ -79,6 +81,8 @@ class Table:
             ledger=self.source.ledger.extend(self.joined.entries),
             source=self.source.source,
             title=title,
+            period_written=self.spec.period_written,
+            leave_out=self.spec.leave_out,
         )
 
 
@@ -102,7 +106,8 @@ def open_table(spec: DataSpec, root: Path, *, needed: Iterable[str] = ()) -> Tab
     source: TidyFile | Extract
     if spec.layout == "tidy":
         keys = [here for j in spec.all_joins for here in j.on]
-        source = open_tidy(path, roles, text=[*keys, *(c for c in needed if c not in roles.data)])
+        text = [*keys, *(c for c in needed if c not in roles.data)]
+        source = open_tidy(path, roles, text=text, answers=spec.answers)
         roles = source.roles
         if source.saved is not None and "parent" in source.frame.columns:
             roles = roles.over(Roles(parent="parent"))

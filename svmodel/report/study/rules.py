@@ -101,7 +101,7 @@ class Keys:
         by_parent = data.study.level == "parent" and bool(parents)
         names = _distinct(frame, spec.parent_name if by_parent else spec.name)
         reporting = dict.fromkeys((*(parents if by_parent else areas), *names, *spec.names.values()))
-        return cls(areas, tuple(reporting), parents, _span(frame, roles.period))
+        return cls(areas, tuple(reporting), parents, _span(frame, roles.period, spec.period_written))
 
 
 def _distinct(frame: pd.DataFrame, column: str | None) -> tuple[str, ...]:
@@ -110,17 +110,17 @@ def _distinct(frame: pd.DataFrame, column: str | None) -> tuple[str, ...]:
     return tuple(sorted(frame[column].dropna().astype("string").str.strip().unique()))
 
 
-def _span(frame: pd.DataFrame, column: str) -> tuple[pd.Period, pd.Period] | None:
+def _span(frame: pd.DataFrame, column: str, written: str | None) -> tuple[pd.Period, pd.Period] | None:
     """Return the first and the last period; None where one cannot be read, which making the panel will say."""
     if column not in frame.columns:
         return None
     try:
-        found = [periods.parse(v) for v in frame[column].dropna().unique()]
+        found = periods.read_column(frame[column].dropna().drop_duplicates(), written=written)
     except DataError:
         return None
-    if not found or len({p.freqstr for p in found}) > 1:
+    if found.unread or found.kinds or found.choices or not len(found.index):
         return None
-    return min(found), max(found)
+    return min(found.index), max(found.index)
 
 
 def _check_columns(study: Study, table: Table, problems: Problems) -> None:

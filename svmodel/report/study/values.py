@@ -47,6 +47,7 @@ from svmodel.report.study.fields import (
     wrong,
 )
 from svmodel.report.study.registry import layout_options, layouts
+from svmodel.sources.untidy import CHOICES, Answers
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -117,6 +118,24 @@ class DataSpec(Keys):
     data is that file"""
     sources: Names = ()
     """publishers and licences, printed as written"""
+    period_written: Annotated[Text | None, Told("text", "none: as the column shows")] = None
+    """how the periods are written, where that can be read in several ways: `day first`, `month first`, `months`,
+    `quarters`, `calendar years`, `financial years`, `academic years`, `year and month`, `Excel dates`, or a time
+    zone"""
+    leave_out: Names = ()
+    """areas of the data that are not used, such as one without residents"""
+    sheet: Annotated[Text | None, Told("text", "none: the sheets of the layout that holds most")] = None
+    """sheet of a workbook to read"""
+    columns_are: Annotated[
+        Annotated[str, one_of("answer", CHOICES["columns_are"])] | None, Told("`areas` or `outcomes`", "none")
+    ] = None
+    """what the columns of numbers are, where no column names an area"""
+    dashes: Annotated[
+        Annotated[str, one_of("answer", CHOICES["dashes"])] | None, Told("`nil` or `missing`", "none")
+    ] = None
+    """what `-` and `.` stand for in place of a number"""
+    leave_out_columns: Columns = ()
+    """columns that are not read, such as a total that does not add up"""
     population: PopulationSpec | None = None
     """mid-year populations as exposure"""
     joins: Annotated[tuple[JoinSpec, ...], LISTED] = ()
@@ -153,6 +172,11 @@ class DataSpec(Keys):
             self.name,
             self.parent_name,
         )
+
+    @property
+    def answers(self) -> Answers:
+        """What the study says about a table that can be read in several ways."""
+        return Answers(self.sheet, self.columns_are, self.dashes, self.leave_out_columns)
 
     @property
     def all_joins(self) -> tuple[JoinSpec, ...]:
