@@ -112,7 +112,7 @@ _SIGNS: tuple[tuple[str, frozenset[str]], ...] = (
         for offence in ({"majortext", "minortext"}, {"group", "subgroup"}, {"majorcategory", "minorcategory"})
         for area in areas
     ),
-    ("mps_ward", frozenset({"wardcode", "wardname"})),
+    ("mps_ward", frozenset({"wardcode", "wardname", "lookupboroughname"})),
     ("fingertips", frozenset({"indicatorid", "indicatorname", "areacode", "timeperiod", "count"})),
     *(
         ("dfe_exclusions", frozenset({"laname", *year, number}))

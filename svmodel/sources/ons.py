@@ -96,9 +96,9 @@ def _from_workbook(path: Path, sheet: str | None) -> pd.DataFrame:
     for name, number, row in rows_of(path):
         sheets.setdefault(name.strip(), []).append((number, row))
     if sheet is None:
-        picked = next((have for want in _SHEETS for have in sheets if slug(have) == slug(want)), None)
+        picked = next((have for want in _SHEETS for have in sheets if _sheet(have) == _sheet(want)), None)
     else:
-        picked = next((have for have in sheets if slug(have) == slug(sheet)), None)
+        picked = next((have for have in sheets if _sheet(have) == _sheet(sheet)), None)
     if picked is None:
         fix = did_you_mean(sheet or _SHEETS[0], sheets, limit=12)
         raise DataError(f"{path} has no sheet {sheet or ' or '.join(_SHEETS)}. {fix}")
@@ -124,6 +124,11 @@ def _from_workbook(path: Path, sheet: str | None) -> pd.DataFrame:
     if not out:
         raise DataError(f"{path}, sheet {picked!r} has a header and no row with an area code")
     return pd.DataFrame(out)
+
+
+def _sheet(name: str) -> str:
+    """Return a sheet's name so that "MYE 5" of one year is "MYE5" of another."""
+    return slug(name).replace("_", "")
 
 
 def _header_of(rows: Sequence[tuple[int, tuple[object, ...]]]) -> tuple[list[str], dict[str, str], int]:

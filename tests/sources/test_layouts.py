@@ -37,6 +37,12 @@ def test_a_workbook_is_told_by_its_first_table(tmp_path, layout):
     assert detect_layout(write_xlsx(tmp_path / "b.xlsx", {"Cover": [["x"]]})) is None
 
 
+def test_wards_of_another_publisher_are_not_the_metropolitan_polices(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("Bor_Code,WardName,WardCode,assault_09_11\n00AA,Aldersgate,00AAFA,10\n")
+    assert detect_layout(path) is None
+
+
 def test_folders_and_files_of_no_layout(tmp_path):
     assert detect_layout(tmp_path) is None
     file = tmp_path / "2024-01" / "2024-01-merseyside-street.csv"

@@ -152,3 +152,11 @@ def test_the_real_population_and_lookup():
     }
     assert lookup.codes(["Folkestone and Hythe"])[0] == {"Folkestone and Hythe": "E22000145"}
     assert lookup.ledger.has("many_to_many")
+
+
+def test_the_sheet_of_2020_is_spelt_with_a_blank(tmp_path):
+    rows = [["MYE 5: estimates"], [], ["Code", "Name", "Geography", "Estimated Population mid-2020"]]
+    rows.append(["E08000012", "Liverpool", "Metropolitan District", 500474])
+    path = write_xlsx(tmp_path / "mid2020.xlsx", {"Contents": [["x"]], "MYE 5": rows})
+    assert mid_year_population(path).frame["population"].tolist() == [500474]
+    assert mid_year_population(path, sheet="mye5").frame["year"].tolist() == [2020]
