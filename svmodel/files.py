@@ -1,4 +1,4 @@
-"""Writing files so that nothing half-written ever looks finished.
+"""Writing files so that nothing half-written ever looks finished; and names that any file system takes.
 
 Everything is written beside its place under a hidden name, forced to disk, and renamed. A full disk
 or a folder that cannot be written gives one :class:`~svmodel.errors.OutputError` and leaves nothing.
@@ -10,9 +10,12 @@ import contextlib
 import errno
 import hashlib
 import os
+import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -202,6 +205,75 @@ def _swap(new: Path, place: Path) -> None:
         old.replace(place)
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+#: What stands unchanged in the name of a file or folder: nothing that a file system, shell or address reads otherwise.
+_PLAIN = re.compile(r"[A-Za-z0-9_(](?:[A-Za-z0-9 ._,'()&+-]*[A-Za-z0-9_,'()&+-])?")
+#: Names that Windows keeps for devices, with whatever ending.
+_DEVICES = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)\s*(?:\..*)?", re.IGNORECASE)
+#: File systems take 255 bytes, of which endings and the marks of unfinished files need some.
+_LONGEST, _KEPT = 120, 60
+
+
+def path_name(text: str, digits: int = 8) -> str:
+    """Return a name as that of one file or folder, which every file system takes and which leads nowhere else.
+
+    The one door for names that come from data and study files: areas, outcomes, figures.
+
+    Parameters
+    ----------
+    text : str
+        Any text, the empty one too.
+    digits : int
+        Length of the hash.
+
+    Returns
+    -------
+    str
+        The text itself where it is plain: at most 120 letters, digits and common marks of ASCII, not one of Windows'
+        devices, without a dot or blank at either end. Else what of it is plain, and a hash of all of it, so that two
+        names do not become one. Names that differ in case alone are told apart by :func:`path_names`.
+
+    Examples
+    --------
+    >>> path_name("E08000012"), path_name("violence w/ injury"), path_name("..")
+    ('E08000012', 'violence-w-injury-05810b08', 'name-5ec1f7e7')
+    """
+    if len(text) <= _LONGEST and _PLAIN.fullmatch(text) and not _DEVICES.fullmatch(text):
+        return text
+    return _with_hash(text, digits)
+
+
+def _with_hash(text: str, digits: int) -> str:
+    letters = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    stem = re.sub(r"[^A-Za-z0-9_]+", "-", letters)[:_KEPT].strip("-")
+    return f"{stem or 'name'}-{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:digits]}"
+
+
+def path_names(texts: Iterable[str]) -> dict[str, str]:
+    """Return names as those of files or folders that stand side by side, none of which replaces another.
+
+    Parameters
+    ----------
+    texts : iterable of str
+        All of them: some file systems take ``Ward`` and ``WARD`` for one, so that such names get a hash.
+
+    Returns
+    -------
+    dict of str to str
+        By text; the same for the same texts in any order.
+
+    Examples
+    --------
+    >>> path_names(["Ward", "WARD", "N"])
+    {'Ward': 'Ward-b311172d', 'WARD': 'WARD-4f003263', 'N': 'N'}
+    """
+    made = {text: path_name(text) for text in texts}
+    for digits in (8, 16, 64):
+        held = Counter(name.casefold() for name in made.values())
+        twice = [text for text, name in made.items() if held[name.casefold()] > 1]
+        made |= {text: _with_hash(text, digits) for text in twice}
+    return made
 
 
 def file_hash(path: Path) -> str:

@@ -1,4 +1,5 @@
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -7,7 +8,15 @@ from pathlib import Path
 import pytest
 
 from svmodel.errors import OutputError
-from svmodel.files import atomic_file, atomic_folder, atomic_write_bytes, atomic_write_text, clear_partial
+from svmodel.files import (
+    atomic_file,
+    atomic_folder,
+    atomic_write_bytes,
+    atomic_write_text,
+    clear_partial,
+    path_name,
+    path_names,
+)
 
 
 def _names(folder):
@@ -162,3 +171,43 @@ with atomic_folder(sys.argv[1] + "/out") as out:
     assert left.startswith(".out.part-")
     assert clear_partial(tmp_path) == 1
     assert _names(tmp_path) == []
+
+
+NASTY = [
+    "", ".", "..", "../../x", "/etc/passwd", "C:\\x", "a/b", "a\\b", "a:b", "con", "CON", "con.txt", "AUX .csv", "nul",
+    "COM1", "lpt9.tar.gz", "trailing.", "trailing ", " leading", ".hidden", "-rf", "line\nend", "nul\0byte", "x" * 300,
+    "é" * 200, "Caf\u00e9", "Cafe\u0301", "東京", "a?b", "a*b", 'a"b', "a<b>", "a|b", "50%", "a#b", "\ud800",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_any_name_is_that_of_one_file_that_every_file_system_takes(text, tmp_path):
+    name = path_name(text)
+    assert name != text
+    assert len(name.encode()) < 100
+    assert re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*-[0-9a-f]{8}", name)
+    place = tmp_path / "held" / f"{name}.csv"
+    atomic_write_text(place, "x")
+    assert [p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*.csv")] == [f"held/{name}.csv"]
+
+
+@pytest.mark.parametrize(
+    "text", ["E08000012", "violence_with_injury", "Tower Hamlets", "King's Lynn & West", "2019-04", "a.b"]
+)
+def test_a_plain_name_keeps_its_path(text):
+    assert path_name(text) == text
+
+
+def test_no_name_replaces_another_whatever_the_file_system_makes_of_case_and_accents():
+    names = [*NASTY, "Ward", "WARD", "ward", "N", "E08000012", "e08000012"]
+    made = path_names(names)
+    assert list(made) == names
+    assert len({p.casefold() for p in made.values()}) == len(names)
+    assert made == {k: path_names(reversed(names))[k] for k in names}
+    assert made["N"] == "N"
+
+
+def test_a_name_made_to_look_like_anothers_path_does_not_get_it():
+    crafted = path_name("a/b")
+    made = path_names(["a/b", crafted])
+    assert len({p.casefold() for p in made.values()}) == 2

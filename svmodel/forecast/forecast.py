@@ -297,7 +297,8 @@ def _score_notes(panel: Panel, scores: pd.DataFrame) -> Iterable[str]:
         if wis[rival] < wis["pooled_smoothing"]:
             worse = 100 * (wis["pooled_smoothing"] / wis[rival] - 1)
             yield (
-                f"On the past, forecasting {words} did better than our method here: its weighted interval score was "
+                f"On the past, over all areas together, forecasting {words} did better than our method: its weighted "
+                f"interval score was "
                 f"{wis[rival]:.3g} against {wis['pooled_smoothing']:.3g} ({worse:.0f}% worse)."
             )
     single = overall[(overall["area"] != "all") & (overall["n"] > 0)]
@@ -310,6 +311,6 @@ def _score_notes(panel: Panel, scores: pd.DataFrame) -> Iterable[str]:
         )
     coverage = together.loc["pooled_smoothing", "coverage_95"]
     if coverage < _COVERAGE_FINE[0]:
-        yield f"The 95% intervals held {coverage:.0%} of past counts: they were too narrow."
+        yield f"Over all areas together the 95% intervals held {coverage:.0%} of past counts: they were too narrow."
     elif coverage > _COVERAGE_FINE[1]:
-        yield f"The 95% intervals held {coverage:.1%} of past counts: they are wide, as small counts make them."
+        yield f"Over all areas together the 95% intervals held {coverage:.1%} of past counts: they were too wide."

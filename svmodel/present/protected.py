@@ -20,8 +20,9 @@ from svmodel.bayes.of_area import with_and_without
 from svmodel.design import DesignArrays
 from svmodel.errors import DataError, EstimationError
 from svmodel.panel import Panel
+from svmodel.present.facts import EffectFact
 from svmodel.protect import CONFIDENTIAL, Disclosure
-from svmodel.result import Effect, Result
+from svmodel.result import SCALES, Effect, Result
 from svmodel.result.tables import ALL_TREATED
 
 _COUNTERFACTUAL = ("observed", "expected", "low", "high", "difference")
@@ -181,6 +182,31 @@ class ProtectedResult:
         row = rows.iloc[0]
         return Effect(term=term, scale=scale, **{name: float(row[name]) for name in (*_NUMBERS, "level")})
 
+    def fact(self, area: str = ALL_TREATED, method: str = "") -> EffectFact | None:
+        """Return the effect in an area, or over all treated ones; None where the method gives none.
+
+        Parameters
+        ----------
+        area : str
+            A treated area, a reporting area that holds some, or ``"all treated"``.
+        method : str
+            Label of the estimator.
+        """
+        which = {} if area == ALL_TREATED else {"area": area}
+        term = "area" if which else "att"
+        rows = self.estimates[self.estimates["term"] == term]
+        rows = rows[rows["area"] == area] if which else rows
+        if rows.empty:
+            return None
+        return EffectFact(
+            method,
+            **{scale: self.effect(term, scale, **which) for scale in SCALES},
+            hidden=bool((rows["estimate_flag"] == CONFIDENTIAL).any()),
+            posterior=self.result.is_posterior,
+            area=area,
+            in_doubt=self.result.uncertainty.in_doubt,
+        )
+
     def counterfactual(self, area: str = ALL_TREATED) -> pd.DataFrame:
         """Return observed and expected counts by period.
 
@@ -239,12 +265,10 @@ class ProtectedResult:
     def totals(self, area: str = ALL_TREATED) -> dict[str, float]:
         """Return ``observed`` and ``expected`` counts summed over the treated cells; NaN where hidden or not given.
 
-        ``clear`` is 1 where the interval of their difference leaves out zero, and 0 elsewhere.
-
         Expected is observed less the effect in events, so that the two always agree with the table of effects.
         """
         result = self.result
-        blank = {"observed": np.nan, "expected": np.nan, "clear": 0.0}
+        blank = {"observed": np.nan, "expected": np.nan}
         term = {"term": "att"} if area == ALL_TREATED else {"term": "area", "area": area}
         if result.design is None or not result.has(term["term"], "events"):
             return blank
@@ -258,8 +282,7 @@ class ProtectedResult:
             area, () if path is None else path.loc[path["area"] == area, "observed"].to_numpy(np.float64)
         )
         shown = rule.count(observed)
-        clear = float(found.conf_low > 0 or found.conf_high < 0)
-        return {"observed": shown, "expected": shown - found.estimate, "clear": clear}
+        return {"observed": shown, "expected": shown - found.estimate}
 
     def _rule_for(self, area: str, observed: ArrayLike) -> Disclosure:
         """Return the rule for sums over treated areas.

@@ -11,7 +11,9 @@ import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from svmodel import periods
 
@@ -24,6 +26,9 @@ BLUE, TEAL, MAGENTA, ORANGE, INK = "#12436D", "#28A197", "#801650", "#F46A25", "
 GREY, PALE, WHISKER = "#6F6F6F", "#B8BEC4", "#7C93AD"
 #: Words in a drawing that name what stands there.
 BOLD: Any = {"fontsize": 9.5, "fontweight": "bold"}
+
+#: Shares of the frame's height and width by which a line's name may be away from the line's end without a joint.
+_MOVED, _SHORT_OF = 0.04, 0.03
 
 _STYLE: Any = {
     "font.family": "DejaVu Sans",
@@ -120,6 +125,8 @@ def mark_breaks(axes: Axes, index: pd.PeriodIndex, breaks: Iterable[tuple[pd.Per
 def end_labels(axes: Axes, labels: Sequence[tuple[float, float, str, str]], *, gap: float = 0.075) -> None:
     """Write each line's name at its end, moved apart where they would overlap.
 
+    A name that had to be moved, or whose line ends before the frame does, is joined to the line's end by a thin line.
+
     Parameters
     ----------
     axes : matplotlib.axes.Axes
@@ -140,18 +147,37 @@ def end_labels(axes: Axes, labels: Sequence[tuple[float, float, str, str]], *, g
         placed.append(at)
         below = at + gap * (lines - 1) / 2
     overflow = max(0.0, placed[-1] - 0.98) if placed else 0.0
+    left, right = axes.get_xlim()
     for (share, x, text, colour), at in zip(wanted, placed, strict=True):
+        height = max(0.02, at - overflow)
+        moved = abs(height - share) > _MOVED or (right - x) > _SHORT_OF * (right - left)
+        line: Any = {
+            "arrowstyle": "-",
+            "color": colour,
+            "linewidth": 0.8,
+            "shrinkA": 1,
+            "shrinkB": 0,
+            "relpos": (0, 0.5),
+        }
         axes.annotate(
             text,
             (x, low + share * spread),
-            xytext=(1.015, max(0.02, at - overflow)),
+            xytext=(1.03 if moved else 1.015, height),
             textcoords="axes fraction",
             color=colour,
             va="center",
             ha="left",
             annotation_clip=False,
+            arrowprops=line if moved else None,
             **BOLD,
         )
+
+
+def line_end(x: ArrayLike, y: ArrayLike) -> tuple[float, float]:
+    """Return where a line ends: its last known point; NaN where none is known."""
+    places, values = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    known = np.flatnonzero(np.isfinite(values))
+    return (float(places[known[-1]]), float(values[known[-1]])) if len(known) else (math.nan, math.nan)
 
 
 def wrapped(names: Iterable[str], width: int = 34) -> list[str]:

@@ -149,6 +149,8 @@ DATA_COLUMNS: dict[str, tuple[str, Callable[[float], str] | None]] = {
     "series": ("Series", None),
     "method": ("Method", None),
     "horizon": ("Periods since the start", prose.count),
+    "until": ("To", prose.count),
+    "horizons": ("Periods known", prose.count),
     "count": ("Count", prose.count),
     "rolling": ("Rolling 12-month count", prose.count),
     "exposure": ("Population", prose.count),

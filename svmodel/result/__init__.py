@@ -204,13 +204,21 @@ class Result:
         """Return a copy of the estimates."""
         return self.estimates.copy()
 
-    def effect(self, term: str = "att", scale: str = "rate_ratio", **which: object) -> Effect:
+    @property
+    def own_scale(self) -> str:
+        """The scale in which the method answers: ``rate_ratio`` of one in logs, ``difference`` of one in units."""
+        logs = scale_of(self.estimator) != "difference" and self.has("att", "rate_ratio")
+        return "rate_ratio" if logs or not self.has("att", "difference") else "difference"
+
+    def effect(self, term: str = "att", scale: str | None = None, **which: object) -> Effect:
         """Return one estimate.
 
         Parameters
         ----------
-        term, scale : str
-            See :data:`TERMS` and :data:`SCALES`.
+        term : str
+            See :data:`TERMS`.
+        scale : str, optional
+            See :data:`SCALES`. By default the method's own: the rate ratio of a method in logs, else the difference.
         **which
             ``area=``, ``cohort=``, ``period=``, ``horizon=`` where the term has several rows.
 
@@ -219,6 +227,7 @@ class Result:
         EstimationError
             If the method gives no such estimate, or several fit.
         """
+        scale = self.own_scale if scale is None else scale
         rows = self.estimates[(self.estimates["term"] == term) & (self.estimates["scale"] == scale)]
         for column, value in which.items():
             if column not in ("area", "cohort", "period", "horizon"):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from svmodel.errors import DataError
+from svmodel.files import path_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,6 +58,11 @@ class Figure:
         if len(self.data) == 0:
             raise DataError("a figure has to carry the data that it shows")
 
+    @property
+    def file(self) -> str:
+        """The name as that of its files, without an ending: one that every file system takes."""
+        return path_name(self.name)
+
     def svg(self) -> str:
         """Return the drawing as SVG text, the same bytes for the same drawing."""
         return self._drawn
@@ -72,10 +78,10 @@ class Figure:
         return text[text.index("<svg") :]
 
     def save(self, folder: Path | str) -> tuple[Path, ...]:
-        """Write ``<name>.svg``, ``<name>.csv`` (the data) and ``<name>.txt`` (the alternative)."""
+        """Write ``<file>.svg``, ``<file>.csv`` (the data) and ``<file>.txt`` (the alternative)."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        paths = tuple(folder / f"{self.name}.{ending}" for ending in ("svg", "csv", "txt"))
+        paths = tuple(folder / f"{self.file}.{ending}" for ending in ("svg", "csv", "txt"))
         paths[0].write_text(self.svg(), encoding="utf-8")
         self.data.to_csv(paths[1], index=False)
         paths[2].write_text(self.alt + "\n", encoding="utf-8")

@@ -6,7 +6,7 @@ Reports, comparison, checks and study files read a method's card. None of them k
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 from svmodel.design import Design, DesignArrays
@@ -92,6 +92,38 @@ def is_estimator(value: object) -> bool:
 def scale_of(estimator: Any) -> str | None:
     """Return the scale of an estimator's ``point``: ``log_rate_ratio`` or ``difference``; None where it has none."""
     return getattr(estimator, "scale", None)
+
+
+class ByRole(str):
+    """A family for counts that nobody asked for: where the outcome is a measure, the linear one is taken instead."""
+
+    __slots__ = ()
+
+
+def of_role(estimator: Any, design: Design) -> Any:
+    """Return the estimator with its family by the outcome's role, where the user named none.
+
+    Parameters
+    ----------
+    estimator : Estimator
+        With a field ``family`` whose default is a :class:`ByRole`.
+    design : Design
+
+    Returns
+    -------
+    Estimator
+        Itself for a count, and where the family was named.
+    """
+    if design.is_count or not isinstance(estimator.family, ByRole):
+        return estimator
+    return replace(estimator, family="linear")
+
+
+#: What a result says where :func:`of_role` chose.
+BY_ROLE_NOTE = (
+    "The outcome is a measure and no count, so the family is linear: a ratio of a measure, of one in logs above all, "
+    "means little. `family` takes another."
+)
 
 
 def choice_of(estimator: Any, name: str, default: Any = None) -> Any:

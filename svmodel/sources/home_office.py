@@ -19,6 +19,7 @@ from svmodel import periods
 from svmodel.errors import DataError, Problem, Problems, shorten
 from svmodel.ledger import Extract, Ledger, LedgerEntry
 from svmodel.sources.contract import choose, finish, match_columns, slug
+from svmodel.sources.home_office_notes import Note, unassigned_notes
 from svmodel.sources.sheets import rows_of
 
 Level = Literal["group", "subgroup", "description", "code"]
@@ -293,7 +294,7 @@ def _lay_out(path: Path, tables: _Tables, picked: Sequence[str], title: str) -> 
     if tables.area == "csp":
         latest = {a: max(forces, key=lambda f, held=forces: (held[f], f)) for a, forces in tables.force_of.items()}  # type: ignore[misc]
         wide["parent"] = wide["area"].map(latest).astype("str")
-        wide, entries = _mark_unusable(wide, outcomes, tables.notes)
+        wide, entries = _mark_unusable(wide, outcomes, unassigned_notes(tables.notes, tables.force_of))
         ledger = ledger.extend(entries)
     texts = ["parent"] if tables.area == "csp" else []
     source = f"Home Office police recorded crime open data: {path.name}"
@@ -301,40 +302,30 @@ def _lay_out(path: Path, tables: _Tables, picked: Sequence[str], title: str) -> 
 
 
 def _mark_unusable(
-    frame: pd.DataFrame, outcomes: list[str], notes: list[str]
+    frame: pd.DataFrame, outcomes: list[str], notes: list[Note]
 ) -> tuple[pd.DataFrame, list[LedgerEntry]]:
     """Make missing what the Notes sheet says was recorded under "unassigned"; the note is quoted."""
     entries = []
-    year = pd.PeriodIndex(frame["period"]).asfreq("M", how="end").asfreq("Y-MAR").year - 1
-    areas = list(frame["area"].unique())
-    for note in (n for n in notes if "unassigned" in n.casefold()):
-        named = [a for a in areas if re.search(rf"(?<!\w){re.escape(a)}(?!\w)", note, re.IGNORECASE)]
-        years = _years_in(note)
-        rows = frame["area"].isin(named).to_numpy() & (np.isin(year, years) if years else True)
+    quarters = pd.PeriodIndex(frame["period"]).asi8
+    for note in notes:
+        rows = frame["area"].isin(note.areas).to_numpy() & np.array([note.covers(q) for q in quarters])
         if rows.any():
             frame.loc[rows, outcomes] = np.nan
-            reason = f'the publisher notes: "{note}"; the counts are not usable and are taken as missing'
-            entries.append(LedgerEntry("missing", int(rows.sum()), reason, shorten(named), "recorded_unassigned"))
+            reason = f'the publisher notes: "{note.text}"; the counts are not usable and are taken as missing'
+            where = shorten(sorted(frame.loc[rows, "area"].unique()))
+            entries.append(LedgerEntry("missing", int(rows.sum()), reason, where, "recorded_unassigned"))
     return frame, entries
-
-
-def _years_in(note: str) -> list[int]:
-    """Return first calendar years of the financial years that a note names, ranges filled in."""
-    years = [int(m[1]) for m in _YEAR.finditer(note)]
-    spans = re.finditer(rf"{_YEAR.pattern}\s*(?:to|until|-|–)\s*{_YEAR.pattern}", note)
-    filled = [y for m in spans for y in range(int(m[1]), int(m[3]) + 1)]
-    return sorted({*years, *filled})
 
 
 def _entries(tables: _Tables) -> Iterable[LedgerEntry]:
     for force, rows in sorted(tables.non_geographic.items()):
         yield LedgerEntry("dropped", rows, "it has no area of its own", force, "non_geographic")
-    quotes = [n for n in tables.notes if "unassigned" in n.casefold()]
-    said = f' The publisher notes: "{quotes[0]}"' if quotes else ""
+    notes = unassigned_notes(tables.notes, tables.force_of) if tables.area == "csp" else []
     for force, (n_rows, offences) in sorted(tables.unassigned.items()):
+        quoted = "".join(f' The publisher notes: "{n.text}"' for n in notes if force in n.forces)
         reason = (
             f"{offences:,.0f} offences are assigned to no partnership, so the counts of the force's partnerships are "
-            f"too low by as many.{said}"
+            f"too low by as many.{quoted}"
         )
         yield LedgerEntry("dropped", int(n_rows), reason, force, "unassigned")
     for change, rows in sorted(tables.renamed.items()):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from svmodel.ledger import Extract
+from svmodel.sources.fingertips import fingertips
 from svmodel.sources.home_office import home_office_csp, home_office_force
 from svmodel.sources.joins import Join
 from svmodel.sources.metropolitan_police import (
@@ -13,11 +15,15 @@ from svmodel.sources.metropolitan_police import (
     mps_dashboard,
     mps_knife_borough,
     mps_knife_ward,
+    mps_lsoa,
     mps_ward,
 )
 from svmodel.sources.opening import find_file, read_header, require_kind
 from svmodel.sources.police_uk import police_uk
+from svmodel.sources.purposes import refuse_other_purposes
+from svmodel.sources.school_exclusions import dfe_exclusions
 from svmodel.sources.sheets import rows_of
+from svmodel.sources.street_files import street_files
 from svmodel.sources.tidy import read_panel
 
 
@@ -79,21 +85,42 @@ LAYOUTS: dict[str, Callable[..., Extract]] = {
     "home_office_force": home_office_force,
     "mps_borough": mps_borough,
     "mps_ward": mps_ward,
+    "mps_lsoa": mps_lsoa,
     "mps_knife_borough": mps_knife_borough,
     "mps_knife_ward": mps_knife_ward,
     "mps_dashboard": mps_dashboard,
+    "fingertips": fingertips,
+    "dfe_exclusions": dfe_exclusions,
 }
 
 _HEADER_ROWS = 40
-#: Columns (in small letters) that only files of that layout have, the most particular first.
+#: Columns (small letters and digits alone) that only files of that layout have, the most particular first.
 _SIGNS: tuple[tuple[str, frozenset[str]], ...] = (
-    ("mps_dashboard", frozenset({"month_year", "area type", "borough_snt", "count"})),
-    ("mps_knife_ward", frozenset({"wardcode", "crime_subtype", "ward", "borough"})),
-    ("mps_knife_borough", frozenset({"crime_subtype", "area_code", "area_name"})),
+    ("mps_dashboard", frozenset({"monthyear", "areatype", "boroughsnt", "count"})),
+    ("mps_knife_ward", frozenset({"wardcode", "crimesubtype", "ward", "borough"})),
+    ("mps_knife_borough", frozenset({"crimesubtype", "areacode", "areaname"})),
     ("mps_borough", frozenset({"offence", "borough", "month", "count"})),
+    ("mps_borough", frozenset({"crimetype", "crimedetails", "crimecount", "borough", "month"})),
+    ("mps_ward", frozenset({"wardcode", "wardname", "borough"})),
+    *(
+        (layout, frozenset({*offence, *area}))
+        for layout, areas in (
+            ("mps_lsoa", ({"lsoacode"},)),
+            ("mps_ward", ({"wardcode"},)),
+            ("mps_borough", ({"lookupboroughname"}, {"boroughname"}, {"bocu"})),
+        )
+        for offence in ({"majortext", "minortext"}, {"group", "subgroup"}, {"majorcategory", "minorcategory"})
+        for area in areas
+    ),
     ("mps_ward", frozenset({"wardcode", "wardname"})),
-    ("home_office_csp", frozenset({"financial year", "financial quarter", "csp name"})),
-    ("home_office_force", frozenset({"financial year", "financial quarter"})),
+    ("fingertips", frozenset({"indicatorid", "indicatorname", "areacode", "timeperiod", "count"})),
+    *(
+        ("dfe_exclusions", frozenset({"laname", *year, number}))
+        for year in ({"year", "level"}, {"timeperiod", "geographiclevel"})
+        for number in ("permexcl", "suspension", "fixedexcl", "permphysicalpupils")
+    ),
+    ("home_office_csp", frozenset({"financialyear", "financialquarter", "cspname"})),
+    ("home_office_force", frozenset({"financialyear", "financialquarter"})),
 )
 
 
@@ -112,19 +139,27 @@ def detect_layout(path: str | Path) -> str | None:
 
     Raises
     ------
+    OtherPurposeError
+        If the file is known and serves another purpose, such as a lookup, a population or a single street file: in one
+        line what it is and where it serves.
     DataError
         If the file is missing, empty or not what its name says.
     """
     path = Path(path)
     if path.is_dir():
-        return "police_uk" if next(path.rglob("*-street.csv*"), None) is not None else None
+        return "police_uk" if next(street_files(path), None) is not None else None
     kind = require_kind(find_file(path), "csv", "gzip", "parquet", "xlsx", "ods")
     if kind == "parquet":
         return "tidy"
     if kind in ("xlsx", "ods"):
-        return _of_workbook(path)
+        found = _of_workbook(path)
+        if found is None:
+            refuse_other_purposes(path)
+        return found
     header = read_header(path)
     found = _of_header(header)
+    if found is None:
+        refuse_other_purposes(path)
     if found is None and {h.strip().casefold() for h in header} & {
         "area",
         "lsoa",
@@ -138,7 +173,7 @@ def detect_layout(path: str | Path) -> str | None:
 
 
 def _of_header(header: Sequence[object]) -> str | None:
-    names = {" ".join(str(h).split()).casefold() for h in header if h is not None}
+    names = {re.sub(r"[^a-z0-9]", "", str(h).casefold()) for h in header if h is not None}
     return next((layout for layout, signs in _SIGNS if signs <= names), None)
 
 

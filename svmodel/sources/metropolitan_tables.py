@@ -11,25 +11,95 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from svmodel import periods
-from svmodel.errors import DataError, Problems, shorten
+from svmodel.errors import DataError, Problem, Problems, shorten
 from svmodel.sources.contract import counts_of, match_columns, name_lines
 from svmodel.sources.opening import read_header, read_table, require_kind
+from svmodel.sources.sheets import rows_of
 
 #: Columns that these layouts carry beside keys and months; they are passed over.
 _PASSED_OVER = {"boroughsnt", "areatype", "objectid", "majortext", "minortext", "offencegroup", "refreshdate"}
 _SLASHED = re.compile(r"^(\d{1,2})/(\d{1,2})/(\d{4})")
 
 
-def open_long(
-    path: Path, aliases: Mapping[str, Sequence[str]], *, keep: Sequence[str]
-) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Read a long file with our column names; `keep` stay text."""
-    require_kind(path, "csv", "gzip")
-    columns, lacking = match_columns(read_header(path), aliases)
+def open_any(
+    path: Path, aliases: Mapping[str, Sequence[str]], *, optional: Sequence[str] = (), numbers: Sequence[str] = ()
+) -> tuple[pd.DataFrame, NDArray[np.int64]]:
+    """Read a table of a csv file or of a workbook's first sheet that has these columns, wherever its header stands.
+
+    Parameters
+    ----------
+    path : Path
+    aliases : mapping of str to sequence of str
+        Our name for a column -> the publisher's names.
+    optional : sequence of str
+        Our names of columns that may be lacking.
+    numbers : sequence of str
+        Our names of columns that are no text; others are text without spaces around it, blank ones missing.
+
+    Returns
+    -------
+    frame : pandas.DataFrame
+        With our names where there are any, every other column under its own.
+    lines : ndarray of int
+        Line of the file, or row of the sheet, in which each row stands.
+    """
+    kind = require_kind(path, "csv", "gzip", "xlsx", "ods")
+    if kind in ("csv", "gzip"):
+        header = read_header(path)
+        columns, lacking = match_columns(header, aliases, optional=optional)
+        if not lacking:
+            text = [theirs for ours, theirs in columns.items() if ours not in numbers]
+            frame = read_table(path, text=text).to_pandas()
+            lines = np.arange(2, len(frame) + 2)
+    else:
+        frame, lines, columns, lacking = _from_workbook(path, aliases, optional)
     if lacking:
         raise DataError(f"{path} is not in this layout of the Metropolitan Police", lacking)
-    table = read_table(path, text=[columns[k] for k in keep], columns=list(columns.values()))
-    return table.to_pandas().rename(columns={theirs: ours for ours, theirs in columns.items()}), columns
+    frame = frame.rename(columns={theirs: ours for ours, theirs in columns.items()})
+    for ours in (c for c in columns if c not in numbers):
+        text_of = frame[ours].map(_text, na_action="ignore")
+        frame[ours] = text_of.where(text_of != "", None).astype("str")
+    return frame, lines
+
+
+def _text(value: object) -> str:
+    moment = getattr(value, "strftime", None)
+    return str(moment("%Y-%m-%d")) if moment else " ".join(str(value).split())
+
+
+def _from_workbook(
+    path: Path, aliases: Mapping[str, Sequence[str]], optional: Sequence[str]
+) -> tuple[pd.DataFrame, NDArray[np.int64], dict[str, str], list[Problem]]:
+    columns: dict[str, str] = {}
+    lacking: list[Problem] = [Problem("no sheet has a header of it", rule="no_header")]
+    header: list[str] = []
+    found, rows, lines = "", [], []
+    for sheet, number, row in rows_of(path):
+        if found and sheet != found:
+            break
+        if not found:
+            names = ["" if c is None else _text(c) for c in row]
+            columns, missing = match_columns(names, aliases, optional=optional)
+            if not missing:
+                found, header, lacking = sheet, names, []
+            elif len(missing) < len(aliases) and len(row) > 2:
+                lacking = missing
+            continue
+        rows.append([*row[: len(header)], *([None] * (len(header) - len(row)))])
+        lines.append(number)
+    if not found or not rows:
+        return pd.DataFrame(), np.array([], dtype=np.int64), columns, lacking
+    return pd.DataFrame(rows, columns=header), np.array(lines), columns, []
+
+
+def open_long(
+    path: Path, aliases: Mapping[str, Sequence[str]], *, keep: Sequence[str], optional: Sequence[str] = ()
+) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Read a long file with our column names, and ``line``; `keep` stay text."""
+    numbers = [k for k in aliases if k not in keep]
+    frame, lines = open_any(path, aliases, optional=optional, numbers=numbers)
+    kept = [c for c in aliases if c in frame]
+    return frame[kept].assign(line=lines), {k: aliases[k][0] for k in kept}
 
 
 def months_of(column: pd.Series, lines: NDArray[np.int64], name: str, problems: Problems) -> pd.PeriodIndex:
@@ -79,7 +149,7 @@ def melt_wide(path: Path, aliases: Mapping[str, Sequence[str]]) -> pd.DataFrame:
     if lacking:
         raise DataError(f"{path} is not in this layout of the Metropolitan Police", lacking)
     problems = Problems()
-    months = _month_columns(header, set(columns.values()), problems)
+    months = month_columns(header, set(columns.values()), problems)
     if not months:
         problems.add("no column names a month, such as 2022-03", rule="no_months")
     problems.raise_if_any(DataError, f"{path} cannot be used")
@@ -97,7 +167,8 @@ def melt_wide(path: Path, aliases: Mapping[str, Sequence[str]]) -> pd.DataFrame:
     return pd.DataFrame({**long, "period": index[np.tile(np.arange(len(index)), len(frame))], "count": values.ravel()})
 
 
-def _month_columns(header: Sequence[str], keys: set[str], problems: Problems) -> dict[str, pd.Period]:
+def month_columns(header: Sequence[str], keys: set[str], problems: Problems) -> dict[str, pd.Period]:
+    """Return the columns that name a month; a column that is neither a key nor a month is a problem."""
     months: dict[str, pd.Period] = {}
     for column in (h for h in header if h not in keys):
         try:

@@ -23,6 +23,7 @@ from svmodel.sources.lsoa import LsoaLookup, claim_problems
 from svmodel.sources.opening import find_folder, open_text
 from svmodel.sources.police_uk_presence import presence
 from svmodel.sources.police_uk_vintage import mixed_problems, one_vintage
+from svmodel.sources.purposes import refuse_other_purposes
 from svmodel.sources.street_files import (
     CRIME_TYPES,
     TRANSPORT,
@@ -77,6 +78,8 @@ def police_uk(
     DataError
         With all problems of all files at once.
     """
+    if Path(path).is_file():
+        refuse_other_purposes(Path(path))
     folder = find_folder(path)
     title = f"{folder} cannot be used"
     types = choose(crime_types, CRIME_TYPES, word="crime type", where=title)

@@ -78,7 +78,7 @@ def test_the_jackknife_of_a_difference_is_that_of_whole_fits(design):
     row = sv.compare(design, {"one": one, "two": two}).differences.iloc[0]
 
     def gap(d):
-        return np.log(one.fit(d).effect().estimate) - np.log(two.fit(d).effect().estimate)
+        return np.log(one.fit(d).effect().estimate) - np.log(two.fit(d).effect("att", "rate_ratio").estimate)
 
     areas = design.panel.areas
     whole, left = gap(design), []

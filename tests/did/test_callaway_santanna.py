@@ -475,6 +475,10 @@ def test_rate_ratio_intervals_cover_a_known_ratio():
         start = rng.permutation(np.repeat([4, 6, -1], [20, 20, 60]))
         treated = (start >= 0)[:, None] & (np.arange(8) >= start[:, None])
         y = rng.poisson(rng.gamma(6, 2, size=100)[:, None] * np.where(treated, 0.7, 1.0)).astype(float)
-        ratio = CallawaySantAnna(simultaneous=False, n_boot=1).fit(as_design(y, start), seed=panel).effect("att")
+        ratio = (
+            CallawaySantAnna(simultaneous=False, n_boot=1)
+            .fit(as_design(y, start), seed=panel)
+            .effect("att", "rate_ratio")
+        )
         covered += ratio.conf_low <= 0.7 <= ratio.conf_high
     assert low <= covered <= high, covered

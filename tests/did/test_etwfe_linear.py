@@ -230,7 +230,7 @@ def test_what_it_cannot_answer_is_refused_or_said(data):
     with pytest.raises(EstimationError, match="no treated area-period has an expected outcome"):
         did.ExtendedTwoWayFixedEffects(family="linear").fit(make(y, np.full(N, 4)))
     with pytest.raises(EstimationError, match="never negative"):
-        did.ExtendedTwoWayFixedEffects(effects="cohort").fit(make(y))
+        did.ExtendedTwoWayFixedEffects(family="poisson", effects="cohort").fit(make(y))
     counts = np.random.default_rng(2).poisson(0.4, y.shape).astype(float)
     result = did.ExtendedTwoWayFixedEffects(family="linear").fit(make(counts, count=True))
     assert any("are zero: a linear model lets every area" in note for note in result.notes)

@@ -112,8 +112,11 @@ def test_colours_have_the_contrast_that_the_guidelines_ask_for():
 
 def test_statuses_are_words_and_not_colours_alone(html):
     table = next(t for t in re.findall(r"<table>.*?</table>", html, flags=re.DOTALL) if "Checks of the headline" in t)
-    found = re.findall(r"(Passed|Warning|For information|Does not apply|The check broke)</td>", table)
-    assert len(found) == table.count('scope="row"') == len(CHECKS) - len(OF_POSTERIORS)
+    found = re.findall(r"(Passed|Warning|For information|The check broke)</td>", table)
+    folded = re.search(r"<summary>(\d+) checks? that do(?:es)? not apply</summary>\s*<ul>(.*?)</ul>", html, re.DOTALL)
+    assert len(found) == table.count('scope="row"') == len(CHECKS) - len(OF_POSTERIORS) - int(folded[1])
+    assert folded[2].count("<li>") == int(folded[1]) > 0
+    assert "Does not apply" not in html
 
 
 def test_the_mark_of_synthetic_data_is_on_synthetic_pages_alone(html, tmp_path, small_study):

@@ -44,3 +44,12 @@ def test_the_drawing_has_the_same_bytes_twice(canvas):
 
 def test_the_caption_is_text_not_markup(canvas):
     assert "&lt;b&gt;" in Figure(canvas, "<b>fell</b>", DATA)._repr_html_()
+
+
+def test_no_name_of_a_figure_leads_out_of_the_folder(canvas, tmp_path):
+    for name in ("../../out", "a/b", "CON", ""):
+        figure = Figure(canvas, "Violence fell", DATA, name=name)
+        paths = figure.save(tmp_path / "in" / "figures")
+        assert {p.parent for p in paths} == {tmp_path / "in" / "figures"}
+        assert paths[0].stem == figure.file != name
+    assert len([p for p in tmp_path.rglob("*") if p.is_file()]) == 12

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from svmodel.did.expected_poisson import impute, poisson_att
 from svmodel.errors import EstimationError
 from svmodel.result import Result
 from svmodel.result.doubts import zero_counts
-from svmodel.result.method import Method
+from svmodel.result.method import BY_ROLE_NOTE, ByRole, Method, of_role
 from svmodel.result.notes import Notes
 from svmodel.result.rule import FEW_TREATED, choose
 from svmodel.result.scales import estimates_frame, provenance
@@ -37,6 +37,7 @@ class ExtendedTwoWayFixedEffects:
     Parameters
     ----------
     family : {"poisson", "linear"}
+        By default Poisson, and linear where the outcome is a measure.
         ``poisson``: the mean is a product of an area's level, a period's level and exposure. The outcome need not be a
         count as long as it is never negative (quasi-likelihood). ``linear``: the mean is a sum of an area's level and a
         period's, in the outcome's own units; exposure turns its differences into rates and nothing else.
@@ -144,7 +145,7 @@ class ExtendedTwoWayFixedEffects:
         gives=("event_path",),
     )
 
-    family: Literal["poisson", "linear"] = "poisson"
+    family: Literal["poisson", "linear"] = cast("Any", ByRole("poisson"))
     level: float = 0.95
     few_treated: int = FEW_TREATED
     effects: Literal["area", "cohort"] = "area"
@@ -193,6 +194,9 @@ class ExtendedTwoWayFixedEffects:
             If the outcome is negative somewhere, no treated area-period can be given an expected count, or covariates
             cannot be told apart from area and period effects.
         """
+        asked = of_role(self, design)
+        if asked is not self:
+            return asked.fit(design, seed=seed).saying(BY_ROLE_NOTE)
         if (self.family, self.effects) != ("poisson", "area"):
             return self._by_form(design, seed)
         arrays, counts, level = design.arrays, design.is_count, self.level

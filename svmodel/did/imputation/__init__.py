@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from svmodel.did.imputation import linear
 from svmodel.errors import EstimationError, Problems, did_you_mean
 from svmodel.result import Result
 from svmodel.result.doubts import share_of_zeros, zero_counts
-from svmodel.result.method import Method
+from svmodel.result.method import BY_ROLE_NOTE, ByRole, Method, of_role
 from svmodel.result.tables import treated_groups
 from svmodel.result.uncertainty import checked_inference, choose_uncertainty
 
@@ -34,6 +34,7 @@ class Imputation:
     Parameters
     ----------
     family : {"poisson", "linear"}
+        By default Poisson, and linear where the outcome is a measure.
         ``poisson``: levels multiply, with the exposure; effects are ratios. ``linear``: levels add up, in the outcome's
         own units; effects are differences.
     level : float
@@ -115,7 +116,7 @@ class Imputation:
         gives=("event_path",),
     )
 
-    family: Literal["poisson", "linear"] = "poisson"
+    family: Literal["poisson", "linear"] = cast("Any", ByRole("poisson"))
     level: float = 0.95
     inference: str = "auto"
     leads: int | None = None
@@ -201,6 +202,9 @@ class Imputation:
             If no treated area-period has an expected outcome (with the areas and periods and why), covariates cannot
             be told apart from area and period effects, or the outcome of a Poisson family is negative.
         """
+        asked = of_role(self, design)
+        if asked is not self:
+            return asked.fit(design, seed=seed).saying(BY_ROLE_NOTE)
         if self.family == "poisson":
             same = ExtendedTwoWayFixedEffects(level=self.level, inference=self.inference)
             return replace(same.fit(design, seed=seed), estimator=self)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from svmodel.errors import EstimationError, Problems, did_you_mean, shorten
 from svmodel.numerics.arrays import Ints
 from svmodel.result import Result
 from svmodel.result.doubts import areas_without_events, ended, period_names, whole_reporting_areas, zero_counts
-from svmodel.result.method import Method
+from svmodel.result.method import BY_ROLE_NOTE, ByRole, Method, of_role
 from svmodel.result.notes import Note
 from svmodel.result.scales import PerCell, estimates_frame, ratio_of_difference, widened_row
 from svmodel.result.uncertainty import checked_inference, choose_uncertainty
@@ -30,6 +30,7 @@ class StackedDiD:
     Parameters
     ----------
     family : {"poisson", "linear"}
+        By default Poisson, and linear where the outcome is a measure.
         ``poisson`` for ratios (quasi-likelihood; the log of the exposure is an offset), ``linear`` for differences.
     pre, post : int, optional
         Periods of the window before the start, and after the first treated period. By default as many as every cohort
@@ -89,7 +90,7 @@ class StackedDiD:
         gives=("event_path",),
     )
 
-    family: Literal["poisson", "linear"] = "poisson"
+    family: Literal["poisson", "linear"] = cast("Any", ByRole("poisson"))
     pre: int | None = None
     post: int | None = None
     weights: Literal["corrective", "none"] = "corrective"
@@ -154,6 +155,9 @@ class StackedDiD:
         EstimationError
             If no cohort has its window in the panel and a clean control, or no effect is identified.
         """
+        asked = of_role(self, design)
+        if asked is not self:
+            return asked.fit(design, seed=seed).saying(BY_ROLE_NOTE)
         arrays = design.arrays
         stacks = self._stacks(arrays)
         static = self._static(stacks)

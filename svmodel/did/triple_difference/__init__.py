@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from svmodel.did.triple_difference.sums import Triple, TripleArrays, linear_trip
 from svmodel.errors import DesignError, EstimationError, Problem, Problems, did_you_mean
 from svmodel.result import Result
 from svmodel.result.doubts import area_names, areas_without_events, ended, whole_reporting_areas, zero_counts
-from svmodel.result.method import Method
+from svmodel.result.method import BY_ROLE_NOTE, ByRole, Method, of_role
 from svmodel.result.notes import Note
 from svmodel.result.scales import estimates_frame
 from svmodel.result.tables import cells_and_sums
@@ -34,6 +34,7 @@ class TripleDifference:
         A count or a measure of the panel, of the same areas and periods: violence by day for a night-time
         intervention, shop theft for one against robbery.
     family : {"poisson", "linear"}
+        By default Poisson, and linear where the outcome is a measure.
         ``poisson``: a ratio of rate ratios; ``linear``: a difference of differences, for outcomes that a common shock
         would move by the same number.
     level : float
@@ -101,7 +102,7 @@ class TripleDifference:
     )
 
     comparison_outcome: str = ""
-    family: Literal["poisson", "linear"] = "poisson"
+    family: Literal["poisson", "linear"] = cast("Any", ByRole("poisson"))
     level: float = 0.95
     few_treated: int = 8
     inference: str = "auto"
@@ -179,6 +180,9 @@ class TripleDifference:
         EstimationError
             If no treated area-period has an expected outcome, or the comparison has no event there.
         """
+        asked = of_role(self, design)
+        if asked is not self:
+            return asked.fit(design, seed=seed).saying(BY_ROLE_NOTE)
         arrays = self.arrays(design)
         _require_moving(arrays, self.comparison_outcome)
         made = (poisson_triple if self.family == "poisson" else linear_triple)(arrays, self.few_treated)

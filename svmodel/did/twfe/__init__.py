@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from svmodel.result.doubts import (
     whole_reporting_areas,
     zero_counts,
 )
-from svmodel.result.method import Method
+from svmodel.result.method import BY_ROLE_NOTE, ByRole, Method, of_role
 from svmodel.result.notes import Note, ResultWarning
 from svmodel.result.scales import estimates_frame, widened_row
 from svmodel.result.uncertainty import checked_inference, choose_uncertainty
@@ -35,6 +35,7 @@ class TwoWayFixedEffects:
     Parameters
     ----------
     family : {"poisson", "linear"}
+        By default Poisson, and linear where the outcome is a measure.
         ``poisson`` for ratios (quasi-likelihood; the log of the exposure is an offset), ``linear`` for differences.
     level : float
         Coverage of intervals.
@@ -89,7 +90,7 @@ class TwoWayFixedEffects:
         gives=("event_path",),
     )
 
-    family: Literal["poisson", "linear"] = "poisson"
+    family: Literal["poisson", "linear"] = cast("Any", ByRole("poisson"))
     level: float = 0.95
     leads: int | None = None
     lags: int | None = None
@@ -145,6 +146,9 @@ class TwoWayFixedEffects:
             If the effect cannot be told apart from area and period effects, a Poisson outcome is negative, or the
             treated area-periods have no event.
         """
+        asked = of_role(self, design)
+        if asked is not self:
+            return asked.fit(design, seed=seed).saying(BY_ROLE_NOTE)
         arrays, family, level, counts = design.arrays, self.family, self.level, design.is_count
         static = self.static(arrays)
         if not static.kept.any():

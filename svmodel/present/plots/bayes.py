@@ -259,15 +259,14 @@ def with_and_without(
 
 def _gap(shown: ProtectedResult, area: str) -> tuple[str, str]:
     """Return what the intervention adds to a place's expected counts: a few words, and a sentence."""
-    term, which = ("att", {}) if area == ALL_TREATED else ("area", {"area": area})
-    found = shown.effect(term, "events", **which)
-    if found is None:
+    fact = shown.fact(area)
+    found = None if fact is None else fact.events
+    if fact is None or found is None:
         return "expected with and without it", "What the intervention adds is suppressed or not available."
     size = prose.events_change(found.estimate)
     sentence = f"With it the model expects {size} ({prose.level_words(found.level)}: "
     sentence += f"{prose.events_interval(found.conf_low, found.conf_high)})."
-    clear = found.conf_low > 0 or found.conf_high < 0
-    return (f"{size} with it" if clear else "no clear difference with it"), sentence
+    return (f"{size} with it" if fact.clear else "no clear difference with it"), sentence
 
 
 def ranked_areas(

@@ -76,7 +76,7 @@ def _honest_bounds(table: pd.DataFrame, label: str) -> Figure | None:
     axes.set_xlim(data["bound"].min() - 0.25, data["bound"].max() + 0.25)
     number_axis(axes, lambda v: signed(v, unit), from_zero=False)
     axes.set_xlabel("Parting of trends allowed for, as a multiple of the largest before the start", color=GREY)
-    axes.set_ylabel("Change" if ratio else "Difference")
+    axes.set_ylabel("Change on expected" if ratio else "Difference in the outcome's units")
     first, last = data.iloc[0], data.iloc[-1]
     said = [f"at {r['bound']:g} from {_between(r, unit)}" for r in (first, last)]
     clear = data[data["leaves_out_no_effect"]]
@@ -129,13 +129,17 @@ def _placebo_in_space(table: pd.DataFrame, label: str) -> Figure | None:
         **BOLD,
     )
     change_axis(axes, unit, "Effect found (left of zero: fewer)")
-    axes.set_ylabel("Placebo areas")
+    # sets of many areas are not named; single ones, and small sets, are
+    named = table.loc[table["placebo"].astype(bool), "areas"] if "areas" in table else pd.Series(dtype=object)
+    single = bool(len(named)) and not named.isna().any() and not named.astype(str).str.contains(", ").any()
+    what = "areas" if single else "sets of areas"
+    axes.set_ylabel(what.capitalize())
     number_axis(axes)
     size = np.abs(values[placebo & known]) >= abs(float(values[~placebo & known][0])) - 1e-12
     alt = (
-        f"Histogram of the effects on {prose.outcome_name(label)} found in {len(others):,} sets of areas where nothing "
+        f"Histogram of the effects on {prose.outcome_name(label)} found in {len(others):,} {what} where nothing "
         f"was done, from {prose.number(others.min())}{unit} to {prose.number(others.max())}{unit}; that of the treated "
-        f"areas is {prose.number(real)}{unit}, and {int(size.sum()):,} placebos are as large."
+        f"areas is {prose.number(real)}{unit}, and {int(size.sum()):,} of these {what} are as large."
     )
     return Figure(figure, alt, data, f"{label}: the effect among those of untreated areas", "placebo_in_space")
 

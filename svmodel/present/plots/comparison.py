@@ -15,6 +15,7 @@ from svmodel.comparison.specifications import CHOICES
 from svmodel.errors import EstimationError
 from svmodel.planning.power import Power
 from svmodel.present import prose
+from svmodel.present.facts import agreement
 from svmodel.present.plots.paths import change_axis, changes, signed
 from svmodel.present.protected import ProtectedResult, shown_of
 from svmodel.present.style import BLUE, BOLD, GREY, INK, MAGENTA, PALE, WHISKER, canvas, name_rows, wrapped
@@ -91,7 +92,9 @@ def forest(
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
     change_axis(axes, "%" if comparison.scale == "rate_ratio" else "", _XLABEL[comparison.scale])
     outcome = prose.outcome_name(label or comparison.design.outcome)
-    title, alt = _forest_words(data, outcome, comparison.scale)
+    alt = _forest_words(data, outcome, comparison.scale)
+    facts = [s.fact(method=key) for key, s in shown.items()]
+    title = agreement(f.direction for f in facts if f is not None)
     return Figure(figure, alt, data, title, "forest")
 
 
@@ -131,7 +134,7 @@ def _limits(points: np.ndarray, ends: np.ndarray) -> tuple[float, float]:
     return low - pad, high + pad
 
 
-def _forest_words(data: pd.DataFrame, outcome: str, scale: str) -> tuple[str, str]:
+def _forest_words(data: pd.DataFrame, outcome: str, scale: str) -> str:
     known = data[data["change"].notna()]
     low = int((known["change"] < 0).sum())
     unit = "%" if scale == "rate_ratio" else ""
@@ -142,10 +145,7 @@ def _forest_words(data: pd.DataFrame, outcome: str, scale: str) -> tuple[str, st
     silent = data[data["change"].isna()]
     if len(silent):
         alt += f" No effect is shown for {prose.join(silent['method'])}."
-    if len(known) == 1:
-        return "One method gives an average effect", alt
-    agree = low in (0, len(known))
-    return ("Methods agree on the direction" if agree else "Methods disagree on the direction"), alt
+    return alt
 
 
 def specification_curve(curve: SpecificationCurve, *, label: str = "", disclosure: Disclosure | None = None) -> Figure:

@@ -11,18 +11,30 @@ import pandas as pd
 from svmodel import periods
 from svmodel.errors import EstimationError
 from svmodel.present import prose
+from svmodel.present.facts import EffectFact, agreement
+from svmodel.present.horizons import grouped, span_name, span_of
 from svmodel.present.plots.paths import change_axis, changes, signed
 from svmodel.present.protected import ProtectedResult, shown_of
-from svmodel.present.style import BLUE, INK, WHISKER, canvas, mark_period, name_rows, number_axis, wrapped
+from svmodel.present.style import BLUE, GREY, INK, WHISKER, canvas, mark_period, name_rows, number_axis, wrapped
 from svmodel.protect import Disclosure
 from svmodel.result import Result
 from svmodel.result.figure import Figure
+
+#: What an event study's title says of the whole time after the start.
+_AFTER = {
+    "fewer": "lower after the start",
+    "more": "higher after the start",
+    "unclear": "no clear change after the start",
+}
 
 
 def event_study(
     result: Result | ProtectedResult, *, label: str = "", per: str = "", disclosure: Disclosure | None = None
 ) -> Figure:
     """Draw the effect by periods since the start; before the start it should be about nothing.
+
+    More than 48 periods are drawn by quarter, and more than 48 quarters by year: each point is the mean of its periods,
+    every one alike (:mod:`svmodel.present.horizons`).
 
     Parameters
     ----------
@@ -48,8 +60,17 @@ def event_study(
     label = label or (result.design.outcome if result.design is not None else "outcome")
     if not per:
         per = "period" if result.design is None else periods.describe_frequency(result.design.panel.periods)
+    year = 12 if result.design is None else periods.per_year(result.design.panel.periods)
+    span = span_of(len(rows), year)
+    level = float(rows["level"].iloc[0])
+    if span > 1:
+        rows = grouped(rows, result, span, ratio=scale == "rate_ratio")
     data = _changes(rows, scale)
+    if span > 1:
+        data.insert(1, "until", rows["until"].to_numpy())
+        data.insert(2, "horizons", rows["horizons"].to_numpy())
     before, after = data["horizon"] < 0, data["horizon"] >= 0
+    places = data["horizon"] + (span - 1) / 2
     figure, axes = canvas(3.8)
     axes.axhline(0, color=INK, linewidth=1.0)
     for mask, fill in ((before, "white"), (after, BLUE)):
@@ -57,16 +78,22 @@ def event_study(
         spread = np.vstack([part["change"] - part["change_low"], part["change_high"] - part["change"]])
         error = np.where(np.isfinite(spread), np.maximum(spread, 0), np.nan)
         look: Any = {"fmt": "o", "color": BLUE, "ecolor": WHISKER, "elinewidth": 1.4, "markersize": 4.6}
-        axes.errorbar(part["horizon"], part["change"], yerr=error, markerfacecolor=fill, linestyle="none", **look)
+        axes.errorbar(places[mask], part["change"], yerr=error, markerfacecolor=fill, linestyle="none", **look)
     unit = "%" if scale == "rate_ratio" else ""
     _clip(axes, data)
     number_axis(axes, lambda v: signed(v, unit), from_zero=False)
     axes.set_xlabel(f"{per.capitalize()}s since the start (0 is the first {per} of the intervention)")
-    axes.set_ylabel("Change" if unit else "Difference")
+    counted = result.design is None or result.design.is_count
+    axes.set_ylabel(
+        "Change on expected" if unit else f"Difference, {'events' if counted else 'units'} an area and {per}"
+    )
     mark_period(axes, -0.5, "Before", side="left")
     mark_period(axes, -0.5, "After", side="right")
-    level = float(rows["level"].iloc[0])
-    title, alt = _event_words(data, label, per, level)
+    each = span_name(span, year, per)
+    if span > 1:
+        whole = each if each.startswith("five") else f"a {each}"
+        axes.set_title(f"Each point is the mean of {whole}, its {per}s alike", fontsize=9, color=GREY, loc="left")
+    title, alt = _event_words(data, label, per, level, shown.fact(), each if span > 1 else "")
     return Figure(figure, alt, data, title, "event_study")
 
 
@@ -94,12 +121,17 @@ def _clip(axes: object, data: pd.DataFrame) -> None:
     axes.set_ylim(low - pad, high + 2 * pad)  # type: ignore[attr-defined]
 
 
-def _event_words(data: pd.DataFrame, label: str, per: str, level: float) -> tuple[str, str]:
+def _event_words(
+    data: pd.DataFrame, label: str, per: str, level: float, fact: EffectFact | None, each: str
+) -> tuple[str, str]:
+    """Return title and alternative; the title says of the whole time after the start what every sentence says of it."""
     after = data[(data["horizon"] >= 0) & data["change"].notna()]
     before = data[(data["horizon"] < 0) & data["change"].notna()]
     words = (
         f"Points with {prose.level_words(level)}s: the change in {prose.outcome_name(label)} by {per}s since the start."
     )
+    if each:
+        words += f" Each point is the mean of one {each}: all its {per}s that are known count alike."
     if after.empty:
         return f"{label}: change by time since the start", f"{words} Every change is suppressed or not available."
     down = int((after["change"] < 0).sum())
@@ -108,10 +140,10 @@ def _event_words(data: pd.DataFrame, label: str, per: str, level: float) -> tupl
     if len(before):
         off = int(((before["change_high"] < 0) | (before["change_low"] > 0)).sum())
         words += f" Before the start {off} of {len(before)} intervals leave out zero."
-    # a title must not claim what most intervals leave open
-    middle = float(after["change"].median())
-    side = "mostly lower" if middle < 0 else "mostly higher"
-    return f"{label}: {side if 4 * clear >= len(after) else 'no clear change'} after the start", words
+    direction = "unknown" if fact is None else fact.direction
+    if fact is not None and fact.certainty:
+        words += f" Over the whole time after the start: {fact.certainty[:1].lower()}{fact.certainty[1:]}"
+    return f"{label}: {_AFTER.get(direction, 'change by time since the start')}", words
 
 
 def estimators_compared(
@@ -160,10 +192,10 @@ def estimators_compared(
     name_rows(axes, wrapped(data["method"]))
     unit = "%" if scale == "rate_ratio" else ""
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
-    change_axis(axes, unit)
+    change_axis(axes, unit, *(() if unit else ("Difference in the outcome's units (left of zero: fewer)",)))
     low = int((data["change"] < 0).sum())
     alt = f"Average change in {prose.outcome_name(label or 'the outcome')} by {len(data)} methods with intervals: "
     ends = f"{prose.number(data['change'].min())} to {prose.number(data['change'].max())}"
     alt += f"{low} of {len(data)} are below zero; they run from {ends}."
-    agree = "Methods agree on the direction" if low in (0, len(data)) else "Methods disagree on the direction"
-    return Figure(figure, alt, data, agree if len(data) > 1 else "One method gives an average effect", "methods")
+    facts = [s.fact(method=key) for key, s in shown.items()]
+    return Figure(figure, alt, data, agreement(f.direction for f in facts if f is not None), "methods")

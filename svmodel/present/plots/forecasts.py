@@ -136,7 +136,7 @@ def forecast_scores(scores: pd.DataFrame, *, label: str, names: dict[str, str] |
     ----------
     scores : pandas.DataFrame
         Columns method, horizon, wis (mean weighted interval score in events; smaller is better), one row for each
-        method and horizon.
+        method and horizon, over all areas; where there are rows of the horizon ``"all"``, they hold the averages.
     label : str
         The outcome's name for readers.
     names : dict, optional
@@ -149,10 +149,12 @@ def forecast_scores(scores: pd.DataFrame, *, label: str, names: dict[str, str] |
     """
     if scores.empty:
         raise DataError("there are no past scores to draw")
-    data = scores[["method", "horizon", "wis"]].assign(horizon=scores["horizon"].astype(int))
-    data["method"] = [(names or {}).get(m, m.replace("_", " ")) for m in data["method"]]
-    data = data.sort_values(["method", "horizon"], ignore_index=True)
-    order = data.groupby("method")["wis"].mean().sort_values().index
+    named = scores[["method", "horizon", "wis"]].copy()
+    named["method"] = [(names or {}).get(m, m.replace("_", " ")) for m in named["method"]]
+    whole = named["horizon"].astype(str) == "all"
+    data = named[~whole].astype({"horizon": int}).sort_values(["method", "horizon"], ignore_index=True)
+    means = (named[whole] if whole.any() else data).groupby("method")["wis"].mean()
+    order = means.sort_values().index
     figure, axes = canvas(3.2)
     looks = [(BLUE, "-", "o"), (GREY, (0, (5, 2)), "s"), (MAGENTA, (0, (1, 1.5)), "^"), (TEAL, "-.", "D")]
     ends = []
@@ -163,11 +165,13 @@ def forecast_scores(scores: pd.DataFrame, *, label: str, names: dict[str, str] |
     number_axis(axes)
     axes.set_xticks(sorted(data["horizon"].unique()))
     axes.set_xlabel("Periods ahead")
-    axes.set_ylabel("Average error (events)")
+    axes.set_ylabel("Average error score, all areas (events)")
     end_labels(axes, ends)
-    means = data.groupby("method")["wis"].mean()
-    alt = f"Lines of the average error of past forecasts of {prose.outcome_name(label)}, by how far ahead. Averages: "
+    alt = (
+        f"Lines of the average error of past forecasts of {prose.outcome_name(label)} over all areas together, by how "
+    )
+    alt += "far ahead. Averages: "
     alt += prose.join([f"{m} {prose.number(means[m])}" for m in order]) + ". Lower is better."
     best = str(order[0])
     data = data.rename(columns={"horizon": "periods_ahead"})
-    return Figure(figure, alt, data, f"{best[:1].upper()}{best[1:]} had the smallest past error", "forecast_scores")
+    return Figure(figure, alt, data, f"Over all areas {best} had the smallest past error", "forecast_scores")

@@ -8,7 +8,7 @@ from svmodel import periods
 from svmodel.present import prose
 from svmodel.present.plots.paths import counts_over_time, course
 from svmodel.present.protected import ProtectedResult, shown_of
-from svmodel.present.style import BLUE, ORANGE, canvas, end_labels, mark_period
+from svmodel.present.style import BLUE, ORANGE, canvas, end_labels, line_end, mark_period
 from svmodel.protect import Disclosure
 from svmodel.result import Result
 from svmodel.result.figure import Figure
@@ -55,10 +55,8 @@ def observed_expected(
         mark_period(axes, starts[0] - 0.5, f"{name}\n{periods.label(index[starts[0]])}")
         if len(starts) > 1 and starts[-1] - starts[0] > 5:
             mark_period(axes, starts[-1] - 0.5, f"Last start\n{periods.label(index[starts[-1]])}", side="right")
-    last = frame.dropna(subset=["observed", "expected"]).tail(1)
-    if len(last):
-        at, row = float(last.index[0]), last.iloc[0]
-        end_labels(axes, [(at, row["observed"], "Observed", BLUE), (at, row["expected"], "Expected", ORANGE)])
+    names = (("observed", "Observed", BLUE), ("expected", "Expected", ORANGE))
+    end_labels(axes, [(*line_end(x, frame[column]), name, colour) for column, name, colour in names])
     name = "observed_expected_all" if area == ALL_TREATED else "observed_expected"
     title, alt = _words(shown, area, label, place)
     return Figure(figure, alt, frame, title, name)
@@ -70,8 +68,9 @@ def _words(shown: ProtectedResult, area: str, label: str, place: str) -> tuple[s
     begin = f"Lines of {prose.outcome_name(label)} in {place}: observed, and expected without the intervention."
     if np.isnan(observed) or np.isnan(expected):
         return f"{label}: observed and expected", f"{begin} The totals after the start are suppressed or not available."
-    side = "fewer" if observed < expected else "more" if observed > expected else "no change"
-    title = f"{side} than expected" if totals["clear"] and side != "no change" else "no clear difference from expected"
-    difference = "no change" if side == "no change" else f"{prose.count(abs(observed - expected))} {side} than expected"
+    change = prose.events_change(observed - expected, about="")
+    difference = change if change == "no change" else f"{change} than expected"
     words = f"After the start {prose.count(observed)} were observed and {prose.count(expected)} expected: {difference}."
-    return f"{label}: {title}", f"{begin} {words}"
+    fact = shown.fact(area)
+    title = "observed and expected" if fact is None else fact.title
+    return f"{label}: {title}", f"{begin} {words}{'' if fact is None else ' ' + fact.certainty}".strip()

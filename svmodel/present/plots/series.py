@@ -15,7 +15,18 @@ from svmodel.panel import Panel
 from svmodel.present import prose
 from svmodel.present.plots.paths import counts_over_time
 from svmodel.present.protected import ProtectedPanel, counts_of
-from svmodel.present.style import BLUE, INK, ORANGE, PALE, canvas, end_labels, mark_breaks, number_axis, time_axis
+from svmodel.present.style import (
+    BLUE,
+    INK,
+    ORANGE,
+    PALE,
+    canvas,
+    end_labels,
+    line_end,
+    mark_breaks,
+    number_axis,
+    time_axis,
+)
 from svmodel.protect import Disclosure
 from svmodel.result.figure import Figure
 
@@ -139,11 +150,8 @@ def trend(
     counts_over_time(axes, index)
     axes.set_ylabel(f"Events a {per}")
     mark_breaks(axes, index, breaks)
-    last = frame.dropna(subset=["observed", "fitted"]).tail(1)
-    if len(last):
-        at = float(last.index[0])
-        row = last.iloc[0]
-        end_labels(axes, [(at, row["observed"], "Observed", BLUE), (at, row["fitted"], "Trend and\nseason", ORANGE)])
+    names = (("observed", "Observed", BLUE), ("fitted", "Trend and\nseason", ORANGE))
+    end_labels(axes, [(*line_end(x, frame[column]), name, colour) for column, name, colour in names])
     way = "falling year on year" if change[0] < 0 else "rising year on year"
     if change[1] <= 0 <= change[2]:
         way = "no clear yearly change"
@@ -196,14 +204,14 @@ def comparators(
     ends = []
     if others:
         axes.plot(x, wide["all areas"], color=INK, linewidth=1.8, linestyle=(0, (5, 2)))
-        ends.append((x[-1], wide["all areas"].iloc[-1], "All areas", INK))
+        ends.append((*line_end(x, wide["all areas"]), "All areas", INK))
     axes.plot(x, wide[area], color=BLUE, linewidth=2.8)
     time_axis(axes, index)
     number_axis(axes)
     axes.set_ylabel(f"Events a year per {per:,.0f} people")
-    ends.append((x[-1], wide[area].iloc[-1], _wrapped(panel.label(area)), BLUE))
+    ends.append((*line_end(x, wide[area]), _wrapped(panel.label(area)), BLUE))
     if 0 < len(others) <= 6:
-        ends += [(x[-1], wide[a].iloc[-1], _wrapped(panel.label(a)), "#5B6670") for a in others if a in wide]
+        ends += [(*line_end(x, wide[a]), _wrapped(panel.label(a)), "#5B6670") for a in others if a in wide]
     end_labels(axes, ends)
     keep = ["label", "area", "period", "count", "exposure", "rate", "count_flag", "rate_flag"]
     latest = frame[frame["period"] == index[-1]]

@@ -97,8 +97,8 @@ def placebo_gaps(
         mark_period(axes, starts[0] - 0.5, f"{'First start' if len(starts) > 1 else 'Start'}")
     name = label or "outcome"
     alt = _gap_words(placebos, data, name, index, starts)
-    p = placebos.p_value
-    title = f"{name}: {'further out than most placebos' if p <= 0.1 else 'no further out than placebos'}"
+    passed = int((np.abs(placebos.placebos) < abs(placebos.effect) - 1e-12).sum())
+    title = f"{name}: further out than {passed:,} of {len(placebos.placebos):,} placebos"
     return Figure(figure, alt, data, title, "placebo_gaps")
 
 

@@ -14,9 +14,10 @@ from svmodel.report import fits as contexts
 from svmodel.report.fits import StudyContext
 from svmodel.report.pages import content as pages
 from svmodel.report.pages.area_view import AreaView
-from svmodel.report.pages.content import Section, figures_of
+from svmodel.report.pages.content import Block, Section, figures_of, file_as
 from svmodel.report.pages.numbers import estimates_csv, result_json
 from svmodel.report.pages.sections import sections
+from svmodel.result.figure import Figure
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,8 +50,15 @@ class AreaReport:
         known = sections()
         if key not in known:
             raise DataError(f"a page has no section {key!r}. {did_you_mean(key, known)}")
-        self._sections[key] = replace(known[key].build(self.view), area=self.view.area)
+        made = replace(known[key].build(self.view), area=self.view.area)
+        self._sections[key] = replace(made, blocks=tuple(self._with_a_file_of_its_own(key, b) for b in made.blocks))
         return self._sections[key]
+
+    def _with_a_file_of_its_own(self, key: str, block: Block) -> Block:
+        """Return a block; a figure whose files would replace those of another section's gets another name."""
+        others = (s for k, s in self._sections.items() if k != key)
+        taken = {f.file.casefold() for s in others for f in figures_of(s)}
+        return file_as(key, block) if isinstance(block, Figure) and block.file.casefold() in taken else block
 
     def __getattr__(self, name: str) -> Callable[[], Section]:
         if name.startswith("_") or name not in sections():

@@ -12,16 +12,19 @@ import pandas as pd
 from svmodel import periods
 from svmodel.design import Intervention
 from svmodel.errors import DataError, did_you_mean
+from svmodel.files import path_names
 from svmodel.panel import Panel
 from svmodel.present import prose
+from svmodel.present.facts import EffectFact, Tally
 from svmodel.present.protected import ProtectedPanel, ProtectedResult
-from svmodel.protect import CONFIDENTIAL, Disclosure
+from svmodel.protect import Disclosure
 from svmodel.report.fits import StudyContext
 from svmodel.report.fits.second_looks import SecondLooks
 from svmodel.report.pages.method_words import method_name
 from svmodel.report.study import OutcomeSpec, Study
-from svmodel.result import SCALES, Effect, Result
+from svmodel.result import Result
 from svmodel.result.check import CheckResult
+from svmodel.result.tables import ALL_TREATED
 
 #: Numbers of these are no counts of people, and stay readable under every disclosure rule.
 _UNITS = re.compile(
@@ -34,33 +37,6 @@ _UNITS = re.compile(
 )
 #: Whole numbers that nobody reads.
 _ENDLESS = re.compile(r"\b\d{1,3}(?:,\d{3}){3,}\b")
-
-
-@dataclass(frozen=True)
-class Effects:
-    """An effect on the scales that readers ask for; None where not given or hidden.
-
-    Attributes
-    ----------
-    method : str
-        Label of the estimator.
-    hidden : bool
-        Whether it exists but rests on too few events to be shown.
-    posterior : bool
-        Whether its uncertainty is a posterior, and is told in probabilities.
-    """
-
-    method: str
-    rate_ratio: Effect | None
-    per_100k: Effect | None
-    events: Effect | None
-    difference: Effect | None = None
-    hidden: bool = False
-    posterior: bool = False
-
-    def row(self, name: str) -> tuple[str, Effect | None, Effect | None, Effect | None]:
-        """Return the row of a table of effects."""
-        return name, self.rate_ratio, self.per_100k, self.events
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,6 +99,14 @@ class AreaView:
     def headline(self) -> OutcomeSpec:
         """The headline outcome."""
         return self.study.headline_outcome
+
+    @cached_property
+    def _stems(self) -> dict[str, str]:
+        return path_names(o.column for o in self.outcomes)
+
+    def stem(self, column: str) -> str:
+        """Return how the names of an outcome's files begin: its column, or what of it every file system takes."""
+        return self._stems[column]
 
     @property
     def per(self) -> str:
@@ -190,40 +174,47 @@ class AreaView:
         return self.context.second_looks.get(outcome) or SecondLooks()
 
     def checks(self, outcome: str) -> tuple[CheckResult, ...]:
-        """Return the checks of the headline method's result."""
-        return self.context.checks.get(outcome, ())
+        """Return the checks of the headline method's result that could be made, or broke down."""
+        return tuple(c for c in self.context.checks.get(outcome, ()) if c.status != "not_applicable")
 
-    def overall(self, outcome: str, label: str | None = None) -> Effects | None:
+    def checks_not_made(self, outcome: str) -> tuple[CheckResult, ...]:
+        """Return the checks of the headline method's result that do not apply, each with its reason."""
+        return tuple(c for c in self.context.checks.get(outcome, ()) if c.status == "not_applicable")
+
+    def tally(self, outcome: str) -> Tally:
+        """Return how the checks of the headline method's result came out."""
+        return Tally.of(c.status for c in self.context.checks.get(outcome, ()))
+
+    def overall(self, outcome: str, label: str | None = None) -> EffectFact | None:
         """Return the study's average effect by one method, the headline's where none is named; None if it failed."""
         shown = self.shown(outcome).get(label or self.headline_method)
-        return None if shown is None else _effects(shown, label or self.headline_method, "att")
+        return None if shown is None else shown.fact(ALL_TREATED, label or self.headline_method)
 
-    def own(self, outcome: str) -> Effects | None:
-        """Return this area's own effect by the first method that gives one; None where none does."""
+    def own(self, outcome: str) -> EffectFact | None:
+        """Return this area's own effect by the first method that gives one; None where none does.
+
+        The headline's method goes first. Where it has no answer for one place, the number is another method's, and is
+        nowhere shown without saying so: neither the headline's checks nor its interval are of it.
+        """
         for label, shown in self.shown(outcome).items():
-            found = _effects(shown, label, "area", area=self.area)
+            found = shown.fact(self.area, label)
             if found is not None:
                 return found
         return None
 
     def counterfactual_method(self, outcome: str, area: str) -> str | None:
-        """Return the first method that gives expected counts for an area."""
-        for label, result in self.results(outcome).items():
+        """Return the first method that gives expected counts for an area; that of the area's own effect before others.
+
+        So a figure of an area shows the method whose number stands beside it.
+        """
+        own = None if area == ALL_TREATED else self.own(outcome)
+        results = self.results(outcome)
+        for label in sorted(results, key=lambda k: own is None or k != own.method):
+            result = results[label]
             frame = result.counterfactual
             if frame is not None and (frame["area"] == area).any():
                 return label
         return None
-
-
-def _effects(shown: ProtectedResult, label: str, term: str, **which: str) -> Effects | None:
-    rows = shown.estimates[shown.estimates["term"] == term]
-    for column, value in which.items():
-        rows = rows[rows[column] == value]
-    if rows.empty:
-        return None
-    scales = {scale: shown.effect(term, scale, **which) for scale in SCALES}
-    hidden = bool((rows["estimate_flag"] == CONFIDENTIAL).any())
-    return Effects(label, **scales, hidden=hidden, posterior=shown.result.is_posterior)
 
 
 def named(column: str, name: str, text: str) -> str:

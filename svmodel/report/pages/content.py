@@ -88,7 +88,7 @@ class Section:
     area: str = ""
 
     def __post_init__(self) -> None:
-        names = [f.name for f in figures_of(self)]
+        names = [f.file.casefold() for f in figures_of(self)]
         twice = sorted({n for n in names if names.count(n) > 1})
         if twice:
             raise DataError(f"section {self.key!r} has two figures named {twice[0]!r}")
@@ -179,7 +179,7 @@ def _environment() -> Environment:
 
 def _data_html(figure: Figure, area: str) -> str:
     caption = f"Data of the figure: {figure.title}"
-    return data_table(figure.data, caption, area=area, file=f"figures/{figure.name}.csv").html()
+    return data_table(figure.data, caption, area=area, file=f"figures/{figure.file}.csv").html()
 
 
 def inline_svg(figure: Figure) -> str:
@@ -190,7 +190,9 @@ def inline_svg(figure: Figure) -> str:
     figures of the page. What no reader sees is left out: names that nothing points to, and digits below a tenth
     of a point.
     """
-    own = f"fig-{re.sub(r'[^A-Za-z0-9_-]', '-', figure.name)}"
+    own = f"fig-{figure.file}"
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", own):
+        own = f"{re.sub(r'[^A-Za-z0-9_-]', '-', own)}-{zlib.crc32(own.encode()):08x}"
     text = figure.svg()
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
     text = re.sub(r"<!--.*?-->\s*", "", text, flags=re.DOTALL)

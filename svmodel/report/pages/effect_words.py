@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 
 from svmodel.present import posterior_words, prose
-from svmodel.report.pages.area_view import Effects
+from svmodel.present.facts import EffectFact
 
 
-def effect_words(effects: Effects, outcome: str, place: str, intervention: str = "it") -> str:
+def effect_words(effects: EffectFact, outcome: str, place: str, intervention: str = "it") -> str:
     """Return an effect in plain words: its size, its interval, and whether no effect can be ruled out.
 
     Parameters
     ----------
-    effects : Effects
+    effects : EffectFact
     outcome : str
         Readable name of the outcome.
     place : str
@@ -37,7 +37,7 @@ def effect_words(effects: Effects, outcome: str, place: str, intervention: str =
             words += f". That is {prose.events_change(events.estimate)} over the whole period"
             if math.isfinite(events.conf_low):
                 words += f" ({prose.events_interval(events.conf_low, events.conf_high)})"
-        return f"{prose.sentence(words)} {prose.certainty(ratio)}"
+        return f"{prose.sentence(words)} {effects.certainty}"
     one = effects.difference or effects.per_100k
     if one is None:
         return f"The method gives no average effect on {name} {place}."
@@ -46,5 +46,19 @@ def effect_words(effects: Effects, outcome: str, place: str, intervention: str =
     if math.isfinite(one.conf_low):
         span = f"{prose.number(one.conf_low, 2)} to {prose.number(one.conf_high, 2)}"
         size += f" ({prose.level_words(one.level)}: {span})"
-    told = f"{prose.sentence(f'{name} {place}: {size}')} {prose.certainty(one)}"
+    told = f"{prose.sentence(f'{name} {place}: {size}')} {effects.certainty}"
     return f"{posterior_words.any_change(one.prob_reduction, f'{name} {place}')} {told}" if effects.posterior else told
+
+
+def doubt_words(effects: EffectFact, why: str = "see below") -> str:
+    """Say where an interval is in doubt, by the method that made it; an effect without one says so by itself.
+
+    Parameters
+    ----------
+    effects : EffectFact
+    why : str
+        Where the reason is told.
+    """
+    told = effects.told
+    doubtful = effects.in_doubt and told is not None and math.isfinite(told.conf_low)
+    return f"The interval may be too narrow ({why})." if doubtful else ""

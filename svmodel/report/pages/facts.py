@@ -208,7 +208,29 @@ def cost_lines(view: AreaView) -> tuple[CostLine, ...]:
 
 
 def worth_of(view: AreaView, given: UnitCost) -> Worth | str:
-    """Return what the headline method's effect on an outcome is worth, or why that cannot be said."""
+    """Return what the headline method's effect is worth, or why none is put on it.
+
+    Only the headline outcome is valued, in areas that had the intervention, and only where its effect points one way: a
+    price on a side outcome, or on what may be no effect, would pass for an answer.
+    """
+    outcome = view.study.outcome(given.outcome)
+    if outcome is not view.headline:
+        return (
+            f"{outcome.label} is not the headline outcome, and its price does not answer whether the intervention was "
+            "worth it."
+        )
+    if not view.starts:
+        return f"No part of {view.place} received the intervention."
+    effects = view.overall(outcome.column)
+    if effects is not None and effects.events is not None and not effects.clear:
+        if effects.direction == "unknown":
+            return "How sure the effect is could not be worked out, so nobody can say whether it paid for itself."
+        return f"{effects.certainty} So no worth is put on it."
+    return weighed(view, given)
+
+
+def weighed(view: AreaView, given: UnitCost) -> Worth | str:
+    """Return the headline method's effect on an outcome in pounds whatever it is, or why that cannot be had."""
     outcome = view.study.outcome(given.outcome)
     result = view.results(outcome.column).get(view.headline_method)
     effects = view.overall(outcome.column)

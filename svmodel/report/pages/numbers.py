@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from svmodel import periods
-from svmodel.report.pages.area_view import AreaView, Effects
+from svmodel.present.facts import EffectFact
+from svmodel.report.pages.area_view import AreaView
 from svmodel.report.pages.facts import Worth, last_year, next_periods, provenance, trend_of, worth_of
 from svmodel.report.pages.notices import notices
 from svmodel.report.study import OutcomeSpec
@@ -82,7 +83,10 @@ def _outcome(view: AreaView, outcome: OutcomeSpec) -> dict[str, Any]:
             label: [{"kind": n.kind, "text": view.free_text(n.text)} for n in notices(result)]
             for label, result in view.results(column).items()
         },
-        "checks": [{"name": c.name, "status": c.status, "text": view.free_text(c.text)} for c in view.checks(column)],
+        "checks": [
+            {"name": c.name, "status": c.status, "text": view.free_text(c.text)}
+            for c in view.context.checks.get(column, ())
+        ],
     }
 
 
@@ -112,12 +116,13 @@ def _forecast(view: AreaView, column: str) -> list[dict[str, Any]] | None:
     ]
 
 
-def _effects(effects: Effects | None) -> dict[str, Any] | None:
+def _effects(effects: EffectFact | None) -> dict[str, Any] | None:
     if effects is None:
         return None
     scales = {s: vars(effects)[s] for s in SCALES}
     held = {s: None if e is None else {k: vars(e)[k] for k in EFFECT_NUMBERS} for s, e in scales.items()}
-    return {**held, "hidden": effects.hidden, "posterior": effects.posterior}
+    more = {name: getattr(effects, name) for name in ("hidden", "posterior", "in_doubt", "direction")}
+    return {**held, **more}
 
 
 def _worths(view: AreaView) -> list[Worth]:

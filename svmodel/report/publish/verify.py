@@ -218,11 +218,11 @@ def read_estimates(run: Path) -> pd.DataFrame:
     DataError
         If the folder holds no finished run.
     """
-    read_manifest(run)
+    codes = {held.get("folder", code): code for code, held in read_manifest(run).get("areas", {}).items()}
     frames = []
     for path in sorted((run / "areas").glob("*/estimates.csv")):
         frame = pd.read_csv(path, dtype={"area": "string", "cohort": "string", "period": "string"})
-        frames.append(frame.assign(report=path.parent.name))
+        frames.append(frame.assign(report=codes.get(path.parent.name, path.parent.name)))
     if not frames:
         raise DataError(f"the run {str(run)!r} holds no estimates; a study without an intervention makes none")
     return pd.concat(frames, ignore_index=True)

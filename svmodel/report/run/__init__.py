@@ -142,7 +142,7 @@ def run_study(
     plan, synthetic = make_plan(opened, Path(out).resolve(), areas=areas), opened.panel.synthetic
     with _output_folder(plan):
         todo = [j for j in plan.selected if force or not is_complete(plan.area_folder(j.code), j.hash)]
-        done = {j.code: AreaOutcome(j.code, j.name, "skipped") for j in plan.selected if j not in todo}
+        done = {j.code: _outcome(plan, j, "skipped") for j in plan.selected if j not in todo}
         progress.begin(len(plan.selected))
         for outcome in done.values():
             progress.ended(outcome)
@@ -184,7 +184,7 @@ def _output_folder(plan: Plan) -> Iterator[None]:
         (plan.folder / "areas").mkdir(parents=True, exist_ok=True)
         plan.work.mkdir(parents=True, exist_ok=True)
         plan.work.chmod(0o700)
-        lock = (plan.work.parent / f"{plan.study.key}.lock").open("w")
+        lock = (plan.work.parent / f"{plan.work.name}.lock").open("w")
     except OSError as error:
         raise OutputError(f"cannot write {plan.folder}: {error.strerror}. Choose another folder with --out.") from None
     with lock:
@@ -228,7 +228,7 @@ def _make(
         job, verdict = jobs[outcome.name], _verdict(outcome)
         if verdict.status == "output":
             raise OutputError(verdict.message)
-        made.append(AreaOutcome(job.code, job.name, verdict.status, verdict.message, round(outcome.seconds, 1)))
+        made.append(_outcome(plan, job, verdict.status, verdict.message, round(outcome.seconds, 1)))
         if made[-1].failed:
             _write_failed(plan, job, verdict.message, synthetic=synthetic)
         progress.ended(made[-1])
@@ -236,6 +236,14 @@ def _make(
     tasks = [Task(j.code, make_report, (_task(plan, j, kernels),)) for j in todo]
     workers.run(tasks, started=lambda task: progress.started(jobs[task.name]), progress=ended)
     return made
+
+
+def _outcome(plan: Plan, job: AreaJob, status: str, message: str = "", seconds: float = 0.0) -> AreaOutcome:
+    return AreaOutcome(job.code, job.name, status, message, seconds, plan.folder_name(job.code))
+
+
+def _log(plan: Plan, code: str) -> Path:
+    return plan.work / f"{plan.folder_name(code)}.log"
 
 
 def _task(plan: Plan, job: AreaJob, kernels: Path) -> AreaTask:
@@ -246,7 +254,7 @@ def _task(plan: Plan, job: AreaJob, kernels: Path) -> AreaTask:
         context=str(plan.context),
         folder=str(plan.area_folder(job.code)),
         kernels=str(kernels),
-        log=str(plan.work / f"{job.code}.log"),
+        log=str(_log(plan, job.code)),
     )
 
 
@@ -255,7 +263,7 @@ def _verdict(outcome: Outcome) -> Verdict:
 
 
 def _write_failed(plan: Plan, job: AreaJob, message: str, *, synthetic: bool) -> None:
-    log = plan.work / f"{job.code}.log"
+    log = _log(plan, job.code)
     with atomic_folder(plan.area_folder(job.code)) as folder:
         html = failed_page(title=plan.study.title, code=job.code, name=job.name, message=message, synthetic=synthetic)
         (folder / "report.html").write_text(html, encoding="utf-8")
@@ -265,11 +273,13 @@ def _write_failed(plan: Plan, job: AreaJob, message: str, *, synthetic: bool) ->
 
 def _good_ones_of_earlier_runs(plan: Plan) -> tuple[AreaOutcome, ...]:
     rest = (j for j in plan.jobs if not j.selected)
-    return tuple(AreaOutcome(j.code, j.name, "skipped") for j in rest if is_complete(plan.area_folder(j.code), j.hash))
+    return tuple(_outcome(plan, j, "skipped") for j in rest if is_complete(plan.area_folder(j.code), j.hash))
 
 
 def _write_index(plan: Plan, outcomes: tuple[AreaOutcome, ...], *, synthetic: bool) -> Path:
     path = plan.folder / "index.html"
-    numbers = study_numbers(plan.study, read_numbers(plan.folder, [o.code for o in outcomes if not o.failed]))
+    numbers = study_numbers(
+        plan.study, read_numbers(plan.folder, [o.code for o in outcomes if not o.failed], plan.folders)
+    )
     atomic_write_text(path, index_page(plan.study, outcomes, synthetic=synthetic, numbers=numbers))
     return path

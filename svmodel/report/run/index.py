@@ -11,15 +11,15 @@ from typing import Any
 
 from svmodel import periods
 from svmodel.present import prose
+from svmodel.present.facts import EffectFact, Tally
 from svmodel.present.tables import ABSENT, HIDDEN, NBSP, SHORTHAND, change_cell, with_interval
-from svmodel.report.pages.area_view import Effects
 from svmodel.report.pages.content import render_template
-from svmodel.report.pages.effect_words import effect_words
+from svmodel.report.pages.effect_words import doubt_words, effect_words
 from svmodel.report.pages.method_words import method_name
 from svmodel.report.pages.numbers import EFFECT_NUMBERS, FORMAT
 from svmodel.report.run.manifest import AreaOutcome
 from svmodel.report.study import OutcomeSpec, Study
-from svmodel.result import SCALES, Effect
+from svmodel.result import Effect
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,8 @@ class StudyNumbers:
         The study's headline in plain words.
     method : str
         What gave it; empty without an intervention.
+    whose : str
+        What gave the areas' own effects, in a sentence; empty where no area has one.
     until : str
         Last period of the yearly counts; empty where there are none.
     areas : mapping of str to AreaRow
@@ -61,12 +63,15 @@ class StudyNumbers:
 
     answer: str = ""
     method: str = ""
+    whose: str = ""
     until: str = ""
     areas: Mapping[str, AreaRow] = field(default_factory=dict)
     outcomes: tuple[OutcomeRow, ...] = ()
 
 
-def read_numbers(folder: Path, codes: Iterable[str]) -> dict[str, dict[str, Any]]:
+def read_numbers(
+    folder: Path, codes: Iterable[str], folders: Mapping[str, str] | None = None
+) -> dict[str, dict[str, Any]]:
     """Return the ``result.json`` of areas by code; an area whose notebook writes another kind has none.
 
     Parameters
@@ -75,10 +80,12 @@ def read_numbers(folder: Path, codes: Iterable[str]) -> dict[str, dict[str, Any]
         Of the run.
     codes : iterable of str
         Areas with a report.
+    folders : mapping of str to str, optional
+        Names of the folders of areas that are not called by their codes.
     """
     found = {}
     for code in codes:
-        path = folder / "areas" / code / "result.json"
+        path = folder / "areas" / (folders or {}).get(code, code) / "result.json"
         if not path.is_file():
             continue
         try:
@@ -106,10 +113,11 @@ def study_numbers(study: Study, results: Mapping[str, Mapping[str, Any]]) -> Stu
     until = periods.label(periods.parse(max(ends))) if ends else ""
     areas = {code: _area_row(result, head) for code, result in sorted(results.items())}
     if first.get("intervention") is None or not study.estimators:
-        return StudyNumbers(_description(head, results, until), "", until, areas)
+        return StudyNumbers(_description(head, results, until), until=until, areas=areas)
     return StudyNumbers(
         answer=_answer(study, first),
         method=method_name(study, study.estimators[0].label),
+        whose=_whose(study, results, head),
         until=until,
         areas=areas,
         outcomes=tuple(_outcome_row(study, first, o) for o in study.outcomes),
@@ -123,12 +131,22 @@ def _answer(study: Study, result: Mapping[str, Any]) -> str:
         why = " ".join(str(result.get("failures", {}).get(head.column, {}).get(label, "")).split())
         return prose.sentence(f"The study's overall effect could not be estimated{f': {why}' if why else ''}")
     words = effect_words(effects, head.label, "in all treated areas", str(result["intervention"]))
-    warned, total = _warned(result, head)
-    if not total:
-        return f"{words} No check could be made of it."
-    if not warned:
-        return f"{words} None of its {total} checks warns."
-    return f"{words} Read with care: {warned} of its {total} checks {'warns' if warned == 1 else 'warn'}."
+    return " ".join(
+        p for p in (words, doubt_words(effects, "each area's page says why"), _tally(result, head).words("it")) if p
+    )
+
+
+def _whose(study: Study, results: Mapping[str, Mapping[str, Any]], head: OutcomeSpec) -> str:
+    """Return by which method the areas' own effects are, and what that means for the checks."""
+    own = [r["outcomes"][head.column].get("own_effect") for r in results.values() if r.get("starts")]
+    labels = list(dict.fromkeys(str(o["estimator"]) for o in own if o is not None))
+    if not labels:
+        return ""
+    said = f"It is by {prose.join(method_name(study, label) for label in labels)}"
+    if labels == [study.estimators[0].label]:
+        return f"{said}."
+    lead = method_name(study, study.estimators[0].label)
+    return f"{said}, since {lead} has none for {'every' if len(labels) > 1 else 'one'} place; no check was made of it."
 
 
 def _description(head: OutcomeSpec, results: Mapping[str, Mapping[str, Any]], until: str) -> str:
@@ -175,12 +193,10 @@ def _outcome_row(study: Study, result: Mapping[str, Any], outcome: OutcomeSpec) 
         events = HIDDEN
     elif effects is not None and effects.events is not None:
         events = with_interval(effects.events.estimate, effects.events.conf_low, effects.events.conf_high, 0)
-    warned, total = _warned(result, outcome)
-    warnings = f"{warned}{NBSP}of{NBSP}{total}" if total else "no check"
-    return OutcomeRow(outcome.label, _percent(effects), events, warnings)
+    return OutcomeRow(outcome.label, _percent(effects), events, _tally(result, outcome).cell.replace(" ", NBSP))
 
 
-def _percent(effects: Effects | None) -> str:
+def _percent(effects: EffectFact | None) -> str:
     if effects is None:
         return ABSENT
     if effects.hidden:
@@ -191,17 +207,20 @@ def _percent(effects: Effects | None) -> str:
     return ABSENT if one is None else with_interval(one.estimate, one.conf_low, one.conf_high, 2)
 
 
-def _overall(study: Study, result: Mapping[str, Any], outcome: OutcomeSpec) -> Effects | None:
+def _overall(study: Study, result: Mapping[str, Any], outcome: OutcomeSpec) -> EffectFact | None:
     held = result["outcomes"][outcome.column]["study_effects"]
     return _effects(held.get(study.estimators[0].label))
 
 
-def _effects(held: Mapping[str, Any] | None) -> Effects | None:
+def _effects(held: Mapping[str, Any] | None) -> EffectFact | None:
     if held is None:
         return None
-    scales = {s: _effect(s, held.get(s)) for s in SCALES}
-    hidden, posterior = bool(held["hidden"]), bool(held.get("posterior", False))
-    return Effects(str(held.get("estimator", "")), **scales, hidden=hidden, posterior=posterior)
+    ratio, rate, events, difference = (
+        _effect(s, held.get(s)) for s in ("rate_ratio", "per_100k", "events", "difference")
+    )
+    hidden, posterior, doubt = (bool(held.get(name, False)) for name in ("hidden", "posterior", "in_doubt"))
+    method = str(held.get("estimator", ""))
+    return EffectFact(method, ratio, rate, events, difference, hidden, posterior, in_doubt=doubt)
 
 
 def _effect(scale: str, held: Mapping[str, Any] | None) -> Effect | None:
@@ -210,9 +229,8 @@ def _effect(scale: str, held: Mapping[str, Any] | None) -> Effect | None:
     return Effect("att", scale, *(math.nan if held.get(k) is None else float(held[k]) for k in EFFECT_NUMBERS))
 
 
-def _warned(result: Mapping[str, Any], outcome: OutcomeSpec) -> tuple[int, int]:
-    checks = result["outcomes"][outcome.column]["checks"]
-    return sum(c["status"] in ("failed", "errored") for c in checks), len(checks)
+def _tally(result: Mapping[str, Any], outcome: OutcomeSpec) -> Tally:
+    return Tally.of(c["status"] for c in result["outcomes"][outcome.column]["checks"])
 
 
 def _last_year(result: Mapping[str, Any], outcome: OutcomeSpec) -> Mapping[str, Any]:

@@ -32,6 +32,8 @@ class AreaOutcome:
         Why it failed.
     seconds : float
         How long it took.
+    folder : str
+        Name of its folder; its code where empty.
     """
 
     code: str
@@ -39,6 +41,12 @@ class AreaOutcome:
     status: str
     message: str = ""
     seconds: float = 0.0
+    folder: str = ""
+
+    @property
+    def place(self) -> str:
+        """Name of its folder."""
+        return self.folder or self.code
 
     @property
     def failed(self) -> bool:
@@ -88,7 +96,12 @@ def write_manifest(plan: Plan, outcomes: tuple[AreaOutcome, ...], *, started: st
     areas = {}
     for outcome in outcomes:
         held = read_mark(plan.area_folder(outcome.code)) or {}
-        areas[outcome.code] = {**asdict(outcome), "hash": held.get("hash"), "files": held.get("files", {})}
+        areas[outcome.code] = {
+            **asdict(outcome),
+            "folder": outcome.place,
+            "hash": held.get("hash"),
+            "files": held.get("files", {}),
+        }
     manifest = {
         "format": _FORMAT,
         "svmodel": svmodel.__version__,

@@ -6,12 +6,12 @@ import hashlib
 import json
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from svmodel.files import file_hash
+from svmodel.files import file_hash, path_name, path_names
 from svmodel.report.pages.facts import version_of
 from svmodel.report.study.data import StudyData
 from svmodel.report.study.model import Study
@@ -68,6 +68,8 @@ class Plan:
         The study file's content.
     versions : mapping of str to str
         Of Python and of the packages that matter.
+    folders : mapping of str to str
+        Name of an area's folder, where it is not its code: one that every file system takes.
     """
 
     study: Study
@@ -79,6 +81,7 @@ class Plan:
     files: Mapping[str, str]
     parameters: Mapping[str, Any]
     versions: Mapping[str, str]
+    folders: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def selected(self) -> tuple[AreaJob, ...]:
@@ -97,7 +100,11 @@ class Plan:
 
     def area_folder(self, code: str) -> Path:
         """Return the folder of one area."""
-        return self.folder / "areas" / code
+        return self.folder / "areas" / self.folder_name(code)
+
+    def folder_name(self, code: str) -> str:
+        """Return the name of the folder of one area."""
+        return self.folders.get(code, code)
 
 
 def make_plan(data: StudyData, out: Path, *, areas: tuple[str, ...] | None = None) -> Plan:
@@ -129,19 +136,22 @@ def make_plan(data: StudyData, out: Path, *, areas: tuple[str, ...] | None = Non
         "data": _digest(files),
         "panel": panel.fingerprint,
     }
+    codes = sorted({*every, *chosen})
+    # over all areas that there are, so that a folder's name does not depend on which ones a run is for
+    names = path_names(sorted({*codes, *panel.areas, *panel.parents.values()}))
     plan = Plan(
         study=study,
-        folder=out / study.key,
-        work=out / ".svmodel" / study.key,
+        folder=out / path_name(study.key),
+        work=out / ".svmodel" / path_name(study.key),
         notebook=notebook,
         jobs=(),
         hashes=hashes,
         files=files,
         parameters=parameters,
         versions=package_versions(),
+        folders={code: name for code, name in names.items() if code != name},
     )
     common = plan.study_hash
-    codes = sorted({*every, *chosen})
     jobs = tuple(AreaJob(c, panel.label(c), _digest([common, c]), c in chosen) for c in codes)
     return replace(plan, jobs=jobs)
 

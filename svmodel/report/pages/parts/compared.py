@@ -32,7 +32,7 @@ def figure(view: AreaView, outcome: OutcomeSpec) -> list[Block]:
     comparison = view.looks(outcome.column).comparison
     if comparison is None:
         drawn = plots.estimators_compared(view.shown(outcome.column), label=outcome.label, names=names)
-        return [file_as(outcome.column, drawn)]
+        return [file_as(view.stem(outcome.column), drawn)]
     names = {s.label: view.method_name(s.label) for s in view.study.estimators}
     whole = replace(comparison, design=view.context.designs[outcome.column])
     told = Words(f"How far the methods agree. {view.free_text(_with_names(comparison.text, names))}")
@@ -40,7 +40,7 @@ def figure(view: AreaView, outcome: OutcomeSpec) -> list[Block]:
         drawn = plots.forest(whole, label=outcome.label, names=names, shown=view.shown(outcome.column))
     except EstimationError:
         return []
-    return [replace(drawn, name=f"{outcome.column}_methods"), told]
+    return [replace(drawn, name=f"{view.stem(outcome.column)}_methods"), told]
 
 
 def _with_names(text: str, names: dict[str, str]) -> str:

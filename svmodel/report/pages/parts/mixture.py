@@ -49,7 +49,7 @@ def donors(view: AreaView, outcome: OutcomeSpec, label: str, result: Result) -> 
     names = {a: panel.label(a) for a in table["area"]}
     drawn = plots.donor_weights(result, label=view.method_name(label), names=names)
     return [
-        file_as(f"{outcome.column}_{_key(label)}", drawn),
+        file_as(f"{view.stem(outcome.column)}_{_key(view, label)}", drawn),
         Table(f"Donors of {view.method_name(label)}{more}", header, rows, words=("Donor",)),
     ]
 
@@ -63,9 +63,15 @@ def _placebos(view: AreaView, outcome: OutcomeSpec, label: str, result: Result) 
     except EstimationError:
         return []
     title = f"{view.method_name(label)}, {prose.outcome_name(drawn.title)}"
-    return [file_as(f"{outcome.column}_{_key(label)}", drawn, title=title)]
+    return [file_as(f"{view.stem(outcome.column)}_{_key(view, label)}", drawn, title=title)]
 
 
-def _key(label: str) -> str:
-    """Return a label as a part of a file's name."""
-    return "".join(c if c.isalnum() else "_" for c in label).strip("_").lower()
+def _key(view: AreaView, label: str) -> str:
+    """Return a label as a part of a file's name, other than that of any other method."""
+    keys = {
+        k: "".join(c if c.isalnum() else "_" for c in k).strip("_").lower()
+        for k in (s.label for s in view.study.estimators)
+    }
+    own = keys.get(label, label)
+    same = [k for k, key in keys.items() if key == own]
+    return own if len(same) < 2 else f"{own}_{same.index(label) + 1}"

@@ -13,7 +13,7 @@ from svmodel.present.tables import Table
 from svmodel.report.pages.area_view import AreaView
 from svmodel.report.pages.content import Block, Heading, Words
 from svmodel.report.pages.effect_words import effect_words
-from svmodel.report.pages.facts import Worth, worth_of
+from svmodel.report.pages.facts import Worth, weighed
 from svmodel.report.study import OutcomeSpec
 from svmodel.result.method import scale_of
 from svmodel.words import chance
@@ -89,7 +89,7 @@ def _break_even(
 ) -> list[tuple[str, ...]]:
     """Return the row on paying for itself, where the study declares costs and the worth of an event."""
     given = next((u for u in view.study.economics.unit_costs if u.outcome == outcome.column), None)
-    worth = None if given is None else worth_of(view, given)
+    worth = None if given is None or outcome is not view.headline or not view.starts else weighed(view, given)
     if not isinstance(worth, Worth) or np.isnan(worth.break_even):
         return []
     needed = max(1, int(np.ceil(worth.break_even)))

@@ -27,7 +27,7 @@ def build(view: AreaView) -> Section:
     result = view.results(outcome.column)[label]
     blocks: list[Block] = [Words(f"All numbers of this section are of one method: {view.method_name(label)}.")]
     if result.diagnostics.get("prior") and result.draws is not None:
-        blocks.append(file_as(outcome.column, plots.prior_posterior(result, label=outcome.label)))
+        blocks.append(file_as(view.stem(outcome.column), plots.prior_posterior(result, label=outcome.label)))
     shown = view.shown(outcome.column)[label]
     blocks += _paths(view, outcome, shown)
     blocks += _shrinkage(view, outcome, shown)
@@ -45,7 +45,7 @@ def _paths(view: AreaView, outcome: OutcomeSpec, shown: ProtectedResult) -> list
             figure = plots.with_and_without(shown, area, label=outcome.label, place=place)
         except EstimationError:
             continue
-        drawn.append(file_as(outcome.column, figure))
+        drawn.append(file_as(view.stem(outcome.column), figure))
     return drawn
 
 
@@ -72,7 +72,7 @@ def _shrinkage(view: AreaView, outcome: OutcomeSpec, shown: ProtectedResult) -> 
             "An area with few events says little by itself: its own number swings by chance. The pooled effect moves "
             "it towards the average of all treated areas, the more so the less the area's own data say."
         ),
-        file_as(outcome.column, figure),
+        file_as(view.stem(outcome.column), figure),
     ]
     if rows:
         caption = f"Effect on {prose.outcome_name(outcome.label)} in {view.place}, by itself and pooled"

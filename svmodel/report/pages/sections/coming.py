@@ -75,11 +75,11 @@ def _answer(view: AreaView, forecast: Any, outcome: OutcomeSpec) -> str:
 def _blocks(view: AreaView, forecast: Any, outcome: OutcomeSpec) -> list[Block]:
     column, label = outcome.column, outcome.label
     fan = plots.forecast_fan(forecast, view.counts, column, view.area, label=label)
-    blocks: list[Block] = [file_as(column, fan)]
+    blocks: list[Block] = [file_as(view.stem(column), fan)]
     # by horizon, scores are averaged over areas: one area's few origins would be noise
-    by_horizon = forecast.scores[(forecast.scores["area"] == "all") & (forecast.scores["horizon"] != "all")]
-    if len(by_horizon) and outcome is view.headline:
-        blocks.append(file_as(column, plots.forecast_scores(by_horizon, label=label, names=SCORE_NAMES)))
+    together = forecast.scores[forecast.scores["area"] == "all"]
+    if (together["horizon"] != "all").any() and outcome is view.headline:
+        blocks.append(file_as(view.stem(column), plots.forecast_scores(together, label=label, names=SCORE_NAMES)))
     past = forecast.past(view.area)
     if len(past):
         blocks.append(_scores_table(past, label, view.place))
@@ -129,7 +129,10 @@ def _scores_table(past: pd.DataFrame, label: str, place: str) -> Table:
     columns: dict[str, tuple[str, Any]] = {"method": ("Method", None), "wis": ("Average error score", prose.number)}
     columns |= {c: (f"Inside the {c.removeprefix('coverage_')}% range", _share) for c in covers}
     named = past.assign(method=[SCORE_NAMES.get(m, str(m).replace("_", " ")) for m in past["method"]])
-    note = "The score is the mean weighted interval score, in events, over past forecasts: lower is better."
+    note = (
+        f"The score is the mean weighted interval score, in events, over past forecasts of {place} alone: lower is "
+        "better. A figure of past errors is over all areas together."
+    )
     return frame_table(named, f"How past forecasts of {prose.outcome_name(label)} did in {place}", columns, note=note)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from svmodel import periods
 from svmodel.present import plots, prose
+from svmodel.present.facts import EffectFact
 from svmodel.present.protected import mostly_hidden
 from svmodel.present.tables import Table, effects_table
 from svmodel.report.pages.area_view import AreaView
 from svmodel.report.pages.content import Block, Callout, Heading, Section, Words, file_as
-from svmodel.report.pages.effect_words import effect_words
-from svmodel.report.pages.notices import without_interval
+from svmodel.report.pages.effect_words import doubt_words, effect_words
 from svmodel.report.pages.parts import compared, mixture, probabilities, trust
 from svmodel.report.study import OutcomeSpec
 from svmodel.result.method import choice_of
@@ -55,29 +55,32 @@ def _answer(view: AreaView) -> str:
     own, overall = view.own(outcome.column), view.overall(outcome.column)
     name = view.intervention.name if view.intervention else "it"
     parts = []
+    headline = own is not None and own.method == view.headline_method
     if not view.starts:
         parts.append(f"No part of {view.place} received it.")
-    elif own is not None:
-        parts.append(effect_words(own, outcome.label, _in_treated(view), name))
-        if own.posterior and own.method != view.headline_method:
-            parts.append(
-                f"This is by {view.method_name(own.method)}: the headline's method has no answer for one place."
-            )
+    elif own is not None and headline:
+        parts += [effect_words(own, outcome.label, _in_treated(view), name), _by(view, own), doubt_words(own)]
     if overall is None:
         why = view.context.failures.get(outcome.column, {}).get(view.headline_method, "")
         parts.append(f"The study's overall effect could not be estimated{_because(view.free_text(why))}")
-    elif own is None:
+    elif not headline or not view.starts:
         parts.append(f"Over the whole study: {effect_words(overall, outcome.label, 'in all treated areas', name)}")
-    parts += [_doubt(view, outcome), trust.warned(view)]
+        parts += [_by(view, overall), doubt_words(overall)]
+    if overall is not None:
+        parts.append(view.tally(outcome.column).words("the headline result"))
+    if view.starts and own is not None and not headline:
+        parts += [effect_words(own, outcome.label, _in_treated(view), name), _by_another(view, own), doubt_words(own)]
     return " ".join(p for p in parts if p)
 
 
-def _doubt(view: AreaView, outcome: OutcomeSpec) -> str:
-    """Say where the headline's interval is in doubt; a headline without one says so by itself."""
-    head = view.results(outcome.column).get(view.headline_method)
-    if head is None or without_interval(head) or not head.uncertainty.in_doubt:
-        return ""
-    return "The interval may be too narrow (see below)."
+def _by(view: AreaView, fact: EffectFact) -> str:
+    """Say which method made a number, where the study has several."""
+    return f"This is by {view.method_name(fact.method)}." if len(view.study.estimators) > 1 else ""
+
+
+def _by_another(view: AreaView, fact: EffectFact) -> str:
+    why = f"since {view.method_name(view.headline_method)} has no answer for one place"
+    return f"This is by {view.method_name(fact.method)}, {why}; no check was made of it."
 
 
 def _in_treated(view: AreaView) -> str:
@@ -99,8 +102,8 @@ def _headline_blocks(view: AreaView, outcome: OutcomeSpec) -> list[Block]:
     shown = next((k for k in ordered if (telling[k].estimates["term"] == "event").any()), None)
     if shown is not None:
         figure = plots.event_study(view.shown(outcome.column)[shown], label=outcome.label, per=view.per)
-        named = figure.title if shown == view.headline_method else f"{figure.title} ({view.method_name(shown)})"
-        blocks.append(file_as(outcome.column, figure, title=named))
+        named = f"All treated areas, {prose.outcome_name(figure.title)}{_named(view, shown)}"
+        blocks.append(file_as(view.stem(outcome.column), figure, title=named))
     if results:
         blocks.append(_methods_table(view, outcome))
     blocks += probabilities.blocks(view, outcome)
@@ -133,7 +136,13 @@ def _observed_figure(view: AreaView, outcome: OutcomeSpec, area: str, place: str
         text = f"{outcome.label} in {place}: most counts of a {view.per} are too small to be shown, so none are drawn."
         return [Words(text)]
     figure = plots.observed_expected(shown, area, label=outcome.label, place=place)
-    return [file_as(outcome.column, figure, title=f"{begin}, {prose.outcome_name(figure.title)}")]
+    title = f"{begin}, {prose.outcome_name(figure.title)}{_named(view, label)}"
+    return [file_as(view.stem(outcome.column), figure, title=title)]
+
+
+def _named(view: AreaView, label: str) -> str:
+    """Return the name of a figure's method for its title; nothing where a study has but one."""
+    return f" ({view.method_name(label)})" if len(view.study.estimators) > 1 else ""
 
 
 def _methods_table(view: AreaView, outcome: OutcomeSpec) -> Table:
@@ -150,25 +159,26 @@ def _methods_table(view: AreaView, outcome: OutcomeSpec) -> Table:
 
 
 def _all_outcomes(view: AreaView) -> list[Block]:
-    overall, own = [], []
+    overall, own, facts = [], [], []
     for outcome in view.outcomes:
         whole = view.overall(outcome.column)
         if whole is not None:
             overall.append(whole.row(outcome.label))
+            facts.append(whole)
         mine = view.own(outcome.column)
         if mine is not None:
-            own.append(mine.row(outcome.label))
+            own.append(mine.row(f"{outcome.label}{_named(view, mine.method)}"))
     blocks: list[Block] = []
     if own:
         blocks.append(effects_table(own, f"Effect in the treated areas of {view.place}", first="Outcome", per=view.per))
     if overall:
         name = view.method_name(view.headline_method)
         blocks.append(effects_table(overall, f"Effect in all treated areas ({name})", first="Outcome", per=view.per))
-        clear = sum(1 for _, ratio, *_ in overall if ratio is not None and not ratio.conf_low <= 1 <= ratio.conf_high)
+        clear = sum(fact.clear for fact in facts)
         blocks.append(
             Words(
-                f"Over all treated areas, the interval of {clear} of {len(overall)} outcomes lies wholly on one side "
-                "of no effect. The more outcomes are looked at, the likelier it is that one does so by chance."
+                f"Over all treated areas, {clear} of {len(facts)} outcomes differ clearly from what was expected. The "
+                "more outcomes are looked at, the likelier it is that one does so by chance."
             )
         )
     return blocks

@@ -149,7 +149,7 @@ def _figures(view: AreaView, outcome: OutcomeSpec, trend: Trend | str) -> list[B
                 per=view.per, breaks=view.breaks, disclosure=view.disclosure,
             )
         )  # fmt: skip
-    blocks += [file_as(column, f) for f in figures]
+    blocks += [file_as(view.stem(column), f) for f in figures]
     if too_small:
         blocks.append(Words(f"Most counts of a {view.per} are too small to be shown, so none are drawn."))
     if isinstance(trend, str):

@@ -59,8 +59,10 @@ def build(view: AreaView) -> Section:
     blocks += failures(view, {s.label: _name(s.name) for s in view.study.inference})
     n = len(rows) - 1
     ways = "one other way" if n == 1 else f"{n} other ways"
-    where = "all of them" if clear == n else "none of them" if not clear else f"{clear}"
+    where = "all of them" if clear == n else "none of them" if not clear else f"{clear} of them"
     answer = f"Of {ways} to the uncertainty, the interval lies wholly on one side of no effect in {where}." if n else ""
+    if n == 1:
+        answer = f"By one other way to the uncertainty, the interval {'leaves out' if clear else 'holds'} no effect."
     return Section(key, title, answer, tuple(blocks))
 
 

@@ -21,5 +21,5 @@ def build(view: AreaView) -> Section:
         return Section(key, title, "", tuple(blocks) or (Words("There is no design to work it out for."),))
     drawn = plots.power_curve(power, label=view.headline.label)
     notes = tuple(prose.sentence(view.free_text(n)) for n in power.notes)
-    shown = (file_as(view.headline.column, drawn), *((Points(notes),) if notes else ()))
+    shown = (file_as(view.stem(view.headline.column), drawn), *((Points(notes),) if notes else ()))
     return Section(key, title, prose.sentence(view.free_text(power.text)), shown)

@@ -35,5 +35,5 @@ def build(view: AreaView) -> Section:
     )
     joint = Table("Joint test of no effect over all choices", ("Statistic", "p-value"), rows)
     notes = tuple(prose.sentence(view.free_text(n)) for n in curve.notes)
-    shown = (file_as(view.headline.column, drawn), joint, *((Points(notes),) if notes else ()))
+    shown = (file_as(view.stem(view.headline.column), drawn), joint, *((Points(notes),) if notes else ()))
     return Section(key, title, prose.sentence(view.free_text(curve.text)), shown)

@@ -11,7 +11,9 @@ from svmodel.present import prose
 from svmodel.present.tables import ABSENT, Table, bracket
 from svmodel.report.pages.area_view import AreaView
 from svmodel.report.pages.content import Block, Callout, Heading, Points, Section, Words
-from svmodel.report.pages.facts import Worth, cost_lines, price_year, worth_of
+from svmodel.report.pages.effect_words import doubt_words
+from svmodel.report.pages.facts import Worth, cost_lines, price_year, weighed, worth_of
+from svmodel.report.study import UnitCost
 from svmodel.words import chance
 
 key = "worth"
@@ -19,75 +21,103 @@ title = "Was it worth it?"
 
 
 def build(view: AreaView) -> Section:
-    """Return the section on costs and value; without an intervention it says so and shows nothing."""
+    """Return the section on costs and value of the headline outcome, in an area that had the intervention.
+
+    Elsewhere, and where the headline's effect points no way or has no price, it says why nothing is weighed.
+    """
     if view.intervention is None:
         return Section(key, title, "This study declares no intervention, so there is nothing to weigh.")
+    if not view.starts:
+        answer = f"No part of {view.place} received {view.intervention.name}, so there is nothing to weigh here."
+        return Section(key, title, answer)
     lines = cost_lines(view)
-    given = view.study.economics.unit_costs
+    given = next((u for u in view.study.economics.unit_costs if u.outcome == view.headline.column), None)
     blocks: list[Block] = []
     if not lines:
         blocks.append(Words("The study file declares no costs of the intervention."))
     else:
         blocks += _cost_blocks(view, lines)
-    if not given:
-        blocks.append(Words("The study file declares no unit costs, so prevented events have no price here."))
-    valued = [worth_of(view, u) for u in given]
-    worths = [w for w in valued if isinstance(w, Worth)]
-    if worths:
-        blocks += [Heading("What it prevented, in pounds"), _table(view, worths)]
-        blocks.append(Points(tuple(dict.fromkeys(n for w in worths for n in map(prose.sentence, w.notes)))))
-        if len(worths) > 1:
-            blocks.append(Words("Each row stands alone: the rows' limits cannot be added up."))
-    blocks += [Callout(w, "Not valued") for w in valued if isinstance(w, str)]
+    worth = _no_price(view) if given is None else worth_of(view, given)
+    if isinstance(worth, Worth):
+        blocks += [Heading("What it prevented, in pounds"), _table(view, [worth])]
+        blocks.append(Points(tuple(dict.fromkeys(map(prose.sentence, worth.notes)))))
+    else:
+        blocks.append(Callout(worth, "Not valued"))
     if lines:
         blocks.append(Words("Costs and benefits are those of the whole study, not of this area alone."))
-    return Section(key, title, _answer(view, worths, lines), tuple(blocks))
+    return Section(key, title, _answer(view, worth, given, lines), tuple(blocks))
 
 
-def _answer(view: AreaView, worths: list[Worth], lines: tuple[CostLine, ...]) -> str:
-    first = next((w for w in worths if w.outcome is view.headline), worths[0] if worths else None)
-    year = price_year(view)
-    if first is None:
-        if not lines:
-            return "The study declares neither costs nor unit costs, so value for money cannot be judged."
-        try:
-            total = economics.cost_total(lines, price_year=year).amount
-        except UserError as error:
-            return f"Value for money cannot be judged: {' '.join(str(error).split())}"
-        return (
-            f"The intervention cost {prose.pounds(total)} ({year} prices). What it prevented has no price here, so "
-            "value for money cannot be judged."
-        )
-    name = prose.outcome_name(first.outcome.label)
-    middle, low, high = first.benefit
-    span = (
-        f"{prose.level_words(first.level)}: {prose.pounds(low)} to {prose.pounds(high)}, " if np.isfinite(low) else ""
-    )
-    value = f"over the whole study, the change in {name} is worth {prose.pounds(middle)} ({span}{year} prices)"
-    if np.isnan(first.cost):
-        return f"{prose.sentence(value)} The study declares no costs to set against it."
-    if np.isnan(low):
-        verdict = "How sure this is could not be worked out, so nobody can say whether it paid for itself"
-    elif low > first.cost:
-        verdict = "The whole interval is above the cost"
-    elif high < first.cost:
-        verdict = "The whole interval is below the cost: it did not pay for itself on this outcome"
-    else:
-        verdict = "The data cannot tell whether it paid for itself on this outcome"
-    if np.isfinite(first.pays):
-        verdict = f"The probability that it paid for itself on this outcome is {chance(first.pays)}"
-    needed = max(1, int(np.ceil(first.break_even)))
+def _no_price(view: AreaView) -> str:
+    """Say that no event of the headline outcome has a price, and that no other outcome's stands in for it."""
+    name = prose.outcome_name(view.headline.label)
+    others = [prose.outcome_name(view.study.outcome(u.outcome).label) for u in view.study.economics.unit_costs]
+    if not others:
+        return f"The study file declares no unit cost of {name}, so prevented events have no price here."
     return (
-        f"It cost {prose.pounds(first.cost)}; it had to prevent about {prose.count(needed)} "
-        f"{'event' if needed == 1 else 'events'} of {name} to pay for itself. {prose.sentence(value)} {verdict}. "
-        f"{_care(view)}These are costs to society, most of which no budget gets back."
+        f"The study file declares no unit cost of {name}, its headline outcome. The price of {prose.join(others)} is "
+        "not used in its place: that was not the question of the study."
     )
+
+
+def _answer(view: AreaView, worth: Worth | str, given: UnitCost | None, lines: tuple[CostLine, ...]) -> str:
+    year = price_year(view)
+    if not lines and given is None:
+        return (
+            "The study declares neither costs nor a price of its headline outcome, so value for money cannot be judged."
+        )
+    cost = _cost_words(view, given, lines)
+    if isinstance(worth, str):
+        return " ".join(p for p in (cost, worth, _chance(view, given), _care(view)) if p)
+    name = prose.outcome_name(worth.outcome.label)
+    middle, low, high = worth.benefit
+    span = f"{prose.level_words(worth.level)}: {prose.pounds(low)} to {prose.pounds(high)}, {year} prices"
+    value = f"over the whole study, the change in {name} is worth {prose.pounds(middle)} ({span})"
+    verdict = ""
+    if np.isfinite(worth.cost) and low > worth.cost:
+        verdict = "The whole interval is above the cost."
+    elif np.isfinite(worth.cost) and high < worth.cost:
+        verdict = "The whole interval is below the cost: it did not pay for itself on this outcome."
+    elif np.isfinite(worth.cost):
+        verdict = "The data cannot tell whether it paid for itself on this outcome."
+    verdict = _chance(view, given) or verdict
+    social = "These are costs to society, most of which no budget gets back."
+    return " ".join(p for p in (cost, prose.sentence(value), verdict, _care(view), social) if p)
+
+
+def _cost_words(view: AreaView, given: UnitCost | None, lines: tuple[CostLine, ...]) -> str:
+    """Return what the whole study cost, and how many events it had to prevent to pay for itself."""
+    if not lines:
+        return "The study declares no costs to set against it."
+    try:
+        total = economics.cost_total(lines, price_year=price_year(view)).amount
+    except UserError as error:
+        return f"Value for money cannot be judged: {' '.join(str(error).split())}"
+    cost = f"It cost {prose.pounds(total)} over the whole study ({price_year(view)} prices)"
+    held = None if given is None else weighed(view, given)
+    if not isinstance(held, Worth) or not np.isfinite(held.break_even):
+        return f"{cost}."
+    needed = max(1, int(np.ceil(held.break_even)))
+    events = "event" if needed == 1 else "events"
+    name = prose.outcome_name(view.headline.label)
+    return f"{cost}; it had to prevent about {prose.count(needed)} {events} of {name} to pay for itself."
+
+
+def _chance(view: AreaView, given: UnitCost | None) -> str:
+    """Return the posterior probability that it paid for itself, where the headline's method gives one."""
+    held = None if given is None else weighed(view, given)
+    if not isinstance(held, Worth) or not np.isfinite(held.pays):
+        return ""
+    return f"The probability that it paid for itself on this outcome is {chance(held.pays)}."
 
 
 def _care(view: AreaView) -> str:
-    checks = view.checks(view.headline.column)
-    warns = any(c.status in ("failed", "errored") for c in checks)
-    return "It rests on the effect above, and shares its warnings. " if warns else ""
+    """Return the warnings of the effect that is weighed; empty where there are none."""
+    tally, overall = view.tally(view.headline.column), view.overall(view.headline.column)
+    if overall is None:
+        return ""
+    counted = tally.words("the headline result") if tally.warned or tally.broke or not tally.made else ""
+    return " ".join(p for p in (doubt_words(overall, "see the effect above"), counted) if p)
 
 
 def _cost_blocks(view: AreaView, lines: tuple[CostLine, ...]) -> list[Block]:
