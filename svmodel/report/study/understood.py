@@ -19,6 +19,7 @@ from svmodel.report.study.data import open_table
 from svmodel.report.study.values import DataSpec
 from svmodel.sources.guess import columns_of
 from svmodel.sources.layouts import detect_layout
+from svmodel.sources.purposes import OtherPurposeError
 from svmodel.sources.tidy import TidyFile
 from svmodel.words import one_or_more
 
@@ -113,6 +114,8 @@ def understand(
 def _layout(path: Path) -> str | None:
     try:
         return detect_layout(path)
+    except OtherPurposeError:
+        raise
     except DataError:
         if not path.exists():
             raise
