@@ -8,6 +8,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -137,9 +138,16 @@ def kind_of_cell(value: object) -> Kind:
         return "text"
     if isinstance(value, (dt.date, dt.datetime)):
         return "date"
+    if isinstance(value, str):
+        return _kind_of_text(value)
+    return "number" if number_of(value) is not None else "text"
+
+
+@lru_cache(maxsize=100_000)  # a column says the same few things over and over
+def _kind_of_text(value: str) -> Kind:
     if number_of(value) is not None:
         return "number"
-    if isinstance(value, str) and _plain(value) in DASHES:
+    if _plain(value) in DASHES:
         return "dash"
     return "mark" if mark_of(value) is not None else "text"
 
