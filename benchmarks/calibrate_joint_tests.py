@@ -109,7 +109,7 @@ def table(panels: int, jobs: int) -> str:
         "",
         "Per cent of panels without effect or drift in which `pre_trends` fails, at nominal 5%; a dash where the test",
         "cannot be made and says why.",
-        f"{panels:,} panels a row, the same for all methods ({panels // 3:,} for {' and '.join(SLOWER)}): the Monte Carlo",
+        f"{panels:,} panels a row, {panels // 3:,} for {' and '.join(SLOWER)}: the Monte Carlo",
         f"error of 5% is {error:.1f} points. Made by `python benchmarks/calibrate_joint_tests.py --panels {panels}`.",
         "",
         f"| cohorts and areas | {' | '.join(METHODS)} |",
