@@ -116,7 +116,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for name in METHODS:
         for world in WORLDS:
             lines.append(row(name, world, given.studies))
-            print(lines[-1], flush=True)  # noqa: T201
+            print(lines[-1], flush=True)
     given.out.write_text(_INTRO + "\n".join(lines) + "\n", encoding="utf-8")
 
 
