@@ -166,9 +166,10 @@ def test_cells_of_anticipation_and_after_the_end_take_no_part():
 def test_too_few_periods_give_no_interval_and_say_so():
     result = Conformal().infer(LINEAR.fit(plain.design(autoregressive(8, n=6, length=12), {0: 10})))
     row = result.effect("att", "difference")
-    assert (row.conf_low, row.conf_high) == (-math.inf, math.inf)
+    assert math.isnan(row.conf_low)
+    assert math.isnan(row.conf_high)
     assert row.p_value >= 1 / 12
-    assert "With 12 of them no p-value can be below 0.083" in result.notes[-1]
+    assert any("With 12 of them no p-value can be below 0.083" in n for n in result.notes)
 
 
 def test_refusals_say_why():

@@ -207,8 +207,9 @@ def test_a_path_saves_the_fits():
 def test_too_few_placebos_give_no_interval_and_say_so():
     result = InSpacePlacebos().infer(plain.Changes().fit(plain.design(noise(9, n=10), {0: 5})))
     row = result.effect("att", "difference")
-    assert (row.conf_low, row.conf_high) == (-math.inf, math.inf)
-    assert "With 9 placebos no p-value can be below 0.100" in result.notes[-1]
+    assert math.isnan(row.conf_low)
+    assert math.isnan(row.conf_high)
+    assert any("With 9 placebos no p-value can be below 0.100" in n for n in result.notes)
 
 
 def test_refusals_say_why():
