@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from svmodel.protect import Disclosure
@@ -51,7 +52,6 @@ def test_an_areas_number_by_another_method_says_so_and_has_no_checks(mixed):
     ratio = mixed.results["violence"]["ExtendedTwoWayFixedEffects(family=poisson)"].effect("area", area="N")
     assert f"{-ratio.percent[0]:.1f}% fewer than expected" in own
     titles = [b.title for b in section.blocks if hasattr(b, "canvas")]
-    assert titles[0].startswith("North, violence with injury: ") or "treated areas" in titles[0] or titles[0]
     own_figure = next(t for t in titles if t.startswith("North"))
     assert own_figure.endswith("(Extended two-way fixed effects (Poisson))")
     everyone = next(t for t in titles if t.startswith("All treated areas"))
@@ -63,8 +63,8 @@ def test_the_index_says_by_which_method_the_areas_effects_are(mixed):
     numbers = study_numbers(mixed.study, held)
     assert numbers.method == "Synthetic control"
     assert numbers.whose == (
-        "It is by Extended two-way fixed effects (Poisson), since Synthetic control has none for one place; no check was "
-        "made of it."
+        "It is by Extended two-way fixed effects (Poisson), since Synthetic control has none for one place; no check "
+        "was made of it."
     )
     html = index_page(mixed.study, [AreaOutcome(a, a, "made") for a in held], synthetic=False, numbers=numbers)
     assert numbers.whose in html
@@ -104,10 +104,7 @@ def test_a_side_outcomes_price_is_no_answer(small_study):
 
 def test_an_effect_that_may_be_none_gets_no_worth_and_its_reason(small_study, tmp_path):
     frame = small_study.make_frame()
-    frame["violence"] = (
-        frame.groupby("month")["violence"].transform("mean").round().astype(int)
-        + (frame["ward"].str[1].astype(int) * 7 + frame["month"].str[-2:].astype(int)) % 5
-    )
+    frame["violence"] = np.random.default_rng(5).poisson(60, len(frame))
     context = small_study.make_context(tmp_path / "study", frame=frame)
     fact = AreaView(context, "N").overall("violence")
     assert fact.direction == "unclear"
@@ -128,8 +125,6 @@ def test_what_is_weighed_carries_the_warnings_of_its_effect(small_study):
 def test_counts_that_stand_open_are_told_at_the_head_in_the_index_and_by_check(small_study, tmp_path):
     context = small_study.fitted()
     found = unprotected(context.study, context.panel, context.reporting, ("N",))
-    own = context.reporting.matrix("robbery")[context.reporting.areas.index("N")]
-    assert ((own > 0) & (own < 5)).any() is not None
     few = small_study.make_frame(planted={("N1", t): 0 for t in range(60)} | {("N2", 3): 0})
     few.loc[few["borough"] == "N", "robbery"] = 0
     few.loc[(few["ward"] == "N1") & (few["month"] == "2020-01"), "robbery"] = 3
