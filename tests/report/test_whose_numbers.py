@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from html import unescape
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from svmodel.report.run.index import index_page, study_numbers
 from svmodel.report.run.manifest import AreaOutcome
 from svmodel.report.study.values import UnitCost
 
-SYNTHETIC = """
+MIXED = """
 outcomes:
   - {column: violence, label: Violence with injury}
 exposure: people
@@ -24,7 +25,7 @@ intervention:
   name: Patrols
   starts: {N1: 2022-01, N2: 2022-01, S1: 2022-07, E1: 2022-07}
 estimators:
-  - SyntheticControl: {draws: 99}
+  - CallawaySantAnna
   - ExtendedTwoWayFixedEffects: {family: poisson}
 checks: [overlap, overdispersion, negative_controls]
 forecast: {horizon: 0}
@@ -37,16 +38,16 @@ def mixed(small_study, tmp_path_factory):
     """A study whose headline method has no answer for one place, and whose second has."""
     from svmodel.report import prepare, read_study
 
-    return prepare(read_study(small_study.write_study(tmp_path_factory.mktemp("mixed"), SYNTHETIC)))
+    return prepare(read_study(small_study.write_study(tmp_path_factory.mktemp("mixed"), MIXED)))
 
 
 def test_an_areas_number_by_another_method_says_so_and_has_no_checks(mixed):
     section = open_area(mixed, "N", "unused").effect()
     whole, own = section.answer.split(" Violence with injury in North's treated areas: ")
     assert whole.startswith("Over the whole study: violence with injury in all treated areas: ")
-    assert "This is by Synthetic control." in whole
+    assert "This is by Callaway and Sant'Anna." in whole
     assert "checks that could be made of the headline result" in whole
-    assert "This is by Extended two-way fixed effects (Poisson), since Synthetic control has no answer for" in own
+    assert "This is by Extended two-way fixed effects (Poisson), since Callaway and Sant'Anna has no answer for" in own
     assert "no check was made of it" in own
     assert "checks that could be made" not in own
     ratio = mixed.results["violence"]["ExtendedTwoWayFixedEffects(family=poisson)"].effect("area", area="N")
@@ -55,19 +56,19 @@ def test_an_areas_number_by_another_method_says_so_and_has_no_checks(mixed):
     own_figure = next(t for t in titles if t.startswith("North"))
     assert own_figure.endswith("(Extended two-way fixed effects (Poisson))")
     everyone = next(t for t in titles if t.startswith("All treated areas"))
-    assert everyone.endswith("(Synthetic control)")
+    assert everyone.endswith("(Callaway and Sant'Anna)")
 
 
 def test_the_index_says_by_which_method_the_areas_effects_are(mixed):
     held = {a: json.loads(result_json(AreaView(mixed, a))) for a in ("N", "W")}
     numbers = study_numbers(mixed.study, held)
-    assert numbers.method == "Synthetic control"
+    assert numbers.method == "Callaway and Sant'Anna"
     assert numbers.whose == (
-        "It is by Extended two-way fixed effects (Poisson), since Synthetic control has none for one place; no check "
-        "was made of it."
+        "It is by Extended two-way fixed effects (Poisson), since Callaway and Sant'Anna has none for one place; no "
+        "check was made of it."
     )
     html = index_page(mixed.study, [AreaOutcome(a, a, "made") for a in held], synthetic=False, numbers=numbers)
-    assert numbers.whose in html
+    assert numbers.whose in unescape(html)
 
 
 def test_checks_that_do_not_apply_have_no_row_and_are_not_counted(mixed):
@@ -76,7 +77,7 @@ def test_checks_that_do_not_apply_have_no_row_and_are_not_counted(mixed):
     assert [len(table.rows), len(mixed.checks["violence"])] == [2, 3]
     folded = next(b for b in section.blocks if getattr(b, "summary", "").endswith("not apply"))
     assert folded.summary == "1 check that does not apply"
-    assert "all treated areas, Synthetic control" in table.caption
+    assert "all treated areas, Callaway and Sant'Anna" in table.caption
 
 
 def priced(context, *outcomes):
