@@ -1,9 +1,9 @@
 """Whether all that a page says agrees with the result it was made from, over random small studies.
 
 Every study is a file with data of its own: random areas, periods, levels, effects, estimators, disclosure rules and
-costs; two of three are small. All that the pages of a treated and of an untreated area say of effects (words, titles
-and alternatives of figures, tables, the index) is read back and held against the published estimates, by code that
-shares nothing with the pages.
+costs; two of three are small. All that the pages of a treated and of an untreated area say of effects (sentences,
+titles and alternatives of figures, tables, the index) is read back and held against the published estimates, by code
+that shares nothing with the pages.
 
 Run by `make calibrate`; writes results/page_truth.md. `--studies` and `--first` choose which.
 """
