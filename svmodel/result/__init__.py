@@ -20,7 +20,7 @@ from svmodel import periods
 from svmodel.design import Design, DesignArrays
 from svmodel.errors import DataError, EstimationError, did_you_mean
 from svmodel.result import as_json
-from svmodel.result.degenerate import NO_INTERVAL, Sound, bounded, level_of, sound, without_limits
+from svmodel.result.degenerate import NO_INTERVAL, Sound, bounded, level_of, sound, untold
 from svmodel.result.effect import COLUMNS, SCALES, TERMS, Effect, Headline, JointEstimate
 from svmodel.result.method import auditor_of, leads_of_format_1, scale_of
 from svmodel.result.notes import Note, ResultWarning, parts_of
@@ -184,7 +184,7 @@ class Result:
         object.__setattr__(self, "estimates", found.estimates)
         more = list(found.notes)
         att = found.estimates[found.estimates["term"] == "att"]
-        if not self.uncertainty.in_doubt and self.uncertainty.kind and without_limits(att):
+        if not self.uncertainty.in_doubt and self.uncertainty.kind and untold(att):
             more += [] if any(isinstance(n, ResultWarning) for n in more) else [NO_INTERVAL]
         if not more:
             return

@@ -127,9 +127,10 @@ def sound(estimates: pd.DataFrame, level: float = 0.0) -> Sound:
     return Sound(out, tuple(notes))
 
 
-def without_limits(estimates: pd.DataFrame) -> bool:
-    """Return whether there are estimates, and none of them has limits."""
-    return len(estimates) > 0 and bool(estimates[_LIMITS].isna().any(axis=1).all())
+def untold(estimates: pd.DataFrame) -> bool:
+    """Return whether there are estimates, and none of them has limits or a p-value: a test alone is an answer."""
+    lacks = estimates[_LIMITS].isna().any(axis=1) & estimates["p_value"].isna()
+    return len(estimates) > 0 and bool(lacks.all())
 
 
 def bounded(counterfactual: pd.DataFrame) -> pd.DataFrame:

@@ -207,21 +207,26 @@ def test_every_scale_carries_the_same_test():
             assert set(rows.index) == {"rate_ratio", "per_100k", "events", "difference"}
             assert rows["p_value"].nunique() == 1
             assert rows["std_error"].isna().all()
+            if draws == 9:
+                assert not np.isfinite(rows[["conf_low", "conf_high"]]).all(axis=1).any()
+                assert "anticipation and after an end" not in result.notes[-1]
+                continue
             outside = rows["conf_low"].gt(rows.index.map({"rate_ratio": 1.0}).fillna(0.0)) | rows["conf_high"].lt(
                 rows.index.map({"rate_ratio": 1.0}).fillna(0.0)
             )
             assert outside.nunique() == 1
             assert (rows["conf_low"] < rows["estimate"]).all()
             assert (rows["estimate"] < rows["conf_high"]).all()
-            assert ("anticipation and after an end as they were recorded" in result.notes[-1]) == (draws == 60)
+            assert any("anticipation and after an end as they were recorded" in n for n in result.notes)
 
 
 def test_too_few_assignments_give_no_interval_and_say_so():
     result = infer(plain.design(noise(11, n=5), {0: 4}))
     effect = result.effect("att", "difference")
-    assert (effect.conf_low, effect.conf_high) == (-math.inf, math.inf)
+    assert math.isnan(effect.conf_low)
+    assert math.isnan(effect.conf_high)
     assert effect.p_value >= 1 / 5
-    assert "With 5 assignments no p-value can be below 0.200" in result.notes[-1]
+    assert any("With 5 assignments no p-value can be below 0.200" in n for n in result.notes)
 
 
 def test_order_and_names_of_areas_change_nothing():
