@@ -45,9 +45,10 @@ class Sound:
 
 def level_of(design: Design | None) -> float:
     """Return the largest size of the outcome, against which a rounding error is told; 0 where it is not known."""
-    if design is None:
+    # a design with problems has no arrays, and is none of this room's business
+    if not isinstance(design, Design) or design.outcome not in design.panel.outcomes:
         return 0.0
-    size = np.abs(design.arrays.y)
+    size = np.abs(design.panel.matrix(design.outcome))
     return float(np.nanmax(size)) if np.isfinite(size).any() else 0.0
 
 

@@ -46,7 +46,7 @@ def test_treated_areas_unlike_all_others_are_named(estimator):
     y = counts(24)
     y[:10] *= 8
     (warning,) = estimator.fit(design(y, TEN)).warnings
-    assert warning.kind == "identification"
+    assert warning.kind == "interval"
     assert warning.text.startswith("No control is like a00, a01, a02 and 7 more")
     assert warning.about == tuple(f"a{i:02d}" for i in range(10))
 

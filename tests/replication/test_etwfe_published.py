@@ -68,7 +68,7 @@ def test_linear_with_population():
 
 
 def test_poisson_with_cohort_effects(reference):
-    estimator = sv.did.ExtendedTwoWayFixedEffects(effects="cohort")
+    estimator = sv.did.ExtendedTwoWayFixedEffects(family="poisson", effects="cohort")
     plain = estimator.fit(design("employment"))
     assert plain.effect("att", "difference").estimate == pytest.approx(reference["mpdta_etwfe_poisson_ATT"], rel=POINT)
     given = reference["mpdta_etwfe_poisson_group"]

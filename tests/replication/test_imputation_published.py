@@ -108,4 +108,6 @@ def test_poisson_employment_is_the_etwfe_golden(counties):
     panel = sv.Panel.from_frame(frame, area="area", period="period", measures=["emp"])
     design = sv.Design(panel, outcome="emp", intervention=counties.intervention)
     # printed to five decimals
-    assert sv.did.Imputation().fit(design).effect("att", "difference").estimate == pytest.approx(-28.91383, abs=5e-6)
+    assert sv.did.Imputation(family="poisson").fit(design).effect("att", "difference").estimate == pytest.approx(
+        -28.91383, abs=5e-6
+    )

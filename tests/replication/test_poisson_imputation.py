@@ -43,7 +43,7 @@ def shootings():
 
 
 def test_county_employment_effects_are_those_of_etwfe(counties, reference):
-    result = sv.did.ExtendedTwoWayFixedEffects(few_treated=0).fit(counties)
+    result = sv.did.ExtendedTwoWayFixedEffects(family="poisson", few_treated=0).fit(counties)
     # 1e-6: what the golden README promises; the reference stops at fixest's 1e-8 relative change in deviance
     assert result.effect("att", "difference").estimate == pytest.approx(reference["mpdta_etwfe_poisson_ATT"], rel=1e-6)
     for h, value in enumerate(reference["mpdta_etwfe_poisson_es"]):
@@ -52,7 +52,7 @@ def test_county_employment_effects_are_those_of_etwfe(counties, reference):
 
 
 def test_county_employment_cells_and_errors_are_those_of_fixest(counties, reference):
-    result = sv.did.ExtendedTwoWayFixedEffects(few_treated=0).fit(counties)
+    result = sv.did.ExtendedTwoWayFixedEffects(family="poisson", few_treated=0).fit(counties)
     given = reference["mpdta_etwfe_poisson_group"]
     # The reference has cohort effects where we have area effects. Point estimates and influences are the same; the
     # small-sample factor differs: it counts 4 cohort and 5 period effects less one, and 7 cells, none of them nested.
@@ -76,7 +76,7 @@ def test_population_gives_each_year_its_own_slope(counties):
     golden value, which shows that this is the whole difference.
     """
     design = sv.Design(counties.panel, outcome="employment", intervention=counties.intervention, covariates=("lpop",))
-    ours = sv.did.ExtendedTwoWayFixedEffects().fit(design).effect("att", "difference").estimate
+    ours = sv.did.ExtendedTwoWayFixedEffects(family="poisson").fit(design).effect("att", "difference").estimate
     a = design.arrays
     N, T = a.y.shape
     area, year = np.repeat(np.arange(N), T), np.tile(np.arange(T), N)

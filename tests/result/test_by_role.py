@@ -48,6 +48,7 @@ def test_a_measure_is_answered_in_its_own_units_unless_asked_otherwise(estimator
     assert not any("is a measure" in n for n in counted.notes)
     asked = estimator(family="poisson").fit(design("measures"))
     assert asked.estimator.family == "poisson"  # what was named is taken, ratio or none
+    assert not any("is a measure and no count" in n for n in asked.notes)
     assert repr(asked.effect()) == repr(asked.effect("att", asked.own_scale))
 
 

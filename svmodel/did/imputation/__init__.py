@@ -207,7 +207,7 @@ class Imputation:
         if asked is not self:
             return asked.fit(design, seed=seed).saying(BY_ROLE_NOTE)
         if self.family == "poisson":
-            same = ExtendedTwoWayFixedEffects(level=self.level, inference=self.inference)
+            same = ExtendedTwoWayFixedEffects(family="poisson", level=self.level, inference=self.inference)
             return replace(same.fit(design, seed=seed), estimator=self)
         arrays, counts = design.arrays, design.is_count
         require_told(arrays)
