@@ -52,6 +52,10 @@ def spelling_key(name: str) -> str:
     return " ".join("st" if w == "saint" else w for w in words) or name
 
 
+class UnknownAreaError(DataError):
+    """No area goes by that name."""
+
+
 class Found(NamedTuple):
     """An area that was found by a name: its code, and whether it is an ``area`` or a ``parent`` (reporting area)."""
 
@@ -104,8 +108,10 @@ class AreaNames:
 
         Raises
         ------
+        UnknownAreaError
+            If there is none, naming the nearest.
         DataError
-            If there is none (naming the nearest), or if several go by that name.
+            If several go by that name.
 
         Examples
         --------
@@ -119,7 +125,7 @@ class AreaNames:
         exact = [f for f in found if text in (f.code, self.names.get(f.code))]
         found = [f for f in exact if f.code == text] or exact or found
         if not found:
-            raise DataError(f"{text!r} is no area of the panel. {did_you_mean(text, self.all)}")
+            raise UnknownAreaError(f"{text!r} is no area of the panel. {did_you_mean(text, self.all)}")
         if len(found) == 1 or (len({f.code for f in found}) == 1 and self._holds_itself(found[0].code)):
             return found[0]
         if {f.level for f in found} == {"area", "parent"} and len(found) == 2:

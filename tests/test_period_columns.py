@@ -127,9 +127,9 @@ def test_a_day_above_twelve_settles_the_order_for_all():
 
 def test_days_in_both_orders_are_no_column():
     found = periods.read_column(["13/02/2021", "02/13/2021"])
-    assert found.index.isna().any() or found.choices
+    assert found.unread == ("02/13/2021",)
     frame = pd.DataFrame({"area": ["A", "B"], "when": ["13/02/2021", "02/13/2021"], "n": 1})
-    with pytest.raises(DataError):
+    with pytest.raises(DataError, match="1 value names no period: '02/13/2021'"):
         Panel.from_frame(frame, area="area", period="when", counts=["n"])
 
 
@@ -162,7 +162,7 @@ def test_a_moment_is_taken_on_its_day_in_london_unless_said():
 @pytest.mark.parametrize("value", ["21-Apr", "soon", "31/02/2021", "2021-13", "13/13/2021", "FY20", True, "2021.5"])
 def test_what_names_no_period_stays_unread(value):
     found = periods.read_column(["2021-04", value])
-    assert found.unread == (value,) or found.kinds
+    assert found.unread == (value,)
 
 
 def test_an_answer_that_is_none_names_the_nearest():

@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from svmodel import periods
-from svmodel.area_names import area_name
+from svmodel.area_names import UnknownAreaError, area_name
 from svmodel.costs import CostLine
 from svmodel.design.rules import Asked, find_problems
 from svmodel.errors import DataError, DesignError, Problem, Problems, shorten
@@ -148,11 +148,11 @@ def in_small_areas(intervention: Intervention, panel: Panel) -> Intervention:
         for given, period in held.items():
             try:
                 found = panel.area_names.find(given)
+            except UnknownAreaError:
+                own[given] = period
+                continue
             except DataError as error:
-                if "is no area" in error.title:
-                    own[given] = period
-                else:
-                    problems.add(error.title, where=key, rule="which_area")
+                problems.add(error.title, where=key, rule="which_area")
                 continue
             if found.level == "parent":
                 spread[key].update(dict.fromkeys(panel.children(found.code), period))

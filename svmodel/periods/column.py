@@ -191,6 +191,8 @@ def _one_way(
         best = best[:1]
     if best == ["financial years", "academic years"] and any("" in r for r in some):
         best = best[:1]
+    if len(best) > 1 and reach[best[0]] < len(some):
+        return best[0], ()  # no way reads them all: what the first does not read is named
     if "months" in best and len(some) == 1 and "-" in str(texts[0]):
         return "months", ()
     if set(best) == {"day first", "month first"}:
