@@ -18,7 +18,7 @@ from svmodel.bayes.series import (
     INDEPENDENT,
     SeriesQuestion,
     log_rate,
-    lost_periods,
+    lost_parts,
     only_row,
     season_terms,
     usable_series,
@@ -184,7 +184,7 @@ class InterruptedTimeSeries(AnswersDesigns):
         spread = HalfNormal(self.overdispersion) if self.family == "negative_binomial" else None
         model = LatentModel(held.y, offset, tuple(terms), self.family, spread)
         members = np.array([len(s.rows) for s in series])
-        return SeriesQuestion(model, target, "effect", lost_periods(series), arrays=held, members=members)
+        return SeriesQuestion(model, target, "effect", lost_parts(arrays, series), arrays=held, members=members)
 
     def _shocks(self, held: DesignArrays) -> list[Term]:
         if self.shocks == "none":

@@ -21,6 +21,7 @@ from svmodel.numerics.arrays import Ints
 from svmodel.numerics.latent.priors import HalfNormal
 from svmodel.numerics.latent.structures import Fixed, Seasonal
 from svmodel.numerics.series import Series, treated_series
+from svmodel.words import listed
 
 #: Known periods before the start that a series needs, by periods a year: a year of months, two of quarters, five years.
 LEAST_BEFORE = {12: 12, 4: 8, 1: 5}
@@ -73,9 +74,13 @@ class SeriesQuestion(Question):
 
 
 def series_of(arrays: DesignArrays, *, each: bool) -> list[Series]:
-    """Return the treated areas as series; see :func:`svmodel.numerics.series.treated_series`."""
+    """Return the treated areas as series; see :func:`svmodel.numerics.series.treated_series`.
+
+    An area that is known too late joins no sum of areas that are known in time; see :func:`lost_parts`.
+    """
     before, after = arrays.status == UNTREATED, arrays.status == TREATED
-    return treated_series(arrays.y, arrays.exposure, arrays.covariates, arrays.start, before, after, each=each)
+    parts = (arrays.y, arrays.exposure, arrays.covariates, arrays.start, before, after)
+    return treated_series(*parts, each=each, least=LEAST_BEFORE[periods.per_year(arrays.periods)])
 
 
 def as_arrays(arrays: DesignArrays, series: Sequence[Series]) -> DesignArrays:
@@ -108,10 +113,21 @@ def _labels(arrays: DesignArrays, series: Sequence[Series]) -> tuple[str, ...]:
     return tuple(made)
 
 
-def lost_periods(series: Sequence[Series]) -> tuple[str, ...]:
-    """Return a note of the periods in which a sum misses one of its areas."""
+def lost_parts(arrays: DesignArrays, series: Sequence[Series]) -> tuple[str, ...]:
+    """Return what series leave out: treated areas that are in none, and periods in which a sum misses an area."""
+    used = {int(i) for s in series for i in s.rows}
+    known = (arrays.treated & ~np.isnan(arrays.y)).any(axis=1)
+    late = [arrays.areas[i] for i in np.flatnonzero(known) if int(i) not in used]
+    found = []
+    if late:
+        word = periods.describe_frequency(arrays.periods)
+        least = LEAST_BEFORE[periods.per_year(arrays.periods)]
+        which = f"{listed(late)} {'is' if len(late) == 1 else 'are'}"
+        found.append(f"{which} in no sum, because fewer than {least} {word}s before the start are known")
     lost = sum(s.lost for s in series)
-    return (f"{lost} periods of summed series miss one of their areas",) if lost else ()
+    if lost:
+        found.append(f"{lost} periods of summed series miss one of their areas")
+    return tuple(found)
 
 
 def log_rate(s: Series) -> float:
