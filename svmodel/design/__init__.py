@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from svmodel import periods
 from svmodel.area_names import UnknownAreaError, area_name
 from svmodel.costs import CostLine
+from svmodel.design.meaning import GOOD, Good, Meaning
 from svmodel.design.rules import Asked, find_problems
 from svmodel.errors import DataError, DesignError, Problem, Problems, shorten
 from svmodel.panel import Panel
@@ -255,6 +256,9 @@ class Design:
         Periods to use, both included; None for the panel's own end.
     anticipation : int
         Periods before a start in which the effect may already show; they serve neither as treated nor as control.
+    good : {"fewer", "more", "neither"}, optional
+        Which way of the outcome is good, for what is said of it; no number depends on it. By default fewer of a count,
+        which is then one of harms, and neither of a measure.
 
     Examples
     --------
@@ -273,9 +277,12 @@ class Design:
     covariates: tuple[str, ...] = field(default=(), kw_only=True)
     window: tuple[PeriodLike | None, PeriodLike | None] | None = field(default=None, kw_only=True)
     anticipation: int = field(default=0, kw_only=True)
+    good: Good | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "covariates", one_or_more(self.covariates))
+        if self.good is not None and self.good not in GOOD:
+            raise DesignError(f"good is {self.good!r}, and has to be one of {shorten(GOOD)}, or None")
         for name, kind in (("panel", Panel), ("intervention", Intervention)):
             if not isinstance(getattr(self, name), kind):
                 what = type(getattr(self, name)).__name__
@@ -288,6 +295,11 @@ class Design:
     def is_count(self) -> bool:
         """Whether the outcome is a count; a Poisson family needs one."""
         return self.outcome in self.panel.counts
+
+    @property
+    def meaning(self) -> Meaning:
+        """What a change of the outcome means, in words."""
+        return Meaning.of(counted=self.is_count, good=self.good)
 
     @cached_property
     def view(self) -> Panel:

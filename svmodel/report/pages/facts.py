@@ -159,7 +159,7 @@ class Worth:
     ----------
     outcome : OutcomeSpec
     averted, averted_low, averted_high : float
-        Events prevented over the whole study; negative where harms rose.
+        Events prevented over the whole study; negative where they rose.
     pounds : float
         Value of one prevented event, after multiplier and discounting: the mean over the treated periods.
     price : float
@@ -219,6 +219,11 @@ def worth_of(view: AreaView, given: UnitCost) -> Worth | str:
             f"{outcome.label} is not the headline outcome, and its price does not answer whether the intervention was "
             "worth it."
         )
+    if not view.meaning(outcome).harms:
+        return (
+            f"{outcome.label} is not counted as a harm by the study file (key `good`), and a price is put on harms "
+            "prevented alone."
+        )
     if not view.starts:
         return f"No part of {view.place} received the intervention."
     effects = view.overall(outcome.column)
@@ -234,6 +239,8 @@ def weighed(view: AreaView, given: UnitCost) -> Worth | str:
     outcome = view.study.outcome(given.outcome)
     result = view.results(outcome.column).get(view.headline_method)
     effects = view.overall(outcome.column)
+    if not view.meaning(outcome).harms:
+        return f"{outcome.label} is not counted as a harm, so nothing of it is prevented."
     if result is None or effects is None:
         return f"The effect on {prose.outcome_name(outcome.label)} could not be estimated, so it has no price."
     if effects.hidden:

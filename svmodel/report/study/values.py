@@ -17,6 +17,7 @@ from pydantic import (
 from pydantic.dataclasses import dataclass
 
 from svmodel.costs import CostLine
+from svmodel.design.meaning import GOOD, Good
 from svmodel.errors import Problem, UserError, did_you_mean
 from svmodel.panel.rules import Roles
 from svmodel.protect import RULES, Disclosure
@@ -197,6 +198,12 @@ class OutcomeSpec(Keys):
     hospital: Flag = False
     """adds the caution for hospital counts. It does not choose a disclosure rule: set `hes` where HES data are
     used"""
+    good: Annotated[
+        Annotated[Good, one_of("way", GOOD)] | None,
+        Told("`fewer`, `more` or `neither`", "`fewer` of a count, `neither` of a measure"),
+    ] = None
+    """which way is good. No number depends on it, but what is said of numbers does: a count of which fewer is good
+    counts harms, and only what is prevented of those has a price"""
 
     @model_validator(mode="after")
     def _in_words(self) -> Self:
