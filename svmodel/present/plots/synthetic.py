@@ -216,7 +216,8 @@ def donor_weights(result: Result, *, label: str = "", names: Mapping[str, str] |
     averaged = "" if groups == 1 else f" on average over {groups} groups of treated areas"
     alt = (
         f"Bars of the weights of {len(shown)} of {len(data)} donors: the largest is {top['area']} with "
-        f"{prose.percent(100 * float(top['weight']))}{averaged}. The weights count as much as {effective:.1f} equal ones."
+        f"{prose.percent(100 * float(top['weight']))}{averaged}. "
+        f"The weights count as much as {effective:.1f} equal ones."
     )
     name = f"{label}: donors" if label else "Donors"
     return Figure(figure, alt, data, f"{name} of the comparison", "donor_weights")

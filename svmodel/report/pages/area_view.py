@@ -35,6 +35,7 @@ _UNITS = re.compile(
     r"|\b[\d,]+ (?:(?:never|not yet|small|other|further) )?(?:(?:un)?treated )?(?:areas?|controls?|donors?|placebos?"
     r"|months?|quarters?|years?|periods?|methods?|answers?|intervals?|pairs?|specifications?|draws?|starts?|cohorts?"
     r"|groups?|leads?|lags?|blocks?|stacks?|series|ways|sets)\b"
+    r"|\b[\d,]+ (?:never treated|until their own start)\b"
     r"|\bAR\(\d+\)|\b(?:algorithm|section|theorem) \d+"
 )
 #: Whole numbers that nobody reads.
