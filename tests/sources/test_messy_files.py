@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 from messy_files import AREAS, FILES, write
+from messy_more import MORE
 
 from svmodel.files import atomic_folder
 from svmodel.report import fits
@@ -16,9 +17,9 @@ from svmodel.report.study.new import new_study
 from svmodel.report.study.read import open_study
 
 
-def _studied(name, folder):
+def _studied(name, folder, files=FILES):
     """Write the file and its study, and give the one answer that it needs."""
-    path, totals, answer = write(name, folder)
+    path, totals, answer = write(name, folder, files)
     study, found = new_study(path)
     text = study.read_text(encoding="utf-8")
     keys = [q.key for q in found.questions]
@@ -33,6 +34,14 @@ def _studied(name, folder):
 @pytest.mark.parametrize("name", FILES)
 def test_totals_are_exact(tmp_path, name):
     study, totals = _studied(name, tmp_path)
+    panel = open_study(study).panel
+    assert panel.areas == AREAS
+    assert {c: np.nansum(panel.matrix(c)) for c in panel.counts} == totals
+
+
+@pytest.mark.parametrize("name", MORE)
+def test_totals_of_siblings_are_exact(tmp_path, name):
+    study, totals = _studied(name, tmp_path, MORE)
     panel = open_study(study).panel
     assert panel.areas == AREAS
     assert {c: np.nansum(panel.matrix(c)) for c in panel.counts} == totals
