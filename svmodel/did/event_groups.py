@@ -192,6 +192,7 @@ def fit_groups(arrays: DesignArrays, use: Mask, group: Ints, family: str, *, lea
         y=y,
         exposure=arrays.exposure,
         use=cells,
+        area=np.arange(len(y)),
         group=group,
         coefficient=np.full(Q, np.nan),
         covariance=np.zeros((Q, Q)),
@@ -199,6 +200,7 @@ def fit_groups(arrays: DesignArrays, use: Mask, group: Ints, family: str, *, lea
         treated=np.array((cells & (group >= 0)).any(axis=1), dtype=np.int64),
         factor=np.nan,
         n_clusters=0,
+        clusters=arrays.units,
         under_null=None,
         arrays=arrays,
         silent=silent,
@@ -237,7 +239,7 @@ def fit_groups(arrays: DesignArrays, use: Mask, group: Ints, family: str, *, lea
                 raise
             return fit_groups(arrays, cells & ~apart, group, family, leads=leads)
     at = terms.n_period_terms + np.arange(terms.n_groups)
-    n_clusters = int(cells.any(axis=1).sum())
+    n_clusters = arrays.units.count(cells.any(axis=1))
     columns = len(terms.free) + int(components(cells).max()) + 1
     factor = crv1_factor(int(cells.sum()), columns, n_clusters)
     coefficient, covariance, influence = nothing.coefficient, nothing.covariance, nothing.influence
@@ -246,7 +248,7 @@ def fit_groups(arrays: DesignArrays, use: Mask, group: Ints, family: str, *, lea
     left_out = np.flatnonzero(~kept)
     coefficient[tied], influence[:, tied], absorbed[tied] = np.nan, 0.0, True
     kept = kept & ~absorbed
-    covariance[np.ix_(kept, kept)] = cluster_covariance(influence[:, kept], factor)
+    covariance[np.ix_(kept, kept)] = cluster_covariance(arrays.units.sums(influence[:, kept]), factor)
     under_null = None
     if leads is not None:
         under_null = np.zeros_like(influence)

@@ -74,16 +74,16 @@ class Imputed:
 
     @cached_property
     def n_clusters(self) -> int:
-        """Areas that carry information: an event in a cell of the fit or in a target cell."""
+        """Areas, or clusters, that carry information: an event in a cell of the fit or in a target cell."""
         events = self.target & (np.where(self.target, self.arrays.y, 0.0) > 0)
-        return int((self.fit.terms.use.any(axis=1) | events.any(axis=1)).sum())
+        return self.arrays.units.count(self.fit.terms.use.any(axis=1) | events.any(axis=1))
 
     @cached_property
     def pools(self) -> Ints:
         """Areas held against one ratio, shape (N,): a cohort, all small cohorts together, or the untreated."""
         out = np.full(len(self.target), -1, dtype=np.int64)
         for g, block in zip(self.cohorts, self.blocks, strict=True):
-            out[block.areas] = g if len(block.areas) >= self.few else -2
+            out[block.areas] = g if self.arrays.units.count(block.areas) >= self.few else -2
         return out
 
     @cached_property
@@ -109,7 +109,8 @@ class Imputed:
     @cached_property
     def shape_covariance(self) -> Floats:
         """Cluster-robust covariance of the fit's ``theta``."""
-        return self.factor * self.fit.influence.T @ self.fit.influence
+        joined = self.arrays.units.sums(self.fit.influence)
+        return self.factor * joined.T @ joined
 
     def lead_blocks(self) -> Iterator[tuple[int, CohortBlock]]:
         """Give, cohort by cohort, the cells before the start imputed from the untreated cells of all other cohorts."""
@@ -132,7 +133,7 @@ class Imputed:
             except EstimationError:
                 # without this cohort the covariates cannot be told apart; its effects from the start on can
                 continue
-            small = len(block.areas) < self.few
+            small = self.arrays.units.count(block.areas) < self.few
             ratio = np.ones(len(label)) if small else None
             yield int(g), impute_cohort(y, fit, block.areas, level_cells=before, target=before, ratio=ratio)
 
@@ -186,7 +187,7 @@ def impute(arrays: DesignArrays, few: int, noise_below: int | None = None) -> Im
     blocks = []
     for g in cohorts:
         areas = rows[arrays.start[rows] == g]
-        ratio = None if len(areas) >= few else np.full(y.shape[1], pooled)
+        ratio = None if arrays.units.count(areas) >= few else np.full(y.shape[1], pooled)
         blocks.append(
             impute_cohort(y, fit, areas, level_cells=level_cells[areas], target=identified[areas], ratio=ratio)
         )
@@ -305,7 +306,7 @@ def poisson_att(arrays: DesignArrays) -> float:
 
 
 def log_ratio_influence(arrays: DesignArrays) -> tuple[float, Floats]:
-    """Return the log of observed over expected counts, and what each area adds to its error, shape (N,).
+    """Return the log of observed over expected counts, and what each cluster adds to its error, shape (G,).
 
     Raises
     ------
@@ -318,4 +319,4 @@ def log_ratio_influence(arrays: DesignArrays) -> tuple[float, Floats]:
     observed, expected = float(sums.observed[0]), float(sums.expected[0])
     if not (observed > 0 and expected > 0):
         raise EstimationError(f"{observed:,.0f} events observed against {expected:,.1f} expected have no log ratio")
-    return float(np.log(observed / expected)), sums.of_log_ratio[:, 0]
+    return float(np.log(observed / expected)), arrays.units.sums(sums.of_log_ratio[:, 0])

@@ -32,7 +32,7 @@ def pools_of(arrays: DesignArrays) -> Ints:
     """
     last = len(arrays.periods)
     treated = np.unique(arrays.start[arrays.start < last])
-    return cohort_pools(len(arrays.areas), ((int(g), np.flatnonzero(arrays.start == g)) for g in treated))
+    return cohort_pools(arrays.units, ((int(g), np.flatnonzero(arrays.start == g)) for g in treated))
 
 
 def block(

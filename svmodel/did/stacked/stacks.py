@@ -14,7 +14,8 @@ from svmodel.did.coefficients import Coefficients
 from svmodel.did.event_groups import tied_groups
 from svmodel.errors import EstimationError
 from svmodel.numerics.arrays import Floats, Ints, Mask
-from svmodel.numerics.cluster import crv1_factor
+from svmodel.numerics.cluster import cluster_covariance, crv1_factor
+from svmodel.numerics.cluster.membership import Clusters
 from svmodel.numerics.two_way import TwoWay
 from svmodel.numerics.two_way.linear_fe import LinearFit, fit_linear
 from svmodel.numerics.two_way.poisson_fe import PoissonFit, fit_poisson, informative_cells
@@ -43,8 +44,8 @@ class Stacks:
         Cohorts left out because their window leaves the panel, and because they have no clean control.
     slopes, moving : ndarray or None
         Covariates that stand still over time and those that move, scaled.
-    n_areas : int
-        Of the panel.
+    clusters : Clusters
+        Of the panel's areas.
     """
 
     area: Ints
@@ -60,7 +61,7 @@ class Stacks:
     alone: tuple[int, ...]
     slopes: Floats | None
     moving: Floats | None
-    n_areas: int
+    clusters: Clusters
 
     def reference(self, wanted: int) -> int | None:
         """Return the last horizon up to `wanted` in which a treated area is known; None where the window has none."""
@@ -152,7 +153,7 @@ def make_stacks(arrays: DesignArrays, pre: int, post: int, *, corrective: bool) 
         alone=tuple(alone),
         slopes=None if slopes is None else slopes[area],
         moving=None if moving is None else moving[at],
-        n_areas=len(arrays.areas),
+        clusters=arrays.units,
     )
 
 
@@ -243,7 +244,7 @@ def fit_stacks(stacks: Stacks, group: Ints, family: str, *, leads: Mask | None =
         at = terms.n_period_terms + np.arange(terms.n_groups)
         free = ~np.isin(at, lost) & ~tied
         coefficient = np.full(Q, np.nan)
-        influence = np.zeros((stacks.n_areas, Q))
+        influence = np.zeros((len(stacks.clusters.label), Q))
         which = np.flatnonzero(seen)[free]
         coefficient[which] = theta_fit.theta[at[free]]
         np.add.at(influence, (stacks.area[:, None], which[None, :]), theta_fit.influence[:, at[free]])
@@ -254,13 +255,13 @@ def fit_stacks(stacks: Stacks, group: Ints, family: str, *, leads: Mask | None =
             v = use * w if isinstance(theta_fit, LinearFit) else theta_fit.mu
             made = influence_under_null(terms, theta_fit.normal, v, theta_fit.residual, theta_fit.theta, places)
             np.add.at(under_null, (stacks.area[:, None], tested[None, :]), made)
-        clusters = len(np.unique(stacks.area[use.any(axis=1)]))
+        clusters = stacks.clusters.count(stacks.area[use.any(axis=1)])
         columns = len(terms.free) + len(np.unique(stacks.stack[use.any(axis=1)]))
         factor = crv1_factor(int(use.sum()), columns, clusters)
         found = _found(stacks, family, use, group, coefficient, influence, factor, clusters)
         return replace(found, under_null=under_null)
     nothing = np.full(Q, np.nan)
-    return _found(stacks, family, use, group, nothing, np.zeros((stacks.n_areas, Q)), float("nan"), 0)
+    return _found(stacks, family, use, group, nothing, np.zeros((len(stacks.clusters.label), Q)), float("nan"), 0)
 
 
 def _found(
@@ -274,14 +275,15 @@ def _found(
     n_clusters: int,
 ) -> Coefficients:
     """Return the coefficients; an area adds to their errors over all stacks that it is in."""
-    treated = np.zeros(stacks.n_areas, dtype=np.int64)
+    treated = np.zeros(len(stacks.clusters.label), dtype=np.int64)
     treated[stacks.area[stacks.treated]] = 1
-    covariance = factor * influence.T @ influence
+    covariance = cluster_covariance(stacks.clusters.sums(influence), factor)
     return Coefficients(
         family,
         stacks.y,
         stacks.exposure,
         use,
+        stacks.area,
         group,
         coefficient,
         covariance,
@@ -289,6 +291,7 @@ def _found(
         treated,
         factor,
         n_clusters,
+        stacks.clusters,
         None,
     )
 
