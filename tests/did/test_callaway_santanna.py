@@ -157,9 +157,7 @@ def test_rows_are_those_of_the_shared_row_makers_widened_for_small_cohorts():
                 assert row[name] == pytest.approx(make[name], rel=1e-12)
             assert row["std_error"] == pytest.approx(make["std_error"] / small.inflation, rel=1e-12)
             assert (row["cohort"], row["period"]) == (PERIODS[i], PERIODS[i])
-    alone = table_of(
-        [block(term, "difference", measured, critical_value(0.9), np.array([1, 2, 1]), 0.9)], PERIODS, 0.9
-    )
+    alone = table_of([block(term, "difference", measured, critical_value(0.9), np.array([1, 2, 1]), 0.9)], PERIODS, 0.9)
     assert alone[["conf_low", "conf_high", "p_value"]].isna().all(axis=1).tolist() == [True, False, True]
 
 
