@@ -49,7 +49,7 @@ class Imputed:
     few : int
         Size below which a cohort is small.
     noise_below : int
-        Sums over fewer treated areas take their uncertainty from untreated areas.
+        Sums over fewer treated areas, or clusters of them, take their uncertainty from untreated ones.
     """
 
     arrays: DesignArrays
@@ -91,6 +91,21 @@ class Imputed:
         """Events that each area would have had in an average period without the intervention, shape (N,)."""
         level = np.nan_to_num(self.fit.level)
         return level * np.nan_to_num(self.fit.shape).mean(axis=1)
+
+    @cached_property
+    def followed(self) -> tuple[Floats, Floats, Floats, Mask]:
+        """Outcome, shape, level and untreated cells of what noise is learnt from: areas, or clusters as one each."""
+        arrays, units = self.arrays, self.arrays.units
+        level, use = np.nan_to_num(self.fit.level), arrays.untreated
+        if units.single:
+            return arrays.y, self.fit.shape, level, use
+        shape = units.sums(np.where(use, level[:, None] * np.nan_to_num(self.fit.shape), 0.0))
+        return units.sums(np.where(use, arrays.y, 0.0)), shape, np.ones(units.n), units.some(use)
+
+    @cached_property
+    def n_treated(self) -> int:
+        """Areas, or clusters of them, with a target cell."""
+        return self.arrays.units.count(self.treated_areas)
 
     @cached_property
     def factor(self) -> float:

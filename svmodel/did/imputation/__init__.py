@@ -211,7 +211,9 @@ class Imputation:
         if asked is not self:
             return asked.fit(design, seed=seed).saying(BY_ROLE_NOTE)
         if self.family == "poisson":
-            same = ExtendedTwoWayFixedEffects(family="poisson", level=self.level, inference=self.inference)
+            same = ExtendedTwoWayFixedEffects(
+                family="poisson", level=self.level, inference=self.inference, cluster=self.cluster
+            )
             return replace(same.fit(design, seed=seed), estimator=self)
         arrays, counts = arrays_of(self, design), design.is_count
         require_told(arrays)
