@@ -132,7 +132,7 @@ class TwoWayFit(Coefficients):
         """Weight of each treated cell's effect in the single coefficient; zero elsewhere (de Chaisemartin, thm 1)."""
         assert self.model is not None
         terms = self.model.terms
-        v = self.model.mu if isinstance(self.model, PoissonFit) else None
+        v = self.model.mu if isinstance(self.model, PoissonFit) else self.arrays.weights
         plain = TwoWay(terms.use, terms.slopes, None, terms.covariates)
         inside = self.use & (self.group == 0)
         left = fit_linear(inside.astype(np.float64), plain, v).residual
@@ -228,7 +228,7 @@ def fit_groups(arrays: DesignArrays, use: Mask, group: Ints, family: str, *, lea
     terms = TwoWay(cells, slopes, _renumbered(group, ~kept), moving)
     model: PoissonFit | LinearFit
     if family == "linear":
-        model = fit_linear(y, terms)
+        model = fit_linear(y, terms, arrays.weights)
     else:
         try:
             model = fit_poisson(y, terms, arrays.exposure)
@@ -254,7 +254,7 @@ def fit_groups(arrays: DesignArrays, use: Mask, group: Ints, family: str, *, lea
         under_null = np.zeros_like(influence)
         tested = np.flatnonzero(kept & leads)
         places = at[np.searchsorted(np.flatnonzero(~np.isin(np.arange(Q), left_out)), tested)]
-        v = cells.astype(np.float64) if isinstance(model, LinearFit) else model.mu
+        v = np.where(cells, arrays.weight, 0.0) if isinstance(model, LinearFit) else model.mu
         under_null[:, tested] = influence_under_null(terms, model.normal, v, model.residual, model.theta, places)
     return replace(nothing, absorbed=absorbed, n_clusters=n_clusters, factor=factor, model=model, under_null=under_null)
 

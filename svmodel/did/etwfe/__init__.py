@@ -62,6 +62,9 @@ class ExtendedTwoWayFixedEffects:
         Give the term ``att`` alone, with its interval, at a fraction of the cost: for power and calibration.
     cluster : {"area", "parent"}, str, or mapping of str to object, optional
         Within what areas may share their noise, as in :class:`~svmodel.did.TwoWayFixedEffects`.
+    weights : str, or mapping of str to float, optional
+        Observation weights (linear family with area effects), as in :class:`~svmodel.did.TwoWayFixedEffects`: averages
+        are of what is weighed, and counterfactuals, which are of areas, are left out.
 
     Notes
     -----
@@ -157,6 +160,7 @@ class ExtendedTwoWayFixedEffects:
     inference: str = "auto"
     only_average: bool = False
     cluster: str | Mapping[str, object] | None = None
+    weights: str | Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
         for name, value, valid in (("family", self.family, _FAMILIES), ("effects", self.effects, _EFFECTS)):
@@ -239,14 +243,17 @@ class ExtendedTwoWayFixedEffects:
 
     def _by_form(self, design: Design, arrays: DesignArrays, seed: int) -> Result:
         """Answer by the linear model, or by either model with cohort effects."""
-        counts, alone = design.is_count, self.only_average
+        counts, alone = design.is_count and arrays.weights is None, self.only_average
+        if arrays.weights is not None and self.effects == "cohort":
+            raise EstimationError("cohort effects take no weights; take effects='area'")
         form = forms.fitted(arrays, self.family, self.effects, self.few_treated, leads=not alone)
         estimates = forms.estimates(form, self.level, counts=counts, only_average=alone)
         basis = choose_uncertainty(self, arrays, self.inference, counts=counts, level=self.level)
         notes = forms.notes_of(design, form.found, self.family, self.effects)
         if self.family == "linear":
             notes += zero_counts(design, estimates)
-        expected, diagnostics = forms.counterfactual(form, self.level), forms.diagnostics(form)
+        expected = forms.counterfactual(form, self.level) if arrays.weights is None else None
+        diagnostics = forms.diagnostics(form)
         return Result(
             **basis.parts(self, design, seed, estimates, diagnostics, notes, expected),
             joint=None if alone else forms.joint(form),

@@ -35,6 +35,9 @@ class Stacks:
         Row of the panel, and place in `cohorts`.
     treated : ndarray of bool, shape (R,)
     weight : ndarray, shape (R,)
+        Corrective; ones for treated areas.
+    observation : ndarray, shape (R, W)
+        Weights of observations.
     y, exposure, covariates : ndarray, shape (R, W), (R, W) or None, (R, W, K)
     use : ndarray of bool, shape (R, W)
     horizon : ndarray of int, shape (W,)
@@ -52,6 +55,7 @@ class Stacks:
     stack: Ints
     treated: Mask
     weight: Floats
+    observation: Floats
     y: Floats
     exposure: Floats | None
     use: Mask
@@ -105,8 +109,8 @@ def make_stacks(arrays: DesignArrays, pre: int, post: int, *, corrective: bool) 
     pre, post : int
         Periods before the start, and after the first treated one.
     corrective : bool
-        Weigh controls by ``(N_a^D / N^D) / (N_a^C / N^C)`` in stack a, with N^D treated and N^C control areas in all
-        stacks (the corrective weights of Wing, Freedman and Hollingsworth 2024); else alike.
+        Weigh controls by ``(N_a^D / N^D) / (N_a^C / N^C)`` in stack a, with N^D treated and N^C control areas (or what
+        they weigh) in all stacks (the corrective weights of Wing, Freedman and Hollingsworth 2024); else alike.
     """
     T = len(arrays.periods)
     known = ~np.isnan(arrays.y)
@@ -128,11 +132,13 @@ def make_stacks(arrays: DesignArrays, pre: int, post: int, *, corrective: bool) 
     if not parts:
         why = "no cohort has a window inside the panel" if not alone else "no cohort has a clean control in its window"
         raise EstimationError(f"nothing to stack: {why}; choose a smaller window than pre={pre}, post={post}")
-    n_treated, n_control = sum(len(own) for _, own, _ in parts), sum(len(control) for *_, control in parts)
+    many = arrays.area_weight
+    n_treated = sum(many[own].sum() for _, own, _ in parts)
+    n_control = sum(many[control].sum() for *_, control in parts)
     area = np.concatenate([np.concatenate([own, control]) for _, own, control in parts])
     stack = np.repeat(np.arange(len(parts)), [len(own) + len(control) for _, own, control in parts])
     treated = np.concatenate([np.repeat([True, False], [len(own), len(control)]) for _, own, control in parts])
-    balance = [(len(own) / n_treated) / (len(control) / n_control) for _, own, control in parts]
+    balance = [(many[own].sum() / n_treated) / (many[control].sum() / n_control) for _, own, control in parts]
     weight = np.where(treated | (not corrective), 1.0, np.array(balance)[stack])
     cohorts = np.array([g for g, _, _ in parts], dtype=np.int64)
     columns = cohorts[stack][:, None] + np.arange(-pre, post + 1)
@@ -144,6 +150,7 @@ def make_stacks(arrays: DesignArrays, pre: int, post: int, *, corrective: bool) 
         stack=stack,
         treated=treated,
         weight=weight,
+        observation=arrays.weight[at],
         y=arrays.y[at],
         exposure=None if arrays.exposure is None else arrays.exposure[at],
         use=known[at] & ((status == UNTREATED) | (status == TREATED)) & (status != EXCLUDED),
@@ -212,7 +219,7 @@ def fit_stacks(stacks: Stacks, group: Ints, family: str, *, leads: Mask | None =
         if (np.where(use, y, 0.0) < 0).any():
             raise EstimationError("a Poisson model needs an outcome that is never negative; use family='linear'")
         use = _informative(stacks, use, group)
-    w = stacks.weight[:, None]
+    w = stacks.weight[:, None] * stacks.observation
     for _ in range(5):
         seen = np.bincount(group[use] + 1, minlength=Q + 1)[1:] > 0
         number = np.append(np.where(seen, np.cumsum(seen) - 1, -1), -1)

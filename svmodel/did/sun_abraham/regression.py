@@ -39,18 +39,18 @@ class _Group:
     label: Ints
 
 
-def _group(y: Floats, areas: Ints, use: Mask) -> _Group:
+def _group(arrays: DesignArrays, areas: Ints, use: Mask) -> _Group:
     """Fit the cells `use`, shape (n, T), of some areas; m_t is determined within linked periods up to a constant."""
-    label = components(use)
+    label, y = components(use), arrays.y
     there = label >= 0
-    if (use == there).all():
+    if arrays.weights is None and (use == there).all():
         held = np.where(use, y[areas], 0.0)
         n, T = len(areas), int(there.sum())
         mean = held.sum(axis=0) / n
         own = held.sum(axis=1, keepdims=True) / max(T, 1)
         residual = np.where(use, held - own - mean + mean.sum() / max(T, 1), 0.0)
         return _Group(areas, use, mean, residual / n, label)
-    fit = fit_linear(y[areas], TwoWay(use))
+    fit = fit_linear(y[areas], TwoWay(use), None if arrays.weights is None else arrays.weights[areas])
     return _Group(areas, use, fit.theta, fit.influence, label)
 
 
@@ -126,16 +126,16 @@ def controls(arrays: DesignArrays) -> tuple[Ints, bool]:
 
 def _cohorts(arrays: DesignArrays) -> tuple[_Group, bool, list[tuple[_Group, Cohort]], dict[int, str]]:
     """Fit the controls and every cohort."""
-    y, T = arrays.y, arrays.y.shape[1]
+    T = arrays.y.shape[1]
     chosen, last = controls(arrays)
-    none = _group(y, chosen, arrays.untreated[chosen])
+    none = _group(arrays, chosen, arrays.untreated[chosen])
     rest = np.array(arrays.treated.any(axis=1))
     rest[chosen] = False
     found, lost = [], {}
     for g in np.unique(arrays.start[rest]):
         areas = np.flatnonzero(rest & (arrays.start == g))
         before = arrays.untreated[areas]
-        group = _group(y, areas, before | arrays.treated[areas])
+        group = _group(arrays, areas, before | arrays.treated[areas])
         base = np.flatnonzero(before.any(axis=0) & (none.label >= 0))
         if not len(base):
             lost[int(g)] = "no period before the start is known for both it and the controls"
@@ -162,11 +162,11 @@ def average_effect(arrays: DesignArrays) -> float:
             return float("nan")
     else:
         cohorts = tuple(c for _, c in _cohorts(arrays)[2])
-    total, cells = 0.0, 0
+    total, cells = 0.0, 0.0
     for cohort in cohorts:
-        n = (cohort.use & arrays.treated[cohort.areas]).sum(axis=0)
+        n = np.where(cohort.use & arrays.treated[cohort.areas], arrays.weight[cohort.areas], 0.0).sum(axis=0)
         total += float(np.where(n > 0, n * np.nan_to_num(cohort.effect), 0.0).sum())
-        cells += int(n.sum())
+        cells += float(n.sum())
     return total / cells if cells else float("nan")
 
 
