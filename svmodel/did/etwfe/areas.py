@@ -13,7 +13,7 @@ from svmodel.did.etwfe.sums import pattern_noise, patterns
 from svmodel.did.expected_poisson import Imputed
 from svmodel.numerics.arrays import Floats, Ints
 from svmodel.numerics.cluster.membership import Clusters
-from svmodel.numerics.resampling.conley_taber import placebo_sums
+from svmodel.numerics.resampling.conley_taber import PlaceboSums, placebo_sums
 from svmodel.result.many_effects import Rows, by_noise
 from svmodel.result.scales import critical_value
 from svmodel.result.tables import COUNTERFACTUAL, observed_and_expected
@@ -114,10 +114,17 @@ def area_rows(imputed: Imputed, own: OwnSums, groups: Mapping[str, Ints], level:
     shape = np.einsum("qp,pr,qr->q", gradient, imputed.shape_covariance, gradient, optimize=True)
     noise = summed(own.linear), summed(own.square) + shape, summed(own.square_observed)
     spread = np.sqrt(np.maximum(own.linear + own.square, 0.0))
-    placebos = [
-        placebo_sums([(*own.placebos[int(k)], s[None]) for k, s in zip(at, spread[at], strict=True)])
-        for at in held.values()
-    ]
+    alone: dict[tuple[int, bool], PlaceboSums] = {}
+
+    def drawn(at: Ints) -> PlaceboSums:
+        # the size of a single area cancels, so that those that are held against the same placebos share their sums
+        key = id(own.placebos[int(at[0])]), bool(spread[at[0]] > 0)
+        if len(at) == 1 and key in alone:
+            return alone[key]
+        made = placebo_sums([(*own.placebos[int(k)], s[None]) for k, s in zip(at, spread[at], strict=True)])
+        return alone.setdefault(key, made) if len(at) == 1 else made
+
+    placebos = [drawn(at) for at in held.values()]
     found = by_noise(summed(own.observed), summed(own.expected), noise, placebos, level)
     exposure = None if own.exposure is None else summed(own.exposure)
     names = np.array([*held, None], dtype=object)[:-1]
