@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -27,7 +28,7 @@ from svmodel.numerics.arrays import Ints, row_order
 from svmodel.numerics.cluster.multiplier_bootstrap import multipliers, sup_t_test
 from svmodel.result import Result
 from svmodel.result.doubts import whole_reporting_areas, zero_counts
-from svmodel.result.method import Method
+from svmodel.result.method import Method, arrays_of
 from svmodel.result.uncertainty import checked_inference, choose_uncertainty
 from svmodel.seeds import derive_seed
 
@@ -80,6 +81,8 @@ class CallawaySantAnna:
     sampling : {"panel", "cross_sections"}
         ``panel`` compares changes of areas that are seen in both periods of a comparison. ``cross_sections`` compares
         the means of all areas seen in either, for data in which other areas, or other people, are seen in each period.
+    cluster : {"area", "parent"}, str, or mapping of str to object, optional
+        Within what areas may share their noise, as in :class:`~svmodel.did.TwoWayFixedEffects`.
 
     Notes
     -----
@@ -169,6 +172,7 @@ class CallawaySantAnna:
     balance: int | None = None
     inference: str = "auto"
     sampling: str = "panel"
+    cluster: str | Mapping[str, object] | None = None
 
     def __post_init__(self) -> None:
         problems = Problems()
@@ -220,7 +224,7 @@ class CallawaySantAnna:
         EstimationError
             If no area is never treated and `control` asks for such, or no effect at all is identified.
         """
-        arrays = design.arrays
+        arrays = arrays_of(self, design)
         if self.control == "never_treated" and not (arrays.status == UNTREATED).all(axis=1).any():
             fix = 'Use control="not_yet_treated", which compares with areas that start later.'
             raise EstimationError(
@@ -258,7 +262,7 @@ class CallawaySantAnna:
             notes.append(
                 f"{lacking:,} rate ratios are missing because the observed or the expected number is not above zero."
             )
-        notes += [*zero_counts(design, estimates), *whole_reporting_areas(design)]
+        notes += [*zero_counts(design, estimates), *whole_reporting_areas(design, arrays)]
         first = cells.cohort[np.append(True, np.diff(cells.cohort) > 0)]
         effect, size, observed = treated_sums(cells, arrays)
         diagnostics = {
@@ -271,6 +275,7 @@ class CallawaySantAnna:
             "pretest_largest_t": largest,
             "pretest_largest_t_p_value": largest_p,
             "n_areas": len(arrays.areas),
+            "clusters": arrays.units.n,
             "n_never_treated": int((arrays.status == UNTREATED).all(axis=1).sum()),
             "cohort_sizes": {period_words.code(arrays.periods[g]): int((arrays.start == g).sum()) for g in first},
             "cells_identified": len(cells.att),
@@ -328,9 +333,11 @@ class CallawaySantAnna:
         return every.take(every.identified & np.isin(every.cohort, with_effect))
 
     def _draws(self, arrays: DesignArrays, seed: int) -> NDArray[np.float32]:
-        """Return multipliers, assigned to areas by their data and not by their names."""
+        """Return multipliers, assigned to areas or clusters by their data and not by their names."""
         rng = np.random.default_rng(derive_seed(seed, "CallawaySantAnna"))
         keys = np.column_stack([arrays.start, arrays.y, arrays.covariates.sum(axis=(1, 2))])
-        rank = np.empty(len(keys), dtype=np.int64)
-        rank[row_order(keys)] = np.arange(len(keys))
-        return multipliers(self.n_boot, len(keys), rng, kind=self.multiplier, order=rank)
+        label = arrays.units.label[row_order(keys)]
+        order = label[np.sort(np.unique(label, return_index=True)[1])]
+        rank = np.empty(len(order), dtype=np.int64)
+        rank[order] = np.arange(len(order))
+        return multipliers(self.n_boot, len(order), rng, kind=self.multiplier, order=rank)

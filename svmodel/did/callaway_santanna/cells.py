@@ -95,13 +95,13 @@ class Cells:
 
     @cached_property
     def sizes(self) -> dict[int, int]:
-        """How many areas each cohort has in any of its cells, by the cohort's start."""
-        found = dict.fromkeys(np.unique(self.cohort).tolist(), 0)
+        """How many areas, or clusters of them, each cohort has in any of its cells, by the cohort's start."""
+        seen: dict[int, list[Ints]] = {g: [np.empty(0, dtype=np.int64)] for g in np.unique(self.cohort).tolist()}
         for part in self.contributions.parts:
             if part.treated and len(part.cells):
-                there = len(part.rows) if part.present is None else int(part.present.any(axis=0).sum())
-                found[int(self.cohort[part.cells[0]])] += there
-        return found
+                there = part.rows if part.present is None else part.rows[part.present.any(axis=0)]
+                seen[int(self.cohort[part.cells[0]])].append(there)
+        return {g: self.contributions.units.count(np.concatenate(rows)) for g, rows in seen.items()}
 
 
 def plan_cells(arrays: DesignArrays, times: Ints, *, anticipation: int, base_period: str) -> tuple[Ints, Ints, Ints]:
@@ -148,7 +148,7 @@ def group_time_effects(
         usable = (found.n_treated > 0) & (found.n_controls > 0)
         why = np.where(base < 0, NO_BASE, np.where(found.n_treated > 0, NO_CONTROLS, NO_TREATED))
         reason = tuple(np.where(usable, "", why).tolist())
-        contributions = Contributions(len(arrays.areas), np.arange(len(cohort)), found.parts)
+        contributions = Contributions(arrays.units, np.arange(len(cohort)), found.parts)
         att = np.where(usable, found.treated - found.controls, np.nan)
         return Cells(cohort, time, base, att, found.n_treated, found.n_controls, reason, contributions)
     return _doubly_robust_effects(arrays, cohort, time, base, control=control, method=method, anticipation=anticipation)
@@ -203,7 +203,7 @@ def _doubly_robust_effects(
         reference = (t == b) & ~np.isnan(att[block])
         att[block[reference]], influence[:, reference] = 0.0, 0.0
         parts += _split(influence, treated, own, block)
-    held = Contributions.held(n, K, tuple(parts))
+    held = Contributions.held(arrays.units, K, tuple(parts))
     return Cells(cohort, time, base, att, n_treated, n_controls, tuple(reason.tolist()), held, trimmed)
 
 
@@ -297,6 +297,6 @@ def cross_section_effects(
     for g in np.unique(cohort):
         block = np.flatnonzero(cohort == g)
         parts += _split(influence[:, block], members[:, block], arrays.start == g, block)
-    held = Contributions.held(n, K, tuple(parts))
+    held = Contributions.held(arrays.units, K, tuple(parts))
     n_treated = members.sum(axis=0).astype(np.float64)
     return Cells(cohort, time, base, att, n_treated, n_controls, tuple(reason), held, trimmed)
