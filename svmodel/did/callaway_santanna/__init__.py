@@ -83,6 +83,9 @@ class CallawaySantAnna:
         the means of all areas seen in either, for data in which other areas, or other people, are seen in each period.
     cluster : {"area", "parent"}, str, or mapping of str to object, optional
         Within what areas may share their noise, as in :class:`~svmodel.did.TwoWayFixedEffects`.
+    weights : str, or mapping of str to float, optional
+        Observation weights, one for each area, as in :class:`~svmodel.did.TwoWayFixedEffects`; not with covariates nor
+        with cross-sections.
 
     Notes
     -----
@@ -173,6 +176,7 @@ class CallawaySantAnna:
     inference: str = "auto"
     sampling: str = "panel"
     cluster: str | Mapping[str, object] | None = None
+    weights: str | Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
         problems = Problems()
@@ -225,6 +229,8 @@ class CallawaySantAnna:
             If no area is never treated and `control` asks for such, or no effect at all is identified.
         """
         arrays = arrays_of(self, design)
+        self._require_plain_weights(arrays)
+        counts = design.is_count and arrays.weights is None
         if self.control == "never_treated" and not (arrays.status == UNTREATED).all(axis=1).any():
             fix = 'Use control="not_yet_treated", which compares with areas that start later.'
             raise EstimationError(
@@ -240,7 +246,7 @@ class CallawaySantAnna:
             terms,
             cells,
             arrays,
-            is_count=design.is_count,
+            is_count=counts,
             level=self.level,
             draws=draws if self.simultaneous else None,
         )
@@ -248,7 +254,7 @@ class CallawaySantAnna:
         before_start = pre_test(cells, anticipation=0)
         past = pre_horizons(terms, anticipation=design.anticipation)
         largest, largest_p = (np.nan, np.nan) if past is None else sup_t_test(past.estimate, past.influence, draws)
-        basis = choose_uncertainty(self, arrays, self.inference, counts=design.is_count, level=self.level)
+        basis = choose_uncertainty(self, arrays, self.inference, counts=counts, level=self.level)
         panel = self.sampling == "panel"
         notes = [*design_notes(design, times, panel=panel), *cell_notes(every, cells, arrays)]
         if not panel:
@@ -286,7 +292,7 @@ class CallawaySantAnna:
             "expected": observed - effect * size,
         }
         calendar = next(t for t in terms if t.name == "calendar")
-        expected = counterfactual(cells, arrays, calendar, level=self.level)
+        expected = counterfactual(cells, arrays, calendar, level=self.level) if arrays.weights is None else None
         return Result(
             **basis.parts(self, design, seed, estimates, diagnostics, notes, expected),
             weights=weights(cells, arrays),
@@ -304,6 +310,22 @@ class CallawaySantAnna:
         cells = self._effects(arrays, times)
         keep = cells.identified & (cells.horizon >= 0)
         return treated_effect(cells.take(keep)) if keep.any() else float("nan")
+
+    def _require_plain_weights(self, arrays: DesignArrays) -> None:
+        """Refuse weights that move within areas, and weights where means are adjusted."""
+        if arrays.weights is None:
+            return
+        found = Problems()
+        known = ~np.isnan(arrays.y)
+        low, high = (f(arrays.weights, axis=1, where=known, initial=v) for f, v in ((np.min, np.inf), (np.max, 0.0)))
+        fix = "Give one weight for each area, such as the residents in one year."
+        if (high > low * (1 + 1e-9)).any():
+            found.add("the weights move within areas", where="weights", fix=fix, rule="moving_weights")
+        if arrays.covariates.shape[2] or self.sampling != "panel":
+            fix = "Leave the covariates out, take sampling='panel', or take Imputation(family='linear')."
+            text = "weights are not taken with covariates or cross-sections"
+            found.add(text, where="weights", fix=fix, rule="weights_adjusted")
+        found.raise_if_any(EstimationError, "CallawaySantAnna cannot use these weights")
 
     def _effects(self, arrays: DesignArrays, times: Ints) -> Cells:
         estimate = cross_section_effects if self.sampling == "cross_sections" else group_time_effects

@@ -204,10 +204,12 @@ def aggregate(cells: Cells, *, balance: int | None = None) -> list[Term]:
     cohort = Linear(cells.att @ alike, cells.contributions.weighted(alike))
     empty = np.full(len(cohorts), np.nan)
     terms.append(Term("cohort", cohorts.astype(float), empty, empty, cohort, of_cohort))
-    belongs = cells.contributions.summed(of_cohort.astype(np.float64)) > 0
+    belongs = (cells.contributions.summed(of_cohort.astype(np.float64)) > 0).astype(np.float64)
+    if cells.contributions.weight is not None:
+        belongs *= cells.contributions.weight[:, None]
     share = belongs.sum(axis=0) / belongs.sum()
     overall = cohort.estimate @ share
-    of_share = cells.contributions.units.sums(belongs.astype(np.float64))
+    of_share = cells.contributions.units.sums(belongs)
     influence = cohort.influence @ share + of_share @ (cohort.estimate - overall) / belongs.sum()
     both = Linear(np.array([overall]), influence[:, None])
     terms.append(Term("cohort_average", blank, blank, blank, both, summable=False))
@@ -316,7 +318,7 @@ def areas_behind(cells: Cells, term: Term) -> Ints:
     if term.cells is None:
         return np.full(len(term.horizon), len(term.difference.influence))
     held = cells.contributions
-    if not held.units.single:
+    if not held.units.single or held.weight is not None:
         return held.units.some(held.summed(term.cells.astype(np.float64)) > 0).sum(axis=0)
     first = np.flatnonzero(np.append(True, np.diff(cells.cohort) != 0))
     most = np.maximum.reduceat(term.cells * cells.n_treated[:, None], first, axis=0)
@@ -333,7 +335,7 @@ def _under_null(cells: Cells, event: Term, rows: Mask) -> Floats:
     chosen = event.cells[:, rows] & (cells.horizon < 0)[:, None]
     if not chosen.any():
         return out
-    n, m = cells.n_treated[:, None], np.maximum(cells.n_controls, 1)[:, None]
+    n, m = cells.n_treated[:, None], np.where(cells.n_controls > 0, cells.n_controls, 1.0)[:, None]
     weights = chosen * n / (chosen * n).sum(axis=0)
     att = cells.att[:, None] * weights
     # the events' own influences hold the error of the weights too, which a fixed sum does not have

@@ -56,6 +56,8 @@ class Contributions:
     ----------
     units : Clusters
         Of the areas.
+    weight : ndarray, shape (N,), or None
+        Of the areas, where they do not count alike.
     chosen : ndarray of int, shape (K,)
         Places of the cells among those that were planned.
     make : callable
@@ -65,6 +67,7 @@ class Contributions:
     units: Clusters
     chosen: Ints
     make: Callable[[Ints], tuple[Part, ...]]
+    weight: Floats | None = None
 
     @staticmethod
     def held(units: Clusters, cells: int, parts: tuple[Part, ...]) -> Contributions:
@@ -91,7 +94,7 @@ class Contributions:
 
     def take(self, keep: Mask) -> Contributions:
         """Return those of the cells where `keep` is true."""
-        return Contributions(self.units, self.chosen[keep], self.make)
+        return Contributions(self.units, self.chosen[keep], self.make, self.weight)
 
     def weighted(self, weights: Floats) -> Floats:
         """Return what each cluster adds to sums of cells with `weights`, shape (K, A), as an array (G, A)."""
@@ -105,11 +108,15 @@ class Contributions:
         return self.units.sums(out)
 
     def summed(self, values: Floats, *, treated: bool = True) -> Floats:
-        """Sum `values`, shape (K, A), over the cells that rest on each area as treated, or as control; (N, A)."""
+        """Sum `values`, shape (K, A), over the cells that rest on each area as treated, or as control; (N, A).
+
+        They count by the area's weight, where areas have one.
+        """
         out = np.zeros((self.areas, values.shape[1]))
         for part in self.parts:
             if part.treated is treated:
-                out[part.rows] += part.summed(values)
+                own = part.summed(values)
+                out[part.rows] += own if self.weight is None else own * self.weight[part.rows, None]
         return out
 
     def added(self, values: Floats, *, treated: bool = True) -> Floats:

@@ -195,7 +195,7 @@ def _of_cells(
     level: float,
 ) -> Scales:
     cohort, time, horizon = (v.astype(np.float64) for v in (cells.cohort, cells.time, cells.horizon))
-    if not arrays.units.single:
+    if not arrays.units.single or arrays.weights is not None:
         # what is summed of single cells at once is of areas; clusters are summed cell by cell, as an average is
         each = np.eye(len(cells.att), dtype=bool)
         term = Term("cell", cohort, time, horizon, average(cells, each), each)
