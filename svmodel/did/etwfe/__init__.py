@@ -18,10 +18,11 @@ from svmodel.did.expected_poisson import impute, poisson_att
 from svmodel.errors import EstimationError
 from svmodel.result import Result
 from svmodel.result.doubts import zero_counts
+from svmodel.result.many_effects import table_of_rows
 from svmodel.result.method import BY_ROLE_NOTE, ByRole, Method, arrays_of, of_role
 from svmodel.result.notes import Notes
 from svmodel.result.rule import FEW_TREATED, choose, dealt_by_cluster
-from svmodel.result.scales import estimates_frame, provenance
+from svmodel.result.scales import provenance
 from svmodel.result.tables import ALL_TREATED, treated_groups
 from svmodel.result.uncertainty import checked_inference, choose_uncertainty, doubts_of
 
@@ -223,9 +224,9 @@ class ExtendedTwoWayFixedEffects:
         rows, expected = terms.rows, None
         if not self.only_average:
             groups = treated_groups(arrays.areas, own.areas, design.panel.parents)
-            rows = [*rows, *area_rows(imputed, own, groups, level)]
+            rows = [*rows, *area_rows(imputed, own, groups, level, counts=counts)]
             expected = counterfactual(imputed, own, {**groups, ALL_TREATED: np.arange(len(own.areas))}, level)
-        estimates = estimates_frame(r for r in rows if counts or r["scale"] != "events")
+        estimates = table_of_rows(rows)
         # what the intervals rest on, and what is to be said
         basis, on_intervals = basis_of(choice, terms.average, estimates)
         notes = Notes(*notes_of(design, imputed, terms, own), *on_intervals)
