@@ -112,19 +112,29 @@ def area_rows(imputed: Imputed, own: OwnSums, groups: Mapping[str, Ints], level:
 
     gradient = summed(own.gradient)
     shape = np.einsum("qp,pr,qr->q", gradient, imputed.shape_covariance, gradient, optimize=True)
-    noise = summed(own.linear), summed(own.square) + shape, summed(own.square_observed)
-    spread = np.sqrt(np.maximum(own.linear + own.square, 0.0))
+    # what scales with an area's size is shared by the areas of a cluster, chance is not
+    units = [imputed.arrays.units.take(own.areas[at]) for at in held.values()]
+    pairs = list(zip(units, held.values(), strict=True))
+    square, observed = (
+        [_together(shared, values[at]) for shared, at in pairs] for values in (own.square, own.square_observed)
+    )
+    linear = [shared.sums(own.linear[at]) for shared, at in pairs]
+    noise = tuple(np.array([part.sum() for part in parts]) for parts in (linear, square, observed))
+    noise = noise[0], noise[1] + shape, noise[2]
     alone: dict[tuple[int, bool], PlaceboSums] = {}
 
-    def drawn(at: Ints) -> PlaceboSums:
-        # the size of a single area cancels, so that those that are held against the same placebos share their sums
-        key = id(own.placebos[int(at[0])]), bool(spread[at[0]] > 0)
+    def drawn(at: Ints, spread: Floats) -> PlaceboSums:
+        # the size of a single one cancels, so that those that are held against the same placebos share their sums
+        key = id(own.placebos[int(at[0])]), bool(spread[0] > 0)
         if len(at) == 1 and key in alone:
             return alone[key]
-        made = placebo_sums([(*own.placebos[int(k)], s[None]) for k, s in zip(at, spread[at], strict=True)])
+        made = placebo_sums([(*own.placebos[int(k)], s[None]) for k, s in zip(at, spread, strict=True)])
         return alone.setdefault(key, made) if len(at) == 1 else made
 
-    placebos = [drawn(at) for at in held.values()]
+    placebos = [
+        drawn(at[shared.first], np.sqrt(np.maximum(chance + sized, 0.0)))
+        for (shared, at), chance, sized in zip(pairs, linear, square, strict=True)
+    ]
     found = by_noise(summed(own.observed), summed(own.expected), noise, placebos, level)
     exposure = None if own.exposure is None else summed(own.exposure)
     names = np.array([*held, None], dtype=object)[:-1]
