@@ -13,6 +13,7 @@ from svmodel.checks.words import CannotBeMadeError, why_refused
 from svmodel.errors import UserError
 from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.numerics.honest import EventStudy
+from svmodel.numerics.two_way.before_start import Grouped
 from svmodel.result import Result
 from svmodel.result.scales import is_rounding
 from svmodel.words import plural
@@ -46,9 +47,8 @@ class EventPath:
         Factor on the covariance for means taken from few areas (CR2's).
     unit, per_year : str, int
         Of the periods; "period" and 0 where the result was read without its data.
-    under_null : ndarray, shape (H, H), or None
-    null_areas : float or None
-        As a :class:`~svmodel.result.JointEstimate` has them.
+    test : Grouped or None
+        What a joint test of the effects before the start rests on, as a :class:`~svmodel.result.JointEstimate` has it.
     """
 
     scale: str
@@ -62,8 +62,7 @@ class EventPath:
     inflation: float
     unit: str
     per_year: int
-    under_null: Floats | None
-    null_areas: float | None
+    test: Grouped | None
 
     @property
     def before(self) -> Mask:
@@ -170,8 +169,7 @@ def event_path(result: Result) -> EventPath:
         inflation=_inflation(result),
         unit="period" if held is None else periods.describe_frequency(held),
         per_year=0 if held is None else periods.per_year(held),
-        under_null=None if joint.under_null is None else L @ joint.under_null[np.ix_(order, order)] @ L.T,
-        null_areas=joint.null_areas,
+        test=joint.before,
     )
 
 

@@ -9,9 +9,10 @@ import pandas as pd
 
 from svmodel.checks.declared import check
 from svmodel.checks.event_path import EventPath, at_horizon, effect_asked, event_path
-from svmodel.checks.pre_trends import borne, pool
+from svmodel.checks.pre_trends import borne, in_groups, require_areas
 from svmodel.checks.words import CannotBeMadeError, change
 from svmodel.numerics.arrays import Floats
+from svmodel.numerics.two_way.before_start import pool
 from svmodel.result import Result
 from svmodel.result.check import CheckResult
 
@@ -54,17 +55,22 @@ def pre_trend_power(result: Result, *, seed: int = 0, horizon: int | None = None
     path = event_path(result)
     if horizon is not None:
         path = at_horizon(path, horizon)
-    bears = borne(path.df, path.null_areas)
     leads = np.flatnonzero(path.horizon < path.reference)
-    P, _ = pool(path.horizon[leads], max(1, int(bears // 3)))
+    if path.test is None:
+        P, _ = pool(path.horizon[leads], max(1, int(borne(path.df) // 3)))
+    else:
+        require_areas(path.test)
+        P, _ = in_groups(path.horizon[leads], path.test.groups)
     pick = np.zeros((len(P), len(path.horizon)))
     pick[:, leads] = P
-    V = pick @ (path.covariance if path.under_null is None else path.under_null) @ pick.T
+    V = pick @ path.covariance @ pick.T
+    if path.test is not None and len(path.test.estimate) == len(P):
+        V = path.test.covariance
     values = np.linalg.eigvalsh(V)
     if not values[0] > 1e-10 * values[-1] > 0:
         raise CannotBeMadeError("the estimates before the start have no covariance of full rank")
     # the test about zero of G areas is Hotelling's with G - 1 degrees of freedom
-    df = path.df if path.null_areas is None else path.null_areas - 1
+    df = path.df if path.test is None else path.test.areas - 1
     table = _table(path, pick, V, df)
     return CheckResult(_NAME, "informative", _text(path, table, effect_asked(path, horizon)), table)
 

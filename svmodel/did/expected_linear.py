@@ -9,6 +9,7 @@ import numpy as np
 from svmodel.design import DesignArrays
 from svmodel.design.covariates import split_covariates
 from svmodel.did.cell_sums import CellSums
+from svmodel.did.leads import ImputedBefore
 from svmodel.errors import EstimationError
 from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.numerics.cluster import crv1_factor
@@ -242,21 +243,10 @@ def lead_sums(found: Predicted) -> list[CellSums]:
     arrays = found.arrays
     out = []
     pool = pools(arrays, found.target, found.few)
-    for g in np.unique(arrays.start[found.target.any(axis=1)]):
-        mine = np.flatnonzero((arrays.start == g) & found.target.any(axis=1))
-        others = arrays.untreated.copy()
-        others[arrays.start == g] = False
-        if not others.any():
-            continue
-        label = components(others)
-        main = int(np.bincount(label[label >= 0]).argmax())
-        before = np.zeros_like(others)
-        before[mine] = arrays.untreated[mine] & (label == main)[None, :]
-        before[before.sum(axis=1) < 2] = False
-        if not before.any():
-            continue
+    for part in lead_cells(found):
+        before = part.before
         try:
-            fit, _ = fit_untreated(arrays, others)
+            fit, _ = fit_untreated(arrays, part.others)
         except EstimationError:
             continue
         terms = TwoWay(before, fit.terms.slopes, None, fit.terms.covariates)
@@ -272,4 +262,24 @@ def lead_sums(found: Predicted) -> list[CellSums]:
             own[rows, k] = gap[rows, t] - (0.0 if (pool[rows] == -2).any() else gap[rows, t].mean())
         expected = np.where(before, arrays.y - gap, 0.0)
         out.append(_laid_out(found, cells, expected, own, fit.influence @ gradient.T))
+    return out
+
+
+def lead_cells(found: Predicted) -> list[ImputedBefore]:
+    """Return, cohort by cohort, the cells before the start that other areas' untreated cells give an outcome for."""
+    arrays = found.arrays
+    out = []
+    for g in np.unique(arrays.start[found.target.any(axis=1)]):
+        mine = np.flatnonzero((arrays.start == g) & found.target.any(axis=1))
+        others = arrays.untreated.copy()
+        others[arrays.start == g] = False
+        if not others.any():
+            continue
+        label = components(others)
+        main = int(np.bincount(label[label >= 0]).argmax())
+        before = np.zeros_like(others)
+        before[mine] = arrays.untreated[mine] & (label == main)[None, :]
+        before[before.sum(axis=1) < 2] = False
+        if before.any():
+            out.append(ImputedBefore(before, others))
     return out

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from svmodel import periods
 from svmodel.design import Design, DesignArrays
 from svmodel.errors import DataError, EstimationError, did_you_mean
+from svmodel.numerics.two_way.before_start import Grouped
 from svmodel.result import as_json
 from svmodel.result.degenerate import NO_INTERVAL, Sound, bounded, level_of, sound, untold
 from svmodel.result.effect import COLUMNS, SCALES, TERMS, Effect, Headline, JointEstimate
@@ -112,6 +113,16 @@ class Totals:
     expected: float
     cells_used: float
     cells: float
+
+
+def _before(held: dict[str, Any] | None) -> Grouped | None:
+    """Return what :func:`as_json.plain` wrote of a joint test of effects before the start."""
+    if held is None:
+        return None
+    estimate = as_json.numbers(held["estimate"])
+    covariance = np.array([as_json.numbers(row) for row in held["covariance"]]).reshape(len(estimate), len(estimate))
+    groups = tuple(tuple(int(h) for h in group) for group in held["groups"])
+    return Grouped(groups, estimate, covariance, float(held["areas"]), held["reason"])
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -370,10 +381,10 @@ class Result:
             joint = joint if marked else {**joint, **leads_of_format_1(made_by)}
             numbers = {"estimate": as_json.numbers(joint["estimate"]), "index": as_json.frame(joint["index"])}
             shape = (len(numbers["estimate"]), len(numbers["estimate"]))
-            for name in ("covariance", "under_null"):
-                if joint.get(name) is not None:
-                    numbers[name] = np.array([as_json.numbers(row) for row in joint[name]]).reshape(shape)
-            joint = JointEstimate(**{**joint, **numbers})
+            numbers["covariance"] = np.array([as_json.numbers(row) for row in joint["covariance"]]).reshape(shape)
+            numbers["before"] = _before(joint.get("before"))
+            known = {f.name for f in dataclasses.fields(JointEstimate)}
+            joint = JointEstimate(**{k: v for k, v in {**joint, **numbers}.items() if k in known})
         warnings = [ResultWarning(w["kind"], w["text"], tuple(w["about"])) for w in held.get("warnings", ())]
         return cls(
             estimates=as_json.frame(held["estimates"]),

@@ -11,7 +11,10 @@ from typing import Any, TypeAlias
 import numpy as np
 from scipy import linalg
 
+from svmodel.did.cell_sums import shows_no_noise
+from svmodel.did.coefficients import without_limits
 from svmodel.did.expected_poisson import Imputed
+from svmodel.did.leads import before_test
 from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.numerics.cluster import SmallSample, shrink_correlation, small_sample
 from svmodel.numerics.resampling.conley_taber import placebo_sums
@@ -181,7 +184,8 @@ class Aggregates:
             both = np.stack([self.sums.of_observed[:, q], self.sums.of_expected[:, q]], axis=1)
             covariance = self.imputed.factor * both.T @ both
             small = SmallSample(float(self.small.inflation[q]), float(self.small.df[q]))
-            return from_influence(term, observed, expected, covariance, per, level=level, small=small, **which)
+            rows = from_influence(term, observed, expected, covariance, per, level=level, small=small, **which)
+            return without_limits(rows) if shows_no_noise(self.sums.of_observed[:, q], observed) else rows
         assert self.learnt is not None
         placebos = placebo_sums(self.learnt.parts[q])
         return from_noise(term, observed, expected, self.noise(q), placebos, per, level=level, **which)
@@ -430,7 +434,10 @@ def _joint(aggregates: list[Aggregates], horizon: Ints, *, noise: bool) -> Joint
         log_ratio = np.log(np.concatenate([a.sums.observed / a.sums.expected for a in aggregates]))[known]
     covariance = correlation * np.outer(errors[known], errors[known])
     shrunk = bool(imputed.few)
-    return event_joint("log_rate_ratio", horizon[known], log_ratio, covariance, base="average", shrunk=shrunk)
+    before = before_test(imputed.arrays, [part for *_, part in imputed.lead_cells], "poisson")
+    return event_joint(
+        "log_rate_ratio", horizon[known], log_ratio, covariance, base="average", shrunk=shrunk, before=before
+    )
 
 
 def _average_rows(imputed: Imputed, level: float, *, counts: bool) -> tuple[Rows, list[Aggregates]]:

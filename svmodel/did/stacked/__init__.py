@@ -12,7 +12,7 @@ from svmodel.design import Design, DesignArrays
 from svmodel.design.covariates import require_told
 from svmodel.did.coefficients import Coefficients, without_error
 from svmodel.did.event_groups import on_reference
-from svmodel.did.stacked.stacks import Stacks, fit_stacks, make_stacks, require_told_in_stacks, widest
+from svmodel.did.stacked.stacks import Stacks, before_test, fit_stacks, make_stacks, require_told_in_stacks, widest
 from svmodel.errors import EstimationError, Problems, did_you_mean, shorten
 from svmodel.numerics.arrays import Ints
 from svmodel.result import Result
@@ -178,7 +178,8 @@ class StackedDiD:
                 made = self._rows("event", events, int(j), counts=counts, horizon=int(horizons[j]))
                 rows += made if events.areas[j] > 1 or static.areas[0] < 2 else without_error(made)
             rows += events.average_rows(horizons, level)
-            path = events.joint(horizons, reference=None if reference == wanted else reference)
+            before = before_test(arrays, stacks, events, horizons)
+            path = events.joint(horizons, reference=None if reference == wanted else reference, before=before)
         estimates = estimates_frame(rows)
         basis = choose_uncertainty(self, arrays, self.inference, counts=counts, level=level)
         notes = self._notes(design, stacks, events, horizons, reference)
@@ -233,7 +234,7 @@ class StackedDiD:
         place = np.full(len(stacks.horizon), -1)
         place[asked] = np.arange(len(horizons))
         group = np.where(stacks.treated[:, None], place, -1)
-        return fit_stacks(stacks, group, self.family, leads=horizons < 0), horizons
+        return fit_stacks(stacks, group, self.family), horizons
 
     def _rows(self, term: str, fit: Coefficients, j: int, *, counts: bool, **which: Any) -> list[dict[str, Any]]:
         """Return one coefficient on every scale."""
