@@ -19,6 +19,7 @@ from svmodel.area_names import UnknownAreaError, area_name
 from svmodel.costs import CostLine
 from svmodel.design.rules import Asked, find_problems
 from svmodel.errors import DataError, DesignError, Problem, Problems, shorten
+from svmodel.numerics.cluster.membership import Clusters
 from svmodel.panel import Panel
 from svmodel.periods import PeriodLike
 from svmodel.words import one_or_more
@@ -184,6 +185,8 @@ class DesignArrays:
     anticipation : int
         Of the design, in periods.
     covariate_names : tuple of str
+    clusters : Clusters, optional
+        Areas that share their noise. None where nothing is said of them: then each stands by itself.
     """
 
     y: NDArray[np.float64]
@@ -195,11 +198,17 @@ class DesignArrays:
     periods: pd.PeriodIndex
     anticipation: int = 0
     covariate_names: tuple[str, ...] = ()
+    clusters: Clusters | None = None
+
+    @cached_property
+    def units(self) -> Clusters:
+        """The clusters; each area by itself where nothing is said of them."""
+        return Clusters.singles(len(self.areas)) if self.clusters is None else self.clusters
 
     def assigned(self, pattern: NDArray[np.int64]) -> DesignArrays:
         """Return the arrays with the intervention dealt out anew: area i gets when area ``pattern[i]`` had it.
 
-        Starts, ends and anticipation move together; outcomes, exposures and covariates stay where they are.
+        Starts, ends and anticipation move together; outcomes, exposures, covariates and clusters stay where they are.
 
         Parameters
         ----------
@@ -220,6 +229,7 @@ class DesignArrays:
             status=self.status[rows],
             covariates=self.covariates[rows],
             areas=tuple(names[int(i)] for i in rows),
+            clusters=None if self.clusters is None else self.clusters.take(rows),
         )
 
     @property

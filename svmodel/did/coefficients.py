@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from svmodel.numerics.arrays import Floats, Ints, Mask
-from svmodel.numerics.cluster import SmallSample, small_sample
+from svmodel.numerics.cluster import SmallSample
+from svmodel.numerics.cluster.membership import Clusters
 from svmodel.numerics.two_way.before_start import Grouped
 from svmodel.result import JointEstimate
 from svmodel.result.scales import PerCell, from_influence, widened_row
@@ -27,12 +28,14 @@ class Coefficients:
     y, exposure : ndarray, shape (R, W); exposure may be None
     use : ndarray of bool, shape (R, W)
         Cells that carry information.
+    area : ndarray of int, shape (R,)
+        Of each row.
     group : ndarray of int, shape (R, W)
         As asked for; -1 for the cells of no group.
     coefficient : ndarray, shape (Q,)
         NaN where not identified.
     covariance : ndarray, shape (Q, Q)
-        CR1 by area; zero where not identified.
+        CR1 by cluster; zero where not identified.
     influence : ndarray, shape (N, Q)
         What each area adds to the error of each coefficient; zero where not identified.
     treated : ndarray of int, shape (N,)
@@ -40,12 +43,15 @@ class Coefficients:
     factor : float
         CR1.
     n_clusters : int
+    clusters : Clusters
+        Areas that share their noise.
     """
 
     family: str
     y: Floats
     exposure: Floats | None
     use: Mask
+    area: Ints
     group: Ints
     coefficient: Floats
     covariance: Floats
@@ -53,6 +59,7 @@ class Coefficients:
     treated: Ints
     factor: float
     n_clusters: int
+    clusters: Clusters
 
     @property
     def kept(self) -> Mask:
@@ -61,10 +68,11 @@ class Coefficients:
 
     @cached_property
     def areas(self) -> Ints:
-        """Areas with a cell in each group, shape (Q,)."""
+        """Areas, or clusters of them, with a cell in each group, shape (Q,)."""
         Q = len(self.coefficient)
         inside = np.where(self.use, self.group, -1)
-        return np.array([(inside == j).any(axis=1).sum() for j in range(Q)], dtype=np.int64)
+        counted = [self.clusters.count(self.area[(inside == j).any(axis=1)]) for j in range(Q)]
+        return np.array(counted, dtype=np.int64)
 
     def size(self, j: int) -> tuple[float, float | None, float]:
         """Return the cells, the exposure and the outcome of group `j`, among the used cells."""
@@ -81,7 +89,7 @@ class Coefficients:
 
     def small(self, weights: Floats) -> SmallSample:
         """Return what the interval of a weighted sum of the coefficients needs beyond its standard error."""
-        found = small_sample(self.influence @ weights, self.treated)
+        found = self.clusters.small(self.influence @ weights, self.treated)
         df = float(found.df) if np.isfinite(found.df) else np.inf
         return SmallSample(found.inflation, min(df, float(self.n_clusters - 1)))
 

@@ -201,6 +201,7 @@ def fit_groups(arrays: DesignArrays, use: Mask, group: Ints, family: str) -> Two
         y=y,
         exposure=arrays.exposure,
         use=cells,
+        area=np.arange(len(y)),
         group=group,
         coefficient=np.full(Q, np.nan),
         covariance=np.zeros((Q, Q)),
@@ -208,6 +209,7 @@ def fit_groups(arrays: DesignArrays, use: Mask, group: Ints, family: str) -> Two
         treated=np.array((cells & (group >= 0)).any(axis=1), dtype=np.int64),
         factor=np.nan,
         n_clusters=0,
+        clusters=arrays.units,
         arrays=arrays,
         silent=silent,
         absorbed=absorbed,
@@ -246,7 +248,7 @@ def fit_groups(arrays: DesignArrays, use: Mask, group: Ints, family: str) -> Two
                 raise
             return fit_groups(arrays, cells & ~apart, group, family)
     at = terms.n_period_terms + np.arange(terms.n_groups)
-    n_clusters = int(cells.any(axis=1).sum())
+    n_clusters = arrays.units.count(cells.any(axis=1))
     columns = len(terms.free) + int(components(cells).max()) + 1
     factor = crv1_factor(int(cells.sum()), columns, n_clusters)
     coefficient, covariance, influence = nothing.coefficient, nothing.covariance, nothing.influence
@@ -256,7 +258,7 @@ def fit_groups(arrays: DesignArrays, use: Mask, group: Ints, family: str) -> Two
     column[kept] = at
     coefficient[tied], influence[:, tied], absorbed[tied] = np.nan, 0.0, True
     kept = kept & ~absorbed
-    covariance[np.ix_(kept, kept)] = cluster_covariance(influence[:, kept], factor)
+    covariance[np.ix_(kept, kept)] = cluster_covariance(arrays.units.sums(influence[:, kept]), factor)
     return replace(nothing, absorbed=absorbed, n_clusters=n_clusters, factor=factor, model=model)
 
 
@@ -285,10 +287,10 @@ def before_test(fit: TwoWayFit, horizons: Ints) -> Grouped | None:
     without = replace(terms, group=_renumbered(fit.group, rest))
     null: Null
     if isinstance(fit.model, LinearFit):
-        null = linear_null(arrays.y, without)
+        null = linear_null(arrays.y, without, arrays.units)
     else:
         try:
-            null = poisson_null(arrays.y, without, arrays.exposure)
+            null = poisson_null(arrays.y, without, arrays.exposure, arrays.units)
         except EstimationError:
             return None
     terms = replace(terms, use=null.terms.use)

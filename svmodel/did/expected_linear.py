@@ -66,7 +66,7 @@ def pools(arrays: DesignArrays, target: Mask, few: int) -> Ints:
     with_cells = target.any(axis=1)
     for g in np.unique(arrays.start[with_cells]):
         mine = with_cells & (arrays.start == g)
-        out[mine] = g if mine.sum() >= few else -2
+        out[mine] = g if arrays.units.count(mine) >= few else -2
     return out
 
 
@@ -145,7 +145,7 @@ def impute_linear(arrays: DesignArrays, few: int) -> Predicted:
     centre = _centre(fit.terms)
     gradient = np.stack([_gradient(fit.terms, rows, t, centre) for _, t, rows in cells])
     informed = use.any(axis=1)
-    n_clusters = int((informed | target.any(axis=1)).sum())
+    n_clusters = arrays.units.count(informed | target.any(axis=1))
     T_used = int((use | target).any(axis=0).sum())
     width = fit.terms.by_period.shape[1]
     # every period counts, and its slopes but for the reference; components beyond the first give up one period each
@@ -232,6 +232,7 @@ def _laid_out(
         size=size.astype(np.float64),
         factor=found.factor,
         n_clusters=found.n_clusters,
+        clusters=arrays.units,
     )
 
 

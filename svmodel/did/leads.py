@@ -59,9 +59,9 @@ def before_test(arrays: DesignArrays, parts: Sequence[ImputedBefore], family: st
     null: Null
     try:
         if family == "linear":
-            null = linear_null(arrays.y, everything)
+            null = linear_null(arrays.y, everything, arrays.units)
         else:
-            null = poisson_null(arrays.y, everything, arrays.exposure)
+            null = poisson_null(arrays.y, everything, arrays.exposure, arrays.units)
     except EstimationError:
         return None
     v = null.v

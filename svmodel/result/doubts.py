@@ -218,8 +218,13 @@ def _lumpy(design: Design, arrays: DesignArrays) -> list[Note]:
     return [ResultWarning("interval", text)]
 
 
-def whole_reporting_areas(design: Design) -> list[Note]:
-    """Return a note where all small areas of a reporting area, or of several, are treated."""
+def whole_reporting_areas(design: Design, arrays: DesignArrays | None = None) -> list[Note]:
+    """Return a note where all small areas of a reporting area, or of several, are treated.
+
+    None where errors allow for what areas of one cluster share, as those of `arrays` say.
+    """
+    if arrays is not None and not arrays.units.single:
+        return []
     starts, parents = design.intervention.starts, design.panel.parents
     whole = [p for p in sorted({parents[a] for a in starts if a in parents}) if _is_whole(design, p)]
     if not whole:

@@ -10,6 +10,7 @@ from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 from svmodel.design import Design, DesignArrays
+from svmodel.design.clusters import clusters_of
 from svmodel.errors import Problems
 
 #: What a method supposes: that areas would have moved alike, gone on as a mixture of others, or gone on as foretold;
@@ -18,7 +19,18 @@ Assumption: TypeAlias = Literal["parallel", "mixture", "line", "prior"]
 #: Choices that no reader of a page can tell from the name; they stand under methods.
 UNSHOWN = ("level", "draws", "n_draws", "n_boot", "simultaneous", "solver", "only_average", "engine", "neighbours")
 #: Choices that change no estimate.
-NEUTRAL = ("family", "level", "inference", "only_average", "draws", "n_draws", "n_boot", "simultaneous", "few_treated")
+NEUTRAL = (
+    "family",
+    "level",
+    "inference",
+    "only_average",
+    "draws",
+    "n_draws",
+    "n_boot",
+    "simultaneous",
+    "few_treated",
+    "cluster",
+)
 _PHRASES: Mapping[str, str] = {"family: poisson": "Poisson"}
 
 
@@ -138,7 +150,8 @@ def arrays_of(estimator: Any, design: Design) -> DesignArrays:
     ----------
     estimator : Estimator
         One that needs more than the design's own arrays (a second outcome, columns of the panel) has a method
-        ``arrays(design)``, which gives them.
+        ``arrays(design)``, which gives them. One with a choice ``cluster`` says which areas share their noise
+        (:func:`svmodel.design.clusters.clusters_of`); of others the rule does.
     design : Design
 
     Raises
@@ -148,7 +161,7 @@ def arrays_of(estimator: Any, design: Design) -> DesignArrays:
     """
     own = getattr(estimator, "arrays", None)
     made: DesignArrays = design.arrays if own is None else own(design)
-    return made
+    return replace(made, clusters=clusters_of(design, made, choice_of(estimator, "cluster")))
 
 
 def brings_arrays(estimator: Any) -> bool:

@@ -19,11 +19,12 @@ from svmodel.did.callaway_santanna.report import (
     counterfactual,
     design_notes,
     lay_out,
+    treated_effect,
     treated_sums,
     weights,
 )
 from svmodel.errors import EstimationError, Problem, Problems, did_you_mean
-from svmodel.numerics.arrays import Ints
+from svmodel.numerics.arrays import Ints, row_order
 from svmodel.numerics.cluster.multiplier_bootstrap import multipliers, sup_t_test
 from svmodel.result import Result
 from svmodel.result.doubts import whole_reporting_areas, zero_counts
@@ -280,7 +281,8 @@ class CallawaySantAnna:
             "observed": observed,
             "expected": observed - effect * size,
         }
-        expected = counterfactual(cells, arrays, level=self.level)
+        calendar = next(t for t in terms if t.name == "calendar")
+        expected = counterfactual(cells, arrays, calendar, level=self.level)
         before = before_test(arrays, cells, terms, control=self.control, method=self.method, panel=panel)
         return Result(
             **basis.parts(self, design, seed, estimates, diagnostics, notes, expected),
@@ -298,7 +300,7 @@ class CallawaySantAnna:
         times = np.flatnonzero(~np.isnan(arrays.y).all(axis=0))
         cells = self._effects(arrays, times)
         keep = cells.identified & (cells.horizon >= 0)
-        return treated_sums(cells.take(keep), arrays)[0] if keep.any() else float("nan")
+        return treated_effect(cells.take(keep)) if keep.any() else float("nan")
 
     def _effects(self, arrays: DesignArrays, times: Ints) -> Cells:
         estimate = cross_section_effects if self.sampling == "cross_sections" else group_time_effects
@@ -330,8 +332,7 @@ class CallawaySantAnna:
     def _draws(self, arrays: DesignArrays, seed: int) -> NDArray[np.float32]:
         """Return multipliers, assigned to areas by their data and not by their names."""
         rng = np.random.default_rng(derive_seed(seed, "CallawaySantAnna"))
-        draws = multipliers(self.n_boot, len(arrays.areas), rng, kind=self.multiplier)
-        keys = [arrays.covariates.sum(axis=(1, 2)), *arrays.y.T[::-1], arrays.start]
-        rank = np.empty(len(arrays.areas), dtype=np.int64)
-        rank[np.lexsort(keys)] = np.arange(len(arrays.areas))
-        return draws[:, rank]
+        keys = np.column_stack([arrays.start, arrays.y, arrays.covariates.sum(axis=(1, 2))])
+        rank = np.empty(len(keys), dtype=np.int64)
+        rank[row_order(keys)] = np.arange(len(keys))
+        return multipliers(self.n_boot, len(keys), rng, kind=self.multiplier, order=rank)

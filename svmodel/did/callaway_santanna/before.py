@@ -70,7 +70,7 @@ def before_test(
 
     # the weights of propensities alone balance covariates only roughly: a model with them would miss what is estimated
     slopes, moving, _ = (None, None, ()) if method == "ipw" else split_covariates(arrays)
-    null = linear_null(arrays.y, TwoWay(arrays.untreated, slopes, None, moving))
+    null = linear_null(arrays.y, TwoWay(arrays.untreated, slopes, None, moving), arrays.units)
     return before_start(event.horizon[tested].astype(np.int64), weigh, kind, null)
 
 

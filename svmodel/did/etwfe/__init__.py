@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, cast
 
@@ -17,9 +18,9 @@ from svmodel.did.expected_poisson import impute, poisson_att
 from svmodel.errors import EstimationError
 from svmodel.result import Result
 from svmodel.result.doubts import zero_counts
-from svmodel.result.method import BY_ROLE_NOTE, ByRole, Method, of_role
+from svmodel.result.method import BY_ROLE_NOTE, ByRole, Method, arrays_of, of_role
 from svmodel.result.notes import Notes
-from svmodel.result.rule import FEW_TREATED, choose
+from svmodel.result.rule import FEW_TREATED, choose, dealt_by_cluster
 from svmodel.result.scales import estimates_frame, provenance
 from svmodel.result.tables import ALL_TREATED, treated_groups
 from svmodel.result.uncertainty import checked_inference, choose_uncertainty, doubts_of
@@ -58,6 +59,8 @@ class ExtendedTwoWayFixedEffects:
         What intervals rest on, see :func:`svmodel.inference.choose`.
     only_average : bool
         Give the term ``att`` alone, with its interval, at a fraction of the cost: for power and calibration.
+    cluster : {"area", "parent"}, str, or mapping of str to object, optional
+        Within what areas may share their noise, as in :class:`~svmodel.did.TwoWayFixedEffects`.
 
     Notes
     -----
@@ -152,6 +155,7 @@ class ExtendedTwoWayFixedEffects:
     effects: Literal["area", "cohort"] = "area"
     inference: str = "auto"
     only_average: bool = False
+    cluster: str | Mapping[str, object] | None = None
 
     def __post_init__(self) -> None:
         for name, value, valid in (("family", self.family, _FAMILIES), ("effects", self.effects, _EFFECTS)):
@@ -198,13 +202,14 @@ class ExtendedTwoWayFixedEffects:
         asked = of_role(self, design)
         if asked is not self:
             return asked.fit(design, seed=seed).saying(BY_ROLE_NOTE)
-        require_told(design.arrays)
+        arrays, counts, level = arrays_of(self, design), design.is_count, self.level
+        require_told(arrays)
         if (self.family, self.effects) != ("poisson", "area"):
-            return self._by_form(design, seed)
-        arrays, counts, level = design.arrays, design.is_count, self.level
+            return self._by_form(design, arrays, seed)
         # which uncertainty the design can bear, and below how many areas a sum takes it from untreated ones
         choice = choose(arrays, self.inference)
         below = {"auto": self.few_treated, "cluster": 0, "placebo": len(arrays.areas)}[self.inference]
+        below = below if dealt_by_cluster(arrays) else 0
         # expected counts of the treated cells, from area and period effects of the untreated ones
         imputed = impute(arrays, self.few_treated, below)
         # each treated area's own sums, and their noise
@@ -231,9 +236,9 @@ class ExtendedTwoWayFixedEffects:
             seed=seed,
         )
 
-    def _by_form(self, design: Design, seed: int) -> Result:
+    def _by_form(self, design: Design, arrays: DesignArrays, seed: int) -> Result:
         """Answer by the linear model, or by either model with cohort effects."""
-        arrays, counts, alone = design.arrays, design.is_count, self.only_average
+        counts, alone = design.is_count, self.only_average
         form = forms.fitted(arrays, self.family, self.effects, self.few_treated, leads=not alone)
         estimates = forms.estimates(form, self.level, counts=counts, only_average=alone)
         basis = choose_uncertainty(self, arrays, self.inference, counts=counts, level=self.level)

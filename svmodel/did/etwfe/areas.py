@@ -12,6 +12,7 @@ import pandas as pd
 from svmodel.did.etwfe.sums import pattern_noise, patterns
 from svmodel.did.expected_poisson import Imputed
 from svmodel.numerics.arrays import Floats, Ints
+from svmodel.numerics.cluster.membership import Clusters
 from svmodel.numerics.resampling.conley_taber import placebo_sums
 from svmodel.result.scales import PerCell, critical_value, from_noise
 from svmodel.result.tables import COUNTERFACTUAL, observed_and_expected
@@ -68,7 +69,7 @@ def own_sums(imputed: Imputed, *, counts: bool) -> OwnSums:
         gradient[at] = terms.area_sums(block.expected) - block.expected.sum(axis=1)[:, None] * block.centre
         for pattern in patterns(block):
             window = pattern.target[None, :].astype(np.float64)
-            noise = pattern_noise(imputed, pattern, window, counts=counts)
+            noise = pattern_noise(imputed, pattern, window, counts=counts, own=True)
             for name, value in (("phi", noise.phi), ("omega", noise.omega), ("share", noise.share)):
                 numbers[name][at[pattern.inside]] = value[0]
             for k in at[pattern.inside]:
@@ -94,6 +95,11 @@ def own_sums(imputed: Imputed, *, counts: bool) -> OwnSums:
     )
 
 
+def _together(units: Clusters, variance: Floats) -> Floats:
+    """Return the variance of sums over clusters, of errors that the areas of a cluster have in common."""
+    return variance if units.single else units.sums(np.sqrt(variance)) ** 2
+
+
 def area_rows(imputed: Imputed, own: OwnSums, groups: Mapping[str, Ints], level: float) -> list[dict[str, Any]]:
     """Rows of ``area`` for each named group of treated areas (places in `own`); none where nothing was expected."""
     V = imputed.shape_covariance
@@ -103,14 +109,17 @@ def area_rows(imputed: Imputed, own: OwnSums, groups: Mapping[str, Ints], level:
         if expected <= 0:
             continue
         gradient = own.gradient[at].sum(axis=0)
+        # what scales with an area's size is shared by the areas of a cluster, chance is not
+        shared = imputed.arrays.units.take(own.areas[at])
+        linear, square = shared.sums(own.linear[at]), _together(shared, own.square[at])
         noise = (
-            float(own.linear[at].sum()),
-            float(own.square[at].sum()) + float(gradient @ V @ gradient),
-            float(own.square_observed[at].sum()),
+            float(linear.sum()),
+            float(square.sum()) + float(gradient @ V @ gradient),
+            float(_together(shared, own.square_observed[at]).sum()),
         )
         per = PerCell(float(own.cells[at].sum()), None if own.exposure is None else float(own.exposure[at].sum()))
-        spread = np.sqrt(np.maximum(own.linear[at] + own.square[at], 0.0))
-        sums = placebo_sums([(*own.placebos[int(k)], s[None]) for k, s in zip(at, spread, strict=True)])
+        spread = np.sqrt(np.maximum(linear + square, 0.0))
+        sums = placebo_sums([(*own.placebos[int(k)], s[None]) for k, s in zip(at[shared.first], spread, strict=True)])
         rows += from_noise("area", float(own.observed[at].sum()), expected, noise, sums, per, level=level, area=name)
     return rows
 
@@ -155,7 +164,8 @@ def counterfactual(imputed: Imputed, own: OwnSums, groups: Mapping[str, Ints], l
             inside = np.where(seen, mu[at], 0.0)
             gradient = fit.terms.rows(own.areas[at]).period_sums(inside) - inside.T @ centre[at]
             variance = np.einsum("tp,pq,tq->t", gradient, V, gradient, optimize=True)
-            variance = variance + np.where(seen, level_part[at], 0.0).sum(axis=0)
+            shared = imputed.arrays.units.take(own.areas[at])
+            variance = variance + _together(shared, np.where(seen, level_part[at], 0.0)).sum(axis=0)
             expected, count = inside.sum(axis=0), np.where(seen, observed[at], 0.0).sum(axis=0)
             times = np.flatnonzero(seen.any(axis=0))
         expected, variance = expected[times], variance[times]

@@ -79,7 +79,8 @@ def counterfactual(form: Form, level: float) -> pd.DataFrame:
     cells = np.nonzero(found.target)
     times = np.unique(sums.time)
     member = (sums.time[:, None] == times[None, :]).astype(float)
-    half = critical_value(level) * np.sqrt(found.factor * ((sums.of_expected @ member) ** 2).sum(axis=0))
+    joined = sums.clusters.sums(sums.of_expected @ member)
+    half = critical_value(level) * np.sqrt(found.factor * (joined**2).sum(axis=0))
     expected = sums.expected @ member
     own = found.arrays.y[cells], found.expected[cells]
     together = sums.observed @ member, expected, expected - half, expected + half
@@ -114,4 +115,4 @@ def notes_of(design: Design, found: Predicted, family: str, effects: str) -> lis
         )
     if effects == "area":
         notes.append("Before the start, effects are relative to the average before the start.")
-    return [*notes, *ended(design), *whole_reporting_areas(design)]
+    return [*notes, *ended(design), *whole_reporting_areas(design, arrays)]

@@ -39,8 +39,8 @@ class Pattern:
     target: Mask
 
 
-def patterns(block: CohortBlock) -> list[Pattern]:
-    """Return the areas of a cohort by pattern; beyond the twenty most common, each goes to the nearest of these."""
+def patterns(block: CohortBlock, most: int = _MOST_PATTERNS) -> list[Pattern]:
+    """Return the areas of a cohort by pattern; beyond the most common, each goes to the nearest of these."""
     both = np.hstack([block.level_cells, block.target])
     packed = np.packbits(both, axis=1)
     keys = packed.view(f"V{packed.shape[1]}").ravel()
@@ -50,8 +50,8 @@ def patterns(block: CohortBlock) -> list[Pattern]:
         np.frombuffer(b"".join(seen), dtype=np.uint8).reshape(len(seen), -1), axis=1, count=both.shape[1]
     ).astype(bool)
     count = np.bincount(which)
-    if len(kinds) > _MOST_PATTERNS:
-        common = np.sort(np.argsort(-count, kind="stable")[:_MOST_PATTERNS])
+    if len(kinds) > most:
+        common = np.sort(np.argsort(-count, kind="stable")[:most])
         far = (kinds[:, None, :] != kinds[None, common, :]).sum(axis=2)
         which = far.argmin(axis=1)[which]
         kinds = kinds[common]
@@ -103,17 +103,14 @@ class Learnt:
         )
 
 
-def pattern_noise(imputed: Imputed, pattern: Pattern, windows: Floats, *, counts: bool) -> Noise:
-    """Learn the noise over windows, shape (W, T), from untreated areas followed over the same periods."""
-    return learn_noise(
-        imputed.arrays.y,
-        imputed.fit.shape,
-        np.nan_to_num(imputed.fit.level),
-        imputed.arrays.untreated,
-        pattern.level_cells,
-        windows,
-        counts=counts,
-    )
+def pattern_noise(imputed: Imputed, pattern: Pattern, windows: Floats, *, counts: bool, own: bool = False) -> Noise:
+    """Learn the noise over windows, shape (W, T), from untreated areas followed over the same periods.
+
+    Areas of one cluster are followed together, unless it is the noise of an area of its `own`.
+    """
+    arrays, fit = imputed.arrays, imputed.fit
+    held = (arrays.y, fit.shape, np.nan_to_num(fit.level), arrays.untreated) if own else imputed.followed
+    return learn_noise(*held, pattern.level_cells, windows, counts=counts)
 
 
 def learn(imputed: Imputed, block: CohortBlock, pattern: Pattern, weights: Floats, *, counts: bool) -> Learnt:
@@ -124,7 +121,8 @@ def learn(imputed: Imputed, block: CohortBlock, pattern: Pattern, weights: Float
     if len(live) == 0:
         return out
     noise = pattern_noise(imputed, pattern, windows[live], counts=counts)
-    size = block.expected[pattern.inside] @ windows[live].T
+    units = imputed.arrays.units.take(block.areas[pattern.inside])
+    size = units.sums(block.expected[pattern.inside] @ windows[live].T)
     phi_part, omega_part = noise.phi * size.sum(axis=0), noise.omega * (size**2).sum(axis=0)
     own = noise.share / (1 + noise.share)
     out.linear[live] = phi_part * (1 - own)
@@ -146,8 +144,9 @@ class Aggregates:
     Attributes
     ----------
     sums : Sums
+        With the influence of each cluster of areas, shape (G, Q).
     n_areas, cells, exposure : ndarray, shape (Q,)
-        Treated areas, area-periods and person-periods in each sum.
+        Treated areas (or clusters of them), area-periods and person-periods in each sum.
     learnt : Learnt or None
         Only where some sum needs it.
     imputed : Imputed
@@ -196,8 +195,10 @@ class Aggregates:
         ceiling = np.full(len(self.cells), float(self.imputed.n_clusters - 1))
         if not self.imputed.few:
             return SmallSample(np.ones(len(self.cells)), ceiling)
-        imputed = self.imputed
-        found = small_sample(self.sums.of_log_ratio, imputed.pools, imputed.sizes, factor=imputed.factor)
+        imputed, units = self.imputed, self.imputed.arrays.units
+        live = imputed.fit.terms.use.any(axis=1) | imputed.target.any(axis=1)
+        pools, sizes = units.pools(imputed.pools, live), units.sums(imputed.sizes)
+        found = small_sample(self.sums.of_log_ratio, pools, sizes, factor=imputed.factor)
         return SmallSample(found.inflation, np.minimum(found.df, ceiling))
 
     def log_error(self, q: int) -> float:
@@ -235,13 +236,17 @@ def aggregate(
     noise : bool
         Learn the noise even where no sum needs it.
     """
+    units = imputed.arrays.units
     sums = sum_cells(blocks, weights)
+    parts = {name: units.sums(getattr(sums, name)) for name in ("of_observed", "of_expected", "of_shape")}
+    sums = replace(sums, **parts)
     Q = len(weights[0])
     n_areas, cells = np.zeros(Q), np.zeros(Q)
     exposure = None if imputed.arrays.exposure is None else np.zeros(Q)
     for block, w in zip(blocks, weights, strict=True):
         inside = (w != 0).astype(np.float64)
-        n_areas += (block.target.astype(np.float64) @ inside.T > 0).sum(axis=0)
+        reached = block.target.astype(np.float64) @ inside.T > 0
+        n_areas += units.take(block.areas).some(reached).sum(axis=0)
         cells += inside @ block.target.sum(axis=0)
         if exposure is not None and imputed.arrays.exposure is not None:
             exposure += inside @ np.where(block.target, imputed.arrays.exposure[block.areas], 0.0).sum(axis=0)
@@ -253,7 +258,8 @@ def aggregate(
     for block, w in zip(blocks, weights, strict=True):
         wanted = np.zeros_like(w)
         wanted[needed] = w[needed]
-        for pattern in patterns(block):
+        # areas of a cluster stay together, so that all have the commonest pattern
+        for pattern in patterns(block, _MOST_PATTERNS if units.single else 1):
             learnt += learn(imputed, block, pattern, wanted, counts=counts)
     return Aggregates(sums, n_areas, cells, exposure, learnt, imputed, counts)
 
@@ -358,7 +364,7 @@ def _event_rows(imputed: Imputed, level: float, *, counts: bool) -> tuple[Rows, 
     The sums before the start come first, where there are any, then those from the start on.
     """
     T = imputed.target.shape[1]
-    noise = len(imputed.treated_areas) < imputed.noise_below
+    noise = imputed.n_treated < imputed.noise_below
     after = _by_horizon(imputed, imputed.blocks, imputed.cohorts, range(T), counts=counts, noise=noise)
     before: list[Aggregates] = []
     for g, block in imputed.lead_blocks():
@@ -424,7 +430,7 @@ def _joint(aggregates: list[Aggregates], horizon: Ints, *, noise: bool) -> Joint
     else:
         influence = np.hstack([a.sums.of_log_ratio for a in aggregates])[:, known]
         total = influence.T @ influence
-        treated = len(imputed.treated_areas)
+        treated = imputed.n_treated
         resting_on = float(min(treated, imputed.n_clusters - treated))
     scale = np.sqrt(np.diag(total))
     correlation = total / np.outer(scale, scale)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, cast
 
@@ -17,7 +18,7 @@ from svmodel.did.imputation import linear
 from svmodel.errors import EstimationError, Problems, did_you_mean
 from svmodel.result import Result
 from svmodel.result.doubts import share_of_zeros, zero_counts
-from svmodel.result.method import BY_ROLE_NOTE, ByRole, Method, of_role
+from svmodel.result.method import BY_ROLE_NOTE, ByRole, Method, arrays_of, of_role
 from svmodel.result.tables import treated_groups
 from svmodel.result.uncertainty import checked_inference, choose_uncertainty
 
@@ -43,6 +44,8 @@ class Imputation:
     inference : {"auto", "cluster", "placebo"}
         What the interval of the average effect rests on: the rule's choice (:func:`svmodel.inference.choose`), errors
         clustered by area, or untreated areas taken for treated ones.
+    cluster : {"area", "parent"}, str, or mapping of str to object, optional
+        Within what areas may share their noise, as in :class:`~svmodel.did.TwoWayFixedEffects`.
     leads : int, optional
         Linear family: horizons before the start that get an effect; earlier ones are binned into the first. By default
         those that at least half of the treated areas reach, at most 24.
@@ -121,6 +124,7 @@ class Imputation:
     level: float = 0.95
     inference: str = "auto"
     leads: int | None = None
+    cluster: str | Mapping[str, object] | None = None
 
     def __post_init__(self) -> None:
         problems = Problems()
@@ -207,9 +211,11 @@ class Imputation:
         if asked is not self:
             return asked.fit(design, seed=seed).saying(BY_ROLE_NOTE)
         if self.family == "poisson":
-            same = ExtendedTwoWayFixedEffects(family="poisson", level=self.level, inference=self.inference)
+            same = ExtendedTwoWayFixedEffects(
+                family="poisson", level=self.level, inference=self.inference, cluster=self.cluster
+            )
             return replace(same.fit(design, seed=seed), estimator=self)
-        arrays, counts = design.arrays, design.is_count
+        arrays, counts = arrays_of(self, design), design.is_count
         require_told(arrays)
         made = linear.impute_arrays(arrays)
         linear.require_target(design, made)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, cast
 
@@ -17,7 +18,7 @@ from svmodel.errors import EstimationError, Problems, did_you_mean, shorten
 from svmodel.numerics.arrays import Ints
 from svmodel.result import Result
 from svmodel.result.doubts import areas_without_events, ended, period_names, whole_reporting_areas, zero_counts
-from svmodel.result.method import BY_ROLE_NOTE, ByRole, Method, of_role
+from svmodel.result.method import BY_ROLE_NOTE, ByRole, Method, arrays_of, of_role
 from svmodel.result.notes import Note
 from svmodel.result.scales import PerCell, estimates_frame, ratio_of_difference, widened_row
 from svmodel.result.uncertainty import checked_inference, choose_uncertainty
@@ -45,6 +46,8 @@ class StackedDiD:
         Coverage of intervals.
     inference : {"auto", "cluster", "placebo"}
         What intervals rest on, see :func:`svmodel.inference.choose`.
+    cluster : {"area", "parent"}, str, or mapping of str to object, optional
+        Within what areas may share their noise, as in :class:`~svmodel.did.TwoWayFixedEffects`.
 
     Notes
     -----
@@ -58,7 +61,7 @@ class StackedDiD:
     complete and there are no covariates, ``sum_a (N_a / N) DiD_a`` with N_a treated areas: the trimmed aggregate ATT.
     Every horizon rests on the same cohorts. The Poisson ones are one ratio for all stacks.
 
-    *Errors.* Clustered by area across all stacks that it is in (CR1); intervals as in
+    *Errors.* Clustered by area, or by what areas share, across all stacks (CR1); intervals as in
     :class:`~svmodel.did.TwoWayFixedEffects`. The shares of the cohorts are taken as known.
 
     *Scales.* As in :class:`~svmodel.did.TwoWayFixedEffects`, over the treated area-periods inside the windows; the
@@ -98,6 +101,7 @@ class StackedDiD:
     weights: Literal["corrective", "none"] = "corrective"
     level: float = 0.95
     inference: str = "auto"
+    cluster: str | Mapping[str, object] | None = None
 
     def __post_init__(self) -> None:
         problems = Problems()
@@ -160,7 +164,7 @@ class StackedDiD:
         asked = of_role(self, design)
         if asked is not self:
             return asked.fit(design, seed=seed).saying(BY_ROLE_NOTE)
-        arrays = design.arrays
+        arrays = arrays_of(self, design)
         require_told(arrays)
         stacks = self._stacks(arrays)
         require_told_in_stacks(arrays, stacks)
@@ -182,7 +186,7 @@ class StackedDiD:
             path = events.joint(horizons, reference=None if reference == wanted else reference, before=before)
         estimates = estimates_frame(rows)
         basis = choose_uncertainty(self, arrays, self.inference, counts=counts, level=level)
-        notes = self._notes(design, stacks, events, horizons, reference)
+        notes = self._notes(design, arrays, stacks, events, horizons, reference)
         notes += on_reference(design, reference, self._without(stacks, reference))
         notes += zero_counts(design, estimates) if family == "linear" else areas_without_events(design)
         cells, _, observed = static.size(0)
@@ -255,9 +259,14 @@ class StackedDiD:
         return out
 
     def _notes(
-        self, design: Design, stacks: Stacks, events: Coefficients | None, horizons: Ints, reference: int | None
+        self,
+        design: Design,
+        arrays: DesignArrays,
+        stacks: Stacks,
+        events: Coefficients | None,
+        horizons: Ints,
+        reference: int | None,
     ) -> list[Note]:
-        arrays = design.arrays
         word = period_words.describe_frequency(arrays.periods)
         pre, post = int(-stacks.horizon[0]), int(stacks.horizon[-1])
         S = len(stacks.cohorts)
@@ -289,7 +298,7 @@ class StackedDiD:
                 )
         if self.weights == "none" and len(stacks.cohorts) > 1:
             notes.append("Without corrective weights the stacks count by the variance of treatment in them.")
-        return [*notes, *ended(design), *whole_reporting_areas(design)]
+        return [*notes, *ended(design), *whole_reporting_areas(design, arrays)]
 
 
 def _why_none(stacks: Stacks, family: str) -> str:

@@ -14,7 +14,8 @@ from svmodel.did.coefficients import Coefficients
 from svmodel.did.event_groups import tied_groups
 from svmodel.errors import EstimationError
 from svmodel.numerics.arrays import Floats, Ints, Mask
-from svmodel.numerics.cluster import crv1_factor
+from svmodel.numerics.cluster import cluster_covariance, crv1_factor
+from svmodel.numerics.cluster.membership import Clusters
 from svmodel.numerics.two_way import TwoWay
 from svmodel.numerics.two_way.before_start import (
     Grouped,
@@ -51,8 +52,8 @@ class Stacks:
         Cohorts left out because their window leaves the panel, and because they have no clean control.
     slopes, moving : ndarray or None
         Covariates that stand still over time and those that move, scaled.
-    n_areas : int
-        Of the panel.
+    clusters : Clusters
+        Of the panel's areas.
     """
 
     area: Ints
@@ -68,7 +69,7 @@ class Stacks:
     alone: tuple[int, ...]
     slopes: Floats | None
     moving: Floats | None
-    n_areas: int
+    clusters: Clusters
 
     def reference(self, wanted: int) -> int | None:
         """Return the last horizon up to `wanted` in which a treated area is known; None where the window has none."""
@@ -160,7 +161,7 @@ def make_stacks(arrays: DesignArrays, pre: int, post: int, *, corrective: bool) 
         alone=tuple(alone),
         slopes=None if slopes is None else slopes[area],
         moving=None if moving is None else moving[at],
-        n_areas=len(arrays.areas),
+        clusters=arrays.units,
     )
 
 
@@ -249,16 +250,16 @@ def fit_stacks(stacks: Stacks, group: Ints, family: str) -> Coefficients:
         at = terms.n_period_terms + np.arange(terms.n_groups)
         free = ~np.isin(at, lost) & ~tied
         coefficient = np.full(Q, np.nan)
-        influence = np.zeros((stacks.n_areas, Q))
+        influence = np.zeros((len(stacks.clusters.label), Q))
         which = np.flatnonzero(seen)[free]
         coefficient[which] = theta_fit.theta[at[free]]
         np.add.at(influence, (stacks.area[:, None], which[None, :]), theta_fit.influence[:, at[free]])
-        clusters = len(np.unique(stacks.area[use.any(axis=1)]))
+        clusters = stacks.clusters.count(stacks.area[use.any(axis=1)])
         columns = len(terms.free) + len(np.unique(stacks.stack[use.any(axis=1)]))
         factor = crv1_factor(int(use.sum()), columns, clusters)
         return _found(stacks, family, use, group, coefficient, influence, factor, clusters)
     nothing = np.full(Q, np.nan)
-    return _found(stacks, family, use, group, nothing, np.zeros((stacks.n_areas, Q)), float("nan"), 0)
+    return _found(stacks, family, use, group, nothing, np.zeros((len(stacks.clusters.label), Q)), float("nan"), 0)
 
 
 def _found(
@@ -272,14 +273,15 @@ def _found(
     n_clusters: int,
 ) -> Coefficients:
     """Return the coefficients; an area adds to their errors over all stacks that it is in."""
-    treated = np.zeros(stacks.n_areas, dtype=np.int64)
+    treated = np.zeros(len(stacks.clusters.label), dtype=np.int64)
     treated[stacks.area[stacks.treated]] = 1
-    covariance = factor * influence.T @ influence
+    covariance = cluster_covariance(stacks.clusters.sums(influence), factor)
     return Coefficients(
         family,
         stacks.y,
         stacks.exposure,
         use,
+        stacks.area,
         group,
         coefficient,
         covariance,
@@ -287,6 +289,7 @@ def _found(
         treated,
         factor,
         n_clusters,
+        stacks.clusters,
     )
 
 
@@ -325,9 +328,9 @@ def before_test(arrays: DesignArrays, stacks: Stacks, fit: Coefficients, horizon
     null: Null
     try:
         null = (
-            linear_null(arrays.y, without)
+            linear_null(arrays.y, without, arrays.units)
             if fit.family == "linear"
-            else poisson_null(arrays.y, without, arrays.exposure)
+            else poisson_null(arrays.y, without, arrays.exposure, arrays.units)
         )
     except EstimationError:
         return None

@@ -196,7 +196,7 @@ def saturate(arrays: DesignArrays) -> Saturated:
     dummies = sum(int(c.use.any(axis=0).sum()) - 1 for c in pairs)
     if arrays.covariates.shape[2]:
         return _with_covariates(arrays, none, last, pairs, lost, in_use)
-    clusters = int(in_use.any(axis=1).sum())
+    clusters = arrays.units.count(in_use.any(axis=1))
     columns = dummies + int(in_use.any(axis=0).sum())
 
     def push(weights: Floats) -> Floats:

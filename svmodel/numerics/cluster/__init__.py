@@ -61,6 +61,10 @@ def cluster_covariance(influence: NDArray[np.float64], factor: float = 1.0) -> N
     return factor * (influence.T @ influence)
 
 
+#: Share of the largest influence below which an area's own is only rounding of zero, and does not count as an area.
+LIVE = 1e-9
+
+
 class SmallSample(NamedTuple):
     """What an interval needs beside a cluster-robust standard error.
 
@@ -126,22 +130,52 @@ def small_sample(
     member = np.eye(int(label.max()) + 1)[label]
     flat = influence.ndim == 1
     u = influence[:, None] if flat else influence
-    # what is only rounding of zero must not count as an area
-    live = (np.abs(u) > 1e-9 * np.abs(u).max(axis=0, initial=0.0)).astype(np.float64)
+    live = (np.abs(u) > LIVE * np.abs(u).max(axis=0, initial=0.0)).astype(np.float64)
     n = member.T @ live
-    a = live if size is None else live * working_variance(u, member, size)
+    spread = n
     # an estimate without an event has infinite influences, and gets no answer here
     with np.errstate(divide="ignore", invalid="ignore"):
         square = member.T @ u**2
-        spread = (member.T @ a) ** 2 / (member.T @ a**2)
+        if size is not None:
+            a = live * working_variance(u, member, size)
+            spread = (member.T @ a) ** 2 / (member.T @ a**2)
+    found = small_sample_of_sums(square, n, spread, factor=factor)
+    return SmallSample(float(found.inflation[0]), float(found.df[0])) if flat else found
+
+
+def small_sample_of_sums(
+    square: NDArray[np.float64],
+    n: NDArray[np.float64],
+    spread: NDArray[np.float64] | None = None,
+    *,
+    factor: float = 1.0,
+) -> SmallSample:
+    """Return what :func:`small_sample` does from sums over each of P groups.
+
+    Parameters
+    ----------
+    square : ndarray, shape (P, K)
+        Sum of the squared influences of each group on each of K estimates.
+    n : ndarray, shape (P, K)
+        Areas that add more to it than rounding: more than :data:`LIVE` of what any area adds.
+    spread : ndarray, shape (P, K), optional
+        Areas with equal noise that would be as many: ``(sum a)^2 / sum a^2``; `n` where None.
+    factor : float
+
+    Examples
+    --------
+    >>> found = small_sample_of_sums(np.array([[4.0]]), np.array([[4.0]]))
+    >>> round(float(found.inflation[0] ** 2), 6), float(found.df[0])
+    (1.333333, 3.0)
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
         share = (n - 1) / n
         variance = np.where((n > 1) & (square > 0), square / share, 0.0)
-        own_df = np.where(variance > 0, np.maximum(spread * share, 1.0), 1.0)
+        own_df = np.where(variance > 0, np.maximum((n if spread is None else spread) * share, 1.0), 1.0)
         df = variance.sum(axis=0) ** 2 / (variance**2 / own_df).sum(axis=0)
         own = variance.sum(axis=0) / np.where(variance > 0, square, 0.0).sum(axis=0)
         inflation = np.sqrt(np.maximum(own / factor, 1.0))
-    inflation = np.where(np.isfinite(inflation), inflation, 1.0)
-    return SmallSample(float(inflation[0]), float(df[0])) if flat else SmallSample(inflation, df)
+    return SmallSample(np.where(np.isfinite(inflation), inflation, 1.0), df)
 
 
 def working_variance(

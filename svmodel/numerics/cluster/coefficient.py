@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from svmodel.errors import EstimationError
-from svmodel.numerics.arrays import Floats
+from svmodel.numerics.arrays import Floats, Ints
 from svmodel.numerics.cluster.cr_variance import ClusterRegression, of_linear, of_poisson, of_terms
 from svmodel.numerics.two_way import TwoWay
 from svmodel.numerics.two_way.linear_fe import LinearFit, fit_linear
@@ -35,6 +35,8 @@ class Coefficient:
         Poisson only; its log is an offset.
     fitted : LinearFit or PoissonFit, optional
         The fit, where the estimator has made it already.
+    cluster : ndarray of int, shape (N,), optional
+        Cluster of each area; each by itself where None.
 
     Examples
     --------
@@ -50,6 +52,7 @@ class Coefficient:
     by_group: Floats
     exposure: Floats | None = None
     fitted: LinearFit | PoissonFit | None = None
+    cluster: Ints | None = None
 
     @cached_property
     def model(self) -> LinearFit | PoissonFit:
@@ -80,7 +83,8 @@ class Coefficient:
     @cached_property
     def regression(self) -> ClusterRegression:
         """The fit by clusters; a Poisson one by its working weights."""
-        return of_linear(self.model) if self.family == "linear" else of_poisson(self.model)  # type: ignore[arg-type]
+        fit = of_linear(self.model) if self.family == "linear" else of_poisson(self.model)  # type: ignore[arg-type]
+        return fit.joined(self.cluster)
 
     def under(self, null: float) -> ClusterRegression:
         """Return the Poisson regression at the fit with the average effect held at `null`, by its working weights.
@@ -104,4 +108,4 @@ class Coefficient:
         fit = fit_poisson(self.y, TwoWay(terms.use, terms.slopes, None, terms.covariates), moved)
         root = np.sqrt(fit.mu)
         residual = np.divide(fit.residual, root, out=np.zeros_like(root), where=root > 0)
-        return of_terms(terms, fit.mu, residual)
+        return of_terms(terms, fit.mu, residual).joined(self.cluster)

@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from svmodel.numerics.arrays import Floats, Ints
+from svmodel.numerics.cluster.membership import Clusters
 from svmodel.numerics.two_way import TwoWay
 from svmodel.numerics.two_way.poisson_fe import fit_poisson, informative_cells
 
@@ -39,15 +40,18 @@ class Null:
         Observed less fitted.
     inverse : ndarray, shape (P, P)
         Of the normal equations; a generalised one where columns depend on each other.
+    clusters : Clusters
+        Areas that share their noise.
     """
 
     terms: TwoWay
     v: Floats
     residual: Floats
     inverse: Floats
+    clusters: Clusters
 
 
-def linear_null(y: Floats, terms: TwoWay) -> Null:
+def linear_null(y: Floats, terms: TwoWay, clusters: Clusters | None = None) -> Null:
     """Fit a linear model by least squares; columns that depend on each other do no harm.
 
     Examples
@@ -60,10 +64,11 @@ def linear_null(y: Floats, terms: TwoWay) -> Null:
     inverse = inverse_normal(terms, v)
     held = _about_area(np.where(terms.use, y, 0.0), v)
     theta = inverse @ terms.area_sums(held).sum(axis=0)
-    return Null(terms, v, held - _about_area(terms.index(theta), v), inverse)
+    clusters = Clusters.singles(len(y)) if clusters is None else clusters
+    return Null(terms, v, held - _about_area(terms.index(theta), v), inverse, clusters)
 
 
-def poisson_null(y: Floats, terms: TwoWay, exposure: Floats | None) -> Null:
+def poisson_null(y: Floats, terms: TwoWay, exposure: Floats | None, clusters: Clusters | None = None) -> Null:
     """Fit a Poisson model to the cells that say something of it.
 
     Raises
@@ -72,7 +77,8 @@ def poisson_null(y: Floats, terms: TwoWay, exposure: Floats | None) -> Null:
         As :func:`svmodel.numerics.two_way.poisson_fe.fit_poisson` does.
     """
     fit = fit_poisson(y, replace(terms, use=informative_cells(y, terms.use, terms.group)), exposure)
-    return Null(fit.terms, fit.mu, fit.residual, inverse_normal(fit.terms, fit.mu))
+    clusters = Clusters.singles(len(y)) if clusters is None else clusters
+    return Null(fit.terms, fit.mu, fit.residual, inverse_normal(fit.terms, fit.mu), clusters)
 
 
 def inverse_normal(terms: TwoWay, v: Floats) -> Floats:
@@ -150,23 +156,27 @@ def scores(weights: Floats, kind: Ints, null: Null) -> Scores:
     >>> made.estimate.round(9).tolist(), round(made.areas, 3)
     ([2.5], 4.2)
     """
-    N, R = len(kind), len(weights)
+    N, R, units = len(kind), len(weights), null.clusters
+    if not units.single:
+        _, kind = np.unique(kind, return_inverse=True)
+        weights, kind = weights[:, kind], np.arange(N)
     _, first, counts = np.unique(kind, return_index=True, return_counts=True)
     terms, v = null.terms.rows(first), null.v[first]
     along = np.stack([terms.area_sums(_about_area(a, v)) for a in weights], axis=1)
     mean = np.divide(
         (v * weights).sum(axis=2), v.sum(axis=1), out=np.zeros(weights.shape[:2]), where=v.sum(axis=1)[None, :] > 0
     )
-    own = weights - mean[:, :, None]
-    expected = np.einsum("rst,st,qst->srq", own, v, own, optimize=True) - along @ null.inverse @ along.transpose(
-        0, 2, 1
-    )
+    centred = weights - mean[:, :, None]
+    own = np.einsum("rst,st,qst->srq", centred, v, centred, optimize=True)
     true = np.einsum("rst,st,qst,s->rq", weights, v, weights, counts.astype(np.float64), optimize=True)
-    summed = np.einsum("srq,s->rq", expected, counts.astype(np.float64))
     u = np.empty((N, R))
     for s in range(len(counts)):
         rows = np.flatnonzero(kind == s)
         u[rows] = null.residual[rows] @ weights[:, s].T
+    if not units.single:
+        u, own, along, counts = units.sums(u), units.sums(own), units.sums(along), np.ones(units.n, dtype=np.int64)
+    expected = own - along @ null.inverse @ along.transpose(0, 2, 1)
+    summed = np.einsum("srq,s->rq", expected, counts.astype(np.float64))
     own_variance = np.maximum(np.einsum("srr->sr", expected), 0.0)
     if not (counts @ own_variance > 0).all():
         return Scores(u.sum(axis=0), u.T @ u, 0.0)
