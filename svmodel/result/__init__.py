@@ -23,6 +23,7 @@ from svmodel.numerics.two_way.before_start import Grouped
 from svmodel.result import as_json
 from svmodel.result.degenerate import NO_INTERVAL, Sound, bounded, level_of, sound, untold
 from svmodel.result.effect import COLUMNS, SCALES, TERMS, Effect, Headline, JointEstimate
+from svmodel.result.horizons import GroupedEvents, grouped
 from svmodel.result.method import auditor_of, leads_of_format_1, scale_of
 from svmodel.result.notes import Note, ResultWarning, parts_of
 
@@ -32,6 +33,7 @@ __all__ = [
     "TERMS",
     "Effect",
     "Estimator",
+    "GroupedEvents",
     "Headline",
     "JointEstimate",
     "PointEstimator",
@@ -279,6 +281,63 @@ class Result:
         pairs = [f"{t}/{s}" for t, s in given.itertuples(index=False)]
         picked = f" for {dict(which)}" if which else ""
         return f"{name} gives no {term!r} on {scale!r}{picked}. {did_you_mean(f'{term}/{scale}', pairs, limit=12)}"
+
+    def event_study(self, every: int | str = 1, *, scale: str | None = None) -> GroupedEvents:
+        """Return effects by time since the start, averaged over groups of horizons, with the groups' covariance.
+
+        Parameters
+        ----------
+        every : int or {"quarter", "year"}
+            Periods in a group, counted from the start; 1 for single horizons.
+        scale : str, optional
+            By default the method's own.
+
+        Returns
+        -------
+        GroupedEvents
+            ``table``, ``covariance``, and what effects before the start are relative to.
+
+        Raises
+        ------
+        EstimationError
+            If the method gives no effects by time, or its periods make no quarters or years.
+
+        Examples
+        --------
+        >>> import svmodel as sv
+        >>> made = sv.simulate.panel(n_areas=20, n_periods=12, cohorts=[(6, 5)], seed=1)
+        >>> design = sv.Design(made.panel, outcome="violence", intervention=made.intervention)
+        >>> events = sv.did.TwoWayFixedEffects(family="linear").fit(design).event_study("quarter")
+        >>> events.table[["horizon", "until", "horizons"]].values.tolist(), events.relative_to
+        ([[-6, -4, 3], [-3, -1, 2], [0, 2, 3], [3, 5, 3]], 'horizon -1')
+        """
+        scale = self.own_scale if scale is None else scale
+        rows = self.estimates[(self.estimates["term"] == "event") & (self.estimates["scale"] == scale)]
+        if rows.empty:
+            raise EstimationError(self._which_message("event", scale, {}, rows))
+        made = grouped(rows.sort_values("horizon"), self.joint, self._span(every), ratio=scale == "rate_ratio")
+        base, reference = None if self.joint is None else self.joint.base, None
+        if base == "reference" and self.joint is not None:
+            anticipation = 0 if self.design is None else self.design.anticipation
+            reference = -1 - anticipation if self.joint.reference is None else self.joint.reference
+        words = {"average": "the average before the start", "varying": "the period before each"}
+        relative_to = words.get(str(base), "") if reference is None else f"horizon {reference:+d}"
+        return replace(made, relative_to=relative_to, reference=reference)
+
+    def _span(self, every: int | str) -> int:
+        """Return the periods in a group of horizons."""
+        if isinstance(every, str):
+            if self.design is None:
+                raise EstimationError("this result was read without its data; say how many periods make a group")
+            a_year = periods.per_year(self.design.view.periods)
+            parts = {"quarter": 4, "year": 1}
+            if every not in parts or a_year % parts[every]:
+                word = periods.describe_frequency(self.design.view.periods)
+                raise EstimationError(f"{word}s make no {every!r}; give 'quarter', 'year' or a number of {word}s")
+            return a_year // parts[every]
+        if isinstance(every, bool) or int(every) != every or every < 1:
+            raise EstimationError(f"{every!r} periods make no group; give 1 or more")
+        return int(every)
 
     def has(self, term: str = "att", scale: str = "rate_ratio") -> bool:
         """Return whether the method gives such estimates."""
