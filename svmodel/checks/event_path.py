@@ -192,7 +192,7 @@ def chosen(horizon: Horizons) -> list[int]:
     >>> chosen(3), chosen((0, 3)), chosen([0, 3])
     ([3], [0, 1, 2, 3], [0, 3])
     """
-    given = [horizon] if isinstance(horizon, Real) else list(horizon) if not isinstance(horizon, str) else [horizon]
+    given: list[Any] = [horizon] if isinstance(horizon, Real | str | int) else list(horizon)
     wrong = [v for v in given if not isinstance(v, Real) or isinstance(v, bool) or v != int(v) or v < 0]
     pair = isinstance(horizon, tuple) and len(horizon) == 2
     if wrong or not given or (pair and not wrong and given[0] > given[1]):

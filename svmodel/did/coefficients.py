@@ -12,6 +12,8 @@ from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.numerics.cluster import SmallSample
 from svmodel.numerics.cluster.membership import Clusters
 from svmodel.numerics.two_way.before_start import Grouped
+from svmodel.numerics.two_way.linear_fe import LinearFit
+from svmodel.numerics.two_way.poisson_fe import PoissonFit
 from svmodel.result import JointEstimate
 from svmodel.result.scales import PerCell, from_influence, widened_row
 from svmodel.result.tables import event_joint
@@ -45,6 +47,8 @@ class Coefficients:
     n_clusters : int
     clusters : Clusters
         Areas that share their noise.
+    model : PoissonFit or LinearFit or None
+        None where no coefficient is identified.
     """
 
     family: str
@@ -60,6 +64,7 @@ class Coefficients:
     factor: float
     n_clusters: int
     clusters: Clusters
+    model: PoissonFit | LinearFit | None
 
     @property
     def kept(self) -> Mask:

@@ -115,8 +115,6 @@ class TwoWayFit(Coefficients):
     arrays : DesignArrays
     silent, absorbed : ndarray of bool, shape (Q,)
         Groups without an event (Poisson), and groups that area and period effects and other groups already hold.
-    model : PoissonFit or LinearFit or None
-        None where no coefficient is identified.
     column : ndarray of int, shape (Q,)
         Place of each coefficient among the model's; -1 where it has none.
     """
@@ -124,7 +122,6 @@ class TwoWayFit(Coefficients):
     arrays: DesignArrays
     silent: Mask
     absorbed: Mask
-    model: PoissonFit | LinearFit | None
     column: Ints
 
     def why(self, j: int) -> str:

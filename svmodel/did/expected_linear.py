@@ -38,6 +38,8 @@ class Predicted:
         Cohorts of fewer areas have their residuals about the effect pooled over all target cells.
     factor : float
     n_clusters : int
+    fit : LinearFit, optional
+        The model; None where it has cohort effects.
     """
 
     arrays: DesignArrays
@@ -49,6 +51,7 @@ class Predicted:
     few: int
     factor: float
     n_clusters: int
+    fit: LinearFit | None = None
 
 
 def cohort_periods(arrays: DesignArrays, target: Mask) -> list[tuple[int, int, Ints]]:
@@ -152,7 +155,7 @@ def impute_linear(arrays: DesignArrays, few: int) -> Predicted:
     n_columns = T_used * width - (width - 1) + fit.terms.n_covariates + columns
     factor = crv1_factor(int((use | target).sum()), n_columns, n_clusters)
     expected = np.where(target, arrays.y - gap, 0.0)
-    return Predicted(arrays, target, expected, own, gradient, fit.influence, few, factor, n_clusters)
+    return Predicted(arrays, target, expected, own, gradient, fit.influence, few, factor, n_clusters, fit)
 
 
 def residuals(arrays: DesignArrays, target: Mask, gap: Floats, slopes: Floats | None, few: int) -> tuple[Floats, int]:

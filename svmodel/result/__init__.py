@@ -145,6 +145,10 @@ class Result:
         Weights that the method gives to areas or periods.
     joint : JointEstimate, optional
         Event-study (and other) estimates with their covariance.
+    covariates : pandas.DataFrame, optional
+        Coefficients of the covariates that a model adjusted for: ``covariate, period, horizon, scale, estimate,
+        std_error, conf_low, conf_high, level``, for one unit of the covariate; by period for one that stands still.
+        They are no effects of the covariates: what else goes with these is in them.
     diagnostics : mapping
         Plain numbers and texts by name.
     draws : ndarray, optional
@@ -167,6 +171,7 @@ class Result:
     counterfactual: pd.DataFrame | None = None
     weights: pd.DataFrame | None = None
     joint: JointEstimate | None = None
+    covariates: pd.DataFrame | None = None
     diagnostics: Mapping[str, Any] = field(default_factory=dict)
     draws: NDArray[np.float64] | None = None
     event_draws: NDArray[np.float64] | None = None
@@ -452,6 +457,7 @@ class Result:
             counterfactual=as_json.frame(held["counterfactual"]),
             weights=as_json.frame(held["weights"]),
             joint=joint,
+            covariates=as_json.frame(held.get("covariates")),
             diagnostics=held["diagnostics"],
             draws=None if held["draws"] is None else as_json.numbers(held["draws"]),
             event_draws=None if held.get("event_draws") is None else as_json.numbers(held["event_draws"]),

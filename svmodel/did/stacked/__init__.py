@@ -12,6 +12,7 @@ from svmodel import periods as period_words
 from svmodel.design import Design, DesignArrays
 from svmodel.design.covariates import require_told
 from svmodel.did.coefficients import Coefficients, without_error
+from svmodel.did.covariates import covariate_table
 from svmodel.did.event_groups import on_reference
 from svmodel.did.stacked.stacks import Stacks, before_test, fit_stacks, make_stacks, require_told_in_stacks, widest
 from svmodel.errors import EstimationError, Problems, did_you_mean, shorten
@@ -206,6 +207,15 @@ class StackedDiD:
             **basis.parts(self, design, seed, estimates, diagnostics, notes),
             weights=stacks.weights(arrays),
             joint=path,
+            covariates=covariate_table(
+                arrays,
+                static.model,
+                factor=static.factor,
+                n_clusters=static.n_clusters,
+                level=level,
+                area=stacks.area,
+                horizons=stacks.horizon,
+            ),
         )
 
     def _stacks(self, arrays: DesignArrays) -> Stacks:

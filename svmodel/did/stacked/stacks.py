@@ -257,7 +257,7 @@ def fit_stacks(stacks: Stacks, group: Ints, family: str) -> Coefficients:
         clusters = stacks.clusters.count(stacks.area[use.any(axis=1)])
         columns = len(terms.free) + len(np.unique(stacks.stack[use.any(axis=1)]))
         factor = crv1_factor(int(use.sum()), columns, clusters)
-        return _found(stacks, family, use, group, coefficient, influence, factor, clusters)
+        return _found(stacks, family, use, group, coefficient, influence, factor, clusters, theta_fit)
     nothing = np.full(Q, np.nan)
     return _found(stacks, family, use, group, nothing, np.zeros((len(stacks.clusters.label), Q)), float("nan"), 0)
 
@@ -271,6 +271,7 @@ def _found(
     influence: Floats,
     factor: float,
     n_clusters: int,
+    model: LinearFit | PoissonFit | None = None,
 ) -> Coefficients:
     """Return the coefficients; an area adds to their errors over all stacks that it is in."""
     treated = np.zeros(len(stacks.clusters.label), dtype=np.int64)
@@ -290,6 +291,7 @@ def _found(
         factor,
         n_clusters,
         stacks.clusters,
+        model,
     )
 
 

@@ -23,7 +23,8 @@ from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.numerics.cluster import crv1_factor
 from svmodel.numerics.two_way import TwoWay, components
 from svmodel.numerics.two_way.before_start import inverse_normal, regression_weights
-from svmodel.numerics.two_way.linear_fe import fit_linear
+from svmodel.numerics.two_way.linear_fe import LinearFit, fit_linear
+from svmodel.numerics.two_way.poisson_fe import PoissonFit
 
 #: From weights of coefficients, shape (Q, C, T), to the influence of every area on the sums, shape (N, Q).
 Push: TypeAlias = "Callable[[NDArray[np.float64]], NDArray[np.float64]]"
@@ -104,6 +105,8 @@ class Saturated:
     cell_weights : callable
         From weights of coefficients before the start, shape (Q, C, T), to those of the outcome's cells in the sums,
         shape (Q, N, T). With gaps and without covariates they are those of a fit to the cells before the start alone.
+    model : LinearFit or PoissonFit or None
+        The whole regression, where there are covariates.
     """
 
     arrays: DesignArrays
@@ -117,6 +120,7 @@ class Saturated:
     control_mean: Floats
     adjusted: Floats
     cell_weights: Push
+    model: LinearFit | PoissonFit | None = None
 
 
 def controls(arrays: DesignArrays) -> tuple[Ints, bool]:
@@ -296,4 +300,5 @@ def _with_covariates(
         theta[: T * W : W],
         adjusted,
         cell_weights,
+        fit.model,
     )

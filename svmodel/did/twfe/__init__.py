@@ -12,6 +12,7 @@ from svmodel import periods as period_words
 from svmodel.design import NEVER, Design, DesignArrays
 from svmodel.design.covariates import require_told
 from svmodel.did.coefficients import without_error
+from svmodel.did.covariates import covariate_table
 from svmodel.did.event_groups import EventGroups, TwoWayFit, before_test, event_groups, fit_groups, on_reference
 from svmodel.did.twfe.bacon import TwoWayWeights, weigh
 from svmodel.errors import EstimationError, shorten
@@ -200,6 +201,9 @@ class TwoWayFixedEffects:
             **basis.parts(self, design, seed, estimates, diagnostics, notes),
             weights=static.weights(arrays),
             joint=path,
+            covariates=covariate_table(
+                arrays, static.model, factor=static.factor, n_clusters=static.n_clusters, level=level
+            ),
         )
 
     def coefficient(self, arrays: DesignArrays) -> Coefficient:
