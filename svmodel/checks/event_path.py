@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -192,8 +191,12 @@ def chosen(horizon: Horizons) -> list[int]:
     >>> chosen(3), chosen((0, 3)), chosen([0, 3])
     ([3], [0, 1, 2, 3], [0, 3])
     """
-    given: list[Any] = [horizon] if isinstance(horizon, Real | str | int) else list(horizon)
-    wrong = [v for v in given if not isinstance(v, Real) or isinstance(v, bool) or v != int(v) or v < 0]
+    given: list[Any] = [horizon] if isinstance(horizon, int | float | np.number | str) else list(horizon)
+    wrong = [
+        v
+        for v in given
+        if not isinstance(v, int | float | np.number) or isinstance(v, bool) or float(v) % 1 != 0 or v < 0
+    ]
     pair = isinstance(horizon, tuple) and len(horizon) == 2
     if wrong or not given or (pair and not wrong and given[0] > given[1]):
         raise DataError(

@@ -140,7 +140,7 @@ class TwoWayFit(Coefficients):
         """Weight of each treated cell's effect in the single coefficient; zero elsewhere (de Chaisemartin, thm 1)."""
         assert self.model is not None
         terms = self.model.terms
-        v = self.model.mu if isinstance(self.model, PoissonFit) else None
+        v = self.model.mu if isinstance(self.model, PoissonFit) else self.arrays.weights
         plain = TwoWay(terms.use, terms.slopes, None, terms.covariates)
         inside = self.use & (self.group == 0)
         left = fit_linear(inside.astype(np.float64), plain, v).residual
@@ -234,7 +234,7 @@ def fit_groups(arrays: DesignArrays, use: Mask, group: Ints, family: str) -> Two
     terms = TwoWay(cells, slopes, _renumbered(group, ~kept), moving)
     model: PoissonFit | LinearFit
     if family == "linear":
-        model = fit_linear(y, terms)
+        model = fit_linear(y, terms, arrays.weights)
     else:
         try:
             model = fit_poisson(y, terms, arrays.exposure)
@@ -284,7 +284,7 @@ def before_test(fit: TwoWayFit, horizons: Ints) -> Grouped | None:
     without = replace(terms, group=_renumbered(fit.group, rest))
     null: Null
     if isinstance(fit.model, LinearFit):
-        null = linear_null(arrays.y, without, arrays.units)
+        null = linear_null(arrays.y, without, arrays.units, arrays.weight)
     else:
         try:
             null = poisson_null(arrays.y, without, arrays.exposure, arrays.units)

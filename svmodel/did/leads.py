@@ -59,7 +59,7 @@ def before_test(arrays: DesignArrays, parts: Sequence[ImputedBefore], family: st
     null: Null
     try:
         if family == "linear":
-            null = linear_null(arrays.y, everything, arrays.units)
+            null = linear_null(arrays.y, everything, arrays.units, arrays.weight)
         else:
             null = poisson_null(arrays.y, everything, arrays.exposure, arrays.units)
     except EstimationError:

@@ -145,3 +145,33 @@ def test_repeated_cross_sections_have_no_joint_test_and_say_why():
     made = pre_trends(replace(CS, sampling="cross_sections").fit(make(LARGE_AND_ONE, 40, 0)))
     assert made.status == "not_applicable"
     assert "cross-section" in made.text
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        sv.did.TwoWayFixedEffects(family="linear", weights="w"),
+        sv.did.Imputation(family="linear", weights="w"),
+        sv.did.StackedDiD(family="linear", observation_weights="w"),
+        sv.did.SunAbraham(weights="w"),
+        sv.did.ExtendedTwoWayFixedEffects(family="linear", weights="w"),
+    ],
+    ids=lambda e: type(e).__name__,
+)
+@pytest.mark.parametrize("clustered", [False, True])
+def test_observation_weights_and_clusters_are_in_the_test(estimator, clustered):
+    design = make([(10, 4), (14, 4)], 24, 1)
+    frame = design.panel.to_frame()
+    size = np.random.default_rng(3).uniform(1, 5, 32)
+    number = {a: k for k, a in enumerate(design.arrays.areas)}
+    frame["w"] = [size[number[a]] for a in frame["area"]]
+    frame["block"] = [number[a] // 2 for a in frame["area"]]
+    panel = sv.Panel.from_frame(frame, area="area", period="period", measures=["score"], covariates=["w", "block"])
+    asked = sv.Design(panel, outcome="score", intervention=design.intervention)
+    joint = (replace(estimator, cluster="block") if clustered else estimator).fit(asked).joint
+    held = joint.index["horizon"].to_numpy()
+    expected = [joint.estimate[np.isin(held, group)].mean() for group in joint.before.groups]
+    np.testing.assert_allclose(joint.before.estimate, expected, rtol=1e-7)
+    areas = estimator.fit(asked).joint.before.areas
+    # pairs of areas are half as many
+    assert joint.before.areas == pytest.approx(areas / 2 if clustered else areas, rel=0.35)

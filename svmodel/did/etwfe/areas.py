@@ -14,7 +14,8 @@ from svmodel.did.expected_poisson import Imputed
 from svmodel.numerics.arrays import Floats, Ints
 from svmodel.numerics.cluster.membership import Clusters
 from svmodel.numerics.resampling.conley_taber import placebo_sums
-from svmodel.result.scales import PerCell, critical_value, from_noise
+from svmodel.result.many_effects import Rows, by_noise
+from svmodel.result.scales import critical_value
 from svmodel.result.tables import COUNTERFACTUAL, observed_and_expected
 
 
@@ -100,28 +101,27 @@ def _together(units: Clusters, variance: Floats) -> Floats:
     return variance if units.single else units.sums(np.sqrt(variance)) ** 2
 
 
-def area_rows(imputed: Imputed, own: OwnSums, groups: Mapping[str, Ints], level: float) -> list[dict[str, Any]]:
+def area_rows(imputed: Imputed, own: OwnSums, groups: Mapping[str, Ints], level: float, *, counts: bool) -> list[Rows]:
     """Rows of ``area`` for each named group of treated areas (places in `own`); none where nothing was expected."""
-    V = imputed.shape_covariance
-    rows: list[dict[str, Any]] = []
-    for name, at in groups.items():
-        expected = float(own.expected[at].sum())
-        if expected <= 0:
-            continue
-        gradient = own.gradient[at].sum(axis=0)
-        # what scales with an area's size is shared by the areas of a cluster, chance is not
-        shared = imputed.arrays.units.take(own.areas[at])
-        linear, square = shared.sums(own.linear[at]), _together(shared, own.square[at])
-        noise = (
-            float(linear.sum()),
-            float(square.sum()) + float(gradient @ V @ gradient),
-            float(_together(shared, own.square_observed[at]).sum()),
-        )
-        per = PerCell(float(own.cells[at].sum()), None if own.exposure is None else float(own.exposure[at].sum()))
-        spread = np.sqrt(np.maximum(linear + square, 0.0))
-        sums = placebo_sums([(*own.placebos[int(k)], s[None]) for k, s in zip(at[shared.first], spread, strict=True)])
-        rows += from_noise("area", float(own.observed[at].sum()), expected, noise, sums, per, level=level, area=name)
-    return rows
+    held = {name: at for name, at in groups.items() if own.expected[at].sum() > 0}
+    if not held:
+        return []
+
+    def summed(values: Floats) -> Floats:
+        return np.array([values[at].sum(axis=0) for at in held.values()])
+
+    gradient = summed(own.gradient)
+    shape = np.einsum("qp,pr,qr->q", gradient, imputed.shape_covariance, gradient, optimize=True)
+    noise = summed(own.linear), summed(own.square) + shape, summed(own.square_observed)
+    spread = np.sqrt(np.maximum(own.linear + own.square, 0.0))
+    placebos = [
+        placebo_sums([(*own.placebos[int(k)], s[None]) for k, s in zip(at, spread[at], strict=True)])
+        for at in held.values()
+    ]
+    found = by_noise(summed(own.observed), summed(own.expected), noise, placebos, level)
+    exposure = None if own.exposure is None else summed(own.exposure)
+    names = np.array([*held, None], dtype=object)[:-1]
+    return [found.rows("area", summed(own.cells), exposure, level=level, events=counts, area=names)]
 
 
 def counterfactual(imputed: Imputed, own: OwnSums, groups: Mapping[str, Ints], level: float) -> pd.DataFrame:
@@ -148,6 +148,7 @@ def counterfactual(imputed: Imputed, own: OwnSums, groups: Mapping[str, Ints], l
     single = None
     critical = critical_value(level, imputed.n_clusters - 1)
     columns: dict[str, list[Any]] = {c: [] for c in COUNTERFACTUAL}
+    names = np.array([*arrays.periods, None], dtype=object)
     terms = fit.terms.rows(own.areas)
     for name, at in groups.items():
         seen = shown[at]
@@ -174,7 +175,7 @@ def counterfactual(imputed: Imputed, own: OwnSums, groups: Mapping[str, Ints], l
             low, high = expected * np.exp(-reach), expected * np.exp(reach)
         known = np.isfinite(reach)
         low, high = np.where(known, low, np.nan), np.where(known, high, np.nan)
-        parts = ([name] * len(times), [arrays.periods[t] for t in times], count[times], expected, low, high)
+        parts = ([name] * len(times), names[times], count[times], expected, low, high)
         for column, part in zip(columns.values(), parts, strict=True):
             column.extend(part)
     return observed_and_expected(**columns)

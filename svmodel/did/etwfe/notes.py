@@ -105,7 +105,7 @@ def basis_of(choice: Choice, average: Aggregates, estimates: pd.DataFrame) -> tu
     """
     units = average.imputed.arrays.units
     many = cluster_words(units)
-    kind = "none" if choice.n_controls <= 1 else ("placebo" if average.uses_noise(0) else "cluster")
+    kind = "none" if choice.n_controls <= 1 else ("placebo" if average.by_noise[0] else "cluster")
     why, warns = choice.why, False
     if kind == "placebo" and kind != choice.kind:
         areas = f"{choice.n_treated} treated {cluster_words(units, choice.n_treated)}"
@@ -131,15 +131,15 @@ def _wide_noise(att: Aggregates) -> list[Note]:
     expected = float(att.sums.expected[0])
     if expected <= 0:
         return []
-    if att.uses_noise(0):
+    if att.by_noise[0]:
         if att.learnt is None:
             return []
-        linear, square, _ = att.noise(0)
-        share = float(np.sqrt(linear + square)) / expected
+        linear, square, _ = att.noise
+        share = float(np.sqrt(linear[0] + square[0])) / expected
     else:
-        share = att.log_error(0)
+        share = float(att.log_errors[0])
     each = expected / float(att.cells[0])
-    hopeless = att.uses_noise(0) and share > _WIDE
+    hopeless = att.by_noise[0] and share > _WIDE
     if each < 1 and share > _WIDE_IN_SMALL_COUNTS and not hopeless:
         text = (
             f"Counts are small and there are few: {each:.2g} events were expected of a treated area in a period, and "

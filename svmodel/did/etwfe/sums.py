@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from scipy import linalg
 
 from svmodel.did.cell_sums import shows_no_noise
-from svmodel.did.coefficients import without_limits
 from svmodel.did.expected_poisson import Imputed
 from svmodel.did.leads import before_test
 from svmodel.numerics.arrays import Floats, Ints, Mask
@@ -21,11 +19,11 @@ from svmodel.numerics.resampling.conley_taber import placebo_sums
 from svmodel.numerics.resampling.placebo_noise import Noise, learn_noise
 from svmodel.numerics.two_way.imputation import CohortBlock, Sums, sum_cells
 from svmodel.result import JointEstimate
+from svmodel.result.many_effects import Effects, Rows, by_influence, by_noise, only
 from svmodel.result.rule import Choice
-from svmodel.result.scales import PerCell, from_influence, from_noise
+from svmodel.result.scales import PerCell
 from svmodel.result.tables import event_joint
 
-Rows: TypeAlias = list[dict[str, Any]]
 #: Distinct patterns of known cells for which noise is learnt separately within a cohort.
 _MOST_PATTERNS = 20
 
@@ -161,33 +159,57 @@ class Aggregates:
     learnt: Learnt | None
     imputed: Imputed
     counts: bool
-    lost: list[int] = field(default_factory=list)
 
-    def uses_noise(self, q: int) -> bool:
-        """Whether the sum rests on too few treated areas, or too few events, for a cluster-robust variance."""
-        return bool(self.n_areas[q] < self.imputed.noise_below or self.sums.observed[q] <= 0)
+    @cached_property
+    def by_noise(self) -> Mask:
+        """Sums that rest on too few treated areas, or too few events, for a cluster-robust variance, shape (Q,)."""
+        return np.asarray((self.n_areas < self.imputed.noise_below) | (self.sums.observed <= 0))
 
-    def per(self, q: int) -> PerCell:
-        """Return what turns the sum into the other scales."""
-        exposure = None if self.exposure is None else float(self.exposure[q])
-        return PerCell(float(self.cells[q]), exposure, events=self.counts)
+    @property
+    def complete(self) -> bool:
+        """Whether something was expected in every sum that has cells."""
+        return bool((self.sums.expected[self.cells > 0] > 0).all())
 
-    def rows(self, term: str, q: int, level: float, per: PerCell | None = None, **which: Any) -> list[dict[str, Any]]:
-        """Return the rows of sum `q`; none where nothing was expected, which is then in :attr:`lost`."""
-        observed, expected = float(self.sums.observed[q]), float(self.sums.expected[q])
-        if expected <= 0:
-            self.lost.append(q)
-            return []
-        per = per or self.per(q)
-        if not self.uses_noise(q):
-            both = np.stack([self.sums.of_observed[:, q], self.sums.of_expected[:, q]], axis=1)
-            covariance = self.imputed.factor * both.T @ both
-            small = SmallSample(float(self.small.inflation[q]), float(self.small.df[q]))
-            rows = from_influence(term, observed, expected, covariance, per, level=level, small=small, **which)
-            return without_limits(rows) if shows_no_noise(self.sums.of_observed[:, q], observed) else rows
-        assert self.learnt is not None
-        placebos = placebo_sums(self.learnt.parts[q])
-        return from_noise(term, observed, expected, self.noise(q), placebos, per, level=level, **which)
+    def rows(self, term: str, at: Ints, level: float, per: PerCell | None = None, **which: Any) -> Rows:
+        """Return the rows of the sums `at` in which something was expected; `which` has a value for each sum."""
+        there = self.sums.expected[at] > 0
+        at, which = at[there], {name: np.asarray(v)[there] for name, v in which.items()}
+        observed, expected = self.sums.observed[at], self.sums.expected[at]
+        cells, exposure = self.cells[at], None if self.exposure is None else self.exposure[at]
+        if per is not None:
+            cells = np.full(len(at), per.cells)
+            exposure = None if per.exposure is None else np.full(len(at), per.exposure)
+        events = self.counts if per is None else per.events
+        found = Effects.bare(observed, expected)
+        learnt = self.by_noise[at]
+        q = at[~learnt]
+        if len(q):
+            small = SmallSample(self.small.inflation[q], self.small.df[q])
+            covariance = self.covariance[q]
+            found.put(
+                ~learnt,
+                by_influence(observed[~learnt], expected[~learnt], covariance, small, level=level, events=events),
+            )
+            alone = np.zeros(len(at), dtype=bool)
+            alone[~learnt] = [shows_no_noise(self.sums.of_observed[:, k], float(self.sums.observed[k])) for k in q]
+            found.take_limits(alone)
+        q = at[learnt]
+        if len(q):
+            assert self.learnt is not None
+            placebos = [placebo_sums(self.learnt.parts[k]) for k in q]
+            noise = self.noise
+            own = noise[0][q], noise[1][q], noise[2][q]
+            found.put(learnt, by_noise(observed[learnt], expected[learnt], own, placebos, level))
+        return found.rows(term, cells, exposure, level=level, events=events, **which)
+
+    @cached_property
+    def covariance(self) -> Floats:
+        """Covariance of the observed and the expected sum, shape (Q, 2, 2)."""
+        o, e = self.sums.of_observed, self.sums.of_expected
+        across = np.einsum("nq,nq->q", o, e)
+        own = np.einsum("nq,nq->q", o, o), np.einsum("nq,nq->q", e, e)
+        flat = np.stack([own[0], across, across, own[1]], axis=1)
+        return np.asarray(self.imputed.factor * flat.reshape(-1, 2, 2))
 
     @cached_property
     def small(self) -> SmallSample:
@@ -195,29 +217,29 @@ class Aggregates:
         ceiling = np.full(len(self.cells), float(self.imputed.n_clusters - 1))
         if not self.imputed.few:
             return SmallSample(np.ones(len(self.cells)), ceiling)
-        imputed, units = self.imputed, self.imputed.arrays.units
-        live = imputed.fit.terms.use.any(axis=1) | imputed.target.any(axis=1)
-        pools, sizes = units.pools(imputed.pools, live), units.sums(imputed.sizes)
-        found = small_sample(self.sums.of_log_ratio, pools, sizes, factor=imputed.factor)
+        imputed = self.imputed
+        found = small_sample(self.sums.of_log_ratio, imputed.pools, imputed.sizes, factor=imputed.factor)
         return SmallSample(found.inflation, np.minimum(found.df, ceiling))
 
-    def log_error(self, q: int) -> float:
-        """Return the standard error of the log rate ratio of sum `q`; NaN where it has none."""
-        observed, expected = float(self.sums.observed[q]), float(self.sums.expected[q])
-        if observed <= 0 or expected <= 0:
-            return math.nan
-        if not self.uses_noise(q):
-            influence = self.sums.of_observed[:, q] / observed - self.sums.of_expected[:, q] / expected
-            return math.sqrt(self.imputed.factor * float(influence @ influence))
-        linear, square, _ = self.noise(q)
-        return math.sqrt(linear / observed / expected + square / expected**2)
+    @cached_property
+    def log_errors(self) -> Floats:
+        """Standard errors of the log rate ratios, shape (Q,); NaN where there is none."""
+        O, E = self.sums.observed, self.sums.expected
+        with np.errstate(divide="ignore", invalid="ignore"):
+            to_log = np.stack([1 / O, -1 / E], axis=1)
+            found = np.sqrt(np.einsum("qi,qij,qj->q", to_log, self.covariance, to_log))
+            if self.learnt is not None:
+                linear, square, _ = self.noise
+                found = np.where(self.by_noise, np.sqrt(linear / O / E + square / E**2), found)
+        return np.where((O > 0) & (E > 0), found, np.nan)
 
-    def noise(self, q: int) -> tuple[float, float, float]:
-        """Return the parts of ``Var(observed - R expected)``, the shape's among them."""
+    @cached_property
+    def noise(self) -> tuple[Floats, Floats, Floats]:
+        """The parts of ``Var(observed - R expected)``, the shape's among them, each of shape (Q,)."""
         learnt = self.learnt
         assert learnt is not None
-        shape = self.imputed.factor * float(self.sums.of_shape[:, q] @ self.sums.of_shape[:, q])
-        return float(learnt.linear[q]), float(learnt.square[q]) + shape, float(learnt.square_observed[q])
+        shape = self.imputed.factor * np.einsum("nq,nq->q", self.sums.of_shape, self.sums.of_shape)
+        return learnt.linear, learnt.square + shape, learnt.square_observed
 
 
 def aggregate(
@@ -251,8 +273,8 @@ def aggregate(
         if exposure is not None and imputed.arrays.exposure is not None:
             exposure += inside @ np.where(block.target, imputed.arrays.exposure[block.areas], 0.0).sum(axis=0)
     made = Aggregates(sums, n_areas, cells, exposure, None, imputed, counts)
-    needed = [q for q in range(Q) if noise or made.uses_noise(q)]
-    if not needed:
+    needed = np.flatnonzero(made.by_noise | noise)
+    if not len(needed):
         return made
     learnt = Learnt.nothing(Q)
     for block, w in zip(blocks, weights, strict=True):
@@ -270,7 +292,7 @@ class Terms:
 
     Attributes
     ----------
-    rows : list of dict
+    rows : list of Rows
     average : Aggregates
         Its first sum is the average effect.
     joint : JointEstimate or None
@@ -282,7 +304,7 @@ class Terms:
         Whether there are effects before the start.
     """
 
-    rows: Rows
+    rows: list[Rows]
     average: Aggregates
     joint: JointEstimate | None = None
     complete: bool = True
@@ -293,8 +315,7 @@ def average_alone(imputed: Imputed, level: float, *, counts: bool) -> Terms:
     """Return ``att`` alone."""
     everything = [np.ones((1, imputed.target.shape[1]))] * len(imputed.blocks)
     made = aggregate(imputed, imputed.blocks, everything, counts=counts)
-    rows = made.rows("att", 0, level)
-    return Terms(rows, made, complete=not made.lost)
+    return Terms([made.rows("att", np.array([0]), level)], made, complete=made.complete)
 
 
 def all_terms(imputed: Imputed, level: float, *, counts: bool) -> Terms:
@@ -303,7 +324,7 @@ def all_terms(imputed: Imputed, level: float, *, counts: bool) -> Terms:
     cells, first = _cell_rows(imputed, level, counts=counts)
     events, joint, second = _event_rows(imputed, level, counts=counts)
     averages, third = _average_rows(imputed, level, counts=counts)
-    complete = not any(made.lost for made in (average, *first, *second, *third))
+    complete = all(made.complete for made in (average, *first, *second, *third))
     return Terms([*overall, *averages, *events, *cells], average, joint, complete, has_leads=len(second) > 1)
 
 
@@ -322,10 +343,10 @@ def diagnostics_of(imputed: Imputed, terms: Terms, choice: Choice) -> dict[str, 
     }
 
 
-def _overall_rows(imputed: Imputed, level: float, *, counts: bool) -> tuple[Rows, Aggregates]:
+def _overall_rows(imputed: Imputed, level: float, *, counts: bool) -> tuple[list[Rows], Aggregates]:
     """Rows of ``att``, ``cohort`` and ``calendar``."""
     T, C = imputed.target.shape[1], len(imputed.blocks)
-    names = imputed.arrays.periods
+    names = np.array([*imputed.arrays.periods, None], dtype=object)
     weights = []
     for c in range(C):
         w = np.zeros((1 + C + T, T))
@@ -336,29 +357,33 @@ def _overall_rows(imputed: Imputed, level: float, *, counts: bool) -> tuple[Rows
     live = np.ones(1 + C + T, dtype=bool)
     live[1 + C :] = imputed.target.any(axis=0)
     made = aggregate(imputed, imputed.blocks, [w[live] for w in weights], counts=counts)
-    rows = made.rows("att", 0, level)
-    for c, g in enumerate(imputed.cohorts):
-        rows += made.rows("cohort", 1 + c, level, cohort=names[g])
-    for q, t in enumerate(np.flatnonzero(live[1 + C :])):
-        rows += made.rows("calendar", 1 + C + q, level, period=names[t])
+    when = np.flatnonzero(live[1 + C :])
+    rows = [
+        made.rows("att", np.array([0]), level),
+        made.rows("cohort", 1 + np.arange(C), level, cohort=names[imputed.cohorts]),
+        made.rows("calendar", 1 + C + np.arange(len(when)), level, period=names[when]),
+    ]
     return rows, made
 
 
-def _cell_rows(imputed: Imputed, level: float, *, counts: bool) -> tuple[Rows, list[Aggregates]]:
+def _cell_rows(imputed: Imputed, level: float, *, counts: bool) -> tuple[list[Rows], list[Aggregates]]:
     """Rows of ``cell``: each cohort in each of its treated periods."""
-    names = imputed.arrays.periods
-    rows: Rows = []
+    names = np.array([*imputed.arrays.periods, None], dtype=object)
+    T = imputed.target.shape[1]
+    rows: list[Rows] = []
     all_made = []
     for g, block in zip(imputed.cohorts, imputed.blocks, strict=True):
         times = np.flatnonzero(block.target.any(axis=0))
-        made = aggregate(imputed, [block], [np.eye(len(names))[times]], counts=counts)
-        for q, t in enumerate(times):
-            rows += made.rows("cell", q, level, cohort=names[g], period=names[t], horizon=int(t - g))
+        made = aggregate(imputed, [block], [np.eye(T)[times]], counts=counts)
+        which = {"cohort": np.full(len(times), names[g]), "period": names[times], "horizon": times - g}
+        rows.append(made.rows("cell", np.arange(len(times)), level, **which))
         all_made.append(made)
     return rows, all_made
 
 
-def _event_rows(imputed: Imputed, level: float, *, counts: bool) -> tuple[Rows, JointEstimate | None, list[Aggregates]]:
+def _event_rows(
+    imputed: Imputed, level: float, *, counts: bool
+) -> tuple[list[Rows], JointEstimate | None, list[Aggregates]]:
     """Rows of ``event`` for horizons from before the start to the end, with their joint covariance.
 
     The sums before the start come first, where there are any, then those from the start on.
@@ -370,12 +395,11 @@ def _event_rows(imputed: Imputed, level: float, *, counts: bool) -> tuple[Rows, 
     for g, block in imputed.lead_blocks():
         made = _by_horizon(imputed, [block], np.array([g]), range(-T, 0), counts=counts, noise=noise)
         before = [_add(before[0], made) if before else made]
-    rows: Rows = []
+    rows: list[Rows] = []
     index: list[int] = []
     for made, span in [*((b, range(-T, 0)) for b in before), (after, range(T))]:
-        for q, h in enumerate(span):
-            if made.cells[q]:
-                rows += made.rows("event", q, level, horizon=h)
+        at = np.flatnonzero(made.cells)
+        rows.append(made.rows("event", at, level, horizon=np.array(span)[at]))
         index += span
     aggregates = [*before, after]
     return rows, _joint(aggregates, np.array(index), noise=noise), aggregates
@@ -416,7 +440,7 @@ def _joint(aggregates: list[Aggregates], horizon: Ints, *, noise: bool) -> Joint
     few areas, they are drawn towards none, unless `few_treated` is 0 and the saturated regression's own are wanted.
     """
     imputed = aggregates[0].imputed
-    errors = np.concatenate([[a.log_error(q) for q in range(len(a.cells))] for a in aggregates])
+    errors = np.concatenate([a.log_errors for a in aggregates])
     known = np.isfinite(errors) & (errors > 0)
     leads = np.flatnonzero(known & (horizon < 0))
     if len(leads):
@@ -446,7 +470,7 @@ def _joint(aggregates: list[Aggregates], horizon: Ints, *, noise: bool) -> Joint
     )
 
 
-def _average_rows(imputed: Imputed, level: float, *, counts: bool) -> tuple[Rows, list[Aggregates]]:
+def _average_rows(imputed: Imputed, level: float, *, counts: bool) -> tuple[list[Rows], list[Aggregates]]:
     """Rows of the averages: over horizons, over cohorts by their size, over calendar periods."""
     T = imputed.target.shape[1]
     time = np.arange(T)
@@ -460,7 +484,7 @@ def _average_rows(imputed: Imputed, level: float, *, counts: bool) -> tuple[Rows
     people = None
     if exposure is not None:
         people = [np.where(b.target, exposure[b.areas], 0.0).sum(axis=0) for b in imputed.blocks]
-    rows: Rows = []
+    rows: list[Rows] = []
     all_made = []
     for term, slot in slots.items():
         for base in (cells, people):
@@ -476,7 +500,7 @@ def _average_rows(imputed: Imputed, level: float, *, counts: bool) -> tuple[Rows
             weights = [(each[slot(int(g))] * (n > 0))[None, :] for g, n in zip(imputed.cohorts, base, strict=True)]
             made = aggregate(imputed, imputed.blocks, weights, counts=counts)
             per = PerCell(1.0, None, events=False) if base is cells else PerCell(1.0, 1.0, events=False)
-            got = made.rows(term, 0, level, per)
-            rows += got if base is cells else [r for r in got if r["scale"] == "per_100k"]
+            got = made.rows(term, np.array([0]), level, per)
+            rows.append(got if base is cells else only(got, "per_100k"))
             all_made.append(made)
     return rows, all_made

@@ -40,7 +40,7 @@ from svmodel.result.tables import cells_and_sums, event_joint
 def impute_arrays(arrays: DesignArrays) -> LinearImputation:
     """Impute a design; its target may be empty."""
     slopes, moving, _ = split_covariates(arrays)
-    return impute_linear(arrays.y, arrays.untreated, arrays.treated, slopes, moving)
+    return impute_linear(arrays.y, arrays.untreated, arrays.treated, slopes, moving, arrays.weights)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +64,8 @@ class Sums:
 
     @cached_property
     def _effects(self) -> Floats:
-        return np.stack([self.made.effect[a].sum(axis=0) for a in self.grid.areas])
+        weighed = self.made.weights * self.made.effect
+        return np.stack([weighed[a].sum(axis=0) for a in self.grid.areas])
 
     @cached_property
     def _gradients(self) -> Floats:
@@ -218,7 +219,7 @@ def own_effects(sums: Sums, groups: Mapping[str, Ints]) -> tuple[Averages, Float
     """
     made, arrays = sums.made, sums.arrays
     inside = [made.target[a] for a in groups.values()]
-    n = np.array([float(m.sum()) for m in inside])
+    n = np.array([float(made.weights[a][m].sum()) for a, m in zip(groups.values(), inside, strict=True)])
     units = arrays.units
     several = np.array([units.count(a) > 1 for a in groups.values()])
     errors = no_errors(len(groups))
@@ -246,7 +247,7 @@ def own_effects(sums: Sums, groups: Mapping[str, Ints]) -> tuple[Averages, Float
         None if arrays.exposure is None else total(arrays.exposure),
         area=tuple(groups),
     )
-    return averages, total(made.effect) / n, errors
+    return averages, total(made.weights * made.effect) / n, errors
 
 
 def counterfactual(sums: Sums, calendar: tuple[Averages, Floats, Errors], level: float) -> pd.DataFrame:

@@ -49,6 +49,9 @@ class StackedDiD:
         What intervals rest on, see :func:`svmodel.inference.choose`.
     cluster : {"area", "parent"}, str, or mapping of str to object, optional
         Within what areas may share their noise, as in :class:`~svmodel.did.TwoWayFixedEffects`.
+    observation_weights : str, or mapping of str to float, optional
+        As `weights` of :class:`~svmodel.did.TwoWayFixedEffects` (linear family). Corrective weights are then of what
+        areas weigh: with residents the population-weighted effect of Wing, Freedman and Hollingsworth (2024).
 
     Notes
     -----
@@ -103,6 +106,7 @@ class StackedDiD:
     level: float = 0.95
     inference: str = "auto"
     cluster: str | Mapping[str, object] | None = None
+    observation_weights: str | Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
         problems = Problems()
@@ -172,7 +176,8 @@ class StackedDiD:
         static = self._static(stacks)
         if not static.kept.any():
             raise EstimationError(_why_none(stacks, self.family))
-        family, level, counts = self.family, self.level, design.is_count
+        family, level = self.family, self.level
+        counts = design.is_count and arrays.weights is None
         rows = self._rows("att", static, 0, counts=counts)
         wanted = -1 - design.anticipation
         reference = stacks.reference(wanted)

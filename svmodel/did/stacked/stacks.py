@@ -43,6 +43,9 @@ class Stacks:
         Row of the panel, and place in `cohorts`.
     treated : ndarray of bool, shape (R,)
     weight : ndarray, shape (R,)
+        Corrective; ones for treated areas.
+    observation : ndarray, shape (R, W)
+        Weights of observations.
     y, exposure, covariates : ndarray, shape (R, W), (R, W) or None, (R, W, K)
     use : ndarray of bool, shape (R, W)
     horizon : ndarray of int, shape (W,)
@@ -60,6 +63,7 @@ class Stacks:
     stack: Ints
     treated: Mask
     weight: Floats
+    observation: Floats
     y: Floats
     exposure: Floats | None
     use: Mask
@@ -113,8 +117,8 @@ def make_stacks(arrays: DesignArrays, pre: int, post: int, *, corrective: bool) 
     pre, post : int
         Periods before the start, and after the first treated one.
     corrective : bool
-        Weigh controls by ``(N_a^D / N^D) / (N_a^C / N^C)`` in stack a, with N^D treated and N^C control areas in all
-        stacks (the corrective weights of Wing, Freedman and Hollingsworth 2024); else alike.
+        Weigh controls by ``(N_a^D / N^D) / (N_a^C / N^C)`` in stack a, with N^D treated and N^C control areas (or what
+        they weigh) in all stacks (the corrective weights of Wing, Freedman and Hollingsworth 2024); else alike.
     """
     T = len(arrays.periods)
     known = ~np.isnan(arrays.y)
@@ -136,11 +140,13 @@ def make_stacks(arrays: DesignArrays, pre: int, post: int, *, corrective: bool) 
     if not parts:
         why = "no cohort has a window inside the panel" if not alone else "no cohort has a clean control in its window"
         raise EstimationError(f"nothing to stack: {why}; choose a smaller window than pre={pre}, post={post}")
-    n_treated, n_control = sum(len(own) for _, own, _ in parts), sum(len(control) for *_, control in parts)
+    many = arrays.area_weight
+    n_treated = sum(many[own].sum() for _, own, _ in parts)
+    n_control = sum(many[control].sum() for *_, control in parts)
     area = np.concatenate([np.concatenate([own, control]) for _, own, control in parts])
     stack = np.repeat(np.arange(len(parts)), [len(own) + len(control) for _, own, control in parts])
     treated = np.concatenate([np.repeat([True, False], [len(own), len(control)]) for _, own, control in parts])
-    balance = [(len(own) / n_treated) / (len(control) / n_control) for _, own, control in parts]
+    balance = [(many[own].sum() / n_treated) / (many[control].sum() / n_control) for _, own, control in parts]
     weight = np.where(treated | (not corrective), 1.0, np.array(balance)[stack])
     cohorts = np.array([g for g, _, _ in parts], dtype=np.int64)
     columns = cohorts[stack][:, None] + np.arange(-pre, post + 1)
@@ -152,6 +158,7 @@ def make_stacks(arrays: DesignArrays, pre: int, post: int, *, corrective: bool) 
         stack=stack,
         treated=treated,
         weight=weight,
+        observation=arrays.weight[at],
         y=arrays.y[at],
         exposure=None if arrays.exposure is None else arrays.exposure[at],
         use=known[at] & ((status == UNTREATED) | (status == TREATED)) & (status != EXCLUDED),
@@ -218,7 +225,7 @@ def fit_stacks(stacks: Stacks, group: Ints, family: str) -> Coefficients:
         if (np.where(use, y, 0.0) < 0).any():
             raise EstimationError("a Poisson model needs an outcome that is never negative; use family='linear'")
         use = _informative(stacks, use, group)
-    w = stacks.weight[:, None]
+    w = stacks.weight[:, None] * stacks.observation
     for _ in range(5):
         seen = np.bincount(group[use] + 1, minlength=Q + 1)[1:] > 0
         number = np.append(np.where(seen, np.cumsum(seen) - 1, -1), -1)
@@ -326,11 +333,11 @@ def before_test(arrays: DesignArrays, stacks: Stacks, fit: Coefficients, horizon
     # treated cells tell of period effects only where stacks have gaps
     after = np.where(arrays.treated & inside, arrays.horizon, -1)
     without = TwoWay(inside & (arrays.untreated | arrays.treated), slopes, after, moving)
-    w = stacks.weight[:, None]
+    w = stacks.weight[:, None] * stacks.observation
     null: Null
     try:
         null = (
-            linear_null(arrays.y, without, arrays.units)
+            linear_null(arrays.y, without, arrays.units, arrays.weight)
             if fit.family == "linear"
             else poisson_null(arrays.y, without, arrays.exposure, arrays.units)
         )
@@ -346,7 +353,9 @@ def before_test(arrays: DesignArrays, stacks: Stacks, fit: Coefficients, horizon
         out = np.zeros((len(L), *arrays.y.shape))
         for one, rows in zip(out, of_rows(L), strict=True):
             np.add.at(one, (stacks.area[:, None], columns), rows * w)
-        return np.where(null.v > 0, out, 0.0)
+        # the residuals of a linear model have the observation's weight in them
+        held = arrays.weight if fit.family == "linear" else np.ones_like(null.v)
+        return np.divide(out, held, out=np.zeros_like(out), where=np.broadcast_to(null.v > 0, out.shape))
 
     return before_start(horizons[tested], weigh, np.arange(len(arrays.areas)), null)
 

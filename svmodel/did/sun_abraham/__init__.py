@@ -41,6 +41,9 @@ class SunAbraham:
         clustered by area, or untreated areas taken for treated ones.
     cluster : {"area", "parent"}, str, or mapping of str to object, optional
         Within what areas may share their noise, as in :class:`~svmodel.did.TwoWayFixedEffects`.
+    weights : str, or mapping of str to float, optional
+        Observation weights, as in :class:`~svmodel.did.TwoWayFixedEffects`: averages are of what is
+        weighed, and counterfactuals, which are of areas, are left out.
 
     Notes
     -----
@@ -99,6 +102,7 @@ class SunAbraham:
     level: float = 0.95
     inference: str = "auto"
     cluster: str | Mapping[str, object] | None = None
+    weights: str | Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
         problems = Problems()
@@ -140,7 +144,8 @@ class SunAbraham:
         EstimationError
             If no effect is identified, or covariates cannot be told apart from cohorts and periods.
         """
-        arrays, counts = arrays_of(self, design), design.is_count
+        arrays = arrays_of(self, design)
+        counts = design.is_count and arrays.weights is None
         require_told(arrays)
         fit = saturate(arrays)
         sums = Sums(fit)
@@ -168,7 +173,7 @@ class SunAbraham:
             "crv1_factor": fit.factor,
             "share_of_zeros": share_of_zeros(arrays),
         }
-        expected = counterfactual(sums, terms["calendar"], self.level)
+        expected = counterfactual(sums, terms["calendar"], self.level) if arrays.weights is None else None
         return Result(
             **basis.parts(self, design, seed, estimates, diagnostics, notes, expected),
             weights=weights(sums),

@@ -112,8 +112,10 @@ class Sums:
                 continue
             after = np.arange(T) >= cohort.start
             gap = np.where(cohort.use, fit.adjusted[cohort.areas] - path - average * after, 0.0)
-            level = gap.sum(axis=1, keepdims=True) / np.maximum(cohort.use.sum(axis=1, keepdims=True), 1)
-            out[c] = np.where(cohort.use, gap - level, 0.0) / np.maximum(cohort.use.sum(axis=0), 1)
+            w = np.where(cohort.use, fit.arrays.weight[cohort.areas], 0.0)
+            by_area, by_period = w.sum(axis=1, keepdims=True), w.sum(axis=0)
+            level = (w * gap).sum(axis=1, keepdims=True) / np.where(by_area > 0, by_area, 1.0)
+            out[c] = w * (gap - level) / np.where(by_period > 0, by_period, 1.0)
         return out
 
     def influences(self, loads: Floats) -> tuple[Floats, Floats]:
@@ -179,10 +181,12 @@ def before_test(sums: Sums) -> Grouped | None:
     for cohort in fit.cohorts:
         taking_part[cohort.areas] = True
     slopes, moving, _ = split_covariates(arrays)
-    null = linear_null(arrays.y, TwoWay(arrays.untreated & taking_part[:, None], slopes, None, moving), arrays.units)
+    null = linear_null(
+        arrays.y, TwoWay(arrays.untreated & taking_part[:, None], slopes, None, moving), arrays.units, arrays.weight
+    )
 
     def weigh(L: Floats) -> Floats:
-        return fit.cell_weights(np.tensordot(L, held, axes=1)) * null.v
+        return np.where(null.v > 0, fit.cell_weights(np.tensordot(L, held, axes=1)), 0.0)
 
     return before_start(horizons, weigh, np.arange(len(arrays.areas)), null)
 

@@ -52,6 +52,8 @@ class TwoWayFixedEffects:
         Within what areas may share their noise: ``area`` for nothing, ``parent`` for reporting areas, a column of the
         panel, or the cluster of each area. By default the rule decides (:func:`svmodel.design.clusters.clusters_of`):
         reporting areas where starts never differ within them.
+    weights : str, or mapping of str to float, optional
+        Observation weights (linear family): a column of the panel, or one weight for each area. See Notes.
 
     Notes
     -----
@@ -64,6 +66,10 @@ class TwoWayFixedEffects:
     ``std_error`` is CRV1 by area or cluster, as other programs give it. Intervals and p-values are wider than theirs
     where few areas are treated: these share the fitted effect, so that their residuals are too small, and the degrees
     of freedom are nearer to their number than to that of all areas (:func:`svmodel.numerics.cluster.small_sample`).
+
+    *Weights* (linear family) are those of weighted least squares, as other programs have them: with residents the
+    coefficient is of people in place of areas. Then ``difference`` is all that is given, since a weighted mean times
+    area-periods is no number of events.
 
     With staggered starts the coefficient averages effects with weights that can be negative; ``weights`` has them by
     cohort and period, to first order for Poisson.
@@ -104,6 +110,7 @@ class TwoWayFixedEffects:
     lags: int | None = None
     inference: str = "auto"
     cluster: str | Mapping[str, object] | None = None
+    weights: str | Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
         if self.family not in ("poisson", "linear"):
@@ -158,7 +165,8 @@ class TwoWayFixedEffects:
         asked = of_role(self, design)
         if asked is not self:
             return asked.fit(design, seed=seed).saying(BY_ROLE_NOTE)
-        arrays, family, level, counts = arrays_of(self, design), self.family, self.level, design.is_count
+        arrays, family, level = arrays_of(self, design), self.family, self.level
+        counts = design.is_count and arrays.weights is None
         require_told(arrays)
         static = self.static(arrays)
         if not static.kept.any():
@@ -227,7 +235,14 @@ class TwoWayFixedEffects:
             raise EstimationError(static.why(0))
         exposure = arrays.exposure if self.family == "poisson" else None
         return Coefficient(
-            self.family, arrays.y, static.model.terms, np.ones(1), exposure, static.model, arrays.units.label
+            self.family,
+            arrays.y,
+            static.model.terms,
+            np.ones(1),
+            exposure,
+            static.model,
+            arrays.units.label,
+            arrays.weights,
         )
 
     def _rows(self, term: str, fit: TwoWayFit, j: int, *, counts: bool, **which: Any) -> list[dict[str, Any]]:

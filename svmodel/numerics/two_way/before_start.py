@@ -18,7 +18,7 @@ from svmodel.numerics.cluster.membership import Clusters
 from svmodel.numerics.two_way import TwoWay
 from svmodel.numerics.two_way.poisson_fe import fit_poisson, informative_cells
 
-#: From R combinations of K effects, shape (R, K), to the weights of cells of S kinds of area, shape (R, S, T).
+#: From R combinations of K effects, shape (R, K), to the weights of residuals of S kinds of area, shape (R, S, T).
 Weigh: TypeAlias = Callable[[Floats], Floats]
 #: Degrees of freedom for each group of leads: with more groups the law of the statistic is rougher.
 DF_A_GROUP = 4
@@ -35,9 +35,10 @@ class Null:
     ----------
     terms : TwoWay
     v : ndarray, shape (N, T)
-        Variance of each cell up to a factor: 1 on the used cells, or the expected count; 0 elsewhere.
+        Weight of each cell: 1 on the used cells or their observation weight, whose inverse is the variance of the cell,
+        or the expected count; 0 elsewhere.
     residual : ndarray, shape (N, T)
-        Observed less fitted.
+        Observed less fitted, times the observation weight where there is one. Its variance is `v`, up to a factor.
     inverse : ndarray, shape (P, P)
         Of the normal equations; a generalised one where columns depend on each other.
     clusters : Clusters
@@ -51,8 +52,8 @@ class Null:
     clusters: Clusters
 
 
-def linear_null(y: Floats, terms: TwoWay, clusters: Clusters | None = None) -> Null:
-    """Fit a linear model by least squares; columns that depend on each other do no harm.
+def linear_null(y: Floats, terms: TwoWay, clusters: Clusters | None = None, weight: Floats | None = None) -> Null:
+    """Fit a linear model by least squares, cells weighted; columns that depend on each other do no harm.
 
     Examples
     --------
@@ -60,7 +61,7 @@ def linear_null(y: Floats, terms: TwoWay, clusters: Clusters | None = None) -> N
     >>> null.residual.round(9).tolist()
     [[0.5, -0.5], [-0.5, 0.5]]
     """
-    v = terms.use.astype(np.float64)
+    v = np.where(terms.use, 1.0 if weight is None else weight, 0.0)
     inverse = inverse_normal(terms, v)
     held = _about_area(np.where(terms.use, y, 0.0), v)
     theta = inverse @ terms.area_sums(held).sum(axis=0)
@@ -126,7 +127,7 @@ def scores(weights: Floats, kind: Ints, null: Null) -> Scores:
     Parameters
     ----------
     weights : ndarray, shape (R, S, T)
-        Of the outcome's cells in each effect, by kind of area; zero where the null has no cell.
+        Of the null's residuals in each effect, by kind of area; zero where the null has no cell.
     kind : ndarray of int, shape (N,)
         Of each area: areas of one kind have weights, cells and variances alike.
     null : Null
