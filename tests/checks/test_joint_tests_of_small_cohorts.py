@@ -151,6 +151,7 @@ def test_repeated_cross_sections_have_no_joint_test_and_say_why():
     "estimator",
     [
         sv.did.TwoWayFixedEffects(family="linear", weights="w"),
+        replace(CS, weights="w"),
         sv.did.Imputation(family="linear", weights="w"),
         sv.did.StackedDiD(family="linear", observation_weights="w"),
         sv.did.SunAbraham(weights="w"),

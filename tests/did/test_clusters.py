@@ -72,6 +72,8 @@ LINEAR = [
     did.SunAbraham(),
     did.TripleDifference("otherscore", family="linear"),
     did.ExtendedTwoWayFixedEffects(family="linear"),
+    did.CallawaySantAnna(control="not_yet_treated"),
+    did.CallawaySantAnna(sampling="cross_sections"),
 ]
 POISSON = [
     did.TwoWayFixedEffects(),
@@ -209,6 +211,23 @@ def test_starts_that_differ_within_clusters_bear_no_placebos():
     assert result.diagnostics["inference"] == "cluster"
     said = "No placebos, which were asked for: starts differ within reporting areas."
     assert said in result.diagnostics["inference_why"]
+
+
+def test_callaway_santanna_clusters_every_row():
+    frame, starts = wards(**STAGGERED)
+    estimator = did.CallawaySantAnna(n_boot=199)
+    small, whole = estimator.fit(ward_design(frame, starts)), estimator.fit(borough_design(frame, starts))
+    columns = ["estimate", "std_error", "p_value"]
+    keys = ["term", "scale", "cohort", "period", "horizon"]
+    one, other = (r.estimates.sort_values(keys)[columns].to_numpy(dtype=float) for r in (small, whole))
+    assert len(one) > 50
+    np.testing.assert_allclose(one, other, rtol=1e-7, atol=1e-9)
+    np.testing.assert_allclose(small.joint.covariance, whole.joint.covariance, rtol=1e-7, atol=1e-9)
+    for name in ("pretest_statistic", "pretest_largest_t"):
+        assert small.diagnostics[name] == pytest.approx(whole.diagnostics[name], nan_ok=True)
+    counted = estimator.fit(ward_design(frame, starts, "n")).effect("att", "rate_ratio")
+    theirs = estimator.fit(borough_design(frame, starts, "n")).effect("att", "rate_ratio")
+    assert counted.std_error == pytest.approx(theirs.std_error, rel=1e-7)
 
 
 def test_what_a_single_cluster_is_behind_has_no_error():

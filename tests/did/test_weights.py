@@ -20,6 +20,8 @@ LINEAR = [
     did.SunAbraham(),
     did.StackedDiD(family="linear"),
     did.ExtendedTwoWayFixedEffects(family="linear"),
+    did.CallawaySantAnna(n_boot=19),
+    did.CallawaySantAnna(n_boot=19, control="not_yet_treated", base_period="universal"),
 ]
 
 
@@ -194,5 +196,9 @@ def test_unusable_weights_are_refused_with_words():
             poisson(weights="weight").fit(ask(frame, "n"))
     with pytest.raises(EstimationError, match="takes no weights"):
         did.StackedDiD(observation_weights="weight").fit(ask(frame, "n"))
+    with pytest.raises(EstimationError, match="move within areas"):
+        did.CallawaySantAnna(weights="moving").fit(ask(frame))
+    with pytest.raises(EstimationError, match="cross-sections"):
+        did.CallawaySantAnna(weights="weight", sampling="cross_sections").fit(ask(frame))
     with pytest.raises(EstimationError, match="cohort effects take no weights"):
         did.ExtendedTwoWayFixedEffects(family="linear", effects="cohort", weights="weight").fit(ask(frame))

@@ -49,7 +49,8 @@ class Linear:
     Attributes
     ----------
     estimate : ndarray, shape (A,)
-    influence : ndarray, shape (N, A)
+    influence : ndarray, shape (G, A)
+        Of each cluster of areas.
     """
 
     estimate: Floats
@@ -62,7 +63,7 @@ class Linear:
         return np.where(spread > 0, spread, np.nan)
 
     def measured(self, pools: Ints) -> Measured:
-        """Return the errors, given the areas that are held against one mean, shape (N,)."""
+        """Return the errors, given the clusters that are held against one mean, shape (G,)."""
         return Measured(self.estimate, self.std_error, small_sample(self.influence, pools))
 
 
@@ -150,7 +151,7 @@ def average(cells: Cells, chosen: Mask) -> Linear:
     estimate = cells.att @ weights
     deviation = np.where(chosen, (cells.att[:, None] - estimate) / total, 0.0)
     held = cells.contributions
-    return Linear(estimate, held.weighted(weights) + held.summed(deviation))
+    return Linear(estimate, held.weighted(weights) + held.added(deviation))
 
 
 def plain_mean(part: Linear, rows: Mask) -> Linear:
@@ -177,7 +178,8 @@ def totals(cells: Cells, term: Term, outcome: Floats) -> Totals:
     spread = -cells.contributions.summed(chosen) * (observed / area_periods)
     for part, held in cells.treated_outcomes(outcome):
         spread[part.rows] += held.T @ chosen[part.cells]
-    return Totals(Linear(mean.estimate * area_periods, mean.influence * area_periods), Linear(observed, spread))
+    events = Linear(mean.estimate * area_periods, mean.influence * area_periods)
+    return Totals(events, Linear(observed, cells.contributions.units.sums(spread)))
 
 
 def aggregate(cells: Cells, *, balance: int | None = None) -> list[Term]:
@@ -203,10 +205,13 @@ def aggregate(cells: Cells, *, balance: int | None = None) -> list[Term]:
     cohort = Linear(cells.att @ alike, cells.contributions.weighted(alike))
     empty = np.full(len(cohorts), np.nan)
     terms.append(Term("cohort", cohorts.astype(float), empty, empty, cohort, of_cohort))
-    belongs = cells.contributions.summed(of_cohort.astype(np.float64)) > 0
+    belongs = (cells.contributions.summed(of_cohort.astype(np.float64)) > 0).astype(np.float64)
+    if cells.contributions.weight is not None:
+        belongs *= cells.contributions.weight[:, None]
     share = belongs.sum(axis=0) / belongs.sum()
     overall = cohort.estimate @ share
-    influence = cohort.influence @ share + belongs @ (cohort.estimate - overall) / belongs.sum()
+    of_share = cells.contributions.units.sums(belongs)
+    influence = cohort.influence @ share + of_share @ (cohort.estimate - overall) / belongs.sum()
     both = Linear(np.array([overall]), influence[:, None])
     terms.append(Term("cohort_average", blank, blank, blank, both, summable=False))
 
@@ -306,9 +311,15 @@ def joint(cells: Cells, terms: list[Term], *, base: str, before: Grouped | None 
 
 
 def areas_behind(cells: Cells, term: Term) -> Ints:
-    """Return how many treated areas the cells of each row of a term rest on, shape (A,): the most of each cohort."""
+    """Return how many treated areas the cells of each row of a term rest on, shape (A,): the most of each cohort.
+
+    Areas that share their noise count as one.
+    """
     if term.cells is None:
         return np.full(len(term.horizon), len(term.difference.influence))
+    held = cells.contributions
+    if not held.units.single or held.weight is not None:
+        return held.units.some(held.summed(term.cells.astype(np.float64)) > 0).sum(axis=0)
     first = np.flatnonzero(np.append(True, np.diff(cells.cohort) != 0))
     most = np.maximum.reduceat(term.cells * cells.n_treated[:, None], first, axis=0)
     return most.sum(axis=0).astype(np.int64)

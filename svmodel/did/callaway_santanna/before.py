@@ -70,13 +70,14 @@ def before_test(
 
     # the weights of propensities alone balance covariates only roughly: a model with them would miss what is estimated
     slopes, moving, _ = (None, None, ()) if method == "ipw" else split_covariates(arrays)
-    null = linear_null(arrays.y, TwoWay(arrays.untreated, slopes, None, moving), arrays.units)
+    weight = np.broadcast_to(arrays.area_weight[:, None], arrays.y.shape)
+    null = linear_null(arrays.y, TwoWay(arrays.untreated, slopes, None, moving), arrays.units, weight)
     return before_start(event.horizon[tested].astype(np.int64), weigh, kind, null)
 
 
 def _kinds(arrays: DesignArrays) -> Ints:
-    """Return a number for each area, alike for areas that start, end and are known alike; with covariates its own."""
-    if arrays.covariates.shape[2]:
+    """Return a number for each area: alike if they start, end and are known alike; its own if adjusted or weighted."""
+    if arrays.covariates.shape[2] or arrays.weights is not None:
         return np.arange(len(arrays.areas))
     rows = np.hstack([arrays.status.astype(np.int64), np.isnan(arrays.y).astype(np.int64), arrays.start[:, None]])
     seen: dict[bytes, int] = {}
@@ -86,8 +87,9 @@ def _kinds(arrays: DesignArrays) -> Ints:
 def _weights_of_changes(
     arrays: DesignArrays, cells: Cells, used: Ints, kind: Ints, control: str, method: str
 ) -> Floats:
-    """Return the weight of the change of an area of each kind in each used cell, shape (S, K)."""
-    _, rows, areas = np.unique(kind, return_index=True, return_counts=True)
+    """Return the weight of an area of each kind in each used cell, shape (S, K), but for its own weight."""
+    _, rows, counts = np.unique(kind, return_index=True, return_counts=True)
+    areas = counts * arrays.area_weight[rows]
     known, start = ~np.isnan(arrays.y[rows]), arrays.start[rows]
     ended = (arrays.status[rows] == EXCLUDED) & (arrays.horizon[rows] >= 0)
     never = (arrays.status[rows] == UNTREATED).all(axis=1)

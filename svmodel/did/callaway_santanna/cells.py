@@ -29,9 +29,8 @@ class Cells:
         Period indices of the first treated period, of the effect, and of the period compared with (-1: none).
     att : ndarray, shape (K,)
         In the outcome's units; NaN where `reason` is not empty; 0 by construction where time is base.
-    n_treated : ndarray, shape (K,)
-        The cohort's areas that the cell rests on.
-    n_controls : ndarray of int, shape (K,)
+    n_treated, n_controls : ndarray, shape (K,)
+        The cohort's areas that the cell rests on, and the controls; what they weigh, where areas have weights.
     reason : tuple of str
         Why a cell is not identified.
     contributions : Contributions
@@ -46,7 +45,7 @@ class Cells:
     base: Ints
     att: Floats
     n_treated: Floats
-    n_controls: Ints
+    n_controls: Floats
     reason: tuple[str, ...]
     contributions: Contributions
     trimmed: int = 0
@@ -95,13 +94,13 @@ class Cells:
 
     @cached_property
     def sizes(self) -> dict[int, int]:
-        """How many areas each cohort has in any of its cells, by the cohort's start."""
-        found = dict.fromkeys(np.unique(self.cohort).tolist(), 0)
+        """How many areas, or clusters of them, each cohort has in any of its cells, by the cohort's start."""
+        seen: dict[int, list[Ints]] = {g: [np.empty(0, dtype=np.int64)] for g in np.unique(self.cohort).tolist()}
         for part in self.contributions.parts:
             if part.treated and len(part.cells):
-                there = len(part.rows) if part.present is None else int(part.present.any(axis=0).sum())
-                found[int(self.cohort[part.cells[0]])] += there
-        return found
+                there = part.rows if part.present is None else part.rows[part.present.any(axis=0)]
+                seen[int(self.cohort[part.cells[0]])].append(there)
+        return {g: self.contributions.units.count(np.concatenate(rows)) for g, rows in seen.items()}
 
 
 def plan_cells(arrays: DesignArrays, times: Ints, *, anticipation: int, base_period: str) -> tuple[Ints, Ints, Ints]:
@@ -148,7 +147,8 @@ def group_time_effects(
         usable = (found.n_treated > 0) & (found.n_controls > 0)
         why = np.where(base < 0, NO_BASE, np.where(found.n_treated > 0, NO_CONTROLS, NO_TREATED))
         reason = tuple(np.where(usable, "", why).tolist())
-        contributions = Contributions(len(arrays.areas), np.arange(len(cohort)), found.parts)
+        weight = None if arrays.weights is None else arrays.area_weight
+        contributions = Contributions(arrays.units, np.arange(len(cohort)), found.parts, weight)
         att = np.where(usable, found.treated - found.controls, np.nan)
         return Cells(cohort, time, base, att, found.n_treated, found.n_controls, reason, contributions)
     return _doubly_robust_effects(arrays, cohort, time, base, control=control, method=method, anticipation=anticipation)
@@ -158,7 +158,7 @@ def _doubly_robust_effects(
     arrays: DesignArrays, cohort: Ints, time: Ints, base: Ints, *, control: str, method: str, anticipation: int
 ) -> Cells:
     K, n = len(cohort), len(arrays.areas)
-    att, n_treated, n_controls = np.full(K, np.nan), np.zeros(K), np.zeros(K, dtype=np.int64)
+    att, n_treated, n_controls = np.full(K, np.nan), np.zeros(K), np.zeros(K)
     reason = np.where(base < 0, NO_BASE, "").astype(object)
     parts: list[Part] = []
     trimmed = 0
@@ -203,7 +203,7 @@ def _doubly_robust_effects(
         reference = (t == b) & ~np.isnan(att[block])
         att[block[reference]], influence[:, reference] = 0.0, 0.0
         parts += _split(influence, treated, own, block)
-    held = Contributions.held(n, K, tuple(parts))
+    held = Contributions.held(arrays.units, K, tuple(parts))
     return Cells(cohort, time, base, att, n_treated, n_controls, tuple(reason.tolist()), held, trimmed)
 
 
@@ -255,7 +255,7 @@ def cross_section_effects(
     cohort, time, base = plan_cells(arrays, times, anticipation=anticipation, base_period=base_period)
     K, n = len(cohort), len(arrays.areas)
     att, influence, members = np.full(K, np.nan), np.zeros((n, K)), np.zeros((n, K), dtype=bool)
-    n_controls = np.zeros(K, dtype=np.int64)
+    n_controls = np.zeros(K)
     reason = [""] * K
     trimmed = 0
     never = (arrays.status == UNTREATED).all(axis=1)
@@ -297,6 +297,6 @@ def cross_section_effects(
     for g in np.unique(cohort):
         block = np.flatnonzero(cohort == g)
         parts += _split(influence[:, block], members[:, block], arrays.start == g, block)
-    held = Contributions.held(n, K, tuple(parts))
+    held = Contributions.held(arrays.units, K, tuple(parts))
     n_treated = members.sum(axis=0).astype(np.float64)
     return Cells(cohort, time, base, att, n_treated, n_controls, tuple(reason), held, trimmed)

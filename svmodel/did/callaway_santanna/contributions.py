@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from svmodel.numerics.arrays import Floats, Ints, Mask
+from svmodel.numerics.cluster.membership import Clusters
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,24 +50,27 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Contributions:
-    """Contributions of N areas to K cells; an area that stands in no part of a cell adds nothing to it.
+    """Contributions of N areas in G clusters to K cells; an area that stands in no part of a cell adds nothing to it.
 
     Attributes
     ----------
-    areas : int
-        N.
+    units : Clusters
+        Of the areas.
+    weight : ndarray, shape (N,), or None
+        Of the areas, where they do not count alike.
     chosen : ndarray of int, shape (K,)
         Places of the cells among those that were planned.
     make : callable
         From `chosen` to the parts, called when they are first needed: the estimates alone need none.
     """
 
-    areas: int
+    units: Clusters
     chosen: Ints
     make: Callable[[Ints], tuple[Part, ...]]
+    weight: Floats | None = None
 
     @staticmethod
-    def held(areas: int, cells: int, parts: tuple[Part, ...]) -> Contributions:
+    def held(units: Clusters, cells: int, parts: tuple[Part, ...]) -> Contributions:
         """Return contributions whose parts are there already."""
 
         def of(chosen: Ints) -> tuple[Part, ...]:
@@ -76,7 +80,12 @@ class Contributions:
             place[chosen] = np.arange(len(chosen))
             return tuple(part.of(place) for part in parts)
 
-        return Contributions(areas, np.arange(cells), of)
+        return Contributions(units, np.arange(cells), of)
+
+    @property
+    def areas(self) -> int:
+        """N."""
+        return len(self.units.label)
 
     @cached_property
     def parts(self) -> tuple[Part, ...]:
@@ -85,10 +94,10 @@ class Contributions:
 
     def take(self, keep: Mask) -> Contributions:
         """Return those of the cells where `keep` is true."""
-        return Contributions(self.areas, self.chosen[keep], self.make)
+        return Contributions(self.units, self.chosen[keep], self.make, self.weight)
 
     def weighted(self, weights: Floats) -> Floats:
-        """Return what each area adds to sums of cells with `weights`, shape (K, A), as an array (N, A)."""
+        """Return what each cluster adds to sums of cells with `weights`, shape (K, A), as an array (G, A)."""
         from scipy.sparse import csr_array  # loads for a while, and the estimates alone need none of it
 
         # a cell stands in few of the averages of a term
@@ -96,29 +105,39 @@ class Contributions:
         out = np.zeros((self.areas, weights.shape[1]))
         for part in self.parts:
             out[part.rows] += (few[part.cells].T @ part.share).T
-        return out
+        return self.units.sums(out)
 
     def summed(self, values: Floats, *, treated: bool = True) -> Floats:
-        """Sum `values`, shape (K, A), over the cells that rest on each area as treated, or as control; (N, A)."""
+        """Sum `values`, shape (K, A), over the cells that rest on each area as treated, or as control; (N, A).
+
+        They count by the area's weight, where areas have one.
+        """
         out = np.zeros((self.areas, values.shape[1]))
         for part in self.parts:
             if part.treated is treated:
-                out[part.rows] += part.summed(values)
+                own = part.summed(values)
+                out[part.rows] += own if self.weight is None else own * self.weight[part.rows, None]
         return out
 
+    def added(self, values: Floats, *, treated: bool = True) -> Floats:
+        """Return :meth:`summed` of the areas of each cluster, shape (G, A)."""
+        return self.units.sums(self.summed(values, treated=treated))
+
     def columns(self, rows: Mask) -> Floats:
-        """Return the contributions to the cells `rows` as one array, shape (N, number of rows)."""
+        """Return the contributions to the cells `rows` as one array, shape (G, number of rows)."""
         place = np.full(len(rows), -1, dtype=np.int64)
         place[rows] = np.arange(int(rows.sum()))
         out = np.zeros((self.areas, int(rows.sum())))
         for part in self.parts:
             inside = part.of(place)
             out[np.ix_(inside.rows, inside.cells)] += inside.share.T
-        return out
+        return self.units.sums(out)
 
     @cached_property
     def variances(self) -> Floats:
         """The sum of squares of each cell, shape (K,)."""
+        if not self.units.single:
+            return np.square(self.columns(np.ones(len(self.chosen), dtype=bool))).sum(axis=0)
         out = np.zeros(len(self.chosen))
         for part in self.parts:
             out[part.cells] += np.einsum("kn,kn->k", part.share, part.share)

@@ -21,6 +21,8 @@ class Together:
     rows : ndarray of int, shape (n,)
     own, control : ndarray of bool, shape (K,)
         Cells in which they are the treated, and in which they are controls.
+    weight : ndarray, shape (n,), or None
+        Of the areas, where they do not count alike.
     rise : ndarray, shape (T, n)
         Outcome less the area's first known one, so that a sum of changes is not rounded by the areas' levels; 0 where
         it is not known.
@@ -34,6 +36,7 @@ class Together:
     rise: Floats
     base: Mask | None
     time: Mask | None
+    weight: Floats | None = None
 
     def changes(self, time: Ints, base: Ints) -> tuple[Floats, Mask | None]:
         """Return changes from `base` to `time`, each of shape (k,), as (k, n), and where they are known."""
@@ -41,14 +44,16 @@ class Together:
         change -= self.rise[base]
         return change, None if self.time is None or self.base is None else self.time[time] & self.base[base]
 
-    def summed(self, time: Ints, base: Ints) -> tuple[Floats, Ints]:
-        """Return the sum of changes, and the number of areas, in each of k cells."""
+    def summed(self, time: Ints, base: Ints) -> tuple[Floats, Floats]:
+        """Return the sum of changes, and the number of areas, in each of k cells; both weighed."""
+        w = self.weight
         if self.time is None:
-            total = self.rise.sum(axis=1)
-            return total[time] - total[base], np.full(len(time), len(self.rows))
+            total = self.rise.sum(axis=1) if w is None else self.rise @ w
+            return total[time] - total[base], np.full(len(time), float(len(self.rows)) if w is None else w.sum())
         change, both = self.changes(time, base)
         assert both is not None
-        return np.einsum("kn,kn->k", change, both), both.sum(axis=1)
+        there = both.astype(np.float64) if w is None else both * w
+        return np.einsum("kn,kn->k", change, there), there.sum(axis=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +65,8 @@ class MeanChanges:
     time, base : ndarray of int, shape (K,)
     treated, controls : ndarray, shape (K,)
         Mean changes; NaN without an area.
-    n_treated : ndarray, shape (K,)
-    n_controls : ndarray of int, shape (K,)
+    n_treated, n_controls : ndarray, shape (K,)
+        Areas, or what they weigh.
     groups : tuple of Together
     """
 
@@ -70,7 +75,7 @@ class MeanChanges:
     treated: Floats
     controls: Floats
     n_treated: Floats
-    n_controls: Ints
+    n_controls: Floats
     groups: tuple[Together, ...]
 
     def parts(self, chosen: Ints) -> tuple[Part, ...]:
@@ -81,8 +86,8 @@ class MeanChanges:
 
     def _of(self, group: Together, chosen: Ints, dust: float) -> Iterator[Part]:
         for treated, inside, mean, per in (
-            (True, group.own, self.treated, 1 / np.maximum(self.n_treated, 1)),
-            (False, group.control, self.controls, -1 / np.maximum(self.n_controls, 1)),
+            (True, group.own, self.treated, 1 / _or_one(self.n_treated)),
+            (False, group.control, self.controls, -1 / _or_one(self.n_controls)),
         ):
             cells = np.flatnonzero(inside[chosen])
             if not len(cells):
@@ -92,6 +97,8 @@ class MeanChanges:
             share -= mean[k, None]
             share[np.abs(share) <= dust] = 0.0
             share *= per[k, None]
+            if group.weight is not None:
+                share *= group.weight
             if present is not None:
                 share *= present
             yield Part(group.rows, cells, treated, share, present)
@@ -124,7 +131,8 @@ def mean_changes(
     complete = later[:, times].all(axis=1)
     never = (arrays.status == UNTREATED).all(axis=1)
     K = len(cohort)
-    sums, n = np.zeros((2, K)), np.zeros((2, K), dtype=np.int64)
+    sums, n = np.zeros((2, K)), np.zeros((2, K))
+    weight = None if arrays.weights is None else arrays.area_weight
     groups = []
     _, label = np.unique(np.stack([arrays.start, never, complete]), axis=1, return_inverse=True)
     for rows in _groups(label.ravel()):
@@ -136,8 +144,15 @@ def mean_changes(
             others = (start > np.maximum(time, base) + anticipation) & (cohort != start) & (base >= 0)
         if not (own | others).any():
             continue
-        held = [None if whole else np.ascontiguousarray(known[rows].T), None if whole else later[rows].T.copy()]
-        group = Together(rows, own, others, np.ascontiguousarray(rise[rows].T), *held)
+        group = Together(
+            rows=rows,
+            own=own,
+            control=others,
+            rise=np.ascontiguousarray(rise[rows].T),
+            base=None if whole else np.ascontiguousarray(known[rows].T),
+            time=None if whole else later[rows].T.copy(),
+            weight=None if weight is None else weight[rows],
+        )
         for i, inside in enumerate((own, others)):
             found, count = group.summed(time[inside], base[inside])
             sums[i, inside] += found
@@ -145,7 +160,11 @@ def mean_changes(
         groups.append(group)
     with np.errstate(invalid="ignore"):
         means = sums / n
-    return MeanChanges(time, base, means[0], means[1], n[0].astype(np.float64), n[1], tuple(groups))
+    return MeanChanges(time, base, means[0], means[1], n[0], n[1], tuple(groups))
+
+
+def _or_one(n: Floats) -> Floats:
+    return np.where(n > 0, n, 1.0)
 
 
 def _groups(label: Ints) -> Iterator[Ints]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from svmodel import periods as period_words
 from svmodel.design import NEVER, UNTREATED, Design, DesignArrays
 from svmodel.did.averages import cohort_pools, table_of, weight_table
-from svmodel.did.callaway_santanna.averages import FAMILIES, Keys, Linear, Measured, Term, areas_behind, totals
+from svmodel.did.callaway_santanna.averages import FAMILIES, Keys, Linear, Measured, Term, areas_behind, average, totals
 from svmodel.did.callaway_santanna.cells import Cells
 from svmodel.did.callaway_santanna.single_cells import Scale, SingleCells, log_ratio
 from svmodel.errors import shorten
@@ -26,7 +26,7 @@ from svmodel.result.tables import cells_and_sums
 
 
 def pools_of(arrays: DesignArrays) -> Ints:
-    """Return the areas held against one mean, shape (N,): a cohort, all small cohorts together, or the controls.
+    """Return the clusters held against one mean, shape (G,): a cohort, all small cohorts together, or the controls.
 
     An average over cohorts counts each cohort's distance from it as error: all that a cohort of one area shows.
     """
@@ -194,23 +194,28 @@ def _of_cells(
     is_count: bool,
     level: float,
 ) -> Scales:
+    cohort, time, horizon = (v.astype(np.float64) for v in (cells.cohort, cells.time, cells.horizon))
+    if not arrays.units.single or arrays.weights is not None:
+        # what is summed of single cells at once is of areas; clusters are summed cell by cell, as an average is
+        each = np.eye(len(cells.att), dtype=bool)
+        term = Term("cell", cohort, time, horizon, average(cells, each), each)
+        return _of_average(term, cells, arrays, pools, draws, is_count=is_count, level=level)
     single = SingleCells(cells, pools, arrays.y if is_count else None, draws)
     one = Scale(cells.att, np.ones(len(cells.att)))
     own = single.measured(one)
-    cohort, time, horizon = (v.astype(np.float64) for v in (cells.cohort, cells.time, cells.horizon))
-    term = Keys("cell", cohort, time, horizon)
+    keys = Keys("cell", cohort, time, horizon)
     areas = cells.n_treated.astype(np.int64)
 
     def critical(scale: Scale, measured: Measured) -> Callable[[], float]:
         return lambda: single.critical(scale, measured, level=level)
 
     if not is_count:
-        return Scales(term, areas, own, critical(one, own))
+        return Scales(keys, areas, own, critical(one, own))
     ratio = log_ratio(cells, single.observed)
     of_ratio = single.measured(ratio)
     exposure = None if arrays.exposure is None else cells.observed(arrays.exposure)
     events = own.times(cells.n_treated)
-    return Scales(term, areas, own, critical(one, own), events, exposure, of_ratio, critical(ratio, of_ratio))
+    return Scales(keys, areas, own, critical(one, own), events, exposure, of_ratio, critical(ratio, of_ratio))
 
 
 #: A cohort with fewer areas than this gets a warning in the notes.

@@ -112,11 +112,23 @@ def area_rows(imputed: Imputed, own: OwnSums, groups: Mapping[str, Ints], level:
 
     gradient = summed(own.gradient)
     shape = np.einsum("qp,pr,qr->q", gradient, imputed.shape_covariance, gradient, optimize=True)
-    noise = summed(own.linear), summed(own.square) + shape, summed(own.square_observed)
-    spread = np.sqrt(np.maximum(own.linear + own.square, 0.0))
+    # what scales with an area's size is shared by the areas of a cluster, chance is not
+    units = [imputed.arrays.units.take(own.areas[at]) for at in held.values()]
+    pairs = list(zip(units, held.values(), strict=True))
+    square, observed = (
+        [_together(shared, values[at]) for shared, at in pairs] for values in (own.square, own.square_observed)
+    )
+    linear = [shared.sums(own.linear[at]) for shared, at in pairs]
+    noise = tuple(np.array([part.sum() for part in parts]) for parts in (linear, square, observed))
+    noise = noise[0], noise[1] + shape, noise[2]
     placebos = [
-        placebo_sums([(*own.placebos[int(k)], s[None]) for k, s in zip(at, spread[at], strict=True)])
-        for at in held.values()
+        placebo_sums(
+            [
+                (*own.placebos[int(k)], s[None])
+                for k, s in zip(at[shared.first], np.sqrt(np.maximum(chance + sized, 0.0)), strict=True)
+            ]
+        )
+        for (shared, at), chance, sized in zip(pairs, linear, square, strict=True)
     ]
     found = by_noise(summed(own.observed), summed(own.expected), noise, placebos, level)
     exposure = None if own.exposure is None else summed(own.exposure)

@@ -217,8 +217,10 @@ class Aggregates:
         ceiling = np.full(len(self.cells), float(self.imputed.n_clusters - 1))
         if not self.imputed.few:
             return SmallSample(np.ones(len(self.cells)), ceiling)
-        imputed = self.imputed
-        found = small_sample(self.sums.of_log_ratio, imputed.pools, imputed.sizes, factor=imputed.factor)
+        imputed, units = self.imputed, self.imputed.arrays.units
+        live = imputed.fit.terms.use.any(axis=1) | imputed.target.any(axis=1)
+        pools, sizes = units.pools(imputed.pools, live), units.sums(imputed.sizes)
+        found = small_sample(self.sums.of_log_ratio, pools, sizes, factor=imputed.factor)
         return SmallSample(found.inflation, np.minimum(found.df, ceiling))
 
     @cached_property
