@@ -9,6 +9,7 @@ import numpy as np
 from svmodel.design import DesignArrays
 from svmodel.design.covariates import split_covariates
 from svmodel.did.cell_sums import CellSums
+from svmodel.did.leads import ImputedBefore
 from svmodel.errors import EstimationError
 from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.numerics.cluster import crv1_factor
@@ -37,6 +38,8 @@ class Predicted:
         Cohorts of fewer areas have their residuals about the effect pooled over all target cells.
     factor : float
     n_clusters : int
+    fit : LinearFit, optional
+        The model; None where it has cohort effects.
     """
 
     arrays: DesignArrays
@@ -48,6 +51,7 @@ class Predicted:
     few: int
     factor: float
     n_clusters: int
+    fit: LinearFit | None = None
 
 
 def cohort_periods(arrays: DesignArrays, target: Mask) -> list[tuple[int, int, Ints]]:
@@ -156,7 +160,7 @@ def impute_linear(arrays: DesignArrays, few: int) -> Predicted:
     n_columns = T_used * width - (width - 1) + fit.terms.n_covariates + columns
     factor = crv1_factor(int((use | target).sum()), n_columns, n_clusters)
     expected = np.where(target, arrays.y - gap, 0.0)
-    return Predicted(arrays, target, expected, own, gradient, fit.influence, few, factor, n_clusters)
+    return Predicted(arrays, target, expected, own, gradient, fit.influence, few, factor, n_clusters, fit)
 
 
 def residuals(arrays: DesignArrays, target: Mask, gap: Floats, slopes: Floats | None, few: int) -> tuple[Floats, int]:
@@ -252,21 +256,10 @@ def lead_sums(found: Predicted) -> list[CellSums]:
     arrays = found.arrays
     out = []
     pool = pools(arrays, found.target, found.few)
-    for g in np.unique(arrays.start[found.target.any(axis=1)]):
-        mine = np.flatnonzero((arrays.start == g) & found.target.any(axis=1))
-        others = arrays.untreated.copy()
-        others[arrays.start == g] = False
-        if not others.any():
-            continue
-        label = components(others)
-        main = int(np.bincount(label[label >= 0]).argmax())
-        before = np.zeros_like(others)
-        before[mine] = arrays.untreated[mine] & (label == main)[None, :]
-        before[before.sum(axis=1) < 2] = False
-        if not before.any():
-            continue
+    for part in lead_cells(found):
+        before = part.before
         try:
-            fit, _ = fit_untreated(arrays, others)
+            fit, _ = fit_untreated(arrays, part.others)
         except EstimationError:
             continue
         terms = TwoWay(before, fit.terms.slopes, None, fit.terms.covariates)
@@ -284,4 +277,24 @@ def lead_sums(found: Predicted) -> list[CellSums]:
             own[rows, k] = w[rows, t] * (gap[rows, t] - mean)
         expected = np.where(before, arrays.y - gap, 0.0)
         out.append(_laid_out(found, cells, expected, own, fit.influence @ gradient.T))
+    return out
+
+
+def lead_cells(found: Predicted) -> list[ImputedBefore]:
+    """Return, cohort by cohort, the cells before the start that other areas' untreated cells give an outcome for."""
+    arrays = found.arrays
+    out = []
+    for g in np.unique(arrays.start[found.target.any(axis=1)]):
+        mine = np.flatnonzero((arrays.start == g) & found.target.any(axis=1))
+        others = arrays.untreated.copy()
+        others[arrays.start == g] = False
+        if not others.any():
+            continue
+        label = components(others)
+        main = int(np.bincount(label[label >= 0]).argmax())
+        before = np.zeros_like(others)
+        before[mine] = arrays.untreated[mine] & (label == main)[None, :]
+        before[before.sum(axis=1) < 2] = False
+        if before.any():
+            out.append(ImputedBefore(before, others))
     return out

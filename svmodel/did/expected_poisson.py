@@ -11,6 +11,7 @@ import numpy as np
 
 from svmodel.design import UNTREATED, DesignArrays
 from svmodel.design.covariates import split_covariates
+from svmodel.did.leads import ImputedBefore
 from svmodel.errors import EstimationError
 from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.numerics.cluster import crv1_factor
@@ -133,9 +134,10 @@ class Imputed:
         joined = self.arrays.units.sums(self.fit.influence)
         return self.factor * joined.T @ joined
 
-    def lead_blocks(self) -> Iterator[tuple[int, CohortBlock]]:
-        """Give, cohort by cohort, the cells before the start imputed from the untreated cells of all other cohorts."""
-        y, exposure = self.arrays.y, self.arrays.exposure
+    @cached_property
+    def lead_cells(self) -> list[tuple[int, CohortBlock, ImputedBefore]]:
+        """For each cohort, the cells before the start that untreated cells of all other cohorts give a count for."""
+        y, found = self.arrays.y, []
         for g, block in zip(self.cohorts, self.blocks, strict=True):
             others = self.arrays.untreated.copy()
             others[block.areas] = False
@@ -147,15 +149,24 @@ class Imputed:
             before = self.arrays.untreated[block.areas] & (label == main)[None, :]
             before &= (before.sum(axis=1) > 1)[:, None]
             before &= (np.where(before, y[block.areas], 0.0).sum(axis=1) > 0)[:, None]
-            if not before.any():
-                continue
+            if before.any():
+                whole = np.zeros_like(others)
+                whole[block.areas] = before
+                found.append((int(g), block, ImputedBefore(whole, others)))
+        return found
+
+    def lead_blocks(self) -> Iterator[tuple[int, CohortBlock]]:
+        """Give, cohort by cohort, the cells before the start imputed from the untreated cells of all other cohorts."""
+        y, exposure = self.arrays.y, self.arrays.exposure
+        for g, block, part in self.lead_cells:
+            before = part.before[block.areas]
             try:
-                fit = fit_poisson(y, replace(self.fit.terms, use=others), exposure, start=self.fit.theta)
+                fit = fit_poisson(y, replace(self.fit.terms, use=part.others), exposure, start=self.fit.theta)
             except EstimationError:
                 # without this cohort the covariates cannot be told apart; its effects from the start on can
                 continue
             small = self.arrays.units.count(block.areas) < self.few
-            ratio = np.ones(len(label)) if small else None
+            ratio = np.ones(y.shape[1]) if small else None
             yield int(g), impute_cohort(y, fit, block.areas, level_cells=before, target=before, ratio=ratio)
 
 

@@ -48,6 +48,10 @@ class Effects:
         """Write the effects of `other` where `at` is true."""
         self.ratio[at], self.events[at], self.p_value[at] = other.ratio, other.events, other.p_value
 
+    def take_limits(self, at: Mask) -> None:
+        """Take intervals and p-values from the effects where `at` is true."""
+        self.ratio[at, 2:], self.events[at, 2:], self.p_value[at] = np.nan, np.nan, np.nan
+
     def rows(
         self, term: str, cells: Floats, exposure: Floats | None, *, level: float, events: bool, **which: Any
     ) -> Rows:

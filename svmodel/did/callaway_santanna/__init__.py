@@ -13,6 +13,7 @@ from svmodel import periods as period_words
 from svmodel.design import UNTREATED, Design, DesignArrays
 from svmodel.design.covariates import untold, untold_covariates
 from svmodel.did.callaway_santanna.averages import aggregate, joint, pre_horizons, pre_test
+from svmodel.did.callaway_santanna.before import before_test
 from svmodel.did.callaway_santanna.cells import Cells, cross_section_effects, group_time_effects
 from svmodel.did.callaway_santanna.report import (
     cell_notes,
@@ -293,10 +294,11 @@ class CallawaySantAnna:
         }
         calendar = next(t for t in terms if t.name == "calendar")
         expected = counterfactual(cells, arrays, calendar, level=self.level) if arrays.weights is None else None
+        before = before_test(arrays, cells, terms, control=self.control, method=self.method, panel=panel)
         return Result(
             **basis.parts(self, design, seed, estimates, diagnostics, notes, expected),
             weights=weights(cells, arrays),
-            joint=joint(cells, terms, base="varying" if self.base_period == "varying" else "reference"),
+            joint=joint(cells, terms, base="varying" if self.base_period == "varying" else "reference", before=before),
         )
 
     @property

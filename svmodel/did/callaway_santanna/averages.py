@@ -14,8 +14,9 @@ import numpy as np
 from svmodel.did.callaway_santanna.cells import Cells
 from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.numerics.cluster import SmallSample, small_sample
+from svmodel.numerics.two_way.before_start import Grouped
 from svmodel.result import JointEstimate
-from svmodel.result.tables import event_joint, null_of
+from svmodel.result.tables import event_joint
 
 #: Terms whose rows form one family of simultaneous intervals.
 FAMILIES = ("cell", "event", "cohort", "calendar")
@@ -296,7 +297,7 @@ def pre_horizons(terms: list[Term], *, anticipation: int) -> Linear | None:
     return Linear(event.difference.estimate[rows], event.difference.influence[:, rows]) if rows.any() else None
 
 
-def joint(cells: Cells, terms: list[Term], *, base: str) -> JointEstimate | None:
+def joint(cells: Cells, terms: list[Term], *, base: str, before: Grouped | None = None) -> JointEstimate | None:
     """Return the events with the covariance of their influence functions; None where none has an error."""
     event = next((t for t in terms if t.name == "event"), None)
     if event is None:
@@ -305,9 +306,8 @@ def joint(cells: Cells, terms: list[Term], *, base: str) -> JointEstimate | None
     if not rows.any():
         return None
     influence = event.difference.influence[:, rows]
-    null = _under_null(cells, event, rows & (event.horizon < 0))[:, rows]
     estimate = event.difference.estimate[rows]
-    return event_joint("difference", event.horizon[rows], estimate, influence.T @ influence, base=base, **null_of(null))
+    return event_joint("difference", event.horizon[rows], estimate, influence.T @ influence, base=base, before=before)
 
 
 def areas_behind(cells: Cells, term: Term) -> Ints:
@@ -323,28 +323,3 @@ def areas_behind(cells: Cells, term: Term) -> Ints:
     first = np.flatnonzero(np.append(True, np.diff(cells.cohort) != 0))
     most = np.maximum.reduceat(term.cells * cells.n_treated[:, None], first, axis=0)
     return most.sum(axis=0).astype(np.int64)
-
-
-def _under_null(cells: Cells, event: Term, rows: Mask) -> Floats:
-    """Return what each area adds to the events `rows`, were the effects of their cells zero; zero for other events.
-
-    Treated and control areas are then taken about one mean change, and so the noise of a cohort of one area shows.
-    """
-    assert event.cells is not None
-    out = np.zeros(event.difference.influence.shape)
-    chosen = event.cells[:, rows] & (cells.horizon < 0)[:, None]
-    if not chosen.any():
-        return out
-    n, m = cells.n_treated[:, None], np.where(cells.n_controls > 0, cells.n_controls, 1.0)[:, None]
-    weights = chosen * n / (chosen * n).sum(axis=0)
-    att = cells.att[:, None] * weights
-    # the events' own influences hold the error of the weights too, which a fixed sum does not have
-    estimate = event.difference.estimate[rows]
-    of_weights = np.where(chosen, (cells.att[:, None] - estimate) / (chosen * n).sum(axis=0), 0.0)
-    held = cells.contributions
-    out[:, rows] = (
-        event.difference.influence[:, rows]
-        + held.added(att * m / (n + m) / n - of_weights)
-        + held.added(att * n / (n + m) / m, treated=False)
-    )
-    return out

@@ -10,6 +10,7 @@ import numpy as np
 
 from svmodel.design import Design, DesignArrays
 from svmodel.design.covariates import require_told
+from svmodel.did.covariates import covariate_table
 from svmodel.did.etwfe import forms
 from svmodel.did.etwfe.areas import area_rows, counterfactual, own_sums
 from svmodel.did.etwfe.notes import basis_of, notes_of
@@ -236,6 +237,9 @@ class ExtendedTwoWayFixedEffects:
             design=design,
             **basis.applied(self, estimates, expected, diagnostics),
             joint=terms.joint,
+            covariates=covariate_table(
+                arrays, imputed.fit, factor=imputed.factor, n_clusters=imputed.n_clusters, level=level
+            ),
             **notes.parts(),
             provenance=provenance(design, seed),
             seed=seed,
@@ -257,4 +261,11 @@ class ExtendedTwoWayFixedEffects:
         return Result(
             **basis.parts(self, design, seed, estimates, diagnostics, notes, expected),
             joint=None if alone else forms.joint(form),
+            covariates=covariate_table(
+                arrays,
+                form.found.fit,
+                factor=form.found.factor,
+                n_clusters=form.found.n_clusters,
+                level=self.level,
+            ),
         )

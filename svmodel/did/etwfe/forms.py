@@ -12,7 +12,8 @@ from svmodel import periods as period_words
 from svmodel.design import Design, DesignArrays
 from svmodel.did.cell_sums import CellSums, joint_events, lead_rows, one_table, rows_of_all
 from svmodel.did.etwfe.cohort import cohort_att, impute_by_cohort
-from svmodel.did.expected_linear import Predicted, impute_linear, lead_sums, linear_att, sums_of
+from svmodel.did.expected_linear import Predicted, impute_linear, lead_cells, lead_sums, linear_att, sums_of
+from svmodel.did.leads import before_test
 from svmodel.result import JointEstimate
 from svmodel.result.doubts import area_names, ended, whole_reporting_areas
 from svmodel.result.notes import Note
@@ -53,7 +54,8 @@ def estimates(form: Form, level: float, *, counts: bool, only_average: bool) -> 
 
 def joint(form: Form) -> JointEstimate | None:
     """Return effects by horizon with their covariance."""
-    return joint_events([*form.leads, form.sums], shrink=form.few > 0)
+    before = before_test(form.found.arrays, lead_cells(form.found), "linear") if form.leads else None
+    return joint_events([*form.leads, form.sums], shrink=form.few > 0, before=before)
 
 
 def diagnostics(form: Form) -> dict[str, Any]:

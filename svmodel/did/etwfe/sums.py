@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from scipy import linalg
 
+from svmodel.did.cell_sums import shows_no_noise
 from svmodel.did.expected_poisson import Imputed
+from svmodel.did.leads import before_test
 from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.numerics.cluster import SmallSample, shrink_correlation, small_sample
 from svmodel.numerics.resampling.conley_taber import placebo_sums
@@ -225,6 +227,9 @@ class Aggregates:
                 ~learnt,
                 by_influence(observed[~learnt], expected[~learnt], covariance, small, level=level, events=events),
             )
+            alone = np.zeros(len(at), dtype=bool)
+            alone[~learnt] = [shows_no_noise(self.sums.of_observed[:, k], float(self.sums.observed[k])) for k in q]
+            found.take_limits(alone)
         q = at[learnt]
         if len(q):
             assert self.learnt is not None
@@ -498,7 +503,10 @@ def _joint(aggregates: list[Aggregates], horizon: Ints, *, noise: bool) -> Joint
         log_ratio = np.log(np.concatenate([a.sums.observed / a.sums.expected for a in aggregates]))[known]
     covariance = correlation * np.outer(errors[known], errors[known])
     shrunk = bool(imputed.few)
-    return event_joint("log_rate_ratio", horizon[known], log_ratio, covariance, base="average", shrunk=shrunk)
+    before = before_test(imputed.arrays, [part for *_, part in imputed.lead_cells], "poisson")
+    return event_joint(
+        "log_rate_ratio", horizon[known], log_ratio, covariance, base="average", shrunk=shrunk, before=before
+    )
 
 
 def _average_rows(imputed: Imputed, level: float, *, counts: bool) -> tuple[list[Rows], Aggregates]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from svmodel.design import Design, DesignArrays
 from svmodel.design.covariates import require_told
 from svmodel.did.averages import lay_out
+from svmodel.did.covariates import covariate_table
 from svmodel.did.etwfe import ExtendedTwoWayFixedEffects
 from svmodel.did.expected_poisson import log_ratio_influence, poisson_att
 from svmodel.did.imputation import linear
@@ -259,4 +260,11 @@ class Imputation:
             **basis.parts(self, design, seed, estimates, diagnostics, notes, expected),
             weights=linear.weights(sums),
             joint=None if before is None else linear.joint(before),
+            covariates=covariate_table(
+                arrays,
+                made.fit,
+                factor=sums.clusters / max(sums.clusters - 1, 1),
+                n_clusters=sums.clusters,
+                level=self.level,
+            ),
         )

@@ -17,10 +17,18 @@ from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.numerics.cluster import cluster_covariance, crv1_factor
 from svmodel.numerics.cluster.membership import Clusters
 from svmodel.numerics.two_way import TwoWay
+from svmodel.numerics.two_way.before_start import (
+    Grouped,
+    Null,
+    before_start,
+    inverse_normal,
+    linear_null,
+    poisson_null,
+    regression_weights,
+)
 from svmodel.numerics.two_way.linear_fe import LinearFit, fit_linear
 from svmodel.numerics.two_way.poisson_fe import PoissonFit, fit_poisson, informative_cells
 from svmodel.numerics.two_way.separation import separated_cells
-from svmodel.numerics.two_way.under_null import influence_under_null
 
 _MOST = 24
 
@@ -197,7 +205,7 @@ class _Terms(TwoWay):
         return np.setdiff1d(TwoWay(self.use, self.slopes, self.group, self.covariates).free, self.lost)
 
 
-def fit_stacks(stacks: Stacks, group: Ints, family: str, *, leads: Mask | None = None) -> Coefficients:
+def fit_stacks(stacks: Stacks, group: Ints, family: str) -> Coefficients:
     """Regress on groups of treated cells, with effects of areas and of periods within each stack.
 
     Parameters
@@ -205,8 +213,6 @@ def fit_stacks(stacks: Stacks, group: Ints, family: str, *, leads: Mask | None =
     stacks : Stacks
     group : ndarray of int, shape (R, W)
     family : {"poisson", "linear"}
-    leads : ndarray of bool, shape (Q,), optional
-        Groups before the start, of which a test will ask whether they are all zero.
 
     Raises
     ------
@@ -255,18 +261,10 @@ def fit_stacks(stacks: Stacks, group: Ints, family: str, *, leads: Mask | None =
         which = np.flatnonzero(seen)[free]
         coefficient[which] = theta_fit.theta[at[free]]
         np.add.at(influence, (stacks.area[:, None], which[None, :]), theta_fit.influence[:, at[free]])
-        under_null = None
-        if leads is not None:
-            under_null = np.zeros_like(influence)
-            tested, places = which[leads[which]], at[free][leads[which]]
-            v = use * w if isinstance(theta_fit, LinearFit) else theta_fit.mu
-            made = influence_under_null(terms, theta_fit.normal, v, theta_fit.residual, theta_fit.theta, places)
-            np.add.at(under_null, (stacks.area[:, None], tested[None, :]), made)
         clusters = stacks.clusters.count(stacks.area[use.any(axis=1)])
         columns = len(terms.free) + len(np.unique(stacks.stack[use.any(axis=1)]))
         factor = crv1_factor(int(use.sum()), columns, clusters)
-        found = _found(stacks, family, use, group, coefficient, influence, factor, clusters)
-        return replace(found, under_null=under_null)
+        return _found(stacks, family, use, group, coefficient, influence, factor, clusters, theta_fit)
     nothing = np.full(Q, np.nan)
     return _found(stacks, family, use, group, nothing, np.zeros((len(stacks.clusters.label), Q)), float("nan"), 0)
 
@@ -280,6 +278,7 @@ def _found(
     influence: Floats,
     factor: float,
     n_clusters: int,
+    model: LinearFit | PoissonFit | None = None,
 ) -> Coefficients:
     """Return the coefficients; an area adds to their errors over all stacks that it is in."""
     treated = np.zeros(len(stacks.clusters.label), dtype=np.int64)
@@ -299,8 +298,66 @@ def _found(
         factor,
         n_clusters,
         stacks.clusters,
-        None,
+        model,
     )
+
+
+def before_test(arrays: DesignArrays, stacks: Stacks, fit: Coefficients, horizons: Ints) -> Grouped | None:
+    """Return what a joint test needs that the coefficients before the start, or anticipation, are zero.
+
+    Parameters
+    ----------
+    arrays : DesignArrays
+    stacks : Stacks
+    fit : Coefficients
+        Of one group of treated cells for each horizon.
+    horizons : ndarray of int, shape (Q,)
+
+    Returns
+    -------
+    Grouped or None
+        Without coefficients of single areas; None where no other is identified.
+
+    Notes
+    -----
+    What areas add is taken with the residuals of the panel and not of the stacks, in which an area stands several
+    times.
+    """
+    tested = np.flatnonzero(fit.kept & (fit.areas > 1) & (horizons < -arrays.anticipation))
+    if not len(tested):
+        return None
+    slopes, moving, _ = split_covariates(arrays)
+    columns = stacks.cohorts[stacks.stack][:, None] + stacks.horizon[None, :]
+    inside = np.zeros(arrays.y.shape, dtype=bool)
+    inside[np.repeat(stacks.area, len(stacks.horizon))[fit.use.ravel()], columns[fit.use]] = True
+    # treated cells tell of period effects only where stacks have gaps
+    after = np.where(arrays.treated & inside, arrays.horizon, -1)
+    without = TwoWay(inside & (arrays.untreated | arrays.treated), slopes, after, moving)
+    w = stacks.weight[:, None] * stacks.observation
+    null: Null
+    try:
+        null = (
+            linear_null(arrays.y, without, arrays.units, arrays.weight)
+            if fit.family == "linear"
+            else poisson_null(arrays.y, without, arrays.exposure, arrays.units)
+        )
+    except EstimationError:
+        return None
+    place = np.full(len(fit.coefficient) + 1, -1)
+    place[np.flatnonzero(fit.kept)] = np.arange(int(fit.kept.sum()))
+    terms = TwoWay(fit.use, stacks.by_stack, place[fit.group], stacks.moving)
+    v = fit.use * w if fit.family == "linear" else np.where(fit.use, null.v[stacks.area[:, None], columns] * w, 0.0)
+    of_rows = regression_weights(terms, v, terms.n_period_terms + place[tested], inverse_normal(terms, v))
+
+    def weigh(L: Floats) -> Floats:
+        out = np.zeros((len(L), *arrays.y.shape))
+        for one, rows in zip(out, of_rows(L), strict=True):
+            np.add.at(one, (stacks.area[:, None], columns), rows * w)
+        # the residuals of a linear model have the observation's weight in them
+        held = arrays.weight if fit.family == "linear" else np.ones_like(null.v)
+        return np.divide(out, held, out=np.zeros_like(out), where=np.broadcast_to(null.v > 0, out.shape))
+
+    return before_start(horizons[tested], weigh, np.arange(len(arrays.areas)), null)
 
 
 def _informative(stacks: Stacks, use: Mask, group: Ints) -> Mask:

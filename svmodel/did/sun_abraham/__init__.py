@@ -9,6 +9,7 @@ from typing import ClassVar
 from svmodel.design import Design, DesignArrays
 from svmodel.design.covariates import require_told
 from svmodel.did.averages import lay_out
+from svmodel.did.covariates import covariate_table
 from svmodel.did.sun_abraham.averages import Sums, counterfactual, joint, notes_of, weights
 from svmodel.did.sun_abraham.regression import average_effect, saturate
 from svmodel.errors import EstimationError, Problems
@@ -177,4 +178,7 @@ class SunAbraham:
             **basis.parts(self, design, seed, estimates, diagnostics, notes, expected),
             weights=weights(sums),
             joint=joint(sums, terms["event"][0]),
+            covariates=covariate_table(
+                arrays, fit.model, factor=fit.factor, n_clusters=fit.n_clusters, level=self.level
+            ),
         )

@@ -22,7 +22,9 @@ from svmodel.errors import EstimationError
 from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.numerics.cluster import crv1_factor
 from svmodel.numerics.two_way import TwoWay, components
-from svmodel.numerics.two_way.linear_fe import fit_linear
+from svmodel.numerics.two_way.before_start import inverse_normal, regression_weights
+from svmodel.numerics.two_way.linear_fe import LinearFit, fit_linear
+from svmodel.numerics.two_way.poisson_fe import PoissonFit
 
 #: From weights of coefficients, shape (Q, C, T), to the influence of every area on the sums, shape (N, Q).
 Push: TypeAlias = "Callable[[NDArray[np.float64]], NDArray[np.float64]]"
@@ -100,6 +102,11 @@ class Saturated:
         Period means of the controls (covariates taken out).
     adjusted : ndarray, shape (N, T)
         The outcome less what covariates explain.
+    cell_weights : callable
+        From weights of coefficients before the start, shape (Q, C, T), to those of residuals in the sums,
+        shape (Q, N, T). With gaps and without covariates they are those of a fit to the cells before the start alone.
+    model : LinearFit or PoissonFit or None
+        The whole regression, where there are covariates.
     """
 
     arrays: DesignArrays
@@ -112,6 +119,8 @@ class Saturated:
     n_clusters: int
     control_mean: Floats
     adjusted: Floats
+    cell_weights: Push
+    model: LinearFit | PoissonFit | None = None
 
 
 def controls(arrays: DesignArrays) -> tuple[Ints, bool]:
@@ -206,7 +215,33 @@ def saturate(arrays: DesignArrays) -> Saturated:
         return out
 
     factor = crv1_factor(int(in_use.sum()), columns, clusters)
-    return Saturated(arrays, none.areas, last, tuple(pairs), lost, push, factor, clusters, none.mean, arrays.y)
+    cell_weights = _cell_weights(arrays, none, pairs)
+    return Saturated(
+        arrays, none.areas, last, tuple(pairs), lost, push, factor, clusters, none.mean, arrays.y, cell_weights
+    )
+
+
+def _cell_weights(arrays: DesignArrays, none: _Group, cohorts: list[Cohort]) -> Push:
+    """Return :attr:`Saturated.cell_weights` of a regression without covariates, group by group."""
+
+    def of_means(areas: Ints, use: Mask, loads: Floats) -> Floats:
+        terms = TwoWay(use)
+        v = np.where(use, arrays.weight[areas], 0.0)
+        everything = np.arange(terms.n_period_terms)
+        return regression_weights(terms, v, everything, inverse_normal(terms, v))(loads)
+
+    def weigh(weights: Floats) -> Floats:
+        Q, _, T = weights.shape
+        out, shared = np.zeros((Q, *arrays.y.shape)), np.zeros((Q, T))
+        for c, cohort in enumerate(cohorts):
+            loads = weights[:, c].copy()
+            loads[:, cohort.reference] -= loads.sum(axis=1)
+            out[:, cohort.areas] = of_means(cohort.areas, cohort.use & arrays.untreated[cohort.areas], loads)
+            shared += loads
+        out[:, none.areas] = -of_means(none.areas, none.use, shared)
+        return out
+
+    return weigh
 
 
 def _with_covariates(
@@ -240,6 +275,13 @@ def _with_covariates(
         return np.asarray(influence @ loads.T)
 
     terms, theta = fit.model.terms, fit.model.theta.copy()
+    v = np.where(use, arrays.weight, 0.0)
+
+    def cell_weights(weights: Floats) -> Floats:
+        inside = place >= 0
+        columns = terms.n_period_terms + place[inside]
+        return regression_weights(terms, v, columns, inverse_normal(terms, v))(weights[:, inside])
+
     _, _, still = split_covariates(arrays)
     W = 1 + len(still)
     effects = theta.copy()
@@ -247,5 +289,16 @@ def _with_covariates(
     effects[T * W : T * W + K] = 0.0
     adjusted = arrays.y - terms.index(effects)
     return Saturated(
-        arrays, none.areas, last, made, lost, push, fit.factor, fit.n_clusters, theta[: T * W : W], adjusted
+        arrays,
+        none.areas,
+        last,
+        made,
+        lost,
+        push,
+        fit.factor,
+        fit.n_clusters,
+        theta[: T * W : W],
+        adjusted,
+        cell_weights,
+        fit.model,
     )

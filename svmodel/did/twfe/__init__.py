@@ -12,7 +12,8 @@ from svmodel import periods as period_words
 from svmodel.design import NEVER, Design, DesignArrays
 from svmodel.design.covariates import require_told
 from svmodel.did.coefficients import without_error
-from svmodel.did.event_groups import EventGroups, TwoWayFit, event_groups, fit_groups, on_reference
+from svmodel.did.covariates import covariate_table
+from svmodel.did.event_groups import EventGroups, TwoWayFit, before_test, event_groups, fit_groups, on_reference
 from svmodel.did.twfe.bacon import TwoWayWeights, weigh
 from svmodel.errors import EstimationError, shorten
 from svmodel.numerics.cluster.coefficient import Coefficient
@@ -175,8 +176,7 @@ class TwoWayFixedEffects:
         event, path, lacking = None, None, []
         if groups.horizons:
             try:
-                before = np.array(groups.horizons) < 0
-                event = fit_groups(arrays, arrays.untreated | arrays.treated, groups.group, family, leads=before)
+                event = fit_groups(arrays, arrays.untreated | arrays.treated, groups.group, family)
             except EstimationError as error:  # the average effect stands without
                 lacking = [f"No event study: {error.title}."]
                 groups = replace(groups, binned=())
@@ -187,7 +187,8 @@ class TwoWayFixedEffects:
                 rows += made if event.areas[j] > 1 or static.areas[0] < 2 else without_error(made)
             rows += event.average_rows(horizons, level)
             moved = None if groups.reference == groups.wanted else groups.reference
-            path = event.joint(horizons, binned=groups.first_is_binned(event.kept), reference=moved)
+            binned, before = groups.first_is_binned(event.kept), before_test(event, horizons)
+            path = event.joint(horizons, binned=binned, reference=moved, before=before)
         estimates = estimates_frame(rows)
         basis = choose_uncertainty(self, arrays, self.inference, counts=counts, level=level)
         notes = [*_notes(design, arrays, family, static, event, groups), *lacking]
@@ -208,6 +209,9 @@ class TwoWayFixedEffects:
             **basis.parts(self, design, seed, estimates, diagnostics, notes),
             weights=static.weights(arrays),
             joint=path,
+            covariates=covariate_table(
+                arrays, static.model, factor=static.factor, n_clusters=static.n_clusters, level=level
+            ),
         )
 
     def coefficient(self, arrays: DesignArrays) -> Coefficient:

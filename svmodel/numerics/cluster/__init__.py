@@ -178,42 +178,6 @@ def small_sample_of_sums(
     return SmallSample(np.where(np.isfinite(inflation), inflation, 1.0), df)
 
 
-def effective_areas(influence: NDArray[np.float64]) -> float:
-    """Return how many areas with noise alike would share a covariance as these do.
-
-    Parameters
-    ----------
-    influence : ndarray, shape (N, K)
-        What each area adds to each estimate; columns that are all zero are passed over.
-
-    Returns
-    -------
-    float
-        G; NaN without a column.
-
-    Notes
-    -----
-    The sum of G independent normal numbers over the root of their sum of squares has a square that is G times a Beta
-    variable, and as their signs change at random its variance is ``2 (1 - sum u^4 / (sum u^2)^2)``. This G has that
-    variance, averaged over the columns.
-
-    Examples
-    --------
-    >>> one_area = np.array([[3.0], [0.0], [0.0]])
-    >>> effective_areas(one_area)
-    1.0
-    >>> round(effective_areas(np.random.default_rng(0).normal(size=(50, 40))))
-    52
-    """
-    square = influence**2
-    total = square.sum(axis=0)
-    known = total > 0
-    if not known.any():
-        return float("nan")
-    share = (square[:, known] ** 2).sum(axis=0) / total[known] ** 2
-    return float((3 / share - 2).mean())
-
-
 def working_variance(
     influence: NDArray[np.float64], member: NDArray[np.float64], size: NDArray[np.float64]
 ) -> NDArray[np.float64]:
