@@ -235,8 +235,8 @@ TITLES = {
 }
 SAID = {
     "staggered": """svmodel: the whole Result, all averages, cells, counterfactuals and tests, with simultaneous bands
-from 999 draws (its default) or pointwise. diff-diff and StatsPAI: every effect and its averages overall, by event time and
-by cohort, without bands. Nobody is never treated.""",
+from 999 draws (its default) or pointwise. diff-diff and StatsPAI: every effect and its averages overall, by event
+time and by cohort, without bands. Nobody is never treated.""",
     "counts": """svmodel: the whole Result. pyfixest: the saturated regression alone, from a frame that holds the
 dummies and is made beforehand.""",
     "synthetic": "One start at two thirds of the periods. svmodel and diff-diff each with their own default errors.",
