@@ -192,6 +192,8 @@ class DesignArrays:
     covariate_names : tuple of str
     clusters : Clusters, optional
         Areas that share their noise. None where nothing is said of them: then each stands by itself.
+    weights : ndarray, shape (N, T), optional
+        Of observations, where they do not count alike.
     """
 
     y: NDArray[np.float64]
@@ -204,16 +206,30 @@ class DesignArrays:
     anticipation: int = 0
     covariate_names: tuple[str, ...] = ()
     clusters: Clusters | None = None
+    weights: NDArray[np.float64] | None = None
 
     @cached_property
     def units(self) -> Clusters:
         """The clusters; each area by itself where nothing is said of them."""
         return Clusters.singles(len(self.areas)) if self.clusters is None else self.clusters
 
+    @cached_property
+    def weight(self) -> NDArray[np.float64]:
+        """Weights of observations, shape (N, T): ones where all count alike."""
+        return np.ones(self.y.shape) if self.weights is None else self.weights
+
+    @cached_property
+    def area_weight(self) -> NDArray[np.float64]:
+        """Mean weight of each area over its known outcomes, shape (N,)."""
+        known = ~np.isnan(self.y)
+        count = np.maximum(known.sum(axis=1), 1)
+        return np.where(known, self.weight, 0.0).sum(axis=1) / count
+
     def assigned(self, pattern: NDArray[np.int64]) -> DesignArrays:
         """Return the arrays with the intervention dealt out anew: area i gets when area ``pattern[i]`` had it.
 
-        Starts, ends and anticipation move together; outcomes, exposures, covariates and clusters stay where they are.
+        Starts, ends and anticipation move together; outcomes, exposures, covariates, clusters and weights stay where
+        they are.
 
         Parameters
         ----------
@@ -235,6 +251,7 @@ class DesignArrays:
             covariates=self.covariates[rows],
             areas=tuple(names[int(i)] for i in rows),
             clusters=None if self.clusters is None else self.clusters.take(rows),
+            weights=None if self.weights is None else self.weights[rows],
         )
 
     @property

@@ -28,12 +28,14 @@ class Grid:
     cohorts : ndarray of int, shape (C,)
         Period in which each starts.
     cells, outcome : ndarray, shape (C, T)
-        Known cells of the cohort in the period, and the sum of their outcomes.
+        Known cells of the cohort in the period, and the sum of their outcomes; weighed where observations have weights.
     exposure : ndarray, shape (C, T), or None
     areas : tuple of ndarray
         Rows of the panel of each cohort.
     clusters : ndarray, shape (C,)
         Clusters of areas in each cohort.
+    sizes : ndarray, shape (C,)
+        Areas of each cohort, weighed.
     """
 
     cohorts: Ints
@@ -42,6 +44,7 @@ class Grid:
     exposure: Floats | None
     areas: tuple[Ints, ...]
     clusters: Floats
+    sizes: Floats
 
     def averages(self, term: str, inside: Mask, **which: Any) -> Averages:
         """Average each of Q sets of cells, shape (Q, C, T), every cell alike."""
@@ -78,7 +81,7 @@ class Grid:
         by_cohort = there[None] & np.eye(C, dtype=bool)[cohort][:, :, None]
         by_period = there[None] & np.eye(T, dtype=bool)[period][:, None, :]
         by_horizon = there[None] & (horizon[None] == horizons[:, None, None])
-        sizes = np.array([float(len(a)) for a in self.areas])[cohort]
+        sizes = self.sizes[cohort]
         overall = [
             self.overall,
             self.average_of("event_average", by_horizon, np.ones(len(by_horizon))),
@@ -104,18 +107,20 @@ def treated_grid(arrays: DesignArrays, target: Mask) -> Grid:
     rows = np.flatnonzero(target.any(axis=1))
     cohorts = np.unique(start[rows])
     areas = tuple(rows[start[rows] == g] for g in cohorts)
-    filled = np.where(target, y, 0.0)
+    w = np.where(target, arrays.weight, 0.0)
+    filled = np.where(target, w * y, 0.0)
     people = None
     if exposure is not None:
         held = np.where(target, exposure, 0.0)
         people = np.stack([held[a].sum(axis=0) for a in areas])
     return Grid(
         cohorts,
-        np.stack([target[a].sum(axis=0) for a in areas]).astype(np.float64),
+        np.stack([w[a].sum(axis=0) for a in areas]),
         np.stack([filled[a].sum(axis=0) for a in areas]),
         people,
         areas,
         np.array([float(arrays.units.count(a)) for a in areas]),
+        np.array([float(arrays.area_weight[a].sum()) for a in areas]),
     )
 
 

@@ -10,9 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from svmodel.did.coefficients import without_limits
 from svmodel.numerics.arrays import Floats
 from svmodel.numerics.cluster import SmallSample, shrink_correlation
 from svmodel.numerics.cluster.membership import Clusters
+from svmodel.numerics.two_way.before_start import Grouped
 from svmodel.result import JointEstimate
 from svmodel.result.scales import PerCell, from_influence, ratio_of_difference, widened_row
 from svmodel.result.tables import event_joint
@@ -129,7 +131,8 @@ class CellSums:
             joined = self.clusters.sums(both)
             covariance = self.factor * joined.T @ joined
             per = replace(per, events=per.events and counts)
-            return from_influence(term, O, E, covariance, per, level=level, small=small, **which)
+            rows = from_influence(term, O, E, covariance, per, level=level, small=small, **which)
+            return without_limits(rows) if shows_no_noise(of_O, O) else rows
         value, influence = self.effect(weights)
         error = self.error(influence)
         small = self.small(influence)
@@ -137,7 +140,12 @@ class CellSums:
         out = [widened_row(term, scale, value * k, error * k, small, level=level, **which) for scale, k in factors]
         if counts and O > 0 and E > 0:
             out.append(ratio_of_difference(out[0], O, E, value, unit=per.cells))
-        return out
+        return without_limits(out) if shows_no_noise(of_O, O) else out
+
+
+def shows_no_noise(of_observed: Floats, observed: float) -> bool:
+    """Return whether no treated area adds to the error of an observed sum: each has a fitted effect to itself."""
+    return bool(np.abs(of_observed).max(initial=0.0) <= 1e-10 * max(abs(observed), 1e-300))
 
 
 def rows_of_all(
@@ -203,7 +211,7 @@ def one_table(parts: list[CellSums]) -> list[CellSums]:
     return [parts[0].joined(parts[1:])] if parts else []
 
 
-def joint_events(parts: list[CellSums], *, shrink: bool) -> JointEstimate | None:
+def joint_events(parts: list[CellSums], *, shrink: bool, before: Grouped | None = None) -> JointEstimate | None:
     """Return effects by horizon, before the start and after, with their covariance.
 
     Parameters
@@ -212,6 +220,8 @@ def joint_events(parts: list[CellSums], *, shrink: bool) -> JointEstimate | None
         Over the same areas.
     shrink : bool
         Draw correlations that rest on few areas towards none.
+    before : Grouped, optional
+        For a joint test of those before the start.
 
     Notes
     -----
@@ -227,8 +237,8 @@ def joint_events(parts: list[CellSums], *, shrink: bool) -> JointEstimate | None
             spread = sums.error(influence)
             if np.isfinite(value) and np.isfinite(spread) and spread > 1e-10 * max(abs(value), 1e-300):
                 found.append((int(h), value, influence, spread * float(sums.small(influence).inflation)))
-    before = [h for h, *_ in found if h < 0]
-    found = sorted((f for f in found if f[0] != max(before, default=0) or f[0] >= 0), key=lambda f: f[0])
+    leads = [h for h, *_ in found if h < 0]
+    found = sorted((f for f in found if f[0] != max(leads, default=0) or f[0] >= 0), key=lambda f: f[0])
     if not found:
         return None
     influence = parts[0].clusters.sums(np.column_stack([f[2] for f in found]))
@@ -241,4 +251,4 @@ def joint_events(parts: list[CellSums], *, shrink: bool) -> JointEstimate | None
     scale = "difference" if parts[0].family == "linear" else "log_rate_ratio"
     covariance = correlation * np.outer(errors, errors)
     horizon, estimate = [f[0] for f in found], np.array([f[1] for f in found])
-    return event_joint(scale, horizon, estimate, covariance, base="average", shrunk=shrink)
+    return event_joint(scale, horizon, estimate, covariance, base="average", shrunk=shrink, before=before)

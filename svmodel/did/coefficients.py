@@ -11,9 +11,12 @@ import numpy as np
 from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.numerics.cluster import SmallSample
 from svmodel.numerics.cluster.membership import Clusters
+from svmodel.numerics.two_way.before_start import Grouped
+from svmodel.numerics.two_way.linear_fe import LinearFit
+from svmodel.numerics.two_way.poisson_fe import PoissonFit
 from svmodel.result import JointEstimate
 from svmodel.result.scales import PerCell, from_influence, widened_row
-from svmodel.result.tables import event_joint, null_of
+from svmodel.result.tables import event_joint
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,8 +47,8 @@ class Coefficients:
     n_clusters : int
     clusters : Clusters
         Areas that share their noise.
-    under_null : ndarray, shape (N, Q), or None
-        What each area adds to the error of the coefficients before the start, were these all zero; zero for others.
+    model : PoissonFit or LinearFit or None
+        None where no coefficient is identified.
     """
 
     family: str
@@ -61,7 +64,7 @@ class Coefficients:
     factor: float
     n_clusters: int
     clusters: Clusters
-    under_null: Floats | None
+    model: PoissonFit | LinearFit | None
 
     @property
     def kept(self) -> Mask:
@@ -122,7 +125,9 @@ class Coefficients:
         log = self.family == "poisson"
         return [widened_row("event_average", "difference", estimate, error, small, level=level, logarithm=log)]
 
-    def joint(self, horizons: Ints, *, binned: bool = False, reference: int | None = None) -> JointEstimate | None:
+    def joint(
+        self, horizons: Ints, *, binned: bool = False, reference: int | None = None, before: Grouped | None = None
+    ) -> JointEstimate | None:
         """Return the coefficients by horizon with their covariance; None where none has an error.
 
         What rests on a single area has none. `reference` is told where it is not the horizon that it should be.
@@ -132,10 +137,14 @@ class Coefficients:
             return None
         scale = "log_rate_ratio" if self.family == "poisson" else "difference"
         held = np.ix_(kept, kept)
-        how: dict[str, Any] = {"base": "reference", "binned": binned, "reference": reference}
-        if self.under_null is not None:
-            how |= null_of(self.clusters.sums(self.under_null[:, kept]))
+        how: dict[str, Any] = {"base": "reference", "binned": binned, "reference": reference, "before": before}
         return event_joint(scale, horizons[kept], self.coefficient[kept], self.covariance[held], **how)
+
+
+def without_limits(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return rows of an effect in whose standard error the noise of no treated area is: it bears no interval."""
+    nothing = dict.fromkeys(("conf_low", "conf_high", "p_value"), np.nan)
+    return [{**row, **nothing} for row in rows]
 
 
 def without_error(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

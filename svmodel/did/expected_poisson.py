@@ -10,6 +10,7 @@ import numpy as np
 
 from svmodel.design import UNTREATED, DesignArrays
 from svmodel.design.covariates import split_covariates
+from svmodel.did.leads import ImputedBefore
 from svmodel.errors import EstimationError
 from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.numerics.cluster import crv1_factor
@@ -49,7 +50,7 @@ class Imputed:
     few : int
         Size below which a cohort is small.
     noise_below : int
-        Sums over fewer treated areas take their uncertainty from untreated areas.
+        Sums over fewer treated areas, or clusters of them, take their uncertainty from untreated ones.
     """
 
     arrays: DesignArrays
@@ -93,6 +94,21 @@ class Imputed:
         return level * np.nan_to_num(self.fit.shape).mean(axis=1)
 
     @cached_property
+    def followed(self) -> tuple[Floats, Floats, Floats, Mask]:
+        """Outcome, shape, level and untreated cells of what noise is learnt from: areas, or clusters as one each."""
+        arrays, units = self.arrays, self.arrays.units
+        level, use = np.nan_to_num(self.fit.level), arrays.untreated
+        if units.single:
+            return arrays.y, self.fit.shape, level, use
+        shape = units.sums(np.where(use, level[:, None] * np.nan_to_num(self.fit.shape), 0.0))
+        return units.sums(np.where(use, arrays.y, 0.0)), shape, np.ones(units.n), units.some(use)
+
+    @cached_property
+    def n_treated(self) -> int:
+        """Areas, or clusters of them, with a target cell."""
+        return self.arrays.units.count(self.treated_areas)
+
+    @cached_property
     def factor(self) -> float:
         """CRV1 factor of the saturated regression: untreated cells, and treated ones of cohort-periods with events."""
         cells, dummies = 0, 0
@@ -112,9 +128,10 @@ class Imputed:
         joined = self.arrays.units.sums(self.fit.influence)
         return self.factor * joined.T @ joined
 
-    def lead_blocks(self) -> Iterator[tuple[int, CohortBlock]]:
-        """Give, cohort by cohort, the cells before the start imputed from the untreated cells of all other cohorts."""
-        y, exposure = self.arrays.y, self.arrays.exposure
+    @cached_property
+    def lead_cells(self) -> list[tuple[int, CohortBlock, ImputedBefore]]:
+        """For each cohort, the cells before the start that untreated cells of all other cohorts give a count for."""
+        y, found = self.arrays.y, []
         for g, block in zip(self.cohorts, self.blocks, strict=True):
             others = self.arrays.untreated.copy()
             others[block.areas] = False
@@ -126,15 +143,24 @@ class Imputed:
             before = self.arrays.untreated[block.areas] & (label == main)[None, :]
             before &= (before.sum(axis=1) > 1)[:, None]
             before &= (np.where(before, y[block.areas], 0.0).sum(axis=1) > 0)[:, None]
-            if not before.any():
-                continue
+            if before.any():
+                whole = np.zeros_like(others)
+                whole[block.areas] = before
+                found.append((int(g), block, ImputedBefore(whole, others)))
+        return found
+
+    def lead_blocks(self) -> Iterator[tuple[int, CohortBlock]]:
+        """Give, cohort by cohort, the cells before the start imputed from the untreated cells of all other cohorts."""
+        y, exposure = self.arrays.y, self.arrays.exposure
+        for g, block, part in self.lead_cells:
+            before = part.before[block.areas]
             try:
-                fit = fit_poisson(y, replace(self.fit.terms, use=others), exposure, start=self.fit.theta)
+                fit = fit_poisson(y, replace(self.fit.terms, use=part.others), exposure, start=self.fit.theta)
             except EstimationError:
                 # without this cohort the covariates cannot be told apart; its effects from the start on can
                 continue
             small = self.arrays.units.count(block.areas) < self.few
-            ratio = np.ones(len(label)) if small else None
+            ratio = np.ones(y.shape[1]) if small else None
             yield int(g), impute_cohort(y, fit, block.areas, level_cells=before, target=before, ratio=ratio)
 
 

@@ -80,7 +80,7 @@ def placebo_interval(
     units, many = arrays.units, cluster_words(arrays.units)
     rows = np.flatnonzero(arrays.treated.any(axis=1))
     treated = np.unique(units.label[rows])
-    cells = arrays.treated.sum(axis=1).astype(np.float64)
+    cells = np.where(arrays.treated, arrays.weight, 0.0).sum(axis=1)
     size = _mean_outcome(arrays, arrays.untreated)
     if counts and not (size[rows] > 0).any():
         raise EstimationError(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from svmodel.design import Design, DesignArrays
 from svmodel.design.covariates import require_told
 from svmodel.did.averages import lay_out
+from svmodel.did.covariates import covariate_table
 from svmodel.did.etwfe import ExtendedTwoWayFixedEffects
 from svmodel.did.expected_poisson import log_ratio_influence, poisson_att
 from svmodel.did.imputation import linear
@@ -46,6 +47,9 @@ class Imputation:
         clustered by area, or untreated areas taken for treated ones.
     cluster : {"area", "parent"}, str, or mapping of str to object, optional
         Within what areas may share their noise, as in :class:`~svmodel.did.TwoWayFixedEffects`.
+    weights : str, or mapping of str to float, optional
+        Observation weights (linear family), as in :class:`~svmodel.did.TwoWayFixedEffects`: averages are of what is
+        weighed, and counterfactuals, which are of areas, are left out.
     leads : int, optional
         Linear family: horizons before the start that get an effect; earlier ones are binned into the first. By default
         those that at least half of the treated areas reach, at most 24.
@@ -125,6 +129,7 @@ class Imputation:
     inference: str = "auto"
     leads: int | None = None
     cluster: str | Mapping[str, object] | None = None
+    weights: str | Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
         problems = Problems()
@@ -211,9 +216,16 @@ class Imputation:
         if asked is not self:
             return asked.fit(design, seed=seed).saying(BY_ROLE_NOTE)
         if self.family == "poisson":
-            same = ExtendedTwoWayFixedEffects(family="poisson", level=self.level, inference=self.inference)
+            same = ExtendedTwoWayFixedEffects(
+                family="poisson",
+                level=self.level,
+                inference=self.inference,
+                cluster=self.cluster,
+                weights=self.weights,
+            )
             return replace(same.fit(design, seed=seed), estimator=self)
-        arrays, counts = arrays_of(self, design), design.is_count
+        arrays = arrays_of(self, design)
+        counts = design.is_count and arrays.weights is None
         require_told(arrays)
         made = linear.impute_arrays(arrays)
         linear.require_target(design, made)
@@ -243,9 +255,16 @@ class Imputation:
             "clusters": sums.clusters,
             "share_of_zeros": share_of_zeros(arrays),
         }
-        expected = linear.counterfactual(sums, calendar, self.level)
+        expected = linear.counterfactual(sums, calendar, self.level) if arrays.weights is None else None
         return Result(
             **basis.parts(self, design, seed, estimates, diagnostics, notes, expected),
             weights=linear.weights(sums),
             joint=None if before is None else linear.joint(before),
+            covariates=covariate_table(
+                arrays,
+                made.fit,
+                factor=sums.clusters / max(sums.clusters - 1, 1),
+                n_clusters=sums.clusters,
+                level=self.level,
+            ),
         )

@@ -24,22 +24,23 @@ from svmodel.did.averages import (
     treated_grid,
     weight_table,
 )
-from svmodel.did.event_groups import EventGroups, event_groups, fit_groups, on_reference
+from svmodel.did.event_groups import EventGroups, before_test, event_groups, fit_groups, on_reference
 from svmodel.errors import EstimationError, Problems
 from svmodel.numerics.arrays import Floats, Ints
+from svmodel.numerics.two_way.before_start import Grouped
 from svmodel.numerics.two_way.linear_imputation import LinearImputation, impute_linear
 from svmodel.result import JointEstimate
 from svmodel.result.doubts import area_codes, area_names, ended, left_out_cells, period_names, whole_reporting_areas
 from svmodel.result.notes import Note, ResultWarning
 from svmodel.result.rule import FEW_TREATED
 from svmodel.result.scales import critical_value
-from svmodel.result.tables import cells_and_sums, event_joint, null_of
+from svmodel.result.tables import cells_and_sums, event_joint
 
 
 def impute_arrays(arrays: DesignArrays) -> LinearImputation:
     """Impute a design; its target may be empty."""
     slopes, moving, _ = split_covariates(arrays)
-    return impute_linear(arrays.y, arrays.untreated, arrays.treated, slopes, moving)
+    return impute_linear(arrays.y, arrays.untreated, arrays.treated, slopes, moving, arrays.weights)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +64,8 @@ class Sums:
 
     @cached_property
     def _effects(self) -> Floats:
-        return np.stack([self.made.effect[a].sum(axis=0) for a in self.grid.areas])
+        weighed = self.made.weights * self.made.effect
+        return np.stack([weighed[a].sum(axis=0) for a in self.grid.areas])
 
     @cached_property
     def _gradients(self) -> Floats:
@@ -130,7 +132,7 @@ class Leads:
     estimate: Floats
     errors: Errors
     influence: Floats
-    under_null: Floats
+    before: Grouped | None
     groups: EventGroups
     binned: bool
 
@@ -155,7 +157,7 @@ def fit_leads(arrays: DesignArrays, leads: int | None) -> Leads | str:
     if not len(horizons):
         return "no treated area is seen in two periods before its start"
     try:
-        fit = fit_groups(arrays, arrays.untreated, group, "linear", leads=np.ones(len(horizons), dtype=bool))
+        fit = fit_groups(arrays, arrays.untreated, group, "linear")
     except EstimationError as error:
         return str(error)
     if not fit.kept.any():
@@ -179,8 +181,8 @@ def fit_leads(arrays: DesignArrays, leads: int | None) -> Leads | str:
         horizon=horizons[kept].astype(np.float64),
     )
     binned = any(b < 0 for b in groups.binned)
-    under_null = np.zeros_like(influence) if fit.under_null is None else units.sums(fit.under_null[:, kept])
-    return Leads(made, fit.coefficient[kept], errors, influence, under_null, groups, binned)
+    before_it = before_test(fit, horizons)
+    return Leads(made, fit.coefficient[kept], errors, influence, before_it, groups, binned)
 
 
 def joint(leads: Leads) -> JointEstimate | None:
@@ -197,7 +199,7 @@ def joint(leads: Leads) -> JointEstimate | None:
     groups = leads.groups
     moved = None if groups.reference == groups.wanted else groups.reference
     horizon, estimate = leads.averages.horizon[several], leads.estimate[several]
-    how: dict[str, Any] = {"binned": leads.binned, "reference": moved, **null_of(leads.under_null[:, several])}
+    how: dict[str, Any] = {"binned": leads.binned, "reference": moved, "before": leads.before}
     return event_joint("difference", horizon, estimate, covariance, base="reference", **how)
 
 
@@ -217,7 +219,7 @@ def own_effects(sums: Sums, groups: Mapping[str, Ints]) -> tuple[Averages, Float
     """
     made, arrays = sums.made, sums.arrays
     inside = [made.target[a] for a in groups.values()]
-    n = np.array([float(m.sum()) for m in inside])
+    n = np.array([float(made.weights[a][m].sum()) for a, m in zip(groups.values(), inside, strict=True)])
     units = arrays.units
     several = np.array([units.count(a) > 1 for a in groups.values()])
     errors = no_errors(len(groups))
@@ -245,7 +247,7 @@ def own_effects(sums: Sums, groups: Mapping[str, Ints]) -> tuple[Averages, Float
         None if arrays.exposure is None else total(arrays.exposure),
         area=tuple(groups),
     )
-    return averages, total(made.effect) / n, errors
+    return averages, total(made.weights * made.effect) / n, errors
 
 
 def counterfactual(sums: Sums, calendar: tuple[Averages, Floats, Errors], level: float) -> pd.DataFrame:

@@ -12,8 +12,9 @@ from svmodel import periods as period_words
 from svmodel.design import Design, DesignArrays
 from svmodel.design.covariates import require_told
 from svmodel.did.coefficients import Coefficients, without_error
+from svmodel.did.covariates import covariate_table
 from svmodel.did.event_groups import on_reference
-from svmodel.did.stacked.stacks import Stacks, fit_stacks, make_stacks, require_told_in_stacks, widest
+from svmodel.did.stacked.stacks import Stacks, before_test, fit_stacks, make_stacks, require_told_in_stacks, widest
 from svmodel.errors import EstimationError, Problems, did_you_mean, shorten
 from svmodel.numerics.arrays import Ints
 from svmodel.result import Result
@@ -48,6 +49,9 @@ class StackedDiD:
         What intervals rest on, see :func:`svmodel.inference.choose`.
     cluster : {"area", "parent"}, str, or mapping of str to object, optional
         Within what areas may share their noise, as in :class:`~svmodel.did.TwoWayFixedEffects`.
+    observation_weights : str, or mapping of str to float, optional
+        As `weights` of :class:`~svmodel.did.TwoWayFixedEffects` (linear family). Corrective weights are then of what
+        areas weigh: with residents the population-weighted effect of Wing, Freedman and Hollingsworth (2024).
 
     Notes
     -----
@@ -102,6 +106,7 @@ class StackedDiD:
     level: float = 0.95
     inference: str = "auto"
     cluster: str | Mapping[str, object] | None = None
+    observation_weights: str | Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
         problems = Problems()
@@ -171,7 +176,8 @@ class StackedDiD:
         static = self._static(stacks)
         if not static.kept.any():
             raise EstimationError(_why_none(stacks, self.family))
-        family, level, counts = self.family, self.level, design.is_count
+        family, level = self.family, self.level
+        counts = design.is_count and arrays.weights is None
         rows = self._rows("att", static, 0, counts=counts)
         wanted = -1 - design.anticipation
         reference = stacks.reference(wanted)
@@ -182,7 +188,8 @@ class StackedDiD:
                 made = self._rows("event", events, int(j), counts=counts, horizon=int(horizons[j]))
                 rows += made if events.areas[j] > 1 or static.areas[0] < 2 else without_error(made)
             rows += events.average_rows(horizons, level)
-            path = events.joint(horizons, reference=None if reference == wanted else reference)
+            before = before_test(arrays, stacks, events, horizons)
+            path = events.joint(horizons, reference=None if reference == wanted else reference, before=before)
         estimates = estimates_frame(rows)
         basis = choose_uncertainty(self, arrays, self.inference, counts=counts, level=level)
         notes = self._notes(design, arrays, stacks, events, horizons, reference)
@@ -205,6 +212,15 @@ class StackedDiD:
             **basis.parts(self, design, seed, estimates, diagnostics, notes),
             weights=stacks.weights(arrays),
             joint=path,
+            covariates=covariate_table(
+                arrays,
+                static.model,
+                factor=static.factor,
+                n_clusters=static.n_clusters,
+                level=level,
+                area=stacks.area,
+                horizons=stacks.horizon,
+            ),
         )
 
     def _stacks(self, arrays: DesignArrays) -> Stacks:
@@ -237,7 +253,7 @@ class StackedDiD:
         place = np.full(len(stacks.horizon), -1)
         place[asked] = np.arange(len(horizons))
         group = np.where(stacks.treated[:, None], place, -1)
-        return fit_stacks(stacks, group, self.family, leads=horizons < 0), horizons
+        return fit_stacks(stacks, group, self.family), horizons
 
     def _rows(self, term: str, fit: Coefficients, j: int, *, counts: bool, **which: Any) -> list[dict[str, Any]]:
         """Return one coefficient on every scale."""

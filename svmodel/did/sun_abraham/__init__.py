@@ -9,6 +9,7 @@ from typing import ClassVar
 from svmodel.design import Design, DesignArrays
 from svmodel.design.covariates import require_told
 from svmodel.did.averages import lay_out
+from svmodel.did.covariates import covariate_table
 from svmodel.did.sun_abraham.averages import Sums, counterfactual, joint, notes_of, weights
 from svmodel.did.sun_abraham.regression import average_effect, saturate
 from svmodel.errors import EstimationError, Problems
@@ -40,6 +41,9 @@ class SunAbraham:
         clustered by area, or untreated areas taken for treated ones.
     cluster : {"area", "parent"}, str, or mapping of str to object, optional
         Within what areas may share their noise, as in :class:`~svmodel.did.TwoWayFixedEffects`.
+    weights : str, or mapping of str to float, optional
+        Observation weights, as in :class:`~svmodel.did.TwoWayFixedEffects`: averages are of what is
+        weighed, and counterfactuals, which are of areas, are left out.
 
     Notes
     -----
@@ -98,6 +102,7 @@ class SunAbraham:
     level: float = 0.95
     inference: str = "auto"
     cluster: str | Mapping[str, object] | None = None
+    weights: str | Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
         problems = Problems()
@@ -139,7 +144,8 @@ class SunAbraham:
         EstimationError
             If no effect is identified, or covariates cannot be told apart from cohorts and periods.
         """
-        arrays, counts = arrays_of(self, design), design.is_count
+        arrays = arrays_of(self, design)
+        counts = design.is_count and arrays.weights is None
         require_told(arrays)
         fit = saturate(arrays)
         sums = Sums(fit)
@@ -167,9 +173,12 @@ class SunAbraham:
             "crv1_factor": fit.factor,
             "share_of_zeros": share_of_zeros(arrays),
         }
-        expected = counterfactual(sums, terms["calendar"], self.level)
+        expected = counterfactual(sums, terms["calendar"], self.level) if arrays.weights is None else None
         return Result(
             **basis.parts(self, design, seed, estimates, diagnostics, notes, expected),
             weights=weights(sums),
             joint=joint(sums, terms["event"][0]),
+            covariates=covariate_table(
+                arrays, fit.model, factor=fit.factor, n_clusters=fit.n_clusters, level=self.level
+            ),
         )

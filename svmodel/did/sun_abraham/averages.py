@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from svmodel import periods as period_words
 from svmodel.design import NEVER, Design
 from svmodel.design.clusters import cluster_words
+from svmodel.design.covariates import split_covariates
 from svmodel.did.averages import (
     Averages,
     Errors,
@@ -24,6 +25,8 @@ from svmodel.did.averages import (
 )
 from svmodel.did.sun_abraham.regression import Saturated
 from svmodel.numerics.arrays import Floats, Ints
+from svmodel.numerics.two_way import TwoWay
+from svmodel.numerics.two_way.before_start import Grouped, before_start, linear_null
 from svmodel.result import JointEstimate
 from svmodel.result.doubts import area_names, ended, left_out_cells, period_names, whole_reporting_areas
 from svmodel.result.notes import Note, ResultWarning
@@ -109,8 +112,10 @@ class Sums:
                 continue
             after = np.arange(T) >= cohort.start
             gap = np.where(cohort.use, fit.adjusted[cohort.areas] - path - average * after, 0.0)
-            level = gap.sum(axis=1, keepdims=True) / np.maximum(cohort.use.sum(axis=1, keepdims=True), 1)
-            out[c] = np.where(cohort.use, gap - level, 0.0) / np.maximum(cohort.use.sum(axis=0), 1)
+            w = np.where(cohort.use, fit.arrays.weight[cohort.areas], 0.0)
+            by_area, by_period = w.sum(axis=1, keepdims=True), w.sum(axis=0)
+            level = (w * gap).sum(axis=1, keepdims=True) / np.where(by_area > 0, by_area, 1.0)
+            out[c] = w * (gap - level) / np.where(by_period > 0, by_period, 1.0)
         return out
 
     def influences(self, loads: Floats) -> tuple[Floats, Floats]:
@@ -150,7 +155,40 @@ def joint(sums: Sums, events: Averages) -> JointEstimate:
     held = {c.reference - c.start for c in sums.fit.cohorts}
     moved = held.pop() if len(held) == 1 else None
     moved = None if moved == -1 - sums.fit.arrays.anticipation else moved
-    return event_joint("difference", horizon, sums.estimate(loads), covariance, base="reference", reference=moved)
+    return event_joint(
+        "difference",
+        horizon,
+        sums.estimate(loads),
+        covariance,
+        base="reference",
+        reference=moved,
+        before=before_test(sums),
+    )
+
+
+def before_test(sums: Sums) -> Grouped | None:
+    """Return what a joint test needs that the coefficients before the start, or anticipation, are zero.
+
+    Without those of single areas; None where no other is identified.
+    """
+    leads, fit, arrays = sums.leads, sums.fit, sums.fit.arrays
+    if leads is None or leads.horizon is None or leads.areas is None:
+        return None
+    tested = (leads.horizon < -arrays.anticipation) & (leads.areas > 1)
+    held, horizons = leads.weights[tested], leads.horizon[tested].astype(np.int64)
+    taking_part = np.zeros(len(arrays.areas), dtype=bool)
+    taking_part[fit.control] = True
+    for cohort in fit.cohorts:
+        taking_part[cohort.areas] = True
+    slopes, moving, _ = split_covariates(arrays)
+    null = linear_null(
+        arrays.y, TwoWay(arrays.untreated & taking_part[:, None], slopes, None, moving), arrays.units, arrays.weight
+    )
+
+    def weigh(L: Floats) -> Floats:
+        return np.where(null.v > 0, fit.cell_weights(np.tensordot(L, held, axes=1)), 0.0)
+
+    return before_start(horizons, weigh, np.arange(len(arrays.areas)), null)
 
 
 def weights(sums: Sums) -> pd.DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -37,6 +37,8 @@ class Coefficient:
         The fit, where the estimator has made it already.
     cluster : ndarray of int, shape (N,), optional
         Cluster of each area; each by itself where None.
+    weights : ndarray, shape (N, T), optional
+        Of observations; linear only.
 
     Examples
     --------
@@ -53,6 +55,7 @@ class Coefficient:
     exposure: Floats | None = None
     fitted: LinearFit | PoissonFit | None = None
     cluster: Ints | None = None
+    weights: Floats | None = None
 
     @cached_property
     def model(self) -> LinearFit | PoissonFit:
@@ -60,7 +63,7 @@ class Coefficient:
         if self.fitted is not None:
             return self.fitted
         if self.family == "linear":
-            return fit_linear(self.y, self.terms)
+            return fit_linear(self.y, self.terms, self.weights)
         return fit_poisson(self.y, self.terms, self.exposure)
 
     @cached_property
@@ -83,7 +86,8 @@ class Coefficient:
     @cached_property
     def regression(self) -> ClusterRegression:
         """The fit by clusters; a Poisson one by its working weights."""
-        fit = of_linear(self.model) if self.family == "linear" else of_poisson(self.model)  # type: ignore[arg-type]
+        model: Any = self.model
+        fit = of_linear(model, self.weights) if self.family == "linear" else of_poisson(model)
         return fit.joined(self.cluster)
 
     def under(self, null: float) -> ClusterRegression:
