@@ -12,8 +12,9 @@ import numpy as np
 
 from svmodel.numerics.arrays import Floats
 
-#: Share of the variance that Poisson counts would have, below which no area's noise is taken.
-_LEAST = 0.5
+#: Share of the variance that Poisson counts would have, below which no area's noise is taken: where weights may follow
+#: an area's noise before the start, and where a ridge keeps them from it.
+_LEAST_FITTED, _LEAST = 1.0, 0.5
 
 
 def levels(before: Floats) -> Floats:
@@ -27,7 +28,7 @@ def levels(before: Floats) -> Floats:
 def own_variance(
     gap: Floats, own: Floats, weights: Floats, donors: Floats, *, centred: bool, fitted: bool = True
 ) -> float:
-    """Return the variance of a gap in a period: what it was before the start, and no less than half of Poisson counts'.
+    """Return the variance of a gap in a period: what it was before the start, above a floor by its level.
 
     Parameters
     ----------
@@ -51,9 +52,10 @@ def own_variance(
     Notes
     -----
     A gap divided by its root mean square before the start is what Abadie, Diamond and Hainmueller (2010) rank. The
-    floor is for areas with hardly an event, and for weights that follow an area's noise before the start to the last
-    event: they do not follow it after. It lies so low that it seldom takes part otherwise: a floor that lifts the noise
-    of some areas and not of others makes them unlike.
+    floor is for areas with hardly an event, and for weights that follow an area's noise before the start: they do not
+    follow it after, and the closest fit is that of a small area among large donors. There it is the variance of Poisson
+    counts; elsewhere half of that, so that it seldom takes part, as a floor that lifts the noise of some areas and not
+    of others makes them unlike.
 
     Examples
     --------
@@ -61,12 +63,13 @@ def own_variance(
     >>> own_variance(np.array([3.0, -3.0, 3.0, -3.0]), np.array([4.0]), even, 8 * even, centred=True, fitted=False)
     12.0
     >>> own_variance(np.zeros(4), np.array([4.0]), even, 8 * even, centred=True)
-    3.0
+    6.0
     """
     n, periods = len(own), len(gap)
     lost = int(centred) + (int((weights != 0).sum()) - 1 if fitted else 0)
     square = float(((gap - gap.mean() if centred else gap) ** 2).sum()) / max(periods - lost, periods / 2, 1)
-    return max(square, _LEAST * float(own.sum() / n**2 + weights**2 @ donors))
+    floor = _LEAST_FITTED if fitted else _LEAST
+    return max(square, floor * float(own.sum() / n**2 + weights**2 @ donors))
 
 
 def roughness(gap: Floats) -> float:

@@ -90,7 +90,7 @@ def test_which_donor_stands_for_the_largest_area_does_not_hang_on_its_size():
     assert (effect.conf_high - effect.conf_low) / 2 / effect.std_error < 2.0
 
 
-def test_the_variance_is_the_area_s_own_and_no_less_than_half_of_poisson_s():
+def test_the_variance_is_the_area_s_own_above_a_floor_by_its_level():
     rng = np.random.default_rng(0)
     gap = rng.normal(0, 3, 4000)
     even, level = np.full(10, 0.1), np.full(10, 4.0)
@@ -101,7 +101,9 @@ def test_the_variance_is_the_area_s_own_and_no_less_than_half_of_poisson_s():
     assert own_variance(gap + 4, np.array([4.0]), even, level, centred=True) == pytest.approx(9.0, rel=0.08)
     assert own_variance(gap + 4, np.array([4.0]), even, level, centred=False) == pytest.approx(25.0, rel=0.08)
     # two areas of 4 averaged, and ten donors of 4 at a tenth each
-    assert own_variance(np.zeros(9), np.array([4.0, 4.0]), even, level, centred=True) == pytest.approx((2 + 0.4) / 2)
+    still = np.zeros(9), np.array([4.0, 4.0]), even, level
+    assert own_variance(*still, centred=True) == pytest.approx(2 + 0.4)
+    assert own_variance(*still, centred=True, fitted=False) == pytest.approx((2 + 0.4) / 2)
 
 
 def test_every_donor_that_follows_the_area_takes_a_degree_of_freedom():
