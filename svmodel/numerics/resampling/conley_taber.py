@@ -7,13 +7,16 @@ brought to its size.
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from svmodel.numerics.arrays import Floats
-from svmodel.numerics.resampling.permutations import distance_limit, rank_p_value
+from svmodel.numerics.arrays import Floats, Ints
+from svmodel.numerics.resampling.permutations import as_far_among, limit_among
 
 #: Sums that are enumerated; beyond, so many are drawn, always the same.
 _MOST_SUMS = 20_000
@@ -79,7 +82,7 @@ class PlaceboSums:
         if not self.told:
             t = _student(level, self.areas - 2)
             return -t, t
-        reach = round(distance_limit(np.abs(self.values), level) * self.widening, 10)
+        reach = limit_among(self._sizes, level)
         return -reach, reach
 
     def p_value(self, statistic: float) -> float:
@@ -96,7 +99,14 @@ class PlaceboSums:
 
         if not self.told:
             return float(2 * special.stdtr(max(self.areas - 2, 1), -abs(statistic)))
-        return rank_p_value(statistic, np.round(self.values * self.widening, 10))
+        if np.isnan(statistic):
+            return float("nan")
+        return (1 + as_far_among(abs(statistic), self._sizes)) / (1 + len(self.values))
+
+    @cached_property
+    def _sizes(self) -> Floats:
+        """Sizes of the values, widened and rounded, ascending: sums of many areas are asked for many rows."""
+        return np.sort(np.round(np.abs(self.values) * self.widening, 10))
 
 
 def _student(level: float, df: int) -> float:
@@ -141,17 +151,25 @@ def placebo_sums(parts: Sequence[tuple[Floats, Floats, Floats]]) -> PlaceboSums:
     kinds = []
     for misses, deviations, scales in parts:
         order = np.lexsort((deviations, misses))
-        kinds += [(misses[order], deviations[order] ** 2, float(s)) for s in np.sort(scales)]
+        d, v = misses[order], deviations[order] ** 2
+        kinds += [(d, v, float(s)) for s in np.sort(scales)]
     treated, areas = len(kinds), min((len(d) for d, _, _ in kinds), default=0)
     if areas == 0 or not sum(s for _, _, s in kinds) > 0:
         return PlaceboSums(np.empty(0), areas, treated)
-    every = float(np.prod([float(len(d)) for d, _, _ in kinds])) <= _MOST_SUMS
-    rng = np.random.default_rng(0)
+    sizes = tuple(len(d) for d, _, _ in kinds)
+    every = math.prod(sizes) <= _MOST_SUMS
     miss, variance = np.zeros(1), np.zeros(1)
-    for d, v, s in kinds:
+    for k, (d, v, s) in enumerate(kinds):
         if every:
             miss, variance = (miss[:, None] + s * d).ravel(), (variance[:, None] + s**2 * v).ravel()
         else:
-            drawn = rng.integers(len(d), size=_MOST_SUMS)
-            miss, variance = miss + s * d[drawn], variance + s**2 * v[drawn]
+            drawn = _drawn(sizes)[k]
+            miss, variance = miss + (s * d)[drawn], variance + (s**2 * v)[drawn]
     return PlaceboSums(np.sort(np.round(miss / np.sqrt(variance), 12)), areas, treated)
+
+
+@functools.lru_cache(maxsize=16)
+def _drawn(sizes: tuple[int, ...]) -> tuple[Ints, ...]:
+    """Return a placebo area of each kind for every sum, always the same."""
+    rng = np.random.default_rng(0)
+    return tuple(rng.integers(n, size=_MOST_SUMS) for n in sizes)

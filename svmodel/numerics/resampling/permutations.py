@@ -199,8 +199,25 @@ def distance_limit(sizes: Floats, level: float) -> float:
     >>> distance_limit(np.arange(1.0, 39.0), 0.95), distance_limit(np.arange(1.0, 19.0), 0.95)
     (38.0, inf)
     """
-    k = needed(level, len(sizes) + 1)
-    return float(np.sort(sizes)[-k]) if k else math.inf
+    return limit_among(np.sort(sizes), level)
+
+
+def limit_among(ascending: Floats, level: float) -> float:
+    """Return :func:`distance_limit` of sizes that are sorted."""
+    k = needed(level, len(ascending) + 1)
+    return float(ascending[-k]) if k else math.inf
+
+
+def as_far_among(size: float, ascending: Floats) -> int:
+    """Return how many of some sorted sizes are at least as large, as :func:`as_far` has it.
+
+    Examples
+    --------
+    >>> as_far_among(0.3, np.array([0.05, 0.1 + 0.2, 1.0]))
+    2
+    """
+    least = size if math.isinf(size) else size * (1 - _ROUNDING)
+    return len(ascending) - int(np.searchsorted(ascending, least, side="left"))
 
 
 def as_far(observed: Floats | float, others: Floats) -> NDArray[np.bool_]:
