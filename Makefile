@@ -76,6 +76,7 @@ calibrate: $(READY)
 	$(PY) benchmarks/calibrate_checks.py
 	$(PY) benchmarks/page_truth.py
 	$(PY) docs/quote_calibration.py
+	$(PY) -m pytest -m long
 
 lock:
 	$(PYTHON) locks/make_locks.py
