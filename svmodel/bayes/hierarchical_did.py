@@ -22,8 +22,9 @@ from svmodel.engine.description import LatentModel, Term
 from svmodel.engine.posterior import Posterior
 from svmodel.errors import EstimationError
 from svmodel.numerics.arrays import Mask
-from svmodel.numerics.latent.priors import HalfNormal
-from svmodel.numerics.latent.structures import Fixed, Independent, RandomWalk, Structure
+from svmodel.numerics.latent.area_shocks import AreaShocks, StartedWalk
+from svmodel.numerics.latent.priors import Beta, HalfNormal
+from svmodel.numerics.latent.structures import AR1, Fixed, Independent, RandomWalk, Structure
 from svmodel.numerics.two_way import components
 from svmodel.result.method import NEUTRAL, UNSHOWN, Method
 from svmodel.result.notes import Note
@@ -32,12 +33,15 @@ _VALID = {
     "family": ("negative_binomial", "poisson"),
     "pooling": ("partial", "none", "complete"),
     "over": ("areas", "cohorts"),
+    "shocks": ("none", "ar1", "walk"),
 }
 #: Expected events in all treated area-periods below which the Gaussian approximation of the field is too sure: by 8% of
 #: the standard deviation with six events in all (tests/bayes/test_hierarchical_did.py).
 _FEW_EVENTS = 10
 #: Prior standard deviations: of the level about the log of the raw rate, and of a covariate's coefficient.
 _LEVEL_SD, _COVARIATE_SD = 1.0, 0.5
+#: Prior of the correlation of an area's shocks from one period to the next: Beta, with 90% between .27 and .92.
+_PERSISTENCE = (3.0, 1.8)
 _NO_INDEX = np.zeros((1, 1), dtype=np.int64)
 
 
@@ -59,14 +63,17 @@ class HierarchicalDiD(AnswersDesigns):
     lasting_shocks : int
         Length, in periods, of blocks of time in each of which an area has a shock of its own that is estimated; 0 for
         none. Half a year is a fair choice where what happens in one area in one month goes on in the next.
+    shocks : {"none", "ar1", "walk"}
+        Of each area in each period, beside the overdispersion of counts: none; such as fade, of which size and
+        persistence are estimated over all areas; or levels that wander and do not come back.
     neighbours : mapping, pairs or matrix, optional
         Borders between areas, as :func:`svmodel.adjacency.read_adjacency` takes them: area effects then follow the map
         (BYM2).
     family : {"negative_binomial", "poisson"}
     area_sd, period_sd, effect_sd, horizon_sd, shock_sd, overdispersion : float
         Scales of the half-normal priors of the standard deviations (log scale) of area effects, of a step of the period
-        effects, of effects about their mean, of their step by horizon, of shocks that last, and of the shock that each
-        count meets.
+        effects, of effects about their mean, of their step by horizon, of shocks that last (of the step of levels that
+        wander a third of it), and of the shock that each count meets.
     engine : {"laplace", "nuts"}
         Nested Laplace to explore; NUTS for a headline that is published. ``result.audit()`` runs the other.
     draws : int
@@ -135,6 +142,7 @@ class HierarchicalDiD(AnswersDesigns):
     over: Literal["areas", "cohorts"] = "areas"
     by_horizon: bool = False
     lasting_shocks: int = 0
+    shocks: Literal["none", "ar1", "walk"] = "none"
     neighbours: Any = None
     family: Literal["negative_binomial", "poisson"] = "negative_binomial"
     area_sd: float = 0.7
@@ -251,7 +259,13 @@ class HierarchicalDiD(AnswersDesigns):
         return bym2(self.neighbours, arrays.areas, prior)
 
     def _shocks(self, areas: int, length: int) -> list[Term]:
-        """Return shocks of areas by blocks of time: independent, a type I interaction (Knorr-Held 2000)."""
+        """Return shocks of areas by period, or by blocks of time: a type I or II interaction (Knorr-Held 2000)."""
+        if self.shocks != "none":
+            series: AR1 | StartedWalk = StartedWalk(length, "wander_sd", HalfNormal(self.shock_sd / 3))
+            if self.shocks == "ar1":
+                series = AR1(length, "shock_sd", HalfNormal(self.shock_sd), "shock_persistence", Beta(*_PERSISTENCE))
+            each = np.arange(areas * length).reshape(areas, length)
+            return [Term("shock", AreaShocks(areas, series), each)]
         if not self.lasting_shocks:
             return []
         blocks = math.ceil(length / self.lasting_shocks)

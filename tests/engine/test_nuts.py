@@ -233,12 +233,17 @@ def declared_in(module) -> set[type]:
 
 
 def test_every_structure_and_prior_has_a_form():
-    from svmodel.numerics.latent import priors, structures
+    from svmodel.numerics.latent import area_shocks, priors, structures
 
-    assert {structures.AR1, structures.BYM2, structures.Independent, structures.RandomWalk, structures.Seasonal} == set(
-        _pymc_form._FORMS
-    )
-    kinds = declared_in(structures) - {structures.Structure}
+    assert {
+        area_shocks.AreaShocks,
+        structures.AR1,
+        structures.BYM2,
+        structures.Independent,
+        structures.RandomWalk,
+        structures.Seasonal,
+    } == set(_pymc_form._FORMS)
+    kinds = declared_in(structures) - {structures.Structure} | {area_shocks.AreaShocks}
     assert kinds > set(_pymc_form._FORMS)
     assert all(kind is Fixed or issubclass(kind, tuple(_pymc_form._FORMS)) for kind in kinds)
     assert {kind.__name__ for kind in declared_in(priors)} - {"HyperPrior"} == {
