@@ -70,19 +70,6 @@ def test_code_reads_back_to_the_same_period(freq, steps):
     assert periods.parse(periods.code(period)) == period
 
 
-def test_parse_many_keeps_the_order():
-    index = periods.parse_many(["2020-02", "2020-01", "2020-02"])
-    assert list(index.astype(str)) == ["2020-02", "2020-01", "2020-02"]
-    assert periods.parse_many(index) is index
-
-
-def test_parse_many_names_every_problem_at_once():
-    with pytest.raises(DataError) as caught:
-        periods.parse_many(["2020-01", "2020Q1", "soon", None], where="column 'month'")
-    assert {p.rule for p in caught.value.problems} == {"period_unreadable", "period_missing", "period_mixed"}
-    assert "soon" in str(caught.value)
-
-
 def test_words():
     assert periods.label(periods.parse("2020Q1")) == "2020Q1 (2019/20 Q4)"
     for freq, word, count in (("M", "month", 12), ("Q-DEC", "quarter", 4), ("Y-DEC", "year", 1), ("Y-MAR", "fin", 1)):

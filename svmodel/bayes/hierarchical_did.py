@@ -26,6 +26,7 @@ from svmodel.numerics.latent.area_shocks import AreaShocks, StartedWalk
 from svmodel.numerics.latent.priors import Beta, HalfNormal
 from svmodel.numerics.latent.structures import AR1, Fixed, Independent, RandomWalk, Structure
 from svmodel.numerics.two_way import components
+from svmodel.result.doubts import shared_noise
 from svmodel.result.method import NEUTRAL, UNSHOWN, Method
 from svmodel.result.notes import Note
 
@@ -225,7 +226,7 @@ class HierarchicalDiD(AnswersDesigns):
 
     def remarks(self, design: Design, question: Question, cells: TreatedCells, told: Mapping[str, Any]) -> list[Note]:
         """Return the notes of a result."""
-        notes = [*notes_of(self, design, question, cells), *self._doubts(cells.arrays, told)]
+        notes = [*notes_of(self, design, question, cells), *self._doubts(cells.arrays, told), *shared_noise(design)]
         if "prior_of_average" in told:
             low, high = (100 * (told["prior_of_average"][k] - 1) for k in ("low", "high"))
             notes.append(

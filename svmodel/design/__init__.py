@@ -19,6 +19,7 @@ from svmodel.area_names import UnknownAreaError, area_name
 from svmodel.costs import CostLine
 from svmodel.design.rules import Asked, find_problems
 from svmodel.errors import DataError, DesignError, Problem, Problems, shorten
+from svmodel.numerics.cluster.membership import Clusters
 from svmodel.panel import Panel
 from svmodel.periods import PeriodLike
 from svmodel.words import one_or_more
@@ -184,6 +185,10 @@ class DesignArrays:
     anticipation : int
         Of the design, in periods.
     covariate_names : tuple of str
+    clusters : Clusters, optional
+        Areas that share their noise. None where nothing is said of them: then each stands by itself.
+    weights : ndarray, shape (N, T), optional
+        Of observations, where they do not count alike.
     """
 
     y: NDArray[np.float64]
@@ -195,11 +200,31 @@ class DesignArrays:
     periods: pd.PeriodIndex
     anticipation: int = 0
     covariate_names: tuple[str, ...] = ()
+    clusters: Clusters | None = None
+    weights: NDArray[np.float64] | None = None
+
+    @cached_property
+    def units(self) -> Clusters:
+        """The clusters; each area by itself where nothing is said of them."""
+        return Clusters.singles(len(self.areas)) if self.clusters is None else self.clusters
+
+    @cached_property
+    def weight(self) -> NDArray[np.float64]:
+        """Weights of observations, shape (N, T): ones where all count alike."""
+        return np.ones(self.y.shape) if self.weights is None else self.weights
+
+    @cached_property
+    def area_weight(self) -> NDArray[np.float64]:
+        """Mean weight of each area over its known outcomes, shape (N,)."""
+        known = ~np.isnan(self.y)
+        count = np.maximum(known.sum(axis=1), 1)
+        return np.where(known, self.weight, 0.0).sum(axis=1) / count
 
     def assigned(self, pattern: NDArray[np.int64]) -> DesignArrays:
         """Return the arrays with the intervention dealt out anew: area i gets when area ``pattern[i]`` had it.
 
-        Starts, ends and anticipation move together; outcomes, exposures and covariates stay where they are.
+        Starts, ends and anticipation move together; outcomes, exposures, covariates, clusters and weights stay where
+        they are.
 
         Parameters
         ----------
@@ -220,6 +245,8 @@ class DesignArrays:
             status=self.status[rows],
             covariates=self.covariates[rows],
             areas=tuple(names[int(i)] for i in rows),
+            clusters=None if self.clusters is None else self.clusters.take(rows),
+            weights=None if self.weights is None else self.weights[rows],
         )
 
     @property

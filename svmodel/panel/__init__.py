@@ -179,6 +179,7 @@ class Panel:
             as_given=as_given,
             # a source that mapped the codes, or looked at every row of them, knows more than its areas show
             vintage_settled=any(e.rule in ("lsoa_mapped", "lsoa_vintage") for e in given),
+            explained=_explained(given),
         )
         marked = "synthetic" in frame.columns and bool(
             frame["synthetic"].astype(str).str.casefold().isin(["yes", "true", "1"]).any()
@@ -386,6 +387,15 @@ class Panel:
         span = f"{periods.label(self.periods[0])} to {periods.label(self.periods[-1])}"
         mark = ", SYNTHETIC" if self.synthetic else ""
         return f"<Panel: {self.n_areas:,} areas x {self.n_periods} periods ({span}); {', '.join(self.columns)}{mark}>"
+
+
+def _explained(given: Iterable[LedgerEntry]) -> dict[str, int]:
+    """Return how many cells of each column the source has said to be missing, by the place that it gives."""
+    found: dict[str, int] = {}
+    for entry in given:
+        if entry.action == "missing":
+            found[entry.where] = found.get(entry.where, 0) + entry.rows
+    return found
 
 
 def _rebuild(parts: dict[str, object]) -> Panel:

@@ -13,6 +13,7 @@ from svmodel.area_names import spelling_key
 from svmodel.errors import Problems, shorten
 from svmodel.ledger import LedgerEntry
 from svmodel.panel.columns import Areas, Rows
+from svmodel.panel.sums import adds_up
 
 #: What a total is called.
 _TOTALS = frozenset(
@@ -66,14 +67,14 @@ def total_rows(
         regions = {i for i, k in enumerate(keys) if k in _REGIONS}
         parts = set(range(len(names))) - wholes
         fine = parts - called - countries - regions
-        if len(fine) >= 2 and len(regions) >= 2 and all(_adds_up(c, regions, fine, 1) for c in cubes):
+        if len(fine) >= 2 and len(regions) >= 2 and all(_proved(c, regions, fine, 1) for c in cubes):
             wholes |= regions
         named = called | countries
         for i in sorted(parts & named - wholes):
             others = parts - wholes - named
             if len(others) < 2:
                 continue
-            if all(_adds_up(c, {i}, others, 1) for c in cubes):
+            if all(_proved(c, {i}, others, 1) for c in cubes):
                 wholes.add(i)
             elif i in called:
                 _say(names[i], cubes, list(counts), i, others, period, problems, rows(area.codes == i))
@@ -139,16 +140,11 @@ def _halves(cubes: list[NDArray[np.float64]], pool: set[int]) -> list[int]:
 
 
 def _all_add_up(cubes: list[NDArray[np.float64]], i: int, pool: set[int]) -> bool:
-    return all(_adds_up(cube, {i}, pool - {i}, _ENOUGH) for cube in cubes)
+    return all(_proved(cube, {i}, pool - {i}, _ENOUGH) for cube in cubes)
 
 
-def _adds_up(cube: NDArray[np.float64], some: set[int], others: set[int], least: int) -> bool:
-    one, rest = cube[sorted(some)].sum(axis=0), cube[sorted(others)].sum(axis=0)
-    known = ~np.isnan(one) & ~np.isnan(rest)
-    if known.sum() < least or not rest[known].any():
-        return False
-    alike = least > 1 and len(np.unique(rest[known])) < 3
-    return bool((one[known] == rest[known]).all()) and not alike
+def _proved(cube: NDArray[np.float64], some: set[int], others: set[int], least: int) -> bool:
+    return adds_up(cube[sorted(some)].sum(axis=0), cube[sorted(others)], least=least, varied=least > 1)
 
 
 def _say(

@@ -5,7 +5,7 @@ them is also a calendar quarter. They are held as calendar quarters and labelled
 makes the common mistake of reading financial Q1 as January to March impossible to keep unseen.
 """
 
-from svmodel.periods.column import ANSWERS, PeriodReading, parse_many, read_column
+from svmodel.periods.column import ANSWERS, PeriodReading, mixed_words, read_column
 from svmodel.periods.labels import FREQUENCIES, code, describe_frequency, label, per_year
 from svmodel.periods.spelling import PeriodLike, parse
 
@@ -17,8 +17,8 @@ __all__ = [
     "code",
     "describe_frequency",
     "label",
+    "mixed_words",
     "parse",
-    "parse_many",
     "per_year",
     "read_column",
 ]

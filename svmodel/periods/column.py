@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from svmodel.errors import DataError, Problem, did_you_mean, shorten
+from svmodel.errors import DataError, did_you_mean
 from svmodel.periods.labels import FREQUENCIES, label
-from svmodel.periods.spelling import NUMBERS, ZONE, PeriodLike, readings, tidy_text
+from svmodel.periods.spelling import NUMBERS, ZONE, readings, tidy_text
 
 #: What may be answered to the question how a column is written; the name of a time zone may be, too.
 ANSWERS = (
@@ -65,7 +65,7 @@ class PeriodReading:
     kinds: tuple[str, ...] = ()
 
 
-def read_column(values: Iterable[Any], *, written: str | None = None) -> PeriodReading:
+def read_column(values: Iterable[Any], *, written: str | None = None, stepped: bool = True) -> PeriodReading:
     """Read a column of periods, every value in the same way.
 
     Parameters
@@ -75,6 +75,9 @@ def read_column(values: Iterable[Any], *, written: str | None = None) -> PeriodR
     written : str, optional
         The owner's answer where a column may be read in several ways: one of :data:`ANSWERS`, or the time zone in
         which its moments shall be taken instead of London.
+    stepped : bool
+        Whether months that stand three or twelve apart throughout are taken for quarters or years; not so for a few
+        starts, which may lie so by chance.
 
     Returns
     -------
@@ -114,7 +117,8 @@ def read_column(values: Iterable[Any], *, written: str | None = None) -> PeriodR
     if pd.api.types.is_datetime64_any_dtype(series.dtype):
         zoned = "" if getattr(series.dtype, "tz", None) is None else f"moments are taken on their day in {zone}"
         naive = series.dt.tz_localize(None) if zoned else series
-        return _stepped(pd.PeriodIndex(naive.dt.to_period("M")), zoned, written)
+        months = pd.PeriodIndex(naive.dt.to_period("M"))
+        return _stepped(months, zoned, written) if stepped else PeriodReading(months, zoned)
     codes, distinct = pd.factorize(series)
     texts = [_text(v) for v in distinct]
     known = [
@@ -136,7 +140,7 @@ def read_column(values: Iterable[Any], *, written: str | None = None) -> PeriodR
     said = _said(distinct, texts, read, way)
     if len(kinds) > 1:
         return PeriodReading(lookup[codes], said, unread, kinds=kinds)
-    if freq != "M" or any(isinstance(v, pd.Period) for v in distinct):
+    if not stepped or freq != "M" or any(isinstance(v, pd.Period) for v in distinct):
         return PeriodReading(lookup[codes], said, unread)
     found = _stepped(lookup[codes], said, written)
     return PeriodReading(found.index, found.said, unread, found.choices)
@@ -268,42 +272,6 @@ def _stepped(index: pd.PeriodIndex, said: str, written: str | None) -> PeriodRea
 
 def _also(said: str, more: str) -> str:
     return f"{said}; {more}" if said else more
-
-
-def parse_many(values: Iterable[PeriodLike], *, where: str = "period") -> pd.PeriodIndex:
-    """Read a column of periods; every value must have the same frequency.
-
-    Returns
-    -------
-    pandas.PeriodIndex
-        In the order given.
-
-    Raises
-    ------
-    DataError
-        Naming every value that is no period, mixed frequencies, and a column that may be read in several ways.
-    """
-    if isinstance(values, pd.PeriodIndex) and values.freqstr in FREQUENCIES:
-        return values
-    series = pd.Series(values)
-    found = read_column(series)
-    problems = []
-    for value in found.unread:
-        lines = series.index[series == value][:3].tolist()
-        problems.append(
-            Problem(f"{value!r} names no period", where=where, fix=f"Rows {lines}.", rule="period_unreadable")
-        )
-    if missing := int(series.isna().sum()):
-        problems.append(Problem(f"{missing} periods are missing", where=where, rule="period_missing"))
-    if found.kinds:
-        problems.append(
-            Problem(f"{mixed_words(found.kinds)} are mixed in one column", where=where, rule="period_mixed")
-        )
-    if found.choices:
-        problems.append(Problem(f"they may be read as {shorten(found.choices)}", where=where, rule="period_ambiguous"))
-    if problems:
-        raise DataError("the periods cannot be read", problems)
-    return found.index
 
 
 def mixed_words(kinds: tuple[str, ...]) -> str:

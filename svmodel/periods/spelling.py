@@ -20,11 +20,22 @@ PeriodLike: TypeAlias = "str | int | pd.Period | pd.Timestamp"
 
 #: Clocks in England and Wales: a moment with a zone is placed on the day that it was there.
 ZONE = "Europe/London"
-_MONTH_NAMES = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
-_MON = (
-    r"(jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
-    r"|nov(?:ember)?|dec(?:ember)?)\.?"
+#: Names of the months in English and in Welsh, whole and cut short.
+_MONTH_NAMES = (
+    r"jan(?:uary)?|ion(?:awr)?",
+    r"feb(?:ruary)?|chw(?:e(?:f(?:ror)?)?)?",
+    r"mar(?:ch)?|maw(?:rth)?",
+    r"apr(?:il)?|ebr(?:ill)?",
+    r"may|mai",
+    r"june?|meh(?:efin)?",
+    r"july?|gor(?:ff(?:ennaf)?)?",
+    r"aug(?:ust)?|awst?",
+    r"sept?(?:ember)?|medi?",
+    r"oct(?:ober)?|hyd(?:ref)?",
+    r"nov(?:ember)?|tach?(?:wedd)?",
+    r"dec(?:ember)?|rhag?(?:fyr)?",
 )
+_MON = rf"({'|'.join(_MONTH_NAMES)})\.?"
 _YEAR4 = r"(\d{4})"
 _YEAR = r"'?(\d{4}|\d{2})"
 _GAP = r"[ \-/_.,]*"
@@ -38,10 +49,13 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(f"^{pattern}$", re.IGNORECASE)
 
 
+_MONTH_NAME = _compiled(_MON)
+_NUMBERED = [_compiled(name) for name in _MONTH_NAMES]
 _PLAIN_YEAR = _compiled(r"(\d{4})(?:\.0)?")
 _DIGITS = _compiled(r"(\d{4})([0-1]\d)([0-3]\d)")
 _SIX_DIGITS = _compiled(r"(\d{4})(\d{2})")
 _ISO_DATE = _compiled(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})")
+_YEAR_M = _compiled(r"(\d{4})-?M(\d{1,2})")
 _YEAR_NUMBER = _compiled(r"(\d{4})([- /])(\d{2})")
 NUMBERS = _compiled(r"(\d{1,2})([/.\- ])(\d{1,2})\2(\d{4}|\d{2})")
 _MONTH_YEAR = _compiled(r"(\d{1,2})[/.\-](\d{4})")
@@ -156,12 +170,22 @@ def _of_moment(moment: object) -> pd.Period:
 
 def _month(year: str | int, month: str | int) -> pd.Period | None:
     """Return the month, or None where there is no such month."""
-    number = month if isinstance(month, int) else int(month) if month.isdigit() else _number_of(month)
+    number = month if isinstance(month, int) else int(month) if month.isdigit() else month_number(month) or 0
     return pd.Period(year=_full_year(year), month=number, freq="M") if 1 <= number <= 12 else None
 
 
-def _number_of(name: str) -> int:
-    return _MONTH_NAMES.index(name[:3].casefold()) + 1
+def month_number(name: str) -> int | None:
+    """Return the number of a month by its name in English or Welsh, or None where it names none.
+
+    Examples
+    --------
+    >>> month_number("Sept."), month_number("Mehefin"), month_number("Q1") is None
+    (9, 6, True)
+    """
+    named = _MONTH_NAME.match(name.strip())
+    if named is None:
+        return None
+    return next(i for i, pattern in enumerate(_NUMBERED, start=1) if pattern.match(named[1]))
 
 
 def _full_year(year: str | int) -> int:
@@ -195,6 +219,8 @@ def _of_year_and_numbers(text: str) -> dict[str, pd.Period]:
         return {"": pd.Period(year=int(m[1]), freq="Y-DEC")}
     if m := _DIGITS.match(text) or _ISO_DATE.match(text):
         return _kept(_=_month(m[1], m[2])) if _is_day(m[1], m[2], m[3]) else {}
+    if m := _YEAR_M.match(text):
+        return _kept(_=_month(m[1], m[2]))
     if m := _SIX_DIGITS.match(text):
         start = _year_pair(m[1], m[2])
         if start is None:

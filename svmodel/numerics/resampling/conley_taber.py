@@ -7,12 +7,14 @@ brought to its size.
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from svmodel.numerics.arrays import Floats
+from svmodel.numerics.arrays import Floats, Ints
 
 #: Sums that are enumerated; beyond, so many are drawn, always the same.
 _MOST_SUMS = 20_000
@@ -71,8 +73,7 @@ class PlaceboSums:
             return -t, t
         if tail * (m + 1) < 1 - 1e-9:
             return -np.inf, np.inf
-        with np.errstate(invalid="ignore"):  # between two infinite values lies no number
-            low, high = np.quantile(self.values, [tail, 1 - tail], method="weibull")
+        low, high = self._quantile(tail), self._quantile(1 - tail)
         low = -np.inf if np.isnan(low) else round(float(low) * self.widening, 10)
         return min(low, 0.0), max(round(float(high) * self.widening, 10), 0.0)
 
@@ -93,12 +94,35 @@ class PlaceboSums:
         if not self.told:
             return float(2 * special.stdtr(max(self.areas - 2, 1), -abs(statistic)))
         m = len(self.values)
-        finite = np.isfinite(self.values)
-        place = np.arange(1, m + 1) / (m + 1)
-        below = float(np.interp(statistic / self.widening, self.values[finite], place[finite]))
+        below = self._below(statistic / self.widening)
         if statistic == 0:
             return 1.0
         return max(min(2 * (below if statistic < 0 else 1 - below), 1.0), 2 / (m + 1))
+
+    def _quantile(self, share: float) -> float:
+        """Return the value below which `share` lies, on the line between two: ``numpy.quantile``'s ``weibull``."""
+        m = len(self.values)
+        place = min(max(share * (m + 1) - 1, 0.0), m - 1.0)
+        k = min(int(place), m - 2)
+        low, high = float(self.values[k]), float(self.values[k + 1])
+        part = place - k
+        if part in {0.0, 1.0}:
+            return high if part else low
+        # between two infinite values of one sign lies that infinity
+        return low if low == high else low + (high - low) * part
+
+    def _below(self, value: float) -> float:
+        """Return the share below a value, on the line between two finite ones."""
+        m = len(self.values)
+        first = int(np.searchsorted(self.values, -np.inf, side="right"))
+        last = int(np.searchsorted(self.values, np.inf, side="left"))
+        k = int(np.searchsorted(self.values[first:last], value, side="right")) + first
+        if k == first:
+            return (first + 1) / (m + 1)
+        if k == last:
+            return last / (m + 1)
+        low, high = float(self.values[k - 1]), float(self.values[k])
+        return (k + (value - low) / (high - low)) / (m + 1)
 
 
 def _student(level: float, df: int) -> float:
@@ -143,17 +167,25 @@ def placebo_sums(parts: Sequence[tuple[Floats, Floats, Floats]]) -> PlaceboSums:
     kinds = []
     for misses, deviations, scales in parts:
         order = np.lexsort((deviations, misses))
-        kinds += [(misses[order], deviations[order] ** 2, float(s)) for s in np.sort(scales)]
+        d, v = misses[order], deviations[order] ** 2
+        kinds += [(d, v, float(s)) for s in np.sort(scales)]
     treated, areas = len(kinds), min((len(d) for d, _, _ in kinds), default=0)
     if areas == 0 or not sum(s for _, _, s in kinds) > 0:
         return PlaceboSums(np.empty(0), areas, treated)
-    every = float(np.prod([float(len(d)) for d, _, _ in kinds])) <= _MOST_SUMS
-    rng = np.random.default_rng(0)
+    sizes = tuple(len(d) for d, _, _ in kinds)
+    every = math.prod(sizes) <= _MOST_SUMS
     miss, variance = np.zeros(1), np.zeros(1)
-    for d, v, s in kinds:
+    for k, (d, v, s) in enumerate(kinds):
         if every:
             miss, variance = (miss[:, None] + s * d).ravel(), (variance[:, None] + s**2 * v).ravel()
         else:
-            drawn = rng.integers(len(d), size=_MOST_SUMS)
-            miss, variance = miss + s * d[drawn], variance + s**2 * v[drawn]
+            drawn = _drawn(sizes)[k]
+            miss, variance = miss + (s * d)[drawn], variance + (s**2 * v)[drawn]
     return PlaceboSums(np.sort(np.round(miss / np.sqrt(variance), 12)), areas, treated)
+
+
+@functools.lru_cache(maxsize=16)
+def _drawn(sizes: tuple[int, ...]) -> tuple[Ints, ...]:
+    """Return a placebo area of each kind for every sum, always the same."""
+    rng = np.random.default_rng(0)
+    return tuple(rng.integers(n, size=_MOST_SUMS) for n in sizes)

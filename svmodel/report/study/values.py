@@ -47,7 +47,7 @@ from svmodel.report.study.fields import (
     wrong,
 )
 from svmodel.report.study.registry import layout_options, layouts
-from svmodel.sources.untidy import CHOICES, Answers
+from svmodel.sources.answers import CHOICES, Answers
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -134,6 +134,16 @@ class DataSpec(Keys):
         Annotated[str, one_of("answer", CHOICES["dashes"])] | None, Told("`nil` or `missing`", "none")
     ] = None
     """what `-` and `.` stand for in place of a number"""
+    decimal: Annotated[
+        Annotated[str, one_of("answer", CHOICES["decimal"])] | None,
+        Told("`comma` or `point`", "none: as the file shows"),
+    ] = None
+    """what parts the decimals, where no number of the file shows it"""
+    nested: Annotated[
+        Annotated[str, one_of("answer", CHOICES["nested"])] | None,
+        Told("`areas over outcomes` or `outcomes over areas`", "none"),
+    ] = None
+    """which stands above the other where columns, or rows, hold areas and outcomes crossed"""
     leave_out_columns: Columns = ()
     """columns that are not read, such as a total that does not add up"""
     population: PopulationSpec | None = None
@@ -176,7 +186,7 @@ class DataSpec(Keys):
     @property
     def answers(self) -> Answers:
         """What the study says about a table that can be read in several ways."""
-        return Answers(self.sheet, self.columns_are, self.dashes, self.leave_out_columns)
+        return Answers(self.sheet, self.columns_are, self.dashes, self.decimal, self.nested, self.leave_out_columns)
 
     @property
     def all_joins(self) -> tuple[JoinSpec, ...]:
@@ -214,6 +224,8 @@ class FilePointer(Keys):
     """its column of areas,"""
     period: Annotated[Text, Told("column, or a period")] = "period"
     """and of first periods. With `column`: the first period of all"""
+    period_written: Annotated[Text | None, Told("text", "none: as the column shows")] = None
+    """how they are written, as for the data"""
 
 
 @dataclass(frozen=True, config=STRICT)
