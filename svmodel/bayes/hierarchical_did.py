@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from svmodel import periods
 from svmodel.bayes.answer import AnswersDesigns, notes_of, rests_on
 from svmodel.bayes.maps import bym2
 from svmodel.bayes.options import problems_with
@@ -97,8 +96,8 @@ class HierarchicalDiD(AnswersDesigns):
     but its prior.
 
     *Supposes* that areas share the period effects (common trends on the log scale); that counts are independent given
-    the effects, so that shocks of an area that last are not in the interval unless `lasting_shocks` has them
-    (docs/coverage.md has what that costs); that an effect does not spill over.
+    the effects, so that shocks of an area that last are not in the interval unless `shocks` has them (docs/coverage.md
+    has what that costs); that an effect does not spill over.
 
     References
     ----------
@@ -160,6 +159,12 @@ class HierarchicalDiD(AnswersDesigns):
         scales = ("area_sd", "period_sd", "effect_sd", "horizon_sd", "shock_sd", "overdispersion")
         whole = {"lasting_shocks": 0}
         found = problems_with(self, valid=_VALID, above_zero=scales, at_least=whole, beliefs=[self.prior])
+        if self.shocks != "none" and self.lasting_shocks:
+            found.add(
+                f"shocks={self.shocks!r} and lasting_shocks={self.lasting_shocks!r} are two models of the same",
+                fix="Leave lasting_shocks out.",
+                rule="lasting_shocks",
+            )
         found.raise_if_any(EstimationError, "HierarchicalDiD cannot be used so")
 
     def ask(self, arrays: DesignArrays) -> Question:
@@ -208,7 +213,7 @@ class HierarchicalDiD(AnswersDesigns):
             "inference_in_doubt": left.lasting or few,
         }
         why = rests_on(posterior, ratio_prior(self.prior))
-        told["inference_why"] = " ".join([why, *self._doubts(cells.arrays, told)])
+        told["inference_why"] = " ".join([why, *self._doubts(told)])
         if self.pooling == "none":
             low, high = self._prior_of_average(cells)
             told["prior_of_average"] = {"low": low, "high": high}
@@ -226,7 +231,7 @@ class HierarchicalDiD(AnswersDesigns):
 
     def remarks(self, design: Design, question: Question, cells: TreatedCells, told: Mapping[str, Any]) -> list[Note]:
         """Return the notes of a result."""
-        notes = [*notes_of(self, design, question, cells), *self._doubts(cells.arrays, told), *shared_noise(design)]
+        notes = [*notes_of(self, design, question, cells), *self._doubts(told), *shared_noise(design)]
         if "prior_of_average" in told:
             low, high = (100 * (told["prior_of_average"][k] - 1) for k in ("low", "high"))
             notes.append(
@@ -235,7 +240,7 @@ class HierarchicalDiD(AnswersDesigns):
             )
         return notes
 
-    def _doubts(self, arrays: DesignArrays, told: Mapping[str, Any]) -> list[str]:
+    def _doubts(self, told: Mapping[str, Any]) -> list[str]:
         """Return why the interval is in doubt; nothing where it is not."""
         left, notes = told["residual_autocorrelation"], []
         if told["few_events_for_laplace"]:
@@ -244,8 +249,7 @@ class HierarchicalDiD(AnswersDesigns):
                 'little too sure then (standard deviations up to a tenth too small). Take engine="nuts".'
             )
         if told["shocks_last"]:
-            half_year = max(periods.per_year(arrays.periods) // 2, 2)
-            cure = "A longer `lasting_shocks` may have" if self.lasting_shocks else f"`lasting_shocks={half_year}` has"
+            cure = '`shocks="walk"` has' if self.shocks == "ar1" else '`shocks="ar1"` has'
             notes.append(
                 "What befalls an area lasts: what the model does not explain goes with the same a period earlier "
                 f"(correlation {left['value']:.2f}, standard error {1 / math.sqrt(left['pairs']):.2f}). The interval "
