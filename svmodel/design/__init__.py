@@ -75,7 +75,7 @@ class Intervention:
             start = starts.get(area)
             if start is None:
                 problems.add(f"area {area!r} has an end but no start", where="ends", rule="end_without_start")
-            elif start.freqstr == end.freqstr and end < start:
+            elif end.end_time < start.start_time:
                 problems.add(f"area {area!r} ends {end}, before it starts {start}", where="ends", rule="end_first")
         object.__setattr__(self, "cost", _checked_cost(self.cost, problems))
         problems.raise_if_any(DesignError, f"intervention {self.name!r} cannot be used")
@@ -97,7 +97,8 @@ class Intervention:
             if _is_never(value):
                 continue
             try:
-                parsed[area_name(area)] = periods.parse(value)
+                read = periods.parse_last if where == "ends" else periods.parse_first
+                parsed[area_name(area)] = read(value)
             except DataError as error:
                 problems.add(error.title, where=f"{where}, area {area!r}", rule="period_unreadable")
         return parsed
@@ -140,6 +141,10 @@ def in_small_areas(intervention: Intervention, panel: Panel) -> Intervention:
     DesignError
         If a name is one of several areas, or of an area and of a reporting area.
     """
+    freq = panel.periods.freqstr
+    starts = {a: periods.fit(p, freq) for a, p in intervention.starts.items()}
+    ends = {a: periods.fit(p, freq, end=True) for a, p in (intervention.ends or {}).items()}
+    intervention = replace(intervention, starts=starts, ends=ends)
     if intervention.by_area or (not panel.parents and set(intervention.starts) <= set(panel.areas)):
         return replace(intervention, by_area=True)
     problems = Problems()

@@ -305,11 +305,6 @@ def errors_rest_on(layout: Layout, made: Placebos, hull: Sequence[Note], p_ratio
         f"stray from theirs. By the ratio of the gaps after and before the start p = {p_ratio:.3f} (Abadie, Diamond "
         "and Hainmueller 2010)."
     )
-    if made.beyond > 1:
-        text += (
-            f" Before the start the treated areas strayed {math.sqrt(made.beyond):.1f} times as far as donors of their "
-            "level would, and the errors allow for it."
-        )
     needed = int(np.ceil(1 / (1 - level) - 1e-9)) - 1
     if n >= needed:
         return text

@@ -32,6 +32,7 @@ from svmodel.report.study.fields import (
     File,
     Flag,
     Keys,
+    LastPeriod,
     Names,
     Period,
     Takes,
@@ -120,8 +121,8 @@ class DataSpec(Keys):
     """publishers and licences, printed as written"""
     period_written: Annotated[Text | None, Told("text", "none: as the column shows")] = None
     """how the periods are written, where that can be read in several ways: `day first`, `month first`, `months`,
-    `quarters`, `calendar years`, `financial years`, `academic years`, `year and month`, `Excel dates`, or a time
-    zone"""
+    `quarters`, `calendar years`, `financial years`, `academic years`, `year and month`, `Excel dates`,
+    `days`, `week beginning`, `week ending`, or a time zone"""
     leave_out: Names = ()
     """areas of the data that are not used, such as one without residents"""
     sheet: Annotated[Text | None, Told("text", "none: the sheets of the layout that holds most")] = None
@@ -238,7 +239,11 @@ class ColumnPointer(Keys):
     """the first period of all"""
 
 
-_PERIODS = TypeAdapter(Mapping[str, Period], config=ConfigDict(arbitrary_types_allowed=True))
+_OF_ANY_TYPE = ConfigDict(arbitrary_types_allowed=True)
+_PERIODS: dict[str, TypeAdapter[Any]] = {
+    "starts": TypeAdapter(Mapping[str, Period], config=_OF_ANY_TYPE),
+    "ends": TypeAdapter(Mapping[str, LastPeriod], config=_OF_ANY_TYPE),
+}
 
 
 def _when(given: Any, _handler: Any, info: ValidationInfo) -> Any:
@@ -249,7 +254,7 @@ def _when(given: Any, _handler: Any, info: ValidationInfo) -> Any:
     if not held:
         raise wrong("nobody_treated", "no area is named")
     pointer = FilePointer if "file" in held else ColumnPointer if "column" in held else None
-    asked: TypeAdapter[Any] = _PERIODS if pointer is None else TypeAdapter(pointer)
+    asked: TypeAdapter[Any] = _PERIODS[info.field_name or "starts"] if pointer is None else TypeAdapter(pointer)
     return asked.validate_python(held, context=info.context)
 
 
@@ -297,13 +302,17 @@ class BreakSpec(Keys):
     """first period of the change"""
     reason: Text
     """in words that a figure can carry"""
-    until: Annotated[Period | None, Told("period", "none: it lasts")] = None
+    until: Annotated[LastPeriod | None, Told("period", "none: it lasts")] = None
     """last period of a passing one"""
 
     @model_validator(mode="after")
     def _goes_forward(self) -> Self:
         until = self.until
-        if until is not None and (until.freqstr != self.period.freqstr or until < self.period):
+        days = {"D", "M"}
+        if until is not None and (
+            (until.freqstr != self.period.freqstr and {until.freqstr, self.period.freqstr} != days)
+            or until.end_time < self.period.start_time
+        ):
             raise all_wrong([(("until",), wrong("bad_period", f"{until} is not after {self.period}"))])
         return self
 
