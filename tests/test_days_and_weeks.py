@@ -7,6 +7,7 @@ import pytest
 import svmodel as sv
 from svmodel import periods
 from svmodel.breaks import Break
+from svmodel.checks import anticipation
 from svmodel.counterfactual import InterruptedTimeSeries, StructuralTimeSeries
 from svmodel.did import TwoWayFixedEffects
 from svmodel.errors import DataError, DesignError, EstimationError
@@ -189,6 +190,12 @@ def test_what_needs_a_season_says_so():
         forecast(panel.aggregate("week"), "n")
     with pytest.raises(DesignError, match=r"Sum the days: panel.aggregate\('week'\)"):
         fit_trend(panel, "n", area="A0")
+
+
+def test_a_check_before_the_start_looks_at_a_quarter_of_a_year():
+    result = TwoWayFixedEffects().fit(design_of(panel_of(daily(0.7)).aggregate("week"), "2020-04-01"))
+    told = anticipation(result)
+    assert "13 weeks" in told.text
 
 
 def test_a_trend_of_weeks_is_per_year():

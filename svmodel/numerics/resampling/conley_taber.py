@@ -158,14 +158,13 @@ def placebo_sums(parts: Sequence[tuple[Floats, Floats, Floats]]) -> PlaceboSums:
         return PlaceboSums(np.empty(0), areas, treated)
     sizes = tuple(len(d) for d, _, _ in kinds)
     every = math.prod(sizes) <= _MOST_SUMS
-    miss, variance = np.zeros(1), np.zeros(1)
+    # misses and variances are the two parts of one number, so that each placebo is looked up once
+    total = np.zeros(1, dtype=np.complex128)
     for k, (d, v, s) in enumerate(kinds):
-        if every:
-            miss, variance = (miss[:, None] + s * d).ravel(), (variance[:, None] + s**2 * v).ravel()
-        else:
-            drawn = _drawn(sizes)[k]
-            miss, variance = miss + (s * d)[drawn], variance + (s**2 * v)[drawn]
-    return PlaceboSums(np.sort(np.round(miss / np.sqrt(variance), 12)), areas, treated)
+        one = np.empty(len(d), dtype=np.complex128)
+        one.real, one.imag = s * d, s**2 * v
+        total = (total[:, None] + one).ravel() if every else total + one.take(_drawn(sizes)[k])
+    return PlaceboSums(np.sort(np.round(total.real / np.sqrt(total.imag), 12)), areas, treated)
 
 
 @functools.lru_cache(maxsize=16)
