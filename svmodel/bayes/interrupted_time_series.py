@@ -255,7 +255,7 @@ class InterruptedTimeSeries(AnswersDesigns):
 
 def _years(held: DesignArrays) -> Floats:
     """Return years from the start of each series, shape (G, T)."""
-    return np.asarray(held.horizon / periods.per_year(held.periods))
+    return np.asarray(held.horizon / periods.year_length(held.periods))
 
 
 def _middle(target: Mask, years: Floats) -> Floats:

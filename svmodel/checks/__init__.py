@@ -3,7 +3,7 @@
 from svmodel.checks.anticipation import anticipation
 from svmodel.checks.convergence import convergence
 from svmodel.checks.engine_agreement import engine_agreement
-from svmodel.checks.honest_bounds import bounds_table, honest_bounds
+from svmodel.checks.honest_bounds import honest_bounds, sensitivity_results
 from svmodel.checks.leave_one_area_out import leave_one_area_out
 from svmodel.checks.leave_one_out import leave_one_out
 from svmodel.checks.negative_controls import negative_controls
@@ -12,7 +12,7 @@ from svmodel.checks.overlap import overlap
 from svmodel.checks.placebo_in_space import placebo_in_space
 from svmodel.checks.placebo_in_time import placebo_in_time
 from svmodel.checks.posterior_predictive import posterior_predictive
-from svmodel.checks.pre_trend_power import pre_trend_power
+from svmodel.checks.pre_trend_power import Pretrends, pre_trend_power, pretrends
 from svmodel.checks.pre_trends import pre_trends
 from svmodel.checks.prior_predictive import prior_predictive
 from svmodel.checks.prior_sensitivity import prior_sensitivity
@@ -24,8 +24,8 @@ from svmodel.checks.spillover import spillover
 __all__ = [
     "CHECKS",
     "Check",
+    "Pretrends",
     "anticipation",
-    "bounds_table",
     "convergence",
     "engine_agreement",
     "honest_bounds",
@@ -39,10 +39,12 @@ __all__ = [
     "posterior_predictive",
     "pre_trend_power",
     "pre_trends",
+    "pretrends",
     "prior_predictive",
     "prior_sensitivity",
     "recording_practice",
     "regression_to_the_mean",
     "run",
+    "sensitivity_results",
     "spillover",
 ]

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from svmodel import periods
 from svmodel.checks.words import CannotBeMadeError, why_refused
-from svmodel.errors import UserError
+from svmodel.errors import DataError, Problem, UserError, shorten
 from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.numerics.honest import EventStudy
+from svmodel.numerics.two_way.before_start import Grouped
 from svmodel.result import Result
 from svmodel.result.scales import is_rounding
 from svmodel.words import plural
@@ -46,9 +48,8 @@ class EventPath:
         Factor on the covariance for means taken from few areas (CR2's).
     unit, per_year : str, int
         Of the periods; "period" and 0 where the result was read without its data.
-    under_null : ndarray, shape (H, H), or None
-    null_areas : float or None
-        As a :class:`~svmodel.result.JointEstimate` has them.
+    test : Grouped or None
+        What a joint test of the effects before the start rests on, as a :class:`~svmodel.result.JointEstimate` has it.
     """
 
     scale: str
@@ -62,8 +63,7 @@ class EventPath:
     inflation: float
     unit: str
     per_year: int
-    under_null: Floats | None
-    null_areas: float | None
+    test: Grouped | None
 
     @property
     def before(self) -> Mask:
@@ -170,29 +170,113 @@ def event_path(result: Result) -> EventPath:
         inflation=_inflation(result),
         unit="period" if held is None else periods.describe_frequency(held),
         per_year=0 if held is None else periods.per_year(held),
-        under_null=None if joint.under_null is None else L @ joint.under_null[np.ix_(order, order)] @ L.T,
-        null_areas=joint.null_areas,
+        test=joint.before,
     )
 
 
-def at_horizon(path: EventPath, horizon: int) -> EventPath:
-    """Return the path with all weight on one horizon from the start on.
+#: Horizons from the start on: one, the first and last of several, or a list of them.
+Horizons: TypeAlias = int | tuple[int, int] | Sequence[int]
+
+
+def chosen(horizon: Horizons) -> list[int]:
+    """Return the horizons that are asked for: a pair is the first and the last, a list is each of its own.
+
+    Raises
+    ------
+    DataError
+        If they are no whole numbers from 0 on.
+
+    Examples
+    --------
+    >>> chosen(3), chosen((0, 3)), chosen([0, 3])
+    ([3], [0, 1, 2, 3], [0, 3])
+    """
+    given: list[Any] = [horizon] if isinstance(horizon, int | float | np.number | str) else list(horizon)
+    wrong = [
+        v
+        for v in given
+        if not isinstance(v, int | float | np.number) or isinstance(v, bool) or float(v) % 1 != 0 or v < 0
+    ]
+    pair = isinstance(horizon, tuple) and len(horizon) == 2
+    if wrong or not given or (pair and not wrong and given[0] > given[1]):
+        raise DataError(
+            f"{horizon!r} are no horizons from the start on",
+            [Problem("horizons are whole numbers from 0 on", where="horizon", fix=_HORIZONS, rule="horizon")],
+        )
+    return list(range(int(given[0]), int(given[1]) + 1)) if pair else [int(v) for v in given]
+
+
+_HORIZONS = "Give one (3), the first and the last of several in a pair ((0, 5)), or a list ([0, 3])."
+
+
+def share_of(horizon: Horizons, held: Ints, weights: Sequence[float] | None, own: Floats) -> Floats:
+    """Return the weights of `held` horizons in the average over those that are asked for, as their sum of 1.
+
+    Parameters
+    ----------
+    horizon : int, pair or sequence of int
+    held : ndarray of int, shape (H,)
+        Horizons with an estimate.
+    weights : sequence of float, optional
+        One for each horizon that is asked for; else they are weighted by `own`.
+    own : ndarray, shape (H,)
+
+    Raises
+    ------
+    DataError
+        If horizons or weights cannot be used, or a horizon has no estimate.
+    """
+    asked = chosen(horizon)
+    lacking = [h for h in asked if h not in held]
+    if lacking:
+        after = held[held >= 0]
+        reach = f"; they reach from {after.min():+d} to {after.max():+d}" if len(after) else ""
+        said = shorten([f"{h:+d}" for h in lacking]).replace("'", "")
+        raise DataError(f"there is no estimate at horizon {said}{reach}")
+    if weights is not None and (len(weights) != len(asked) or not all(w >= 0 for w in weights) or not sum(weights) > 0):
+        raise DataError(
+            f"{len(asked)} horizons need as many weights of 0 or more, not {shorten(weights)}",
+            [Problem("weights do not fit", where="weights", fix="Give one for each horizon.", rule="weights")],
+        )
+    out = np.zeros(len(held))
+    for k, h in enumerate(asked):
+        at = np.flatnonzero(held == h)
+        out[at] += own[at] if weights is None else float(weights[k])
+    return out / out.sum() if out.sum() > 0 else np.isin(held, asked) / len(asked)
+
+
+def at_horizon(path: EventPath, horizon: Horizons, weights: Sequence[float] | None = None) -> EventPath:
+    """Return the path with all weight on one horizon from the start on, or on several.
+
+    Several are weighted as in the overall effect, or by `weights`.
 
     Raises
     ------
     CannotBeMadeError
-        If that has no estimate.
+        If one has no estimate.
+    DataError
+        If horizons or weights cannot be used.
     """
-    weight = ((path.horizon == horizon) & ~path.before).astype(np.float64)
-    if not weight.any():
+    asked, held = chosen(horizon), path.horizon[~path.before]
+    if not np.isin(asked, held).all():
         last = int(path.horizon.max())
-        raise CannotBeMadeError(f"there is no estimate at horizon {horizon:+d}; they reach from +0 to {last:+d}")
+        lacking = next(h for h in asked if h not in held)
+        raise CannotBeMadeError(f"there is no estimate at horizon {lacking:+d}; they reach from +0 to {last:+d}")
+    weight = np.zeros(len(path.horizon))
+    weight[~path.before] = share_of(horizon, held, weights, path.weight[~path.before])
     return dataclasses.replace(path, weight=weight)
 
 
-def effect_asked(path: EventPath, horizon: int | None) -> str:
+def effect_asked(path: EventPath, horizon: Horizons | None) -> str:
     """Return the effect that is asked about in words."""
-    return "overall effect" if horizon is None else f"effect {horizon} {plural(path.unit, horizon)} after the start"
+    if horizon is None:
+        return "overall effect"
+    asked = chosen(horizon)
+    if len(asked) == 1:
+        return f"effect {asked[0]} {plural(path.unit, asked[0])} after the start"
+    if asked == list(range(asked[0], asked[-1] + 1)):
+        return f"average effect from {asked[0]} to {asked[-1]} {path.unit}s after the start"
+    return f"average effect {' and '.join(map(str, asked))} {path.unit}s after the start"
 
 
 def grouped(path: EventPath) -> tuple[EventStudy, int]:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from svmodel.checks.declared import check
-from svmodel.checks.event_path import EventPath, at_horizon, effect_asked, event_path, grouped
+from svmodel.checks.event_path import EventPath, Horizons, at_horizon, effect_asked, event_path, grouped, share_of
 from svmodel.checks.words import CannotBeMadeError, change
 from svmodel.errors import DataError, Problems, shorten
 from svmodel.numerics.arrays import Floats
@@ -31,7 +31,8 @@ def honest_bounds(
     seed: int = 0,
     magnitudes: Sequence[float] = _MAGNITUDES,
     bends: Sequence[float] | None = None,
-    horizon: int | None = None,
+    horizon: Horizons | None = None,
+    weights: Sequence[float] | None = None,
 ) -> CheckResult:
     """Bound the overall effect if trends parted after the start as far as they did before, or bent a little.
 
@@ -51,8 +52,11 @@ def honest_bounds(
     bends : sequence of float, optional
         M of the rows, in log points or in the outcome's units, per group of horizons and group; 0 is always there.
         Where None up to .1 log points, or up to a tenth of the estimate.
-    horizon : int, optional
-        Bound the effect that many periods after the start instead of the overall one.
+    horizon : int, pair or sequence of int, optional
+        Bound the effect that many periods after the start instead of the overall one: ``3``, all from the first to the
+        last of a pair (``(0, 5)``), or those of a list (``[0, 3]``), averaged.
+    weights : sequence of float, optional
+        Of several horizons; where None they have their weights in the overall effect.
 
     Returns
     -------
@@ -85,7 +89,7 @@ def honest_bounds(
     _checked(magnitudes, bends)
     path = event_path(result)
     if horizon is not None:
-        path = at_horizon(path, horizon)
+        path = at_horizon(path, horizon, weights)
     if path.df < 3:
         raise CannotBeMadeError("too few areas are treated, or serve as controls, to tell a trend from chance")
     study, length = grouped(path)
@@ -127,10 +131,12 @@ def _allowing_for_weights(study: EventStudy, df: float) -> EventStudy:
     return replace(study, covariance=study.covariance * ratio * (df / left) * (1 + q / (left - 1)))
 
 
-def _checked(magnitudes: Sequence[float], bends: Sequence[float] | None) -> None:
+def _checked(
+    magnitudes: Sequence[float], bends: Sequence[float] | None, names: tuple[str, str] = ("magnitudes", "bends")
+) -> None:
     """Refuse bounds that are negative or no numbers."""
     found = Problems()
-    for where, values in (("magnitudes", magnitudes), ("bends", bends or ())):
+    for where, values in zip(names, (magnitudes, () if bends is None else bends), strict=True):
         wrong = [v for v in values if isinstance(v, str) or not (math.isfinite(v) and v >= 0)]
         if wrong:
             found.add(
@@ -139,52 +145,102 @@ def _checked(magnitudes: Sequence[float], bends: Sequence[float] | None) -> None
     found.raise_if_any(DataError, "no bounds can be made")
 
 
-def bounds_table(
-    estimate: Floats,
-    covariance: Floats,
-    pre: int,
+def sensitivity_results(
+    betahat: Sequence[float] | Floats,
+    sigma: Sequence[Sequence[float]] | Floats,
+    num_pre_periods: int,
+    num_post_periods: int | None = None,
     *,
-    magnitudes: Sequence[float] = _MAGNITUDES,
-    bends: Sequence[float] = (0.0,),
-    weights: Floats | None = None,
+    mbar: Sequence[float] = _MAGNITUDES,
+    m: Sequence[float] = (0.0,),
+    horizon: Horizons = 0,
+    weights: Sequence[float] | None = None,
 ) -> pd.DataFrame:
     """Return the bounds of an event study that is given as estimates and their covariance, from any program.
 
+    What ``createSensitivityResults`` and ``createSensitivityResults_relativeMagnitudes`` of R's HonestDiD return, in
+    one table, with arguments of those names.
+
     Parameters
     ----------
-    estimate : ndarray, shape (K + T,)
+    betahat : array, shape (K + T,)
         In order of time and relative to the last period before the start, which is left out: K before, T after.
-    covariance : ndarray, shape (K + T, K + T)
-    pre : int
+    sigma : array, shape (K + T, K + T)
+    num_pre_periods : int
         K.
-    magnitudes, bends : sequence of float
-        Mbar, and M in the units of the estimates.
-    weights : ndarray, shape (T,), optional
-        Of the effect that is asked about; the plain average where None.
+    num_post_periods : int, optional
+        T, held against what is given.
+    mbar : sequence of float
+        Bounds of the relative magnitudes (R's ``Mbarvec``): departures after the start of at most so many times the
+        largest before it. Empty for none.
+    m : sequence of float
+        Bounds of smoothness in the units of the estimates (R's ``Mvec``). Empty for none.
+    horizon : int, pair or sequence of int
+        What is bounded, counted from the first estimate after the start, 0 (R's default): one, the average from the
+        first to the last of a pair, or the average of a list.
+    weights : sequence of float, optional
+        Of several horizons (with all of them R's ``l_vec``); alike where None.
 
     Returns
     -------
     pandas.DataFrame
-        As :func:`honest_bounds` has it, in the units of the estimates, with normal intervals.
+        As :func:`honest_bounds` has it, in the units of the estimates, with normal intervals. Relative magnitudes have
+        the conditional least-favourable interval (``C-LF``), smoothness the shortest of fixed length (``FLCI``).
 
     Raises
     ------
     DataError
         If shapes do not fit, or a bound is negative.
 
+    References
+    ----------
+    Rambachan and Roth (2023), *Review of Economic Studies* 90(5).
+
     Examples
     --------
-    >>> table = bounds_table(np.array([-0.02, -0.3]), np.eye(2) * 0.01, pre=1, magnitudes=[0.0])
+    >>> table = sensitivity_results([-0.02, -0.3], [[0.01, 0], [0, 0.01]], 1, mbar=[0.0])
     >>> table[["restriction", "bound", "estimate"]].round(3).values.tolist()
     [['relative_magnitudes', 0.0, -0.3], ['smoothness', 0.0, -0.32]]
     """
-    _checked(magnitudes, bends)
+    _checked(mbar, m, names=("mbar", "m"))
+    beta, V = of_event_study(betahat, sigma)
+    post = len(beta) - num_pre_periods
+    if num_post_periods is not None and num_post_periods != post:
+        raise DataError(
+            f"{len(beta)} estimates are not {num_pre_periods} before the start and {num_post_periods} after"
+        )
     try:
-        beta, V = (np.asarray(v, dtype=np.float64) for v in (estimate, covariance))
-        study = EventStudy(beta, V, pre) if weights is None else EventStudy(beta, V, pre, weights)
+        study = EventStudy(beta, V, num_pre_periods)
+        study = replace(study, weights=share_of(horizon, np.arange(post), weights, np.ones(post)))
     except ValueError as error:
         raise DataError(str(error)) from error
-    return pd.DataFrame([*_magnitudes(study, sorted(magnitudes)), *_smoothness(study, sorted(bends))])
+    rows = [
+        *(_magnitudes(study, sorted(mbar)) if len(mbar) else []),
+        *(_smoothness(study, sorted(m)) if len(m) else []),
+    ]
+    return pd.DataFrame(rows)
+
+
+def of_event_study(betahat: object, sigma: object) -> tuple[Floats, Floats]:
+    """Return estimates and their covariance as arrays.
+
+    Raises
+    ------
+    DataError
+        If they are no numbers, do not fit, or the second is no covariance.
+    """
+    try:
+        beta, V = (np.asarray(v, dtype=np.float64) for v in (betahat, sigma))
+    except (TypeError, ValueError):
+        raise DataError("estimates and their covariance must be numbers") from None
+    if beta.ndim != 1 or V.shape != (len(beta), len(beta)):
+        shapes = " and ".join(" x ".join(map(str, v.shape)) or "one number" for v in (beta, V))
+        raise DataError(f"K estimates need a K x K covariance; these are {shapes}")
+    if not (np.isfinite(beta).all() and np.isfinite(V).all()):
+        raise DataError("estimates and their covariance must be finite: leave the reference period out")
+    if not np.allclose(V, V.T, rtol=1e-6, atol=1e-8 * max(float(np.abs(V).max(initial=0.0)), 1e-300)):
+        raise DataError("a covariance is symmetric, and this is not")
+    return beta, (V + V.T) / 2
 
 
 def _magnitudes(study: EventStudy, bounds: Sequence[float]) -> list[dict[str, object]]:
@@ -286,5 +342,5 @@ def _step(path: EventPath, length: int) -> str:
     if length == 1:
         return path.unit
     if path.per_year and length == path.per_year:
-        return "12 months" if path.per_year == 12 else "four quarters"
+        return {12: "12 months", 4: "four quarters"}.get(length, f"{length} {path.unit}s")
     return f"{length} {path.unit}s"

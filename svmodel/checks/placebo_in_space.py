@@ -11,11 +11,10 @@ from svmodel.checks.declared import check
 from svmodel.checks.effects import average_effect, is_significant
 from svmodel.checks.posterior import quick
 from svmodel.checks.words import CannotBeMadeError, change, why_refused
-from svmodel.design import TREATED, DesignArrays
 from svmodel.errors import DataError, UserError
+from svmodel.inference.assignments import Sets
 from svmodel.inference.placebos import MOST, InSpacePlacebos, Placebos
 from svmodel.inference.statistic import Statistic
-from svmodel.numerics.resampling.permutations import count_assignments
 from svmodel.result import Result
 from svmodel.result.check import CheckResult, Status
 from svmodel.result.rule import never_treated
@@ -76,7 +75,7 @@ def placebo_in_space(result: Result, *, seed: int = 0, draws: int | None = None)
     try:
         statistic = Statistic(result)
         scale, arrays = statistic.scale, statistic.arrays
-        cells, total = len(never_treated(arrays)) * len(arrays.periods), _n_sets(arrays)
+        cells, total = len(never_treated(arrays)) * len(arrays.periods), Sets(arrays).total
         wanted = draws or int(np.clip(_CELLS // (cells or 1), _FEWEST_DRAWS, _MOST_DRAWS))
         slow = result.is_posterior
         wanted = (draws or _POSTERIORS) if slow else wanted
@@ -97,16 +96,6 @@ def placebo_in_space(result: Result, *, seed: int = 0, draws: int | None = None)
         raise CannotBeMadeError("the effect itself is not finite")
     status, words = _judge(result, held, scale)
     return CheckResult(_NAME, status, words, _table(held, scale))
-
-
-def _n_sets(arrays: DesignArrays) -> int:
-    """Return in how many ways the treated areas' dates can be given to never treated ones."""
-    treated = np.flatnonzero((arrays.status == TREATED).any(axis=1))
-    pattern = np.column_stack([arrays.start, arrays.status])[treated]
-    kind = np.unique(pattern, axis=0, return_inverse=True)[1].ravel().astype(np.int64)
-    free = np.full(max(len(never_treated(arrays)) - len(treated), 0), -1, dtype=np.int64)
-    labels = np.concatenate([free, kind])
-    return count_assignments(labels, np.zeros_like(labels))
 
 
 def _judge(result: Result, held: Placebos, scale: str) -> tuple[Status, str]:

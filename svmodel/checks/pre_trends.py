@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -9,15 +11,17 @@ from svmodel.checks.declared import check
 from svmodel.checks.event_path import degrees_of_freedom
 from svmodel.checks.words import CannotBeMadeError, change
 from svmodel.numerics.arrays import Floats, Ints
+from svmodel.numerics.two_way.before_start import Grouped, pool
 from svmodel.result import JointEstimate, Result
 from svmodel.result.check import CheckResult, Status
 from svmodel.result.scales import is_rounding
 from svmodel.words import p_value, plural
 
 _NAME = "pre_trends"
-#: Degrees of freedom below which a test about zero is not made: with three and three areas it rejects 8% of true nulls
-#: (benchmarks/results/calibration_joint_tests.md holds those that are made).
-LEAST_DF = 5
+#: Areas alike below which a test about zero is not made: with four it rejects .4% of true nulls at nominal 5%, and next
+#: to nothing else; just below five, for rounding. What is made has its size and power in
+#: benchmarks/results/calibration_joint_tests.md.
+LEAST_AREAS = 4.9
 
 
 @check("Were the areas alike before the start?", needs=("event_path",))
@@ -27,9 +31,11 @@ def pre_trends(result: Result, *, seed: int = 0) -> CheckResult:
     The reference period and periods of declared anticipation are no leads. A covariance that comes from few
     areas cannot bear many restrictions at once: a Wald statistic with as many leads as areas rejects nearly
     always, and beyond that the matrix is singular. So leads that follow each other are averaged into at most
-    a third as many groups as there are degrees of freedom (each group of equal length), and the statistic is
-    referred to Hotelling's T-squared instead of chi-squared. Where the method gives it, the covariance is that under
-    the null, in which the noise of a cohort of one or two areas shows; leads of a single area take no part.
+    a quarter as many groups as there are degrees of freedom (each group of equal length), and the statistic is
+    referred to Hotelling's T-squared instead of chi-squared. The covariance is that under the null, in which the noise
+    of a cohort of one or two areas shows, with CR2's correction and Satterthwaite's degrees of freedom
+    (:func:`svmodel.numerics.two_way.before_start.scores`); leads of a single area take no part. Methods that do not
+    give it have their own covariance taken, and a third as many groups.
 
     A test that does not reject has not shown that trends are alike. The equivalence tests turn the question round: the
     smallest bound within which two one-sided tests at 5% put each group of leads (the largest of these bounds holds for
@@ -64,16 +70,18 @@ def pre_trends(result: Result, *, seed: int = 0) -> CheckResult:
         raise CannotBeMadeError("there is no estimate for any period before the start, apart from the reference")
     df = degrees_of_freedom(result)
     horizons = leads.index["horizon"].to_numpy(dtype=int)
-    bears = borne(df, leads.null_areas)
-    L, groups = pool(horizons, max(1, int(bears // 3)))
-    estimate, covariance = L @ leads.estimate, L @ leads.covariance @ L.T
-    if leads.under_null is None:
-        statistic, rank, p = hotelling_test(estimate, covariance, df)
+    before = leads.before
+    if before is None:
+        L, groups = pool(horizons, max(1, int(borne(df) // 3)))
+        statistic, rank, p = hotelling_test(L @ leads.estimate, L @ leads.covariance @ L.T, df)
         left = df - rank + 1
     else:
-        areas = df + 1 if leads.null_areas is None else leads.null_areas
-        statistic, rank, p = score_test(estimate, L @ leads.under_null @ L.T, areas)
-        left = areas - rank
+        require_areas(before)
+        df = min(df, before.areas) if df > 0 else before.areas
+        L, groups = in_groups(horizons, before.groups)
+        statistic, rank, p = score_test(before.estimate, before.covariance, before.areas)
+        left = before.areas - rank
+    estimate, covariance = L @ leads.estimate, L @ leads.covariance @ L.T
     if not np.isfinite(p):
         raise CannotBeMadeError("the estimates before the start have no covariance")
     every = np.full(len(horizons), 1 / len(horizons))
@@ -84,22 +92,41 @@ def pre_trends(result: Result, *, seed: int = 0) -> CheckResult:
     return CheckResult(_NAME, status, text, table)
 
 
-def borne(df: float, null_areas: float | None) -> float:
-    """Return the degrees of freedom that a joint test of leads can rest on.
+def borne(df: float) -> float:
+    """Return the degrees of freedom of a covariance that a joint test of leads can rest on.
 
     Raises
     ------
     CannotBeMadeError
         If they are too few for any test.
     """
-    least = 3 if null_areas is None else LEAST_DF
-    if not df >= least:
+    if not df >= 3:
         raise CannotBeMadeError("too few areas are treated, or serve as controls, to tell a trend from chance")
-    if null_areas is None:
-        return df
-    if not null_areas >= 3:
-        raise CannotBeMadeError("one or two areas decide the estimates before the start, too few to tell a trend")
-    return min(df, null_areas)
+    return df
+
+
+def require_areas(before: Grouped) -> None:
+    """Refuse a test about zero that too few areas decide.
+
+    Raises
+    ------
+    CannotBeMadeError
+    """
+    if before.reason:
+        raise CannotBeMadeError(before.reason)
+    if not before.areas >= LEAST_AREAS:
+        raise CannotBeMadeError(
+            f"the estimates before the start rest on no more than {before.areas:.1f} areas alike, too few to tell a "
+            "trend from chance"
+        )
+
+
+def in_groups(horizons: Ints, groups: Sequence[Sequence[int]]) -> tuple[Floats, list[Ints]]:
+    """Return the averaging matrix over those of `horizons` that are in each group, and which these are."""
+    members = [np.isin(horizons, group) for group in groups]
+    members = [inside for inside in members if inside.any()]
+    L = np.array([inside / inside.sum() for inside in members]).reshape(len(members), len(horizons))
+    return L, [horizons[inside] for inside in members]
 
 
 def hotelling_test(estimate: Floats, covariance: Floats, df: float) -> tuple[float, int, float]:
@@ -152,7 +179,7 @@ def hotelling_test(estimate: Floats, covariance: Floats, df: float) -> tuple[flo
 
 
 def score_test(estimate: Floats, covariance: Floats, areas: float) -> tuple[float, int, float]:
-    """Test that an estimate is zero with its covariance about zero, as :attr:`JointEstimate.under_null` has it.
+    """Test that an estimate is zero with its covariance about zero, as :attr:`JointEstimate.before` has it.
 
     With Q = b' V^+ b, rank q and G areas, ``Q / (G - Q) (G - q) / q`` is referred to F(q, G - q).
 
@@ -160,9 +187,9 @@ def score_test(estimate: Floats, covariance: Floats, areas: float) -> tuple[floa
     ----------
     estimate : ndarray, shape (K,)
     covariance : ndarray, shape (K, K)
-        The sum of products of what each area adds to the estimate.
+        The sum of products of what each area adds to the estimate, about zero.
     areas : float
-        Areas alike that it is as good as.
+        Areas alike that it is as good as: its degrees of freedom.
 
     Returns
     -------
@@ -204,19 +231,8 @@ def _leads(joint: JointEstimate, result: Result) -> JointEstimate:
     leads = joint.pick(before & known)
     order = np.argsort(leads.index["horizon"].to_numpy(dtype=float))
     index = leads.index.iloc[order].reset_index(drop=True)
-    under_null = None if leads.under_null is None else leads.under_null[np.ix_(order, order)]
     covariance = leads.covariance[np.ix_(order, order)]
-    areas = joint.null_areas
-    return type(joint)(joint.scale, index, leads.estimate[order], covariance, under_null=under_null, null_areas=areas)
-
-
-def pool(horizons: Ints, most: int) -> tuple[Floats, list[Ints]]:
-    """Return the averaging matrix of at most `most` groups of neighbours, and the horizons of each."""
-    groups = [horizons] if most == 1 else np.array_split(horizons, min(most, len(horizons)))
-    L = np.zeros((len(groups), len(horizons)))
-    for row, group in enumerate(groups):
-        L[row, np.isin(horizons, group)] = 1 / len(group)
-    return L, list(groups)
+    return type(joint)(joint.scale, index, leads.estimate[order], covariance, before=joint.before)
 
 
 def _table(groups: list[Ints], estimate: Floats, covariance: Floats, average: Floats, df: float) -> pd.DataFrame:

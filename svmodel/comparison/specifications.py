@@ -14,6 +14,7 @@ import pandas as pd
 from svmodel import periods
 from svmodel.comparison.differences import quick
 from svmodel.design import Design, DesignArrays
+from svmodel.design.clusters import clusters_of
 from svmodel.errors import DataError, DesignError, Problems, did_you_mean, shorten
 from svmodel.inference.assignments import draw_lot, strata_labels
 from svmodel.numerics.arrays import Floats, Ints
@@ -211,7 +212,7 @@ def deal_all(
         return Dealt(none, used, 0, 0, "no estimator gives a quick estimate")
     arrays = [arrays_of(held[k].estimator, held[k].design) for k in used]
     shared = set.intersection(*(set(a.areas) for a in arrays))
-    base = design.arrays
+    base = replace(design.arrays, clusters=clusters_of(design, design.arrays))
     rows = np.array([i for i, a in enumerate(base.areas) if a in shared], dtype=np.int64)
     here = base.take(rows)
     try:

@@ -20,6 +20,7 @@ from svmodel.costs import CostLine
 from svmodel.design.meaning import GOOD, Good, Meaning
 from svmodel.design.rules import Asked, find_problems
 from svmodel.errors import DataError, DesignError, Problem, Problems, shorten
+from svmodel.numerics.cluster.membership import Clusters
 from svmodel.panel import Panel
 from svmodel.periods import PeriodLike
 from svmodel.words import one_or_more
@@ -75,7 +76,7 @@ class Intervention:
             start = starts.get(area)
             if start is None:
                 problems.add(f"area {area!r} has an end but no start", where="ends", rule="end_without_start")
-            elif start.freqstr == end.freqstr and end < start:
+            elif end.end_time < start.start_time:
                 problems.add(f"area {area!r} ends {end}, before it starts {start}", where="ends", rule="end_first")
         object.__setattr__(self, "cost", _checked_cost(self.cost, problems))
         problems.raise_if_any(DesignError, f"intervention {self.name!r} cannot be used")
@@ -97,7 +98,8 @@ class Intervention:
             if _is_never(value):
                 continue
             try:
-                parsed[area_name(area)] = periods.parse(value)
+                read = periods.parse_last if where == "ends" else periods.parse_first
+                parsed[area_name(area)] = read(value)
             except DataError as error:
                 problems.add(error.title, where=f"{where}, area {area!r}", rule="period_unreadable")
         return parsed
@@ -140,6 +142,10 @@ def in_small_areas(intervention: Intervention, panel: Panel) -> Intervention:
     DesignError
         If a name is one of several areas, or of an area and of a reporting area.
     """
+    freq = panel.periods.freqstr
+    starts = {a: periods.fit(p, freq) for a, p in intervention.starts.items()}
+    ends = {a: periods.fit(p, freq, end=True) for a, p in (intervention.ends or {}).items()}
+    intervention = replace(intervention, starts=starts, ends=ends)
     if intervention.by_area or (not panel.parents and set(intervention.starts) <= set(panel.areas)):
         return replace(intervention, by_area=True)
     problems = Problems()
@@ -185,6 +191,10 @@ class DesignArrays:
     anticipation : int
         Of the design, in periods.
     covariate_names : tuple of str
+    clusters : Clusters, optional
+        Areas that share their noise. None where nothing is said of them: then each stands by itself.
+    weights : ndarray, shape (N, T), optional
+        Of observations, where they do not count alike.
     """
 
     y: NDArray[np.float64]
@@ -196,11 +206,31 @@ class DesignArrays:
     periods: pd.PeriodIndex
     anticipation: int = 0
     covariate_names: tuple[str, ...] = ()
+    clusters: Clusters | None = None
+    weights: NDArray[np.float64] | None = None
+
+    @cached_property
+    def units(self) -> Clusters:
+        """The clusters; each area by itself where nothing is said of them."""
+        return Clusters.singles(len(self.areas)) if self.clusters is None else self.clusters
+
+    @cached_property
+    def weight(self) -> NDArray[np.float64]:
+        """Weights of observations, shape (N, T): ones where all count alike."""
+        return np.ones(self.y.shape) if self.weights is None else self.weights
+
+    @cached_property
+    def area_weight(self) -> NDArray[np.float64]:
+        """Mean weight of each area over its known outcomes, shape (N,)."""
+        known = ~np.isnan(self.y)
+        count = np.maximum(known.sum(axis=1), 1)
+        return np.where(known, self.weight, 0.0).sum(axis=1) / count
 
     def assigned(self, pattern: NDArray[np.int64]) -> DesignArrays:
         """Return the arrays with the intervention dealt out anew: area i gets when area ``pattern[i]`` had it.
 
-        Starts, ends and anticipation move together; outcomes, exposures and covariates stay where they are.
+        Starts, ends and anticipation move together; outcomes, exposures, covariates, clusters and weights stay where
+        they are.
 
         Parameters
         ----------
@@ -221,6 +251,8 @@ class DesignArrays:
             status=self.status[rows],
             covariates=self.covariates[rows],
             areas=tuple(names[int(i)] for i in rows),
+            clusters=None if self.clusters is None else self.clusters.take(rows),
+            weights=None if self.weights is None else self.weights[rows],
         )
 
     @property

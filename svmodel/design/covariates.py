@@ -42,8 +42,7 @@ def split_covariates(arrays: DesignArrays) -> tuple[Floats | None, Floats | None
     still = apart <= 1e-12 * np.maximum(size, 1e-300)
 
     centre = np.nanmean(x, axis=(0, 1))
-    spread = np.nanstd(x, axis=(0, 1))
-    spread = np.where(spread > 0, spread, 1.0)
+    spread = scales(arrays)
     slopes = (mean[:, still] - centre[still]) / spread[still] if still.any() else None
     moving = (
         np.where(known[..., ~still], (x[..., ~still] - centre[~still]) / spread[~still], 0.0)
@@ -51,6 +50,12 @@ def split_covariates(arrays: DesignArrays) -> tuple[Floats | None, Floats | None
         else None
     )
     return slopes, moving, tuple(int(k) for k in np.flatnonzero(still))
+
+
+def scales(arrays: DesignArrays) -> Floats:
+    """Return what covariates are divided by in a model, shape (K,): their standard deviation, 1 where there is none."""
+    spread = np.nanstd(arrays.covariates, axis=(0, 1))
+    return np.where(spread > 0, spread, 1.0)
 
 
 def untold_covariates(arrays: DesignArrays, use: Mask | None = None, *, still: bool = True) -> tuple[int, ...]:

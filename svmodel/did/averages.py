@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from svmodel.design import DesignArrays
+from svmodel.design.clusters import cluster_words
 from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.numerics.cluster import small_sample
+from svmodel.numerics.cluster.membership import Clusters
 from svmodel.result import COLUMNS
 from svmodel.result.rule import FEW_TREATED
 from svmodel.result.scales import is_rounding, ratio_at
@@ -25,10 +28,14 @@ class Grid:
     cohorts : ndarray of int, shape (C,)
         Period in which each starts.
     cells, outcome : ndarray, shape (C, T)
-        Known cells of the cohort in the period, and the sum of their outcomes.
+        Known cells of the cohort in the period, and the sum of their outcomes; weighed where observations have weights.
     exposure : ndarray, shape (C, T), or None
     areas : tuple of ndarray
         Rows of the panel of each cohort.
+    clusters : ndarray, shape (C,)
+        Clusters of areas in each cohort.
+    sizes : ndarray, shape (C,)
+        Areas of each cohort, weighed.
     """
 
     cohorts: Ints
@@ -36,6 +43,8 @@ class Grid:
     outcome: Floats
     exposure: Floats | None
     areas: tuple[Ints, ...]
+    clusters: Floats
+    sizes: Floats
 
     def averages(self, term: str, inside: Mask, **which: Any) -> Averages:
         """Average each of Q sets of cells, shape (Q, C, T), every cell alike."""
@@ -52,9 +61,9 @@ class Grid:
         return Averages(term, weights, self._n_areas(weights > 0))
 
     def _n_areas(self, inside: Mask) -> Floats:
-        """Return how many areas the averages rest on, at the most."""
+        """Return how many areas, or clusters of them, the averages rest on, at the most."""
         reached = (inside & (self.cells > 0)).any(axis=2)
-        return reached @ np.array([float(len(a)) for a in self.areas])
+        return reached @ self.clusters
 
     @property
     def overall(self) -> Averages:
@@ -72,7 +81,7 @@ class Grid:
         by_cohort = there[None] & np.eye(C, dtype=bool)[cohort][:, :, None]
         by_period = there[None] & np.eye(T, dtype=bool)[period][:, None, :]
         by_horizon = there[None] & (horizon[None] == horizons[:, None, None])
-        sizes = np.array([float(len(a)) for a in self.areas])[cohort]
+        sizes = self.sizes[cohort]
         overall = [
             self.overall,
             self.average_of("event_average", by_horizon, np.ones(len(by_horizon))),
@@ -92,22 +101,26 @@ class Grid:
         return overall, cells
 
 
-def treated_grid(y: Floats, start: Ints, exposure: Floats | None, target: Mask) -> Grid:
+def treated_grid(arrays: DesignArrays, target: Mask) -> Grid:
     """Sum the target cells by cohort and period."""
+    y, start, exposure = arrays.y, arrays.start, arrays.exposure
     rows = np.flatnonzero(target.any(axis=1))
     cohorts = np.unique(start[rows])
     areas = tuple(rows[start[rows] == g] for g in cohorts)
-    filled = np.where(target, y, 0.0)
+    w = np.where(target, arrays.weight, 0.0)
+    filled = np.where(target, w * y, 0.0)
     people = None
     if exposure is not None:
         held = np.where(target, exposure, 0.0)
         people = np.stack([held[a].sum(axis=0) for a in areas])
     return Grid(
         cohorts,
-        np.stack([target[a].sum(axis=0) for a in areas]).astype(np.float64),
+        np.stack([w[a].sum(axis=0) for a in areas]),
         np.stack([filled[a].sum(axis=0) for a in areas]),
         people,
         areas,
+        np.array([float(arrays.units.count(a)) for a in areas]),
+        np.array([float(arrays.area_weight[a].sum()) for a in areas]),
     )
 
 
@@ -121,7 +134,7 @@ class Averages:
     weights : ndarray, shape (Q, C, T)
         Of single cells (area by period) in a cohort and period.
     areas : ndarray, shape (Q,)
-        Treated areas that each rests on.
+        Treated areas, or clusters of them, that each rests on.
     cells, outcome, exposure : ndarray, shape (Q,), optional
         Number of cells, and sums over them; None for an average of averages, which is the sum of nothing.
     cohort, period, horizon : ndarray, shape (Q,), optional
@@ -172,12 +185,12 @@ def errors_of(
 
     Parameters
     ----------
-    influence : ndarray, shape (N, Q)
-        Behind the standard errors.
-    safe : ndarray, shape (N, Q)
+    influence : ndarray, shape (G, Q)
+        Behind the standard errors, summed over areas that share their noise.
+    safe : ndarray, shape (G, Q)
         Behind the intervals.
-    pools : ndarray of int, shape (N,)
-        Areas held against one fitted mean in `safe`.
+    pools : ndarray of int, shape (G,)
+        Clusters held against one fitted mean in `safe`.
     factor : float
         Small-sample factor on the variances.
     ceiling : float
@@ -195,19 +208,19 @@ def errors_of(
     return Errors(*(np.where(single, np.nan, v) for v in found))
 
 
-def cohort_pools(size: int, cohorts: Iterable[tuple[int, Ints]]) -> Ints:
-    """Return the areas held against one mean, shape (size,): a cohort, all small cohorts together, or -1.
+def cohort_pools(units: Clusters, cohorts: Iterable[tuple[int, Ints]]) -> Ints:
+    """Return the clusters held against one mean, shape (G,): a cohort, all small cohorts together, or -1.
 
     Parameters
     ----------
-    size : int
-        Areas of the panel.
+    units : Clusters
+        Of the panel's areas.
     cohorts : iterable of (start, rows)
     """
-    out = np.full(size, -1, dtype=np.int64)
+    out = np.full(len(units.label), -1, dtype=np.int64)
     for g, areas in cohorts:
-        out[areas] = g if len(areas) >= FEW_TREATED else -2
-    return out
+        out[areas] = g if units.count(areas) >= FEW_TREATED else -2
+    return units.pools(out)
 
 
 def weight_table(periods: pd.PeriodIndex, cohort: Ints, time: Ints, areas: Floats, controls: Floats) -> pd.DataFrame:
@@ -224,12 +237,13 @@ def weight_table(periods: pd.PeriodIndex, cohort: Ints, time: Ints, areas: Float
     )
 
 
-def small_cohorts(small: int, cohorts: int) -> str:
+def small_cohorts(small: int, cohorts: int, units: Clusters) -> str:
     """Say how standard errors and intervals part where cohorts are small."""
+    one, many = cluster_words(units, 1), cluster_words(units)
     return (
-        f"{small} of {cohorts} cohorts have fewer than {FEW_TREATED} areas. Standard errors measure noise about the "
-        "mean of each cohort and period, as in other programs, and a cohort of one area shows none; intervals measure "
-        "the noise of small cohorts about the average effect of all."
+        f"{small} of {cohorts} cohorts have fewer than {FEW_TREATED} {many}. Standard errors measure noise about the "
+        f"mean of each cohort and period, as in other programs, and a cohort of one {one} shows none; intervals "
+        "measure the noise of small cohorts about the average effect of all."
     )
 
 

@@ -10,8 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from svmodel.did.coefficients import without_limits
 from svmodel.numerics.arrays import Floats
-from svmodel.numerics.cluster import SmallSample, shrink_correlation, small_sample
+from svmodel.numerics.cluster import SmallSample, shrink_correlation
+from svmodel.numerics.cluster.membership import Clusters
+from svmodel.numerics.two_way.before_start import Grouped
 from svmodel.result import JointEstimate
 from svmodel.result.scales import PerCell, from_influence, ratio_of_difference, widened_row
 from svmodel.result.tables import event_joint
@@ -41,6 +44,8 @@ class CellSums:
     factor : float
         CR1 factor.
     n_clusters : int
+    clusters : Clusters
+        Areas that share their noise.
     spread : ndarray, shape (N,), optional
         Standard deviation of each area's influence, up to a factor; equal where None.
     """
@@ -58,6 +63,7 @@ class CellSums:
     size: Floats
     factor: float
     n_clusters: int
+    clusters: Clusters
     spread: Floats | None = None
 
     @property
@@ -86,9 +92,14 @@ class CellSums:
 
     def small(self, influence: Floats) -> SmallSample:
         """Return what an interval needs beyond the standard error."""
-        found = small_sample(influence, self.pools, self.spread, factor=self.factor)
+        found = self.clusters.small(influence, self.pools, self.spread, factor=self.factor)
         df = float(found.df) if np.isfinite(found.df) else np.inf
         return SmallSample(found.inflation, min(df, float(self.n_clusters - 1)))
+
+    def error(self, influence: Floats) -> float:
+        """Return the standard error of an effect from what areas add to it, shape (N,)."""
+        joined = self.clusters.sums(influence)
+        return float(np.sqrt(self.factor * joined @ joined))
 
     def pair(self, weights: Floats) -> tuple[float, float, Floats, Floats]:
         """Return weighted sums of observed and expected outcomes, and the influence on each, shape (N,)."""
@@ -117,17 +128,24 @@ class CellSums:
                 return []
             both = np.column_stack([of_O, of_E])
             small = self.small(both @ np.array([1 / O, -1 / E]))
-            covariance = self.factor * both.T @ both
+            joined = self.clusters.sums(both)
+            covariance = self.factor * joined.T @ joined
             per = replace(per, events=per.events and counts)
-            return from_influence(term, O, E, covariance, per, level=level, small=small, **which)
+            rows = from_influence(term, O, E, covariance, per, level=level, small=small, **which)
+            return without_limits(rows) if shows_no_noise(of_O, O) else rows
         value, influence = self.effect(weights)
-        error = float(np.sqrt(self.factor * influence @ influence))
+        error = self.error(influence)
         small = self.small(influence)
         factors = [(scale, k) for scale, k in per.factors() if counts or scale == "difference"]
         out = [widened_row(term, scale, value * k, error * k, small, level=level, **which) for scale, k in factors]
         if counts and O > 0 and E > 0:
             out.append(ratio_of_difference(out[0], O, E, value, unit=per.cells))
-        return out
+        return without_limits(out) if shows_no_noise(of_O, O) else out
+
+
+def shows_no_noise(of_observed: Floats, observed: float) -> bool:
+    """Return whether no treated area adds to the error of an observed sum: each has a fitted effect to itself."""
+    return bool(np.abs(of_observed).max(initial=0.0) <= 1e-10 * max(abs(observed), 1e-300))
 
 
 def rows_of_all(
@@ -193,7 +211,7 @@ def one_table(parts: list[CellSums]) -> list[CellSums]:
     return [parts[0].joined(parts[1:])] if parts else []
 
 
-def joint_events(parts: list[CellSums], *, shrink: bool) -> JointEstimate | None:
+def joint_events(parts: list[CellSums], *, shrink: bool, before: Grouped | None = None) -> JointEstimate | None:
     """Return effects by horizon, before the start and after, with their covariance.
 
     Parameters
@@ -202,6 +220,8 @@ def joint_events(parts: list[CellSums], *, shrink: bool) -> JointEstimate | None
         Over the same areas.
     shrink : bool
         Draw correlations that rest on few areas towards none.
+    before : Grouped, optional
+        For a joint test of those before the start.
 
     Notes
     -----
@@ -214,21 +234,21 @@ def joint_events(parts: list[CellSums], *, shrink: bool) -> JointEstimate | None
             if sums.family == "linear":
                 weights /= sums.n @ weights
             value, influence = sums.effect(weights)
-            spread = float(np.sqrt(sums.factor * influence @ influence))
+            spread = sums.error(influence)
             if np.isfinite(value) and np.isfinite(spread) and spread > 1e-10 * max(abs(value), 1e-300):
                 found.append((int(h), value, influence, spread * float(sums.small(influence).inflation)))
-    before = [h for h, *_ in found if h < 0]
-    found = sorted((f for f in found if f[0] != max(before, default=0) or f[0] >= 0), key=lambda f: f[0])
+    leads = [h for h, *_ in found if h < 0]
+    found = sorted((f for f in found if f[0] != max(leads, default=0) or f[0] >= 0), key=lambda f: f[0])
     if not found:
         return None
-    influence = np.column_stack([f[2] for f in found])
+    influence = parts[0].clusters.sums(np.column_stack([f[2] for f in found]))
     unit = influence / np.sqrt((influence**2).sum(axis=0))
     correlation = unit.T @ unit
     if shrink:
-        treated = int((parts[0].pools != -1).sum())
+        treated = parts[0].clusters.count(parts[0].pools != -1)
         correlation = shrink_correlation(correlation, float(max(min(treated, parts[0].n_clusters - treated), 1)))
     errors = np.array([f[3] for f in found])
     scale = "difference" if parts[0].family == "linear" else "log_rate_ratio"
     covariance = correlation * np.outer(errors, errors)
     horizon, estimate = [f[0] for f in found], np.array([f[1] for f in found])
-    return event_joint(scale, horizon, estimate, covariance, base="average", shrunk=shrink)
+    return event_joint(scale, horizon, estimate, covariance, base="average", shrunk=shrink, before=before)

@@ -9,10 +9,14 @@ from typing import Any
 import numpy as np
 
 from svmodel.numerics.arrays import Floats, Ints, Mask
-from svmodel.numerics.cluster import SmallSample, small_sample
+from svmodel.numerics.cluster import SmallSample
+from svmodel.numerics.cluster.membership import Clusters
+from svmodel.numerics.two_way.before_start import Grouped
+from svmodel.numerics.two_way.linear_fe import LinearFit
+from svmodel.numerics.two_way.poisson_fe import PoissonFit
 from svmodel.result import JointEstimate
 from svmodel.result.scales import PerCell, from_influence, widened_row
-from svmodel.result.tables import event_joint, null_of
+from svmodel.result.tables import event_joint
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,12 +30,14 @@ class Coefficients:
     y, exposure : ndarray, shape (R, W); exposure may be None
     use : ndarray of bool, shape (R, W)
         Cells that carry information.
+    area : ndarray of int, shape (R,)
+        Of each row.
     group : ndarray of int, shape (R, W)
         As asked for; -1 for the cells of no group.
     coefficient : ndarray, shape (Q,)
         NaN where not identified.
     covariance : ndarray, shape (Q, Q)
-        CR1 by area; zero where not identified.
+        CR1 by cluster; zero where not identified.
     influence : ndarray, shape (N, Q)
         What each area adds to the error of each coefficient; zero where not identified.
     treated : ndarray of int, shape (N,)
@@ -39,14 +45,17 @@ class Coefficients:
     factor : float
         CR1.
     n_clusters : int
-    under_null : ndarray, shape (N, Q), or None
-        What each area adds to the error of the coefficients before the start, were these all zero; zero for others.
+    clusters : Clusters
+        Areas that share their noise.
+    model : PoissonFit or LinearFit or None
+        None where no coefficient is identified.
     """
 
     family: str
     y: Floats
     exposure: Floats | None
     use: Mask
+    area: Ints
     group: Ints
     coefficient: Floats
     covariance: Floats
@@ -54,7 +63,8 @@ class Coefficients:
     treated: Ints
     factor: float
     n_clusters: int
-    under_null: Floats | None
+    clusters: Clusters
+    model: PoissonFit | LinearFit | None
 
     @property
     def kept(self) -> Mask:
@@ -63,10 +73,11 @@ class Coefficients:
 
     @cached_property
     def areas(self) -> Ints:
-        """Areas with a cell in each group, shape (Q,)."""
+        """Areas, or clusters of them, with a cell in each group, shape (Q,)."""
         Q = len(self.coefficient)
         inside = np.where(self.use, self.group, -1)
-        return np.array([(inside == j).any(axis=1).sum() for j in range(Q)], dtype=np.int64)
+        counted = [self.clusters.count(self.area[(inside == j).any(axis=1)]) for j in range(Q)]
+        return np.array(counted, dtype=np.int64)
 
     def size(self, j: int) -> tuple[float, float | None, float]:
         """Return the cells, the exposure and the outcome of group `j`, among the used cells."""
@@ -83,7 +94,7 @@ class Coefficients:
 
     def small(self, weights: Floats) -> SmallSample:
         """Return what the interval of a weighted sum of the coefficients needs beyond its standard error."""
-        found = small_sample(self.influence @ weights, self.treated)
+        found = self.clusters.small(self.influence @ weights, self.treated)
         df = float(found.df) if np.isfinite(found.df) else np.inf
         return SmallSample(found.inflation, min(df, float(self.n_clusters - 1)))
 
@@ -114,7 +125,9 @@ class Coefficients:
         log = self.family == "poisson"
         return [widened_row("event_average", "difference", estimate, error, small, level=level, logarithm=log)]
 
-    def joint(self, horizons: Ints, *, binned: bool = False, reference: int | None = None) -> JointEstimate | None:
+    def joint(
+        self, horizons: Ints, *, binned: bool = False, reference: int | None = None, before: Grouped | None = None
+    ) -> JointEstimate | None:
         """Return the coefficients by horizon with their covariance; None where none has an error.
 
         What rests on a single area has none. `reference` is told where it is not the horizon that it should be.
@@ -124,10 +137,14 @@ class Coefficients:
             return None
         scale = "log_rate_ratio" if self.family == "poisson" else "difference"
         held = np.ix_(kept, kept)
-        how: dict[str, Any] = {"base": "reference", "binned": binned, "reference": reference}
-        if self.under_null is not None:
-            how |= null_of(self.under_null[:, kept])
+        how: dict[str, Any] = {"base": "reference", "binned": binned, "reference": reference, "before": before}
         return event_joint(scale, horizons[kept], self.coefficient[kept], self.covariance[held], **how)
+
+
+def without_limits(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return rows of an effect in whose standard error the noise of no treated area is: it bears no interval."""
+    nothing = dict.fromkeys(("conf_low", "conf_high", "p_value"), np.nan)
+    return [{**row, **nothing} for row in rows]
 
 
 def without_error(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

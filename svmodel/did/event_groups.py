@@ -15,10 +15,18 @@ from svmodel.errors import EstimationError
 from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.numerics.cluster import cluster_covariance, crv1_factor
 from svmodel.numerics.two_way import TwoWay, components
+from svmodel.numerics.two_way.before_start import (
+    Grouped,
+    Null,
+    before_start,
+    inverse_normal,
+    linear_null,
+    poisson_null,
+    regression_weights,
+)
 from svmodel.numerics.two_way.linear_fe import LinearFit, fit_linear
 from svmodel.numerics.two_way.poisson_fe import PoissonFit, fit_poisson, informative_cells
 from svmodel.numerics.two_way.separation import separated_cells
-from svmodel.numerics.two_way.under_null import influence_under_null
 from svmodel.result.notes import Note, ResultWarning
 from svmodel.words import plural
 
@@ -107,14 +115,14 @@ class TwoWayFit(Coefficients):
     arrays : DesignArrays
     silent, absorbed : ndarray of bool, shape (Q,)
         Groups without an event (Poisson), and groups that area and period effects and other groups already hold.
-    model : PoissonFit or LinearFit or None
-        None where no coefficient is identified.
+    column : ndarray of int, shape (Q,)
+        Place of each coefficient among the model's; -1 where it has none.
     """
 
     arrays: DesignArrays
     silent: Mask
     absorbed: Mask
-    model: PoissonFit | LinearFit | None
+    column: Ints
 
     def why(self, j: int) -> str:
         """Say why group `j` has no coefficient."""
@@ -132,7 +140,7 @@ class TwoWayFit(Coefficients):
         """Weight of each treated cell's effect in the single coefficient; zero elsewhere (de Chaisemartin, thm 1)."""
         assert self.model is not None
         terms = self.model.terms
-        v = self.model.mu if isinstance(self.model, PoissonFit) else None
+        v = self.model.mu if isinstance(self.model, PoissonFit) else self.arrays.weights
         plain = TwoWay(terms.use, terms.slopes, None, terms.covariates)
         inside = self.use & (self.group == 0)
         left = fit_linear(inside.astype(np.float64), plain, v).residual
@@ -161,7 +169,7 @@ class TwoWayFit(Coefficients):
         )
 
 
-def fit_groups(arrays: DesignArrays, use: Mask, group: Ints, family: str, *, leads: Mask | None = None) -> TwoWayFit:
+def fit_groups(arrays: DesignArrays, use: Mask, group: Ints, family: str) -> TwoWayFit:
     """Fit one coefficient for each group of cells, leaving out groups that are not identified.
 
     Parameters
@@ -170,8 +178,6 @@ def fit_groups(arrays: DesignArrays, use: Mask, group: Ints, family: str, *, lea
     use : ndarray of bool, shape (N, T)
     group : ndarray of int, shape (N, T)
     family : {"poisson", "linear"}
-    leads : ndarray of bool, shape (Q,), optional
-        Groups before the start, of which a test will ask whether they are all zero.
 
     Raises
     ------
@@ -192,6 +198,7 @@ def fit_groups(arrays: DesignArrays, use: Mask, group: Ints, family: str, *, lea
         y=y,
         exposure=arrays.exposure,
         use=cells,
+        area=np.arange(len(y)),
         group=group,
         coefficient=np.full(Q, np.nan),
         covariance=np.zeros((Q, Q)),
@@ -199,11 +206,12 @@ def fit_groups(arrays: DesignArrays, use: Mask, group: Ints, family: str, *, lea
         treated=np.array((cells & (group >= 0)).any(axis=1), dtype=np.int64),
         factor=np.nan,
         n_clusters=0,
-        under_null=None,
+        clusters=arrays.units,
         arrays=arrays,
         silent=silent,
         absorbed=absorbed,
         model=None,
+        column=np.full(Q, -1, dtype=np.int64),
     )
     if not cells.any() or silent.all():
         return nothing
@@ -226,7 +234,7 @@ def fit_groups(arrays: DesignArrays, use: Mask, group: Ints, family: str, *, lea
     terms = TwoWay(cells, slopes, _renumbered(group, ~kept), moving)
     model: PoissonFit | LinearFit
     if family == "linear":
-        model = fit_linear(y, terms)
+        model = fit_linear(y, terms, arrays.weights)
     else:
         try:
             model = fit_poisson(y, terms, arrays.exposure)
@@ -235,26 +243,56 @@ def fit_groups(arrays: DesignArrays, use: Mask, group: Ints, family: str, *, lea
             apart = separated_cells(y, terms)
             if not apart.any():
                 raise
-            return fit_groups(arrays, cells & ~apart, group, family, leads=leads)
+            return fit_groups(arrays, cells & ~apart, group, family)
     at = terms.n_period_terms + np.arange(terms.n_groups)
-    n_clusters = int(cells.any(axis=1).sum())
+    n_clusters = arrays.units.count(cells.any(axis=1))
     columns = len(terms.free) + int(components(cells).max()) + 1
     factor = crv1_factor(int(cells.sum()), columns, n_clusters)
     coefficient, covariance, influence = nothing.coefficient, nothing.covariance, nothing.influence
     coefficient[kept] = model.theta[at]
     influence[:, kept] = model.influence[:, at]
-    left_out = np.flatnonzero(~kept)
+    column = nothing.column
+    column[kept] = at
     coefficient[tied], influence[:, tied], absorbed[tied] = np.nan, 0.0, True
     kept = kept & ~absorbed
-    covariance[np.ix_(kept, kept)] = cluster_covariance(influence[:, kept], factor)
-    under_null = None
-    if leads is not None:
-        under_null = np.zeros_like(influence)
-        tested = np.flatnonzero(kept & leads)
-        places = at[np.searchsorted(np.flatnonzero(~np.isin(np.arange(Q), left_out)), tested)]
-        v = cells.astype(np.float64) if isinstance(model, LinearFit) else model.mu
-        under_null[:, tested] = influence_under_null(terms, model.normal, v, model.residual, model.theta, places)
-    return replace(nothing, absorbed=absorbed, n_clusters=n_clusters, factor=factor, model=model, under_null=under_null)
+    covariance[np.ix_(kept, kept)] = cluster_covariance(arrays.units.sums(influence[:, kept]), factor)
+    return replace(nothing, absorbed=absorbed, n_clusters=n_clusters, factor=factor, model=model)
+
+
+def before_test(fit: TwoWayFit, horizons: Ints) -> Grouped | None:
+    """Return what a joint test needs that the coefficients before the start, or anticipation, are zero.
+
+    Parameters
+    ----------
+    fit : TwoWayFit
+    horizons : ndarray of int, shape (Q,)
+        Of its groups.
+
+    Returns
+    -------
+    Grouped or None
+        Without coefficients of single areas; None where no other is identified.
+    """
+    tested = np.flatnonzero(fit.kept & (fit.areas > 1) & (horizons < -fit.arrays.anticipation))
+    if fit.model is None or not len(tested):
+        return None
+    terms, arrays = fit.model.terms, fit.arrays
+    tested = tested[np.argsort(horizons[tested])]
+    rest = np.full(len(fit.column), True)
+    rest[fit.column >= 0] = False
+    rest[tested] = True
+    without = replace(terms, group=_renumbered(fit.group, rest))
+    null: Null
+    if isinstance(fit.model, LinearFit):
+        null = linear_null(arrays.y, without, arrays.units, arrays.weight)
+    else:
+        try:
+            null = poisson_null(arrays.y, without, arrays.exposure, arrays.units)
+        except EstimationError:
+            return None
+    terms = replace(terms, use=null.terms.use)
+    weigh = regression_weights(terms, null.v, fit.column[tested], inverse_normal(terms, null.v))
+    return before_start(horizons[tested], weigh, np.arange(len(arrays.areas)), null)
 
 
 def on_reference(design: Design, reference: int | None, without: int) -> list[Note]:

@@ -9,6 +9,7 @@ import numpy as np
 from svmodel.design import DesignArrays
 from svmodel.design.covariates import split_covariates
 from svmodel.did.cell_sums import CellSums
+from svmodel.did.leads import ImputedBefore
 from svmodel.errors import EstimationError
 from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.numerics.cluster import crv1_factor
@@ -37,6 +38,8 @@ class Predicted:
         Cohorts of fewer areas have their residuals about the effect pooled over all target cells.
     factor : float
     n_clusters : int
+    fit : LinearFit, optional
+        The model; None where it has cohort effects.
     """
 
     arrays: DesignArrays
@@ -48,6 +51,7 @@ class Predicted:
     few: int
     factor: float
     n_clusters: int
+    fit: LinearFit | None = None
 
 
 def cohort_periods(arrays: DesignArrays, target: Mask) -> list[tuple[int, int, Ints]]:
@@ -65,7 +69,7 @@ def pools(arrays: DesignArrays, target: Mask, few: int) -> Ints:
     with_cells = target.any(axis=1)
     for g in np.unique(arrays.start[with_cells]):
         mine = with_cells & (arrays.start == g)
-        out[mine] = g if mine.sum() >= few else -2
+        out[mine] = g if arrays.units.count(mine) >= few else -2
     return out
 
 
@@ -79,7 +83,7 @@ def fit_untreated(arrays: DesignArrays, use: Mask) -> tuple[LinearFit, Mask]:
     """
     slopes, moving, _ = split_covariates(arrays)
     try:
-        fit = fit_linear(arrays.y, TwoWay(use, slopes, None, moving))
+        fit = fit_linear(arrays.y, TwoWay(use, slopes, None, moving), arrays.weights)
     except EstimationError as error:
         raise EstimationError(
             f"the covariates cannot be told apart from area and period effects in the untreated cells: {error}"
@@ -103,7 +107,12 @@ def linear_att(arrays: DesignArrays) -> float:
     except EstimationError:
         return float("nan")
     target = arrays.treated & reached
-    return float(_departure(arrays, fit)[target].mean()) if target.any() else float("nan")
+    return _mean(arrays, _departure(arrays, fit), target) if target.any() else float("nan")
+
+
+def _mean(arrays: DesignArrays, values: Floats, target: Mask) -> float:
+    """Return the weighted mean over the target cells."""
+    return float(np.average(values[target], weights=arrays.weight[target]))
 
 
 def impute_linear(arrays: DesignArrays, few: int) -> Predicted:
@@ -141,57 +150,60 @@ def impute_linear(arrays: DesignArrays, few: int) -> Predicted:
     slopes, _, _ = split_covariates(arrays)
     cells = cohort_periods(arrays, target)
     own, columns = residuals(arrays, target, gap, slopes, few)
-    centre = _centre(fit.terms)
-    gradient = np.stack([_gradient(fit.terms, rows, t, centre) for _, t, rows in cells])
+    centre = _centre(fit.terms, arrays.weight)
+    gradient = np.stack([_gradient(fit.terms, rows, t, centre, arrays.weight) for _, t, rows in cells])
     informed = use.any(axis=1)
-    n_clusters = int((informed | target.any(axis=1)).sum())
+    n_clusters = arrays.units.count(informed | target.any(axis=1))
     T_used = int((use | target).any(axis=0).sum())
     width = fit.terms.by_period.shape[1]
     # every period counts, and its slopes but for the reference; components beyond the first give up one period each
     n_columns = T_used * width - (width - 1) + fit.terms.n_covariates + columns
     factor = crv1_factor(int((use | target).sum()), n_columns, n_clusters)
     expected = np.where(target, arrays.y - gap, 0.0)
-    return Predicted(arrays, target, expected, own, gradient, fit.influence, few, factor, n_clusters)
+    return Predicted(arrays, target, expected, own, gradient, fit.influence, few, factor, n_clusters, fit)
 
 
 def residuals(arrays: DesignArrays, target: Mask, gap: Floats, slopes: Floats | None, few: int) -> tuple[Floats, int]:
-    """Return residuals of the effects about each cohort-period's fitted effect, and how many coefficients fit them.
+    """Return weighed residuals of effects about each cohort-period's fitted one, and how many coefficients fit them.
 
     A cohort of `few` areas or more has its own effect in each period, linear in the covariates; smaller ones share the
     pooled effect.
     """
     own = np.zeros(gap.shape)
     pool = pools(arrays, target, few)
-    overall = float(gap[target].mean())
+    overall, w = _mean(arrays, gap, target), arrays.weight
     columns = 0
     for _, t, rows in cohort_periods(arrays, target):
         if pool[rows[0]] == -2:
-            own[rows, t] = gap[rows, t] - overall
+            own[rows, t] = w[rows, t] * (gap[rows, t] - overall)
             columns += 1
             continue
         X = np.ones((len(rows), 1))
         if slopes is not None and len(rows) > 1 + slopes.shape[1]:
             X = np.hstack([X, slopes[rows]])
-        beta, _, rank, _ = np.linalg.lstsq(X, gap[rows, t], rcond=None)
-        own[rows, t] = gap[rows, t] - X @ beta
+        root = np.sqrt(w[rows, t])
+        beta, _, rank, _ = np.linalg.lstsq(X * root[:, None], gap[rows, t] * root, rcond=None)
+        own[rows, t] = w[rows, t] * (gap[rows, t] - X @ beta)
         columns += int(rank)
     return own, columns
 
 
-def _centre(terms: TwoWay) -> Floats:
-    """Return the mean of ``z_it`` over each area's used cells, shape (N, P)."""
-    count = terms.use.sum(axis=1).astype(np.float64)
-    sums = terms.area_sums(terms.use.astype(np.float64))
+def _centre(terms: TwoWay, weight: Floats) -> Floats:
+    """Return the weighted mean of ``z_it`` over each area's used cells, shape (N, P)."""
+    w = np.where(terms.use, weight, 0.0)
+    count = w.sum(axis=1)
+    sums = terms.area_sums(w)
     return np.divide(sums, count[:, None], out=np.zeros_like(sums), where=count[:, None] > 0)
 
 
-def _gradient(terms: TwoWay, rows: Ints, t: int, centre: Floats) -> Floats:
-    """Return the derivative of the sum of predictions for `rows` in period t, shape (P,)."""
-    out = -centre[rows].sum(axis=0)
+def _gradient(terms: TwoWay, rows: Ints, t: int, centre: Floats, weight: Floats) -> Floats:
+    """Return the derivative of the weighed sum of predictions for `rows` in period t, shape (P,)."""
+    w = weight[rows, t]
+    out = -(w @ centre[rows])
     W, B = terms.by_period.shape[1], terms.n_period_terms
-    out[t * W : (t + 1) * W] += terms.by_period[rows].sum(axis=0)
+    out[t * W : (t + 1) * W] += w @ terms.by_period[rows]
     if terms.covariates is not None:
-        out[B:] += terms.covariates[rows, t].sum(axis=0)
+        out[B:] += w @ terms.covariates[rows, t]
     return out
 
 
@@ -214,23 +226,25 @@ def _laid_out(
 ) -> CellSums:
     """Lay out the sums over the areas of each cohort-period."""
     arrays = found.arrays
-    exposure = arrays.exposure
+    exposure, w = arrays.exposure, arrays.weight
     cohort = np.array([g for g, _, _ in cells], dtype=np.int64)
-    size = np.array([len(np.unique(np.concatenate([r for h, _, r in cells if h == g]))) for g in np.unique(cohort)])
+    held = [np.unique(np.concatenate([r for h, _, r in cells if h == g])) for g in np.unique(cohort)]
+    size = np.array([arrays.area_weight[rows].sum() for rows in held])
     return CellSums(
         family=family,
         cohort=cohort,
         time=np.array([t for _, t, _ in cells], dtype=np.int64),
-        n=np.array([float(len(r)) for _, _, r in cells]),
+        n=np.array([float(w[r, t].sum()) for _, t, r in cells]),
         exposure=None if exposure is None else np.array([float(exposure[r, t].sum()) for _, t, r in cells]),
-        observed=np.array([float(arrays.y[r, t].sum()) for _, t, r in cells]),
-        expected=np.array([float(expected[r, t].sum()) for _, t, r in cells]),
+        observed=np.array([float(w[r, t] @ arrays.y[r, t]) for _, t, r in cells]),
+        expected=np.array([float(w[r, t] @ expected[r, t]) for _, t, r in cells]),
         of_observed=of_observed,
         of_expected=of_expected,
         pools=pools(arrays, found.target, found.few),
-        size=size.astype(np.float64),
+        size=size,
         factor=found.factor,
         n_clusters=found.n_clusters,
+        clusters=arrays.units,
     )
 
 
@@ -242,6 +256,34 @@ def lead_sums(found: Predicted) -> list[CellSums]:
     arrays = found.arrays
     out = []
     pool = pools(arrays, found.target, found.few)
+    for part in lead_cells(found):
+        before = part.before
+        try:
+            fit, _ = fit_untreated(arrays, part.others)
+        except EstimationError:
+            continue
+        terms = TwoWay(before, fit.terms.slopes, None, fit.terms.covariates)
+        raw = np.where(before, arrays.y - terms.index(fit.theta), 0.0)
+        w = np.where(before, arrays.weight, 0.0)
+        count = np.where(before.any(axis=1), w.sum(axis=1), 1.0)[:, None]
+        gap = np.where(before, raw - (w * raw).sum(axis=1, keepdims=True) / count, 0.0)
+        cells = cohort_periods(arrays, before)
+        centre = _centre(terms, arrays.weight)
+        gradient = np.stack([_gradient(terms, rows, t, centre, arrays.weight) for _, t, rows in cells])
+        own = np.zeros((len(gap), len(cells)))
+        for k, (_, t, rows) in enumerate(cells):
+            # about the cohort's own mean miss, or about none where the cohort is small
+            mean = 0.0 if (pool[rows] == -2).any() else float(np.average(gap[rows, t], weights=w[rows, t]))
+            own[rows, k] = w[rows, t] * (gap[rows, t] - mean)
+        expected = np.where(before, arrays.y - gap, 0.0)
+        out.append(_laid_out(found, cells, expected, own, fit.influence @ gradient.T))
+    return out
+
+
+def lead_cells(found: Predicted) -> list[ImputedBefore]:
+    """Return, cohort by cohort, the cells before the start that other areas' untreated cells give an outcome for."""
+    arrays = found.arrays
+    out = []
     for g in np.unique(arrays.start[found.target.any(axis=1)]):
         mine = np.flatnonzero((arrays.start == g) & found.target.any(axis=1))
         others = arrays.untreated.copy()
@@ -253,23 +295,6 @@ def lead_sums(found: Predicted) -> list[CellSums]:
         before = np.zeros_like(others)
         before[mine] = arrays.untreated[mine] & (label == main)[None, :]
         before[before.sum(axis=1) < 2] = False
-        if not before.any():
-            continue
-        try:
-            fit, _ = fit_untreated(arrays, others)
-        except EstimationError:
-            continue
-        terms = TwoWay(before, fit.terms.slopes, None, fit.terms.covariates)
-        raw = np.where(before, arrays.y - terms.index(fit.theta), 0.0)
-        count = np.maximum(before.sum(axis=1, keepdims=True), 1)
-        gap = np.where(before, raw - raw.sum(axis=1, keepdims=True) / count, 0.0)
-        cells = cohort_periods(arrays, before)
-        centre = _centre(terms)
-        gradient = np.stack([_gradient(terms, rows, t, centre) for _, t, rows in cells])
-        own = np.zeros((len(gap), len(cells)))
-        for k, (_, t, rows) in enumerate(cells):
-            # about the cohort's own mean miss, or about none where the cohort is small
-            own[rows, k] = gap[rows, t] - (0.0 if (pool[rows] == -2).any() else gap[rows, t].mean())
-        expected = np.where(before, arrays.y - gap, 0.0)
-        out.append(_laid_out(found, cells, expected, own, fit.influence @ gradient.T))
+        if before.any():
+            out.append(ImputedBefore(before, others))
     return out

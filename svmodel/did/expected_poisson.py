@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from svmodel.design import UNTREATED, DesignArrays
 from svmodel.design.covariates import split_covariates
+from svmodel.did.leads import ImputedBefore
 from svmodel.errors import EstimationError
 from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.numerics.cluster import crv1_factor
@@ -49,7 +51,7 @@ class Imputed:
     few : int
         Size below which a cohort is small.
     noise_below : int
-        Sums over fewer treated areas take their uncertainty from untreated areas.
+        Sums over fewer treated areas, or clusters of them, take their uncertainty from untreated ones.
     """
 
     arrays: DesignArrays
@@ -68,22 +70,27 @@ class Imputed:
     noise_below: int
 
     @cached_property
+    def memory(self) -> dict[tuple[Any, ...], Any]:
+        """What was made of the blocks and is asked for again, by its name and the block's place."""
+        return {}
+
+    @cached_property
     def treated_areas(self) -> Ints:
         """Rows with a target cell."""
         return np.flatnonzero(self.target.any(axis=1))
 
     @cached_property
     def n_clusters(self) -> int:
-        """Areas that carry information: an event in a cell of the fit or in a target cell."""
+        """Areas, or clusters, that carry information: an event in a cell of the fit or in a target cell."""
         events = self.target & (np.where(self.target, self.arrays.y, 0.0) > 0)
-        return int((self.fit.terms.use.any(axis=1) | events.any(axis=1)).sum())
+        return self.arrays.units.count(self.fit.terms.use.any(axis=1) | events.any(axis=1))
 
     @cached_property
     def pools(self) -> Ints:
         """Areas held against one ratio, shape (N,): a cohort, all small cohorts together, or the untreated."""
         out = np.full(len(self.target), -1, dtype=np.int64)
         for g, block in zip(self.cohorts, self.blocks, strict=True):
-            out[block.areas] = g if len(block.areas) >= self.few else -2
+            out[block.areas] = g if self.arrays.units.count(block.areas) >= self.few else -2
         return out
 
     @cached_property
@@ -91,6 +98,21 @@ class Imputed:
         """Events that each area would have had in an average period without the intervention, shape (N,)."""
         level = np.nan_to_num(self.fit.level)
         return level * np.nan_to_num(self.fit.shape).mean(axis=1)
+
+    @cached_property
+    def followed(self) -> tuple[Floats, Floats, Floats, Mask]:
+        """Outcome, shape, level and untreated cells of what noise is learnt from: areas, or clusters as one each."""
+        arrays, units = self.arrays, self.arrays.units
+        level, use = np.nan_to_num(self.fit.level), arrays.untreated
+        if units.single:
+            return arrays.y, self.fit.shape, level, use
+        shape = units.sums(np.where(use, level[:, None] * np.nan_to_num(self.fit.shape), 0.0))
+        return units.sums(np.where(use, arrays.y, 0.0)), shape, np.ones(units.n), units.some(use)
+
+    @cached_property
+    def n_treated(self) -> int:
+        """Areas, or clusters of them, with a target cell."""
+        return self.arrays.units.count(self.treated_areas)
 
     @cached_property
     def factor(self) -> float:
@@ -109,11 +131,13 @@ class Imputed:
     @cached_property
     def shape_covariance(self) -> Floats:
         """Cluster-robust covariance of the fit's ``theta``."""
-        return self.factor * self.fit.influence.T @ self.fit.influence
+        joined = self.arrays.units.sums(self.fit.influence)
+        return self.factor * joined.T @ joined
 
-    def lead_blocks(self) -> Iterator[tuple[int, CohortBlock]]:
-        """Give, cohort by cohort, the cells before the start imputed from the untreated cells of all other cohorts."""
-        y, exposure = self.arrays.y, self.arrays.exposure
+    @cached_property
+    def lead_cells(self) -> list[tuple[int, CohortBlock, ImputedBefore]]:
+        """For each cohort, the cells before the start that untreated cells of all other cohorts give a count for."""
+        y, found = self.arrays.y, []
         for g, block in zip(self.cohorts, self.blocks, strict=True):
             others = self.arrays.untreated.copy()
             others[block.areas] = False
@@ -125,15 +149,24 @@ class Imputed:
             before = self.arrays.untreated[block.areas] & (label == main)[None, :]
             before &= (before.sum(axis=1) > 1)[:, None]
             before &= (np.where(before, y[block.areas], 0.0).sum(axis=1) > 0)[:, None]
-            if not before.any():
-                continue
+            if before.any():
+                whole = np.zeros_like(others)
+                whole[block.areas] = before
+                found.append((int(g), block, ImputedBefore(whole, others)))
+        return found
+
+    def lead_blocks(self) -> Iterator[tuple[int, CohortBlock]]:
+        """Give, cohort by cohort, the cells before the start imputed from the untreated cells of all other cohorts."""
+        y, exposure = self.arrays.y, self.arrays.exposure
+        for g, block, part in self.lead_cells:
+            before = part.before[block.areas]
             try:
-                fit = fit_poisson(y, replace(self.fit.terms, use=others), exposure, start=self.fit.theta)
+                fit = fit_poisson(y, replace(self.fit.terms, use=part.others), exposure, start=self.fit.theta)
             except EstimationError:
                 # without this cohort the covariates cannot be told apart; its effects from the start on can
                 continue
-            small = len(block.areas) < self.few
-            ratio = np.ones(len(label)) if small else None
+            small = self.arrays.units.count(block.areas) < self.few
+            ratio = np.ones(y.shape[1]) if small else None
             yield int(g), impute_cohort(y, fit, block.areas, level_cells=before, target=before, ratio=ratio)
 
 
@@ -186,7 +219,7 @@ def impute(arrays: DesignArrays, few: int, noise_below: int | None = None) -> Im
     blocks = []
     for g in cohorts:
         areas = rows[arrays.start[rows] == g]
-        ratio = None if len(areas) >= few else np.full(y.shape[1], pooled)
+        ratio = None if arrays.units.count(areas) >= few else np.full(y.shape[1], pooled)
         blocks.append(
             impute_cohort(y, fit, areas, level_cells=level_cells[areas], target=identified[areas], ratio=ratio)
         )
@@ -305,7 +338,7 @@ def poisson_att(arrays: DesignArrays) -> float:
 
 
 def log_ratio_influence(arrays: DesignArrays) -> tuple[float, Floats]:
-    """Return the log of observed over expected counts, and what each area adds to its error, shape (N,).
+    """Return the log of observed over expected counts, and what each cluster adds to its error, shape (G,).
 
     Raises
     ------
@@ -318,4 +351,4 @@ def log_ratio_influence(arrays: DesignArrays) -> tuple[float, Floats]:
     observed, expected = float(sums.observed[0]), float(sums.expected[0])
     if not (observed > 0 and expected > 0):
         raise EstimationError(f"{observed:,.0f} events observed against {expected:,.1f} expected have no log ratio")
-    return float(np.log(observed / expected)), sums.of_log_ratio[:, 0]
+    return float(np.log(observed / expected)), arrays.units.sums(sums.of_log_ratio[:, 0])

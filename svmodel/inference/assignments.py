@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
-from svmodel.design import Design, DesignArrays
+from svmodel.design import TREATED, Design, DesignArrays
+from svmodel.design.clusters import cluster_words
 from svmodel.errors import DesignError, Problems, did_you_mean, shorten
 from svmodel.numerics.arrays import Ints
+from svmodel.numerics.cluster.membership import Clusters
 from svmodel.numerics.resampling.permutations import count_assignments, every_assignment, sample_assignments
+from svmodel.result.rule import dealt_by_cluster, never_treated
 from svmodel.seeds import derive_seed
 
 
@@ -21,19 +25,22 @@ class Lot:
 
     Attributes
     ----------
-    kind : ndarray of int, shape (N,)
-        Pattern of each area, as it was.
+    kind : ndarray of int, shape (G,)
+        Pattern of each unit, as it was: of each area, or of each cluster whose areas have one start and end.
     example : ndarray of int, shape (K,)
         An area that has pattern k.
-    stratum : ndarray of int, shape (N,)
-    order : ndarray of int, shape (N,)
-        Areas in an order that depends on their data alone.
+    stratum : ndarray of int, shape (G,)
+    order : ndarray of int, shape (G,)
+        Units in an order that depends on their data alone.
+    label : ndarray of int, shape (N,)
+        Unit of each area.
     """
 
     kind: Ints
     example: Ints
     stratum: Ints
     order: Ints
+    label: Ints
 
     @cached_property
     def total(self) -> int:
@@ -54,16 +61,18 @@ class Lot:
             dealt = sample_assignments(kind, stratum, draws, rng)
         out = np.empty_like(dealt)
         out[:, self.order] = dealt
-        return self.example[out]
+        return self.example[out][:, self.label]
 
     @property
     def actual(self) -> Ints:
         """The pattern that leaves everything as it was."""
-        return np.arange(len(self.kind))
+        return np.arange(len(self.label))
 
 
 def draw_lot(arrays: DesignArrays, stratum: Ints | None = None) -> Lot:
     """Find the patterns of the intervention, and an order of areas and strata for drawing.
+
+    Areas of one cluster keep one pattern, where they had one.
 
     Parameters
     ----------
@@ -73,24 +82,39 @@ def draw_lot(arrays: DesignArrays, stratum: Ints | None = None) -> Lot:
     Raises
     ------
     DesignError
-        If the intervention can be assigned in one way only.
+        If the intervention can be assigned in one way only, or areas of one cluster are in several strata.
     """
     pattern = np.column_stack([arrays.start, arrays.status])
-    _, example, kind = np.unique(pattern, axis=0, return_index=True, return_inverse=True)
-    kind = kind.ravel().astype(np.int64)
-    order = canonical_order(arrays, kind)
-    given = np.zeros(len(kind), dtype=np.int64) if stratum is None else stratum
+    _, example, own = np.unique(pattern, axis=0, return_index=True, return_inverse=True)
+    own = own.ravel().astype(np.int64)
+    units = dealt_units(arrays)
+    kind = own[units.first]
+    label = units.label[canonical_order(arrays, own)]
+    order = label[np.sort(np.unique(label, return_index=True)[1])]
+    strata = np.zeros(len(own), dtype=np.int64) if stratum is None else stratum
+    if not units.alike(strata):
+        many = cluster_words(units)
+        raise DesignError(
+            f"starts never differ within {many}, so whole {many} are dealt starts; but the strata part their areas. "
+            f"Give strata of {many}, or an estimator with cluster='area'"
+        )
+    given = strata[units.first]
     # strata are numbered as their first area comes, so that their names decide nothing
     first: dict[int, int] = {}
     for i in order:
         first.setdefault(int(given[i]), len(first))
-    lot = Lot(kind, example.astype(np.int64), np.array([first[int(s)] for s in given]), order)
+    lot = Lot(kind, example.astype(np.int64), np.array([first[int(s)] for s in given]), order, units.label)
     if lot.total == 1:
         inside = " within the strata" if stratum is not None else ""
         raise DesignError(
             f"the intervention can be dealt out in one way only{inside}: there is nothing to compare with"
         )
     return lot
+
+
+def dealt_units(arrays: DesignArrays) -> Clusters:
+    """Return what starts are dealt to: clusters, where their areas have one start and end, else areas."""
+    return arrays.units if dealt_by_cluster(arrays) else Clusters.singles(len(arrays.areas))
 
 
 def canonical_order(arrays: DesignArrays, kind: Ints) -> Ints:
@@ -210,20 +234,60 @@ def level_strata(design: Design, bands: int = 4) -> dict[str, int]:
     return dict(zip(arrays.areas, np.searchsorted(cuts, level, side="right").tolist(), strict=True))
 
 
-class Sets:
-    """The sets of never treated areas that the treated areas' dates can be given to."""
+class Placed(NamedTuple):
+    """Areas that get the treated areas' dates.
 
-    def __init__(self, arrays: DesignArrays, treated: Ints, controls: Ints) -> None:
+    Attributes
+    ----------
+    rows, dates : ndarray of int, shape (n,)
+        The areas, and for each the treated area whose dates it gets.
+    names : tuple of str
+        Of the areas, or of their clusters, by date.
+    """
+
+    rows: Ints
+    dates: Ints
+    names: tuple[str, ...]
+
+
+class Sets:
+    """The sets of never treated areas, or clusters of them, that the treated ones' dates can be given to.
+
+    Parameters
+    ----------
+    arrays : DesignArrays
+
+    Attributes
+    ----------
+    treated : ndarray of int
+        Treated areas.
+    controls : ndarray of int
+        Never treated areas, in an order that depends on their data alone.
+    n_treated, n_controls : int
+        Units of each.
+    """
+
+    def __init__(self, arrays: DesignArrays) -> None:
+        units = dealt_units(arrays)
+        ever = (arrays.status == TREATED).any(axis=1)
+        never = np.zeros(len(ever), dtype=bool)
+        never[never_treated(arrays)] = True
+        never &= ~units.some((arrays.status != 0).any(axis=1))[units.label]
         pattern = np.column_stack([arrays.start, arrays.status])
-        _, kind = np.unique(pattern, axis=0, return_inverse=True)
-        kind = kind.ravel()
-        self.treated = treated[np.argsort(kind[treated], kind="stable")]
-        self._kind = kind[self.treated]
-        self.controls = controls[canonical_order(arrays.take(controls), np.zeros(len(controls), dtype=np.int64))]
+        kind = np.unique(pattern, axis=0, return_inverse=True)[1].ravel()[units.first]
+        treated = np.flatnonzero(units.some(ever))
+        treated = treated[np.argsort(kind[treated], kind="stable")]
+        self.treated, rows = np.flatnonzero(ever), np.flatnonzero(never)
+        self.controls = rows[canonical_order(arrays.take(rows), np.zeros(len(rows), dtype=np.int64))]
+        label = units.label[self.controls]
+        self._free = label[np.sort(np.unique(label, return_index=True)[1])]
+        self._kind, self._dates = kind[treated], units.first[treated]
+        self._units, self._areas = units, arrays.areas
+        self.n_treated, self.n_controls = len(treated), len(self._free)
 
     @cached_property
     def _labels(self) -> Ints:
-        free = np.full(len(self.controls) - len(self.treated), -1, dtype=np.int64)
+        free = np.full(max(self.n_controls - self.n_treated, 0), -1, dtype=np.int64)
         return np.concatenate([free, self._kind])
 
     @cached_property
@@ -231,8 +295,8 @@ class Sets:
         """How many sets there are."""
         return count_assignments(self._labels, np.zeros_like(self._labels))
 
-    def chosen(self, draws: int, seed: int, most: int) -> Iterator[Ints]:
-        """Give the rows of each set, in the order of `treated`: all where no more than `most` or `draws` exist."""
+    def chosen(self, draws: int, seed: int, most: int) -> Iterator[Placed]:
+        """Give each set: all where no more than `most` or `draws` exist."""
         one = np.zeros_like(self._labels)
         if self.total <= max(most, draws):
             dealt: Iterator[Ints] = every_assignment(self._labels, one)
@@ -242,14 +306,24 @@ class Sets:
             dealt = iter([first, *sample_assignments(first, one, draws - 1, rng)])
         for labels in dealt:
             placed = np.flatnonzero(labels >= 0)
-            yield self.controls[placed[np.argsort(labels[placed], kind="stable")]]
+            yield self._placed(self._free[placed[np.argsort(labels[placed], kind="stable")]])
+
+    def _placed(self, mine: Ints) -> Placed:
+        parts = [self._units.rows[int(k)] for k in mine]
+        dates = np.repeat(self._dates, [len(part) for part in parts])
+        names = self._units.names or self._areas
+        return Placed(np.concatenate(parts), dates, tuple(names[int(k)] for k in mine))
 
 
-def given_dates(design: Design, sets: Sets, mine: Ints) -> Design:
+def given_dates(design: Design, sets: Sets, mine: Placed) -> Design:
     """Return the design among never treated areas in which those of `mine` have the treated areas' dates."""
     areas, told = design.view.areas, design.intervention
     held = [
-        {areas[int(c)]: given[areas[int(t)]] for c, t in zip(mine, sets.treated, strict=True) if areas[int(t)] in given}
+        {
+            areas[int(c)]: given[areas[int(t)]]
+            for c, t in zip(mine.rows, mine.dates, strict=True)
+            if areas[int(t)] in given
+        }
         for given in (told.starts, told.ends or {})
     ]
     panel = design.view.select(areas=[areas[int(c)] for c in sets.controls])

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from svmodel.design import DesignArrays
+from svmodel.design.clusters import cluster_words
 from svmodel.errors import DesignError, EstimationError
 from svmodel.inference import statistic
 from svmodel.inference.statistic import HasInfluence, design_of, few, finite_estimate
@@ -90,12 +91,13 @@ class ClusterBootstrap:
             If a single area is treated or serves as control, a cohort is a single area with ``strata="cohort"``, or
             more than half of the draws fail.
         """
-        arrays = design_of(result, "ClusterBootstrap").arrays
+        arrays = arrays_of(result.estimator, design_of(result, "ClusterBootstrap"))
         statistic.refuse_lone(arrays, "a cluster bootstrap")
         estimate, order = finite_estimate(result), statistic.data_order(arrays)
-        stratum = self._strata(arrays)[order]
+        drawn = _units(arrays, order)
+        stratum = self._strata(arrays)[np.array([rows[0] for rows in drawn])]
         rng = np.random.default_rng(derive_seed(seed, "ClusterBootstrap"))
-        taken = [order[_draw(stratum, rng)] for _ in range(self.draws)]
+        taken = [np.concatenate([drawn[k] for k in _draw(stratum, rng)]) for _ in range(self.draws)]
         if self.interval == "bootstrap_t":
             studied = _studied(result)
             pairs = np.array([studied(rows) for rows in taken])
@@ -105,33 +107,36 @@ class ClusterBootstrap:
             point = statistic.point_by_rows(result)
             values, errors, own = np.array([point(rows) for rows in taken]), None, math.nan
         good = ~np.isnan(values) if errors is None else np.isfinite(values) & (errors > 0)
-        failed = told_failures(good, "resamples of areas", values)
+        failed = told_failures(good, f"resamples of {cluster_words(arrays.units)}", values)
         limits = from_draws(
             values[good], estimate, self.interval, self.level, None if errors is None else errors[good], own
         )
         kind = self.interval.replace("_", "-")
-        by = {"treated": "treated and other areas apart", "cohort": "cohort by cohort", "none": "from all areas"}
+        many = cluster_words(arrays.units)
+        by = {"treated": f"treated and other {many} apart", "cohort": "cohort by cohort", "none": f"from all {many}"}
         why = (
-            f"The interval is a cluster bootstrap's ({self.draws:,} draws of areas, {by[self.strata]}; {kind}). "
-            f"It supposes that areas are independent of each other. {failed}"
+            f"The interval is a cluster bootstrap's ({self.draws:,} draws of {many}, {by[self.strata]}; {kind}). "
+            f"{statistic.independent(arrays)} {failed}"
         ).rstrip()
         why += few(arrays, "such intervals are known to be too narrow: a few areas drawn again show too little.")
         method = f"cluster bootstrap, {self.draws:,} draws, {kind}"
         return from_resamples(result, estimate, values, good, limits, self.level, method, why)
 
     def _strata(self, arrays: DesignArrays) -> Ints:
-        """Return the stratum of each area."""
-        treated = np.asarray(arrays.treated.any(axis=1))
+        """Return the stratum of each area, that of its cluster."""
+        treated = np.asarray(arrays.units.some(arrays.treated.any(axis=1))[arrays.units.label])
         if self.strata == "none":
             return np.zeros(len(treated), dtype=np.int64)
         if self.strata == "treated":
             return treated.astype(np.int64)
         stratum = np.where(treated, arrays.start, -1)
-        cohorts, size = np.unique(stratum[treated], return_counts=True)
+        stratum = stratum[arrays.units.first][arrays.units.label]
+        cohorts = np.unique(stratum[treated])
+        size = np.array([arrays.units.count(treated & (stratum == g)) for g in cohorts])
         if (size == 1).any():
             raise EstimationError(
-                f"{int((size == 1).sum())} of {len(cohorts)} cohorts are a single area, which a draw within cohorts "
-                "takes every time, so that it shows no noise; use strata='treated'"
+                f"{int((size == 1).sum())} of {len(cohorts)} cohorts are a single {cluster_words(arrays.units, 1)}, "
+                "which a draw within cohorts takes every time, so that it shows no noise; use strata='treated'"
             )
         return stratum
 
@@ -164,6 +169,14 @@ def from_resamples(
     interval = Interval(statistic.scale_of(result), estimate, error, *limits, level, method, why)
     told = {"bootstrap_draws": len(good), "bootstrap_failed": int((~good).sum())}
     return statistic.answered(replace(result, draws=kept), interval, told=told)
+
+
+def _units(arrays: DesignArrays, order: Ints) -> list[Ints]:
+    """Return the areas of each cluster, areas and clusters in the order of the areas given."""
+    held: dict[int, list[int]] = {}
+    for i in order.tolist():
+        held.setdefault(int(arrays.units.label[i]), []).append(i)
+    return [np.array(rows) for rows in held.values()]
 
 
 def _draw(stratum: Ints, rng: np.random.Generator) -> Ints:

@@ -1,25 +1,27 @@
-"""Jackknife over areas, for any estimator, and what each area adds to the estimate."""
+"""Jackknife over areas or clusters of them, for any estimator, and what each area adds to the estimate."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from svmodel.design import DesignArrays
+from svmodel.design.clusters import cluster_words
 from svmodel.errors import EstimationError, shorten
 from svmodel.inference import statistic
 from svmodel.numerics.arrays import Floats, Ints
 from svmodel.numerics.cluster import small_sample
 from svmodel.result import Result
 from svmodel.result.interval import Interval
+from svmodel.result.method import arrays_of
 from svmodel.result.scales import critical_value
 
 
 @dataclass(frozen=True)
 class Jackknife:
-    """Leave one area out at a time; the variance is CV3, ``(G - 1) / G sum_g (estimate_(g) - estimate)^2``.
+    """Leave one area or cluster out at a time; the variance is CV3, ``(G - 1) / G sum_g (estimate_(g) - estimate)^2``.
 
     Parameters
     ----------
@@ -73,22 +75,25 @@ class Jackknife:
         EstimationError
             If a single area is treated or serves as control, or the effect is not identified without some area.
         """
-        arrays, scale, estimate, without = self._leave_out(result)
-        lost = [arrays.areas[i] for i in np.flatnonzero(~np.isfinite(without))]
+        arrays, scale, estimate, without = self._leave_out(result, together=True)
+        units = arrays.units
+        lost = [units.names[k] if units.names else arrays.areas[k] for k in np.flatnonzero(~np.isfinite(without))]
         if lost:
             raise EstimationError(
                 f"the effect is not identified, or not finite, without {shorten(lost)}: their noise is in no "
                 "jackknife, and a variance from the other areas would be too small"
             )
         G = len(without)
-        error, df = cv3(estimate - without, np.array(arrays.treated.any(axis=1), dtype=np.int64))
+        error, df = cv3(estimate - without, units.some(arrays.treated.any(axis=1)).astype(np.int64))
         low, high, p = by_t(estimate, error, df, self.level)
         why = (
-            f"The interval is a jackknife's over {G} areas (CV3; t with {df:.1f} degrees of freedom). It supposes that "
-            "areas are independent of each other."
+            f"The interval is a jackknife's over {G} {cluster_words(units)} (CV3; t with {df:.1f} degrees of freedom). "
+            f"{statistic.independent(arrays)}"
         )
         why += statistic.few(arrays, "it rests on few areas, and may be too narrow (MacKinnon and Webb 2017).")
-        interval = Interval(scale, estimate, error, low, high, p, self.level, f"jackknife over {G} areas", why)
+        interval = Interval(
+            scale, estimate, error, low, high, p, self.level, f"jackknife over {G} {cluster_words(units)}", why
+        )
         return statistic.answered(result, interval)
 
     def table(self, result: Result) -> pd.DataFrame:
@@ -120,15 +125,15 @@ class Jackknife:
             }
         )
 
-    def _leave_out(self, result: Result) -> tuple[DesignArrays, str, float, Floats]:
-        """Return the arrays, scale and estimate, and the estimate without each area."""
-        arrays = statistic.design_of(result, "a jackknife").arrays
+    def _leave_out(self, result: Result, *, together: bool = False) -> tuple[DesignArrays, str, float, Floats]:
+        """Return the arrays, scale and estimate, and the estimate without each area, or without each cluster."""
+        arrays = arrays_of(result.estimator, statistic.design_of(result, "a jackknife"))
+        arrays = arrays if together else replace(arrays, clusters=None)
         statistic.refuse_lone(arrays, "a jackknife")
         estimate = statistic.finite_estimate(result)
         point, order = statistic.point_by_rows(result), statistic.data_order(arrays)
-        without = np.empty(len(order))
-        for k, area in enumerate(order):
-            without[area] = point(np.delete(order, k))
+        label = arrays.units.label[order]
+        without = np.array([point(order[label != k]) for k in range(arrays.units.n)])
         return arrays, statistic.scale_of(result), estimate, without
 
 

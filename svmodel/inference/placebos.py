@@ -10,15 +10,15 @@ import numpy as np
 import pandas as pd
 
 from svmodel.design import TREATED, UNTREATED, DesignArrays
+from svmodel.design.clusters import cluster_words
 from svmodel.errors import DesignError, EstimationError, Problems
-from svmodel.inference.assignments import Sets, given_dates
-from svmodel.inference.inversion import distance_limit, needed, too_few
+from svmodel.inference.assignments import Sets, dealt_units, given_dates
+from svmodel.inference.inversion import too_few
 from svmodel.inference.statistic import PathEstimator, Statistic, answered, scale_of
 from svmodel.numerics.arrays import Floats, Ints, Mask
-from svmodel.numerics.resampling.permutations import as_far, rank_p_value
+from svmodel.numerics.resampling.permutations import distance_limit, needed, rank_p_value
 from svmodel.result import Result
 from svmodel.result.interval import Interval
-from svmodel.result.rule import never_treated
 
 #: Sets of placebo areas that are all tried. A p-value near .05 from this many draws would have a Monte Carlo error of
 #: .001, which is where it stops to matter, and at some milliseconds an estimate they take minutes. It holds any pair of
@@ -73,9 +73,7 @@ class Placebos:
     def ratio_p_value(self) -> float:
         """Rank of the ratio of gaps among all; a large one counts. NaN where not asked for."""
         known = self.ratios[~np.isnan(self.ratios)]
-        if math.isnan(self.ratio):
-            return math.nan
-        return (1 + int(as_far(self.ratio, known).sum())) / (1 + len(known))
+        return rank_p_value(self.ratio, known)
 
     @property
     def std_error(self) -> float:
@@ -221,37 +219,37 @@ class InSpacePlacebos:
         """
         statistic = Statistic(result)
         design, arrays = statistic.design, statistic.arrays
-        treated = np.flatnonzero((arrays.status == TREATED).any(axis=1))
-        controls = never_treated(arrays)
-        if len(controls) < len(treated) + 2:
+        sets_of = Sets(arrays)
+        treated, controls = sets_of.treated, sets_of.controls
+        if sets_of.n_controls < sets_of.n_treated + 2:
             raise DesignError(
-                f"{len(controls)} never treated areas are too few for placebos of {len(treated)} treated: one set has "
-                "to leave at least two of them as controls"
+                f"{sets_of.n_controls} never treated {cluster_words(dealt_units(arrays))} are too few for placebos of "
+                f"{sets_of.n_treated} treated: one set has to leave at least two of them as controls"
             )
         paths = self.rmspe_ratio if paths is None else paths
         effect = statistic.read(result)
         quick = result.estimator if isinstance(result.estimator, PathEstimator) else None
         own = (path_of(result) if quick is None else quick_path(quick, arrays)) if paths else None
         effects, ratios, sets, unidentified = [], [], [], 0
-        gaps = [gap_frame(own, arrays, treated, placebo=False)] if own is not None else []
-        sets_of = Sets(arrays, treated, controls)
+        names = tuple(arrays.areas[int(i)] for i in treated)
+        gaps = [gap_frame(own, arrays, names, placebo=False)] if own is not None else []
         for mine in sets_of.chosen(self.draws, seed, MOST if most is None else most):
             pattern = np.arange(len(arrays.areas))
-            pattern[mine] = sets_of.treated
-            placebo = arrays.assigned(pattern).take(controls)
+            pattern[mine.rows] = mine.dates
+            placebo = arrays.assigned(pattern).take(np.sort(controls))
             value = statistic.among(placebo, partial(given_dates, design, sets_of, mine))
             if math.isnan(value):
                 unidentified += 1
                 continue
             effects.append(value)
-            sets.append(tuple(arrays.areas[int(i)] for i in mine))
+            sets.append(mine.names)
             if own is not None:
                 if quick is None:
                     path = path_of(result.refit(design=given_dates(design, sets_of, mine), estimator=statistic.bare))
                 else:
                     path = quick_path(quick, placebo)
                 ratios.append(path.ratio)
-                gaps.append(gap_frame(path, arrays, mine, placebo=True))
+                gaps.append(gap_frame(path, arrays, mine.names, placebo=True))
         if not effects:
             raise EstimationError("no placebo effect could be estimated")
         return Placebos(
@@ -335,9 +333,8 @@ def _checked(gap: Floats, arrays: DesignArrays, rows: Ints, name: str) -> GapPat
     return path
 
 
-def gap_frame(path: GapPath, arrays: DesignArrays, rows: Ints, *, placebo: bool) -> pd.DataFrame:
-    """Return observed less expected by period, averaged over `rows`."""
+def gap_frame(path: GapPath, arrays: DesignArrays, names: tuple[str, ...], *, placebo: bool) -> pd.DataFrame:
+    """Return observed less expected by period, summed over the areas of a path."""
     known = (~np.isnan(path.gap)).any(axis=0)
     total = np.where(known, np.nansum(path.gap, axis=0), np.nan)
-    name = ", ".join(arrays.areas[int(i)] for i in rows)
-    return pd.DataFrame({"areas": name, "period": list(arrays.periods), "gap": total, "placebo": placebo})
+    return pd.DataFrame({"areas": ", ".join(names), "period": list(arrays.periods), "gap": total, "placebo": placebo})

@@ -12,13 +12,14 @@ import numpy as np
 import pandas as pd
 
 from svmodel.design import Design, DesignArrays
+from svmodel.design.clusters import cluster_words
 from svmodel.errors import DataError, DesignError, EstimationError, Problems, did_you_mean
 from svmodel.numerics.arrays import Floats, Ints
 from svmodel.numerics.cluster.coefficient import Coefficient
 from svmodel.panel import Panel
 from svmodel.result import PointEstimator, Result, ResultWarning, method
 from svmodel.result.interval import Interval, with_interval
-from svmodel.result.rule import FEW_CONTROLS, FEW_TREATED, n_controls
+from svmodel.result.rule import FEW_CONTROLS, FEW_TREATED, n_controls, n_treated
 
 #: Fewer draws than this reject nothing at 5%.
 _FEWEST_DRAWS = 19
@@ -219,7 +220,7 @@ class HasCoefficient(Protocol):
 
 @runtime_checkable
 class HasInfluence(Protocol):
-    """An estimator that gives what each area adds to the error of its average effect."""
+    """An estimator that gives what each area, or cluster of areas, adds to the error of its average effect."""
 
     @property
     def scale(self) -> str:
@@ -227,7 +228,7 @@ class HasInfluence(Protocol):
         ...
 
     def influence(self, arrays: DesignArrays) -> tuple[float, Floats]:
-        """Return the average effect and the influence of each area, shape (N,), whose squares sum to CR0."""
+        """Return the average effect and the influence of each cluster, shape (G,), whose squares sum to CR0."""
         ...
 
 
@@ -296,6 +297,9 @@ def resampled(design: Design, rows: Ints) -> Design:
     names = [f"draw {k:0{width}d}" for k in range(len(rows))]
     taken = [view.areas[int(i)] for i in rows]
     parts = [held[a].assign(area=name) for a, name in zip(taken, names, strict=True)]
+    above = _drawn_parents(view, rows, taken)
+    if above:
+        parts = [part.assign(parent=p) for part, p in zip(parts, above, strict=True)]
     panel = Panel.from_frame(
         pd.concat(parts, ignore_index=True),
         as_given=True,
@@ -305,6 +309,7 @@ def resampled(design: Design, rows: Ints) -> Design:
         measures=view.measures,
         exposures=view.exposures,
         covariates=view.covariates,
+        parent="parent" if above else None,
         synthetic=view.synthetic,
     )
     starts, ends = (
@@ -314,23 +319,41 @@ def resampled(design: Design, rows: Ints) -> Design:
     return replace(design, panel=panel, intervention=replace(told, starts=starts, ends=ends), window=None)
 
 
+def _drawn_parents(view: Panel, rows: Ints, taken: list[str]) -> list[str]:
+    """Return the reporting area of each area drawn, a copy of it where the area was drawn before; empty without any."""
+    if not view.parents:
+        return []
+    seen: dict[int, int] = {}
+    copies = [seen.setdefault(int(i), -1) for i in rows]
+    for k, i in enumerate(rows.tolist()):
+        seen[i] += 1
+        copies[k] = seen[i]
+    return [f"{view.parents.get(a, a)}, draw {c}" for a, c in zip(taken, copies, strict=True)]
+
+
 def refuse_lone(arrays: DesignArrays, who: str) -> None:
     """Raise an EstimationError where a single area is treated, or serves as control."""
-    treated, controls = int(arrays.treated.any(axis=1).sum()), n_controls(arrays)
+    treated, controls = n_treated(arrays), n_controls(arrays)
     if treated <= 1 or controls <= 1:
-        side = "treated" if treated <= 1 else "control"
+        side, one = "treated" if treated <= 1 else "control", cluster_words(arrays.units, 1)
         raise EstimationError(
-            f"{who} cannot tell the noise of a single {side} area: no resampling of areas shows it. Use inference by "
+            f"{who} cannot tell the noise of a single {side} {one}: no resampling shows it. Use inference by "
             "placebo areas."
         )
 
 
+def independent(arrays: DesignArrays) -> str:
+    """Say between what noise is supposed to be independent."""
+    return f"It supposes that {cluster_words(arrays.units)} are independent of each other."
+
+
 def few(arrays: DesignArrays, then: str) -> str:
     """Return `then` after how many areas are treated and serve as controls, where either is few; else nothing."""
-    treated, controls = int(arrays.treated.any(axis=1).sum()), n_controls(arrays)
+    treated, controls = n_treated(arrays), n_controls(arrays)
     if treated >= FEW_TREATED and controls >= FEW_CONTROLS:
         return ""
-    areas = f"{treated} treated area{'s' if treated > 1 else ''} and {controls} control{'s' if controls > 1 else ''}"
+    what = cluster_words(arrays.units, treated)
+    areas = f"{treated} treated {what} and {controls} control{'s' if controls > 1 else ''}"
     return f" With {areas} {then}"
 
 

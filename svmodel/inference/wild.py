@@ -120,8 +120,7 @@ class WildClusterBootstrap:
         method = f"wild cluster bootstrap, {words}"
         why = (
             f"The interval is a wild cluster bootstrap's, {'with' if self.restricted else 'without'} the null imposed "
-            f"({words}; Cameron, Gelbach and Miller 2008; Roodman and others 2019). It supposes "
-            "that areas are independent of each other."
+            f"({words}; Cameron, Gelbach and Miller 2008; Roodman and others 2019). {statistic.independent(arrays)}"
         )
         wrong = "too wide (the test rejects too seldom)" if self.restricted else "too narrow"
         why += few(arrays, f"such intervals are known to be {wrong} at times (MacKinnon and Webb 2017).")
@@ -223,7 +222,7 @@ class ScoreBootstrap:
         low, high = invert(p_value, estimate, error, 1 - self.level, tolerance=1e-3)
         why = (
             f"The interval is a score wild cluster bootstrap's with the null imposed ({words}; Kline and Santos 2012). "
-            "It supposes that areas are independent of each other."
+            f"{statistic.independent(arrays)}"
         )
         why += few(arrays, "such tests are known to reject too seldom or too often (MacKinnon and Webb 2017).")
         method = f"score wild cluster bootstrap, {words}"
@@ -238,7 +237,7 @@ class ScoreBootstrap:
             raise EstimationError("the average effect has no finite estimate, so that there are no scores to perturb")
         live = psi != 0
         v, listed, words = _deal(self, live, seed, "ScoreBootstrap")
-        group = np.array(arrays.treated.any(axis=1), dtype=np.int64)[live]
+        group = arrays.units.some(arrays.treated.any(axis=1)).astype(np.int64)[live]
         both = group_statistics(psi[live], group, np.vstack([all_signs(int(live.sum())), v[:, live]]))
         drawn = both[1:]
         centred = psi[live] - np.array([psi[live][group == g].mean() for g in group])
@@ -250,7 +249,7 @@ class ScoreBootstrap:
         low, high = invert(p_value, estimate, spread, 1 - self.level)
         why = (
             f"The interval is a score wild cluster bootstrap's of the areas' influences ({words}; Kline and Santos "
-            "2012). It supposes that areas are independent of each other."
+            f"2012). {statistic.independent(arrays)}"
         )
         why += few(arrays, "such intervals are known to be too narrow (MacKinnon and Webb 2017).")
         method = f"score wild cluster bootstrap, {words}"

@@ -26,7 +26,14 @@ from svmodel.panel.rules import Roles, check_and_grid
 from svmodel.periods import PeriodLike
 from svmodel.words import one_or_more
 
-_TIME_LEVELS = {"quarter": "Q-DEC", "year": "Y-DEC", "financial year": "Y-MAR", "financial_year": "Y-MAR"}
+_TIME_LEVELS = {
+    "week": "W-SUN",
+    "month": "M",
+    "quarter": "Q-DEC",
+    "year": "Y-DEC",
+    "financial year": "Y-MAR",
+    "financial_year": "Y-MAR",
+}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -179,6 +186,7 @@ class Panel:
             as_given=as_given,
             # a source that mapped the codes, or looked at every row of them, knows more than its areas show
             vintage_settled=any(e.rule in ("lsoa_mapped", "lsoa_vintage") for e in given),
+            explained=_explained(given),
         )
         marked = "synthetic" in frame.columns and bool(
             frame["synthetic"].astype(str).str.casefold().isin(["yes", "true", "1"]).any()
@@ -319,7 +327,7 @@ class Panel:
             if value is None:
                 continue
             try:
-                period = periods.parse(value)
+                period = (periods.parse_last if i else periods.parse_first)(value)
             except DataError as error:
                 problems.add(error.title, where="window")
                 continue
@@ -333,9 +341,9 @@ class Panel:
 
         Parameters
         ----------
-        to : {"parent", "all", "quarter", "year", "financial year"}
+        to : {"parent", "all", "week", "month", "quarter", "year", "financial year"}
             ``parent`` sums small areas to their reporting area, ``all`` sums every area to one, the
-            others sum months to longer periods.
+            others sum days or months to longer periods (weeks, from Mondays on, make up no month).
 
         Returns
         -------
@@ -386,6 +394,15 @@ class Panel:
         span = f"{periods.label(self.periods[0])} to {periods.label(self.periods[-1])}"
         mark = ", SYNTHETIC" if self.synthetic else ""
         return f"<Panel: {self.n_areas:,} areas x {self.n_periods} periods ({span}); {', '.join(self.columns)}{mark}>"
+
+
+def _explained(given: Iterable[LedgerEntry]) -> dict[str, int]:
+    """Return how many cells of each column the source has said to be missing, by the place that it gives."""
+    found: dict[str, int] = {}
+    for entry in given:
+        if entry.action == "missing":
+            found[entry.where] = found.get(entry.where, 0) + entry.rows
+    return found
 
 
 def _rebuild(parts: dict[str, object]) -> Panel:

@@ -128,8 +128,7 @@ def period_column(
             rule="period_ambiguous",
         )
     if found.kinds:
-        words = " and ".join(sorted(periods.FREQUENCIES[k] + "s" for k in found.kinds))
-        problems.add(f"{words} are mixed", where=where, rule="period_mixed")
+        problems.add(f"{periods.mixed_words(found.kinds)} are mixed", where=where, rule="period_mixed")
     said = (LedgerEntry("noted", len(column), found.said, where, "period_reading"),) if found.said else ()
     return found.index, said
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -103,6 +104,7 @@ def check_and_grid(
     leave_out: Iterable[str] = (),
     as_given: bool = False,
     vintage_settled: bool = False,
+    explained: Mapping[str, int] = MappingProxyType({}),
 ) -> Grid:
     """Check `frame` against every rule; return the full grid, or raise with all problems at once."""
     problems = Problems()
@@ -148,7 +150,7 @@ def check_and_grid(
     if problems:
         problems.extend(Problem(e.reason, where=e.where, rule=e.rule) for e in gaps)
     problems.raise_if_any(DataError, title)
-    grid = _lay_out(area, period, values, roles, parents, names, (*entries, *gaps))
+    grid = _lay_out(area, period, values, roles, parents, names, (*entries, *gaps), explained)
     if as_given:
         return grid
     shape = (len(grid.areas), len(grid.periods))
@@ -326,6 +328,7 @@ def _lay_out(
     parents: dict[str, str],
     names: dict[str, str],
     gaps: tuple[LedgerEntry, ...],
+    explained: Mapping[str, int],
 ) -> Grid:
     at = period.asi8
     grid = pd.PeriodIndex.from_ordinals(np.arange(at.min(), at.max() + 1), freq=period.freqstr)
@@ -340,9 +343,11 @@ def _lay_out(
         full = np.full(size, np.nan)
         full[cell] = values[name]
         columns[name] = full
-        blank = int(np.isnan(values[name]).sum())
-        if blank:
-            reason = f"{blank:,} values are empty; kept as missing, not as zero"
-            ledger.append(LedgerEntry("missing", blank, reason, where=f"column {name!r}", rule="missing_value"))
+        where = f"column {name!r}"
+        blank = int(np.isnan(values[name]).sum()) - explained.get(where, 0)
+        if blank > 0:
+            more = "more " if where in explained else ""
+            reason = f"{blank:,} {more}values are empty; kept as missing, not as zero"
+            ledger.append(LedgerEntry("missing", blank, reason, where=where, rule="missing_value"))
     frame = pd.DataFrame(columns)
     return Grid(frame, tuple(str(a) for a in area.names), grid, parents, names, tuple(ledger))

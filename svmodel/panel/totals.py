@@ -13,6 +13,7 @@ from svmodel.area_names import spelling_key
 from svmodel.errors import Problems, shorten
 from svmodel.ledger import LedgerEntry
 from svmodel.panel.columns import Areas, Rows
+from svmodel.panel.sums import adds_up
 
 #: What a total is called.
 _TOTALS = frozenset(
@@ -66,17 +67,22 @@ def total_rows(
         regions = {i for i, k in enumerate(keys) if k in _REGIONS}
         parts = set(range(len(names))) - wholes
         fine = parts - called - countries - regions
-        if len(fine) >= 2 and len(regions) >= 2 and all(_adds_up(c, regions, fine, 1) for c in cubes):
+        if len(fine) >= 2 and len(regions) >= 2 and all(_proved(c, regions, fine, 1) for c in cubes):
             wholes |= regions
-        for i in sorted(parts - wholes, key=lambda i: i not in called | countries):
-            least = 1 if i in called | countries else _ENOUGH
-            others = parts - wholes - (called | countries) - {i}
-            if len(others) < (2 if least == 1 else 3):
+        named = called | countries
+        for i in sorted(parts & named - wholes):
+            others = parts - wholes - named
+            if len(others) < 2:
                 continue
-            if all(_adds_up(c, {i}, others, least) for c in cubes):
+            if all(_proved(c, {i}, others, 1) for c in cubes):
                 wholes.add(i)
             elif i in called:
                 _say(names[i], cubes, list(counts), i, others, period, problems, rows(area.codes == i))
+        while len(pool := parts - wholes - named) > 3:
+            found = next((i for i in _halves(cubes, pool) if _all_add_up(cubes, i, pool)), None)
+            if found is None:
+                break
+            wholes.add(found)
     if not wholes:
         return np.zeros(len(area.codes), dtype=bool), ()
     dropped = np.isin(area.codes, list(wholes))
@@ -120,13 +126,25 @@ def _matrix(
     return full
 
 
-def _adds_up(cube: NDArray[np.float64], some: set[int], others: set[int], least: int) -> bool:
-    one, rest = cube[sorted(some)].sum(axis=0), cube[sorted(others)].sum(axis=0)
-    known = ~np.isnan(one) & ~np.isnan(rest)
-    if known.sum() < least or not rest[known].any():
-        return False
-    alike = least > 1 and len(np.unique(rest[known])) < 3
-    return bool((one[known] == rest[known]).all()) and not alike
+def _halves(cubes: list[NDArray[np.float64]], pool: set[int]) -> list[int]:
+    """Return who may be the sum of the others: who is about half of all, wherever all others are known."""
+    members = np.array(sorted(pool))
+    may = np.ones(len(members), dtype=bool)
+    for cube in cubes:
+        values = cube[members]
+        missing = np.isnan(values)
+        known = missing.sum(axis=0) == 0
+        twice, whole = 2 * values[:, known], values[:, known].sum(axis=0)
+        may &= (np.abs(twice - whole) <= 1e-9 * np.abs(whole)).all(axis=1) & (known.sum() >= _ENOUGH)
+    return [int(i) for i in members[may]]
+
+
+def _all_add_up(cubes: list[NDArray[np.float64]], i: int, pool: set[int]) -> bool:
+    return all(_proved(cube, {i}, pool - {i}, _ENOUGH) for cube in cubes)
+
+
+def _proved(cube: NDArray[np.float64], some: set[int], others: set[int], least: int) -> bool:
+    return adds_up(cube[sorted(some)].sum(axis=0), cube[sorted(others)], least=least, varied=least > 1)
 
 
 def _say(

@@ -34,7 +34,7 @@ def describe_study(path: Path, data: Path | None = None) -> str:
         opened = open_study(path, data=data)
         panel = opened.panel
     except UserError as error:
-        raise StudyError(error.title, grouped(error.problems)) from None
+        raise StudyError(_first_understood(error.title, path, data), grouped(error.problems)) from None
     study = opened.study
     asked = designs(opened)
     problems = Problems()
@@ -42,7 +42,7 @@ def describe_study(path: Path, data: Path | None = None) -> str:
         for problem in design.problems():
             where = f"{outcome}, {problem.where}" if problem.where else outcome
             problems.add(problem.what, where=where, fix=problem.fix, line=study.line(f"outcomes.{outcome}"))
-    problems.raise_if_any(StudyError, f"{path} cannot be run")
+    problems.raise_if_any(StudyError, f"{path} cannot be run\n{describe_panel(panel)}\n  what is wrong")
     areas = opened.areas()
     lines = [
         f"{path}: no problem found",
@@ -55,6 +55,25 @@ def describe_study(path: Path, data: Path | None = None) -> str:
         describe_panel(panel),
     ]
     return "\n".join(lines)
+
+
+def _first_understood(title: str, path: Path, data: Path | None) -> str:
+    """Return the title of an error under which stands what could be understood of the data."""
+    from svmodel.report.study.read import parse_study
+    from svmodel.report.study.understood import understand_as
+
+    try:
+        study, _ = parse_study(path)
+        if study is None or not study.data.path:
+            return title
+        found = understand_as(study.data, study.data_root(data))
+    except UserError:  # what is wrong is told by the problems
+        return title
+    lines = [] if found.frame is None else _loosely(found)
+    if not lines:  # the study names columns that are not there, so that what is left out means nothing
+        return title
+    lines += [f"  column {c!r} is left out: {why}" for c, why in found.left_out.items()]
+    return "\n".join([title, *lines, "  what is wrong"])
 
 
 def _disclosure(opened: StudyData, areas: tuple[str, ...]) -> str:

@@ -19,9 +19,11 @@ from numpy.typing import NDArray
 from svmodel import periods
 from svmodel.design import Design, DesignArrays
 from svmodel.errors import DataError, EstimationError, did_you_mean
+from svmodel.numerics.two_way.before_start import Grouped
 from svmodel.result import as_json
 from svmodel.result.degenerate import NO_INTERVAL, Sound, bounded, level_of, sound, untold
 from svmodel.result.effect import COLUMNS, SCALES, TERMS, Effect, Headline, JointEstimate
+from svmodel.result.horizons import GroupedEvents, grouped
 from svmodel.result.method import auditor_of, leads_of_format_1, scale_of
 from svmodel.result.notes import Note, ResultWarning, parts_of
 
@@ -31,6 +33,7 @@ __all__ = [
     "TERMS",
     "Effect",
     "Estimator",
+    "GroupedEvents",
     "Headline",
     "JointEstimate",
     "PointEstimator",
@@ -114,6 +117,16 @@ class Totals:
     cells: float
 
 
+def _before(held: dict[str, Any] | None) -> Grouped | None:
+    """Return what :func:`as_json.plain` wrote of a joint test of effects before the start."""
+    if held is None:
+        return None
+    estimate = as_json.numbers(held["estimate"])
+    covariance = np.array([as_json.numbers(row) for row in held["covariance"]]).reshape(len(estimate), len(estimate))
+    groups = tuple(tuple(int(h) for h in group) for group in held["groups"])
+    return Grouped(groups, estimate, covariance, float(held["areas"]), held["reason"])
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Result:
     """Estimates of one estimator on one design.
@@ -132,6 +145,10 @@ class Result:
         Weights that the method gives to areas or periods.
     joint : JointEstimate, optional
         Event-study (and other) estimates with their covariance.
+    covariates : pandas.DataFrame, optional
+        Coefficients of the covariates that a model adjusted for: ``covariate, period, horizon, scale, estimate,
+        std_error, conf_low, conf_high, level``, for one unit of the covariate; by period for one that stands still.
+        They are no effects of the covariates: what else goes with these is in them.
     diagnostics : mapping
         Plain numbers and texts by name.
     draws : ndarray, optional
@@ -154,6 +171,7 @@ class Result:
     counterfactual: pd.DataFrame | None = None
     weights: pd.DataFrame | None = None
     joint: JointEstimate | None = None
+    covariates: pd.DataFrame | None = None
     diagnostics: Mapping[str, Any] = field(default_factory=dict)
     draws: NDArray[np.float64] | None = None
     event_draws: NDArray[np.float64] | None = None
@@ -269,6 +287,63 @@ class Result:
         picked = f" for {dict(which)}" if which else ""
         return f"{name} gives no {term!r} on {scale!r}{picked}. {did_you_mean(f'{term}/{scale}', pairs, limit=12)}"
 
+    def event_study(self, every: int | str = 1, *, scale: str | None = None) -> GroupedEvents:
+        """Return effects by time since the start, averaged over groups of horizons, with the groups' covariance.
+
+        Parameters
+        ----------
+        every : int or {"quarter", "year"}
+            Periods in a group, counted from the start; 1 for single horizons.
+        scale : str, optional
+            By default the method's own.
+
+        Returns
+        -------
+        GroupedEvents
+            ``table``, ``covariance``, and what effects before the start are relative to.
+
+        Raises
+        ------
+        EstimationError
+            If the method gives no effects by time, or its periods make no quarters or years.
+
+        Examples
+        --------
+        >>> import svmodel as sv
+        >>> made = sv.simulate.panel(n_areas=20, n_periods=12, cohorts=[(6, 5)], seed=1)
+        >>> design = sv.Design(made.panel, outcome="violence", intervention=made.intervention)
+        >>> events = sv.did.TwoWayFixedEffects(family="linear").fit(design).event_study("quarter")
+        >>> events.table[["horizon", "until", "horizons"]].values.tolist(), events.relative_to
+        ([[-6, -4, 3], [-3, -1, 2], [0, 2, 3], [3, 5, 3]], 'horizon -1')
+        """
+        scale = self.own_scale if scale is None else scale
+        rows = self.estimates[(self.estimates["term"] == "event") & (self.estimates["scale"] == scale)]
+        if rows.empty:
+            raise EstimationError(self._which_message("event", scale, {}, rows))
+        made = grouped(rows.sort_values("horizon"), self.joint, self._span(every), ratio=scale == "rate_ratio")
+        base, reference = None if self.joint is None else self.joint.base, None
+        if base == "reference" and self.joint is not None:
+            anticipation = 0 if self.design is None else self.design.anticipation
+            reference = -1 - anticipation if self.joint.reference is None else self.joint.reference
+        words = {"average": "the average before the start", "varying": "the period before each"}
+        relative_to = words.get(str(base), "") if reference is None else f"horizon {reference:+d}"
+        return replace(made, relative_to=relative_to, reference=reference)
+
+    def _span(self, every: int | str) -> int:
+        """Return the periods in a group of horizons."""
+        if isinstance(every, str):
+            if self.design is None:
+                raise EstimationError("this result was read without its data; say how many periods make a group")
+            a_year = periods.per_year(self.design.view.periods)
+            parts = {"quarter": 4, "year": 1}
+            if every not in parts or a_year % parts[every]:
+                word = periods.describe_frequency(self.design.view.periods)
+                raise EstimationError(f"{word}s make no {every!r}; give 'quarter', 'year' or a number of {word}s")
+            return a_year // parts[every]
+        if isinstance(every, bool) or int(every) != every or every < 1:
+            raise EstimationError(f"{every!r} periods make no group; give 1 or more")
+        return int(every)
+
     def has(self, term: str = "att", scale: str = "rate_ratio") -> bool:
         """Return whether the method gives such estimates."""
         return bool(((self.estimates["term"] == term) & (self.estimates["scale"] == scale)).any())
@@ -374,10 +449,10 @@ class Result:
             joint = joint if marked else {**joint, **leads_of_format_1(made_by)}
             numbers = {"estimate": as_json.numbers(joint["estimate"]), "index": as_json.frame(joint["index"])}
             shape = (len(numbers["estimate"]), len(numbers["estimate"]))
-            for name in ("covariance", "under_null"):
-                if joint.get(name) is not None:
-                    numbers[name] = np.array([as_json.numbers(row) for row in joint[name]]).reshape(shape)
-            joint = JointEstimate(**{**joint, **numbers})
+            numbers["covariance"] = np.array([as_json.numbers(row) for row in joint["covariance"]]).reshape(shape)
+            numbers["before"] = _before(joint.get("before"))
+            known = {f.name for f in dataclasses.fields(JointEstimate)}
+            joint = JointEstimate(**{k: v for k, v in {**joint, **numbers}.items() if k in known})
         warnings = [ResultWarning(w["kind"], w["text"], tuple(w["about"])) for w in held.get("warnings", ())]
         return cls(
             estimates=as_json.frame(held["estimates"]),
@@ -386,6 +461,7 @@ class Result:
             counterfactual=as_json.frame(held["counterfactual"]),
             weights=as_json.frame(held["weights"]),
             joint=joint,
+            covariates=as_json.frame(held.get("covariates")),
             diagnostics=held["diagnostics"],
             draws=None if held["draws"] is None else as_json.numbers(held["draws"]),
             event_draws=None if held.get("event_draws") is None else as_json.numbers(held["event_draws"]),

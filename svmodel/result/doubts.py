@@ -9,6 +9,7 @@ import pandas as pd
 
 from svmodel import periods as period_words
 from svmodel.design import EXCLUDED, UNTREATED, Design, DesignArrays
+from svmodel.design.clusters import cluster_words, clusters_of
 from svmodel.errors import shorten
 from svmodel.numerics.arrays import Ints
 from svmodel.result.notes import Note, ResultWarning, texts
@@ -218,8 +219,13 @@ def _lumpy(design: Design, arrays: DesignArrays) -> list[Note]:
     return [ResultWarning("interval", text)]
 
 
-def whole_reporting_areas(design: Design) -> list[Note]:
-    """Return a note where all small areas of a reporting area, or of several, are treated."""
+def whole_reporting_areas(design: Design, arrays: DesignArrays | None = None) -> list[Note]:
+    """Return a note where all small areas of a reporting area, or of several, are treated.
+
+    None where errors allow for what areas of one cluster share, as those of `arrays` say.
+    """
+    if arrays is not None and not arrays.units.single:
+        return []
     starts, parents = design.intervention.starts, design.panel.parents
     whole = [p for p in sorted({parents[a] for a in starts if a in parents}) if _is_whole(design, p)]
     if not whole:
@@ -230,6 +236,25 @@ def whole_reporting_areas(design: Design) -> list[Note]:
         "as a whole passes for the effect and is in no interval."
     )
     return [ResultWarning("identification", text, tuple(whole))]
+
+
+def shared_noise(design: Design) -> list[Note]:
+    """Return a warning for methods that take areas for separate trials, where it was reporting areas that were treated.
+
+    None where the rule (:func:`svmodel.design.clusters.clusters_of`) takes each area by itself.
+    """
+    arrays = design.arrays
+    units = clusters_of(design, arrays)
+    if units.single:
+        return []
+    n, treated = int(arrays.treated.any(axis=1).sum()), units.count(arrays.treated.any(axis=1))
+    lie = f"its {n:,} treated areas lie in {treated:,} {cluster_words(units, treated)}"
+    text = (
+        f"Starts never differ within {cluster_words(units)}, and {lie}. What else befell one of them befell all its "
+        "areas, and this method takes areas for separate trials: the interval is too narrow. Put the question to "
+        "reporting areas (panel.aggregate('parent')), or take a method with a choice `cluster`."
+    )
+    return [ResultWarning("interval", text, area_codes(design, arrays.treated.any(axis=1)))]
 
 
 def ended(design: Design) -> list[str]:

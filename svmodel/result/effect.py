@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from svmodel.errors import DataError, EstimationError
+from svmodel.numerics.two_way.before_start import Grouped
 
 COLUMNS = (
     "term",
@@ -121,12 +122,10 @@ class JointEstimate:
     reference : int, optional
         Horizon of the one period that estimates are relative to, where it is not the last before the start or before
         anticipation because no treated area is known then.
-    under_null : ndarray, shape (K, K), optional
-        Covariance that the estimates before the start would have if they were all zero, for a joint test of that: what
-        each area adds is taken about zero and not about the fitted estimates, so that the noise of a cohort of one
-        area is in it. Rows of other estimates are zero.
-    null_areas : float, optional
-        Areas alike that `under_null` is as good as (:func:`svmodel.numerics.cluster.effective_areas`).
+    before : Grouped, optional
+        For a joint test that the estimates before the start are zero: their means over groups of neighbouring horizons,
+        with the covariance that these would have if all were zero. What each area adds is taken about zero and not
+        about the fitted estimates, so that the noise of a cohort of one area is in it.
     """
 
     scale: str
@@ -137,8 +136,7 @@ class JointEstimate:
     binned: bool = False
     shrunk: bool = False
     reference: int | None = None
-    under_null: NDArray[np.float64] | None = None
-    null_areas: float | None = None
+    before: Grouped | None = None
 
     def __post_init__(self) -> None:
         size = len(self.index)
@@ -150,5 +148,4 @@ class JointEstimate:
         mask = np.asarray(mask, dtype=bool)
         index = self.index.loc[mask].reset_index(drop=True)
         covariance = self.covariance[np.ix_(mask, mask)]
-        under_null = None if self.under_null is None else self.under_null[np.ix_(mask, mask)]
-        return replace(self, index=index, estimate=self.estimate[mask], covariance=covariance, under_null=under_null)
+        return replace(self, index=index, estimate=self.estimate[mask], covariance=covariance)

@@ -10,7 +10,9 @@ from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 from svmodel.design import Design, DesignArrays
-from svmodel.errors import Problems
+from svmodel.design.clusters import clusters_of
+from svmodel.design.weights import weights_of
+from svmodel.errors import EstimationError, Problems
 
 #: What a method supposes: that areas would have moved alike, gone on as a mixture of others, or gone on as foretold;
 #: and that readers share its prior.
@@ -18,7 +20,18 @@ Assumption: TypeAlias = Literal["parallel", "mixture", "line", "prior"]
 #: Choices that no reader of a page can tell from the name; they stand under methods.
 UNSHOWN = ("level", "draws", "n_draws", "n_boot", "simultaneous", "solver", "only_average", "engine", "neighbours")
 #: Choices that change no estimate.
-NEUTRAL = ("family", "level", "inference", "only_average", "draws", "n_draws", "n_boot", "simultaneous", "few_treated")
+NEUTRAL = (
+    "family",
+    "level",
+    "inference",
+    "only_average",
+    "draws",
+    "n_draws",
+    "n_boot",
+    "simultaneous",
+    "few_treated",
+    "cluster",
+)
 _PHRASES: Mapping[str, str] = {"family: poisson": "Poisson"}
 
 
@@ -138,17 +151,29 @@ def arrays_of(estimator: Any, design: Design) -> DesignArrays:
     ----------
     estimator : Estimator
         One that needs more than the design's own arrays (a second outcome, columns of the panel) has a method
-        ``arrays(design)``, which gives them.
+        ``arrays(design)``, which gives them. One with a choice ``cluster`` says which areas share their noise
+        (:func:`svmodel.design.clusters.clusters_of`); of others the rule does. One with a choice ``weights``, or
+        ``observation_weights``, says how observations count (:func:`svmodel.design.weights.weights_of`).
     design : Design
 
     Raises
     ------
     DesignError
         If the design has problems, or the panel lacks what the estimator needs.
+    EstimationError
+        If a Poisson family is given weights.
     """
     own = getattr(estimator, "arrays", None)
     made: DesignArrays = design.arrays if own is None else own(design)
-    return made
+    given = getattr(estimator, "observation_weights", choice_of(estimator, "weights"))
+    if given is not None and choice_of(estimator, "family") == "poisson":
+        raise EstimationError(
+            f"{type(estimator).__name__} with family='poisson' takes no weights: such a model weighs areas by the "
+            "events expected of them. Give the population as the design's `exposure`, or take family='linear'"
+        )
+    weights = None if given is None else weights_of(design, made, given)
+    clusters = clusters_of(design, made, choice_of(estimator, "cluster"))
+    return made if clusters.single and weights is None else replace(made, clusters=clusters, weights=weights)
 
 
 def brings_arrays(estimator: Any) -> bool:
@@ -190,7 +215,7 @@ def label(estimator: Any) -> str:
         value = choice_of(estimator, one.name)
         derived = standard is None and (one.default_factory is not MISSING or one.name == "method")
         if one.name not in about.neutral and not derived and value != standard:
-            chosen.append(f"{one.name} {value}")
+            chosen.append(f"{one.name} {'given' if isinstance(value, Mapping) else value}")
     return f"{words} ({', '.join(chosen)})" if chosen else words
 
 

@@ -17,8 +17,6 @@ import pandas as pd
 
 from svmodel.design import Design
 from svmodel.numerics.cluster import SmallSample
-from svmodel.numerics.resampling.conley_taber import PlaceboSums
-from svmodel.numerics.resampling.placebo_noise import ratio_interval
 from svmodel.result.effect import COLUMNS
 
 #: Estimate, standard error and limits of one effect.
@@ -288,63 +286,6 @@ def from_influence(
         (observed - expected, events_se, events[0], events[1]),
         per,
         p_value=_p_value(math.log(ratio) / (small.inflation * se), small.df) if se > 0 else math.nan,
-        **shared,
-    )
-
-
-def from_noise(
-    term: str,
-    observed: float,
-    expected: float,
-    noise: tuple[float, float, float],
-    placebos: PlaceboSums,
-    per: PerCell,
-    *,
-    level: float,
-    **which: Any,
-) -> list[dict[str, Any]]:
-    """Return the rows of one effect whose uncertainty was learnt from untreated areas.
-
-    Parameters
-    ----------
-    term : str
-    observed, expected : float
-        `expected` positive.
-    noise : (linear, square, square_observed)
-        ``Var(observed - R expected) = linear R + square R^2``; the last is the part of `square` that belongs to the
-        observed sum. NaN where no noise could be learnt: then estimates stand without an interval.
-    placebos : PlaceboSums
-        What the miss in standard deviations would come to without an effect.
-    per, level, **which
-        As in :func:`from_influence`.
-
-    Notes
-    -----
-    The intervals are those of score tests (:func:`svmodel.numerics.resampling.placebo_noise.ratio_interval`): of the
-    ratio R, with the variance of ``observed - R expected``; of the events, with that of
-    ``observed - R M - (expected - M)`` about the count M that was truly to be expected, in which the error of
-    `expected` does not shrink with R. At no effect both are one test, so that all scales agree on significance.
-    """
-    linear, square, square_observed = noise
-    ratio, events = observed / expected, observed - expected
-    shared = {"term": term, "level": level, **which}
-    if math.isnan(linear) or math.isnan(square):
-        return _ratio_and_events(_bare(ratio), _bare(events), per, p_value=math.nan, **shared)
-    at_one = math.sqrt(max(linear + square, 0.0))
-    if not at_one > 1e-8 * expected:
-        # placebo areas that never stray leave a noise of nothing, or of rounding
-        return _ratio_and_events(_bare(ratio), _bare(events), per, p_value=math.nan, **shared)
-    critical = placebos.critical(level)
-    low, high = ratio_interval(observed, expected, linear, square, critical)
-    fixed = square - square_observed
-    least, most = ratio_interval(observed, expected, linear, square_observed, critical, fixed)
-    ratio_se = math.sqrt(linear * ratio + square * ratio**2) / expected
-    events_se = math.sqrt(linear * ratio + square_observed * ratio**2 + fixed)
-    return _ratio_and_events(
-        (ratio, ratio_se, min(low, ratio), max(high, ratio)),
-        (events, events_se, min(expected * (least - 1), events), max(expected * (most - 1), events)),
-        per,
-        p_value=placebos.p_value(events / at_one),
         **shared,
     )
 

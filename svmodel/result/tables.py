@@ -10,7 +10,6 @@ import pandas as pd
 
 from svmodel.design import DesignArrays
 from svmodel.numerics.arrays import Floats, Ints
-from svmodel.numerics.cluster import effective_areas
 from svmodel.result.effect import JointEstimate
 
 #: The row of a counterfactual that sums the treated areas.
@@ -27,11 +26,6 @@ def event_joint(
     times = np.asarray(horizon, dtype=np.float64)
     index = pd.DataFrame({"term": "event", "cohort": nothing, "period": nothing, "horizon": times})
     return JointEstimate(scale, index, estimate, covariance, base=base, **how)
-
-
-def null_of(influence: Floats) -> dict[str, Any]:
-    """Return ``under_null`` and ``null_areas`` of a JointEstimate from what areas add under the null, shape (N, K)."""
-    return {"under_null": influence.T @ influence, "null_areas": effective_areas(influence)}
 
 
 def observed_and_expected(area: Iterable[Any], period: Iterable[Any], **columns: Any) -> pd.DataFrame:

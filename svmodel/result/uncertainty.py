@@ -14,15 +14,17 @@ import numpy as np
 import pandas as pd
 
 from svmodel.design import TREATED, UNTREATED, Design, DesignArrays
+from svmodel.design.clusters import cluster_words
 from svmodel.errors import EstimationError
 from svmodel.numerics.arrays import Floats, Ints, Mask
+from svmodel.numerics.cluster.membership import Clusters
 from svmodel.numerics.resampling.conley_taber import placebo_sums
 from svmodel.numerics.resampling.placebo_noise import variance_function
 from svmodel.result import PointEstimator, Uncertainty
 from svmodel.result.doubts import design_doubts
 from svmodel.result.interval import Interval, put_on
 from svmodel.result.notes import Note, parts_of
-from svmodel.result.rule import ENOUGH_PLACEBOS, choose, never_treated
+from svmodel.result.rule import ENOUGH_PLACEBOS, choose, never_treated_clusters
 from svmodel.result.scales import provenance
 
 #: Untreated areas that are taken in turn; of more, so many by even steps along their size.
@@ -63,9 +65,10 @@ def placebo_interval(
     weights w and equal areas the variance is that of a placebo effect times ``(J - 1) / J (sum w^2 + 1 / J)``, the
     first factor because a placebo effect holds the noise of the others too. The variance of a placebo effect on counts
     is ``phi m + omega m^2`` in the area's mean outcome m while untreated, by regression over placebos (per ``m^2`` on
-    the log scale); that of a measure is one for all areas. A placebo is standardised by its m over the periods in which
-    the treated area is untreated: where few events fell there by luck the effect tends to be too high, in a treated
-    area as in a placebo.
+    the log scale); that of a measure is one for all areas. Where areas share their noise, all areas of an untreated
+    cluster are taken for treated ones together, and sizes are those of clusters. A placebo is standardised by its m
+    over the periods in which the treated area is untreated: where few events fell there by luck the effect tends to be
+    too high, in a treated area as in a placebo.
 
     References
     ----------
@@ -73,43 +76,52 @@ def placebo_interval(
     101(3), 452-467: the variance as a function of the area's size.
     """
     estimate = estimator.point(arrays)
-    treated = np.flatnonzero(arrays.treated.any(axis=1))
-    cells = arrays.treated[treated].sum(axis=1).astype(np.float64)
+    log = estimator.scale == "log_rate_ratio"
+    units, many = arrays.units, cluster_words(arrays.units)
+    rows = np.flatnonzero(arrays.treated.any(axis=1))
+    treated = np.unique(units.label[rows])
+    cells = np.where(arrays.treated, arrays.weight, 0.0).sum(axis=1)
     size = _mean_outcome(arrays, arrays.untreated)
-    if counts and not (size[treated] > 0).any():
+    if counts and not (size[rows] > 0).any():
         raise EstimationError(
             "no treated area had an event before its start, and how far an area strays depends on how many it has"
         )
-    log = estimator.scale == "log_rate_ratio"
-    expected = cells * np.nan_to_num(size[treated]) if log else cells
-    weight = expected / expected.sum()
-    pool = np.flatnonzero(~(arrays.status == TREATED).any(axis=1))
-    places = _spread(np.searchsorted(pool, never_treated(arrays)), size[pool])
+    weight = units.sums(cells * np.nan_to_num(size) if log else cells)[treated]
+    weight /= weight.sum()
+    total, areas = _sums_known(units, size), np.bincount(units.label).astype(np.float64)
+    pool = np.flatnonzero(~units.some((arrays.status == TREATED).any(axis=1))[units.label])
     free = arrays.take(pool)
+    # clusters are numbered afresh among the untreated, as their first area comes
+    names = units.label[pool[free.units.first]]
+    places = _spread(np.flatnonzero(np.isin(names, never_treated_clusters(arrays))), total[names])
+    example = units.first[treated]
     kinds, kind = np.unique(
-        np.hstack([arrays.start[treated, None], arrays.status[treated]]), axis=0, return_inverse=True
+        np.hstack([arrays.start[example, None], arrays.status[example]]), axis=0, return_inverse=True
     )
     parts = []
     own, shared, placebos = 0.0, 0.0, 0
     for k, row in enumerate(kinds):
         inside = treated[kind.ravel() == k]
-        effects = _rounded(np.array([_placebo(estimator, free, int(j), row) for j in places]))
+        effects = _rounded(np.array([_placebo(estimator, free, free.units.rows[int(j)], row) for j in places]))
         known = ~np.isnan(effects)
         if int(known.sum()) < ENOUGH_PLACEBOS:
             raise EstimationError(
-                f"only {int(known.sum())} untreated areas give a placebo effect; with fewer than {ENOUGH_PLACEBOS} "
+                f"only {int(known.sum())} untreated {many} give a placebo effect; with fewer than {ENOUGH_PLACEBOS} "
                 "there is nothing to learn the noise from"
             )
-        deviation = _deviation(effects[known], _above_zero(size[pool][places][known]), counts=counts, log=log)
+        others = names[places][known]
+        deviation = _deviation(effects[known], _above_zero(total[others]), areas[others], counts=counts, log=log)
         share = weight[kind.ravel() == k]
-        scales = share * deviation(_above_zero(size[inside]))
+        scales = share * deviation(_above_zero(total[inside]), areas[inside])
         # a placebo's size is taken over the periods that a treated area's is taken over, chance included
-        seen = _mean_outcome(free, free.untreated & (row[1:] == UNTREATED))[places][known]
-        noise = deviation(_above_zero(seen))
+        within = _mean_outcome(free, free.untreated & (row[1:] == UNTREATED))
+        seen = _sums_known(free.units, within)[places][known]
+        noise = deviation(_above_zero(seen), areas[others])
         fit = np.isfinite(noise)
         parts.append((effects[known][fit], noise[fit], scales[np.isfinite(scales)]))
         own += float((scales[np.isfinite(scales)] ** 2).sum())
-        part = seen[fit] / seen[fit].sum() if log else np.full(int(fit.sum()), 1 / int(fit.sum()))
+        part = (seen if log else areas[others])[fit]
+        part = part / part.sum()
         shared += float(share.sum() * np.sqrt((part**2) @ (noise[fit] ** 2)))
         placebos = max(placebos, int(fit.sum()))
     sums = placebo_sums(parts)
@@ -117,11 +129,11 @@ def placebo_interval(
     error = float(np.sqrt(own if len(treated) == 1 else (own + shared**2) * (placebos - 1) / placebos))
     # what rounding leaves over is no noise
     if not error > 1e-9 * (1.0 if log else float(np.nanmax(np.abs(size)))):
-        raise EstimationError("the untreated areas do not stray from each other at all, so they show no noise")
+        raise EstimationError(f"the untreated {many} do not stray from each other at all, so they show no noise")
     low, high = sums.critical(level)
     size_of_error = f"{error:.0%}" if log else f"{error:.3g} per area and period"
     said = (
-        f"{placebos} untreated areas were taken for treated ones in turn; averaged alike, their effects stray by "
+        f"{placebos} untreated {many} were taken for treated ones in turn; averaged alike, their effects stray by "
         f"{size_of_error} (one standard deviation)."
     )
     return Interval(
@@ -137,10 +149,10 @@ def placebo_interval(
     )
 
 
-def _placebo(estimator: PointEstimator, free: DesignArrays, j: int, row: Ints) -> float:
-    """Return the effect of area j of the untreated, given the start and status in `row`."""
+def _placebo(estimator: PointEstimator, free: DesignArrays, rows: Ints, row: Ints) -> float:
+    """Return the effect of some areas of the untreated, given the start and status in `row`."""
     start, status = free.start.copy(), free.status.copy()
-    start[j], status[j] = row[0], row[1:]
+    start[rows], status[rows] = row[0], row[1:]
     return estimator.point(replace(free, start=start, status=status))
 
 
@@ -157,6 +169,12 @@ def _mean_outcome(arrays: DesignArrays, use: Mask) -> Floats:
     return np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
 
 
+def _sums_known(units: Clusters, size: Floats) -> Floats:
+    """Return sums over the areas of each cluster, NaN where none is known."""
+    known = ~np.isnan(size)
+    return np.where(units.some(known), units.sums(np.where(known, size, 0.0)), np.nan)
+
+
 def _above_zero(size: Floats) -> Floats:
     """Return sizes with those of zero unknown: nothing is expected there."""
     return np.where(size > 0, size, np.nan)
@@ -170,20 +188,25 @@ def _spread(places: Ints, size: Floats) -> Ints:
     return np.sort(order[np.linspace(0, len(order) - 1, _MOST_PLACEBOS).round().astype(np.int64)])
 
 
-def _deviation(effects: Floats, size: Floats, *, counts: bool, log: bool) -> Callable[[Floats], Floats]:
-    """Return the standard deviation of a placebo effect as a function of an area's size."""
+def _deviation(
+    effects: Floats, size: Floats, areas: Floats, *, counts: bool, log: bool
+) -> Callable[[Floats, Floats], Floats]:
+    """Return the standard deviation of a placebo effect as a function of a cluster's size and number of areas.
+
+    A difference is one per area, and a cluster's in all is it times the areas.
+    """
     finite = np.isfinite(effects) & np.isfinite(size)
     if not finite.any():
         raise EstimationError("no untreated area taken for a treated one had an event, so they show no noise")
     if not counts:
         constant = float(np.sqrt(np.mean(effects[np.isfinite(effects)] ** 2)))
-        return lambda m: np.full(np.shape(m), constant)
+        return lambda m, _: np.full(np.shape(m), constant)
     # on the log scale an effect is a share of the size
-    squared = (effects[finite] * (size[finite] if log else 1.0)) ** 2
+    squared = (effects[finite] * (size if log else areas)[finite]) ** 2
     phi, omega = variance_function(squared, size[finite], 0.0)
     if log:
-        return lambda m: np.sqrt(phi / m + omega)
-    return lambda m: np.sqrt(phi * m + omega * m**2)
+        return lambda m, _: np.sqrt(phi / m + omega)
+    return lambda m, n: np.sqrt(phi * m + omega * m**2) / n
 
 
 _INFERENCES = ("auto", "cluster", "placebo")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from svmodel.errors import Problem, shorten
 from svmodel.ledger import LedgerEntry
-from svmodel.periods.spelling import readings
+from svmodel.periods.spelling import month_number, readings
 from svmodel.sources.cells import kind_of_cell
 from svmodel.sources.table import Row, Sheet
 
@@ -20,11 +20,9 @@ TOTAL = re.compile(
     r"^(grand |sub-? ?|overall )?totals?$|^total\b|\btotals?$|^(sum|all|overall|year to date|ytd|12 months)$",
     re.IGNORECASE,
 )
-MONTH = re.compile(
-    r"^(jan(uary)?|feb(ruary)?|mar(ch)?|apr(il)?|may|june?|july?|aug(ust)?|sept?(ember)?|oct(ober)?|nov(ember)?"
-    r"|dec(ember)?)\.?$",
-    re.IGNORECASE,
-)
+#: What columns of years, and of months or quarters without their year, are called.
+YEAR_NAME = re.compile(r"^(financial |calendar |academic |fin\.? )?(year|fy|blwyddyn)$", re.IGNORECASE)
+PART_NAME = re.compile(r"^(month|quarter|qtr|mis|chwarter|(iso )?(week|wk))( name| number| no\.?)?$", re.IGNORECASE)
 _NOTE = re.compile(
     r"^(notes?|sources?|footnotes?|\[?\(?\d{1,2}[\]).:]|\*|crown copyright|©|prepared|contact)", re.IGNORECASE
 )
@@ -70,6 +68,13 @@ class FoundTable:
     def names(self) -> tuple[str, ...]:
         """The parts of each name as one text."""
         return tuple(" ".join(parts) for parts in self.header)
+
+    def without(self, columns: Sequence[int]) -> FoundTable:
+        """Return the table without some of its columns, by their places."""
+        kept = [j for j in range(len(self.header)) if j not in set(columns)]
+        rows = [tuple(r[j] for j in kept) for r in self.rows]
+        header, letters = tuple(self.header[j] for j in kept), tuple(self.letters[j] for j in kept)
+        return replace(self, header=header, letters=letters, rows=rows)
 
 
 def find_table(sheet: Sheet, *, is_text: bool = False) -> FoundTable | None:
@@ -138,6 +143,8 @@ def find_table(sheet: Sheet, *, is_text: bool = False) -> FoundTable | None:
                 problems.append(Problem(what, line=i + 1, rule="ragged_row"))
     # a heading above the very first row stands above the header's end, as a lone cell between the two
     lone = [i for i in range(head[-1] + 1, begin) if filled[i] == 1]
+    # of tables under each other, each with its header, the first is named by the title
+    lone = lone or [i for i in range(head[0]) if filled[i] == 1 and again and sections[0] == ""]
     if heads and lone:
         first = next(str(c) for c in rows[lone[-1]] if c is not None)
         sections = [s or first for s in sections]
@@ -214,7 +221,7 @@ def _is_years_row_of_data(rows: list[Row], i: int) -> bool:
     return (
         all(isinstance(above[j], str) for j, c in enumerate(rows[i]) if c is not None)
         and sum(kind_of_cell(c) == "number" for c in rows[i]) == 1
-        and not any(kind_of_cell(c) == "text" and MONTH.match(str(c)) for c in rows[i])
+        and not any(kind_of_cell(c) == "text" and month_number(str(c)) for c in rows[i])
     )
 
 
@@ -326,11 +333,11 @@ def period_text(parts: Sequence[str]) -> tuple[str, str]:
 
 def is_short(text: object) -> bool:
     """Return whether a text names a month or a quarter without its year."""
-    return bool(MONTH.match(str(text).strip()) or _QUARTER.match(str(text).strip()))
+    return month_number(str(text)) is not None or bool(_QUARTER.match(str(text).strip()))
 
 
-def with_year(month: str, year: str) -> str | None:
-    """Return a month or quarter with the year that stands beside it; None where that is no year.
+def with_year(month: str, year: str, *, week: bool = False) -> str | None:
+    """Return a month, quarter or (numbered) week with the year that stands beside it; None where that is no year.
 
     Examples
     --------
@@ -343,12 +350,13 @@ def with_year(month: str, year: str) -> str | None:
     if first is None:
         return None
     name = str(month).strip()
+    if week:
+        number_of_week = re.fullmatch(r"(?:w(?:ee)?k?)? ?(\d{1,2})(?:\.0)?", name, re.IGNORECASE)
+        return f"{first}-W{int(number_of_week[1]):02d}" if number_of_week and not pair else None
     if name.isdigit() and 1 <= int(name) <= 12:
-        number = int(name)
-        return f"{first + (1 if pair and number < 4 else 0)}-{number:02d}"
+        return f"{first + (1 if pair and int(name) < 4 else 0)}-{int(name):02d}"
     if quarter := _QUARTER.match(name):
         return f"{f'{first}/{(first + 1) % 100:02d}' if pair else first} Q{quarter[2]}"
-    if not MONTH.match(name):
+    if (number := month_number(name)) is None:
         return None
-    early = name[:3].casefold() in ("jan", "feb", "mar")
-    return f"{name} {first + (1 if pair and early else 0)}"
+    return f"{name} {first + (1 if pair and number < 4 else 0)}"

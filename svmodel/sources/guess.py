@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from svmodel.areas import is_code
@@ -26,11 +27,15 @@ _PERIOD = re.compile(
     r"|month_beginning|month_ending|year_ending|quarter_ending)$"
 )
 _LOOSE_AREA = re.compile(r"area|ward|borough|district|authorit|council|force|lsoa|place|name")
-_EXPOSURE = re.compile(r"(^|_)(pop|population|residents|persons|exposure|denominator)($|_)")
+_EXPOSURE = re.compile(
+    r"(^|_)(pop|populations?|residents|exposure|denominator|head_?count)($|_)|^(all_|total_|number_of_)?persons$"
+)
 _NOT_COUNTS = re.compile(
     r"(^|_)(lat|latitude|long|longitude|lon|x|y|easting|northing|rate|rates|per|share|percent|percentage|change|rank|id|code"
     r"|average|mean|sortable)($|_)|^synthetic$|^year$"
 )
+#: A count that runs from 0 or 1 on over fewer rows may be one.
+_FEWEST_NUMBERED = 8
 
 
 @dataclass(frozen=True)
@@ -87,9 +92,10 @@ def columns_of(
     area = area or guess_area(frame[free])
     free = [c for c in free if c != area]
     tidy = {c: _tidy(c) for c in free}
-    exposures = tuple(c for c in free if _EXPOSURE.search(tidy[c]) and _mostly(frame[c], _is_number))
+    exposures = tuple(c for c in free if is_population(c) and _mostly(frame[c], _is_number))
     if not counts:
         numeric = [c for c in free if c not in exposures and not _NOT_COUNTS.search(tidy[c])]
+        numeric = [c for c in numeric if not counts_the_rows(frame[c])]
         counts = tuple(c for c in numeric if not _AREA.match(tidy[c]) and _mostly(frame[c], _is_whole))
     lacking = [w for w, found in (("--area", area), ("--period", period), ("--counts", counts)) if not found]
     if area is None or period is None or not counts:
@@ -98,6 +104,27 @@ def columns_of(
             f"it has {shorten([str(c) for c in frame.columns], limit=12)}."
         )
     return Columns(area, period, counts, exposures)
+
+
+def is_population(name: object) -> bool:
+    """Return whether a column is called after people at risk: an exposure, and no outcome.
+
+    Examples
+    --------
+    >>> [is_population(n) for n in ("Population (mid-2021)", "Denominator", "headcount", "Missing persons")]
+    [True, True, True, False]
+    """
+    return bool(_EXPOSURE.search(_tidy(name)))
+
+
+def counts_the_rows(column: pd.Series) -> bool:
+    """Return whether a column numbers its rows, one by one from 0 or 1 on."""
+    if len(column) < _FEWEST_NUMBERED or (
+        not pd.api.types.is_object_dtype(column.dtype) and (not pd.api.types.is_numeric_dtype(column.dtype))
+    ):
+        return False
+    values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float)
+    return bool(values[0] in (0.0, 1.0) and (np.diff(values) == 1).all())
 
 
 def guess_period(frame: pd.DataFrame) -> str | None:

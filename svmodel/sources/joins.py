@@ -67,7 +67,7 @@ class Join:
 
 
 def apply_joins(
-    frame: pd.DataFrame, joins: tuple[Join, ...], *, period: str, problems: Problems
+    frame: pd.DataFrame, joins: tuple[Join, ...], *, period: str, problems: Problems, written: str | None = None
 ) -> tuple[pd.DataFrame, list[LedgerEntry]]:
     """Return the frame with the joined columns, its rows untouched in number and order.
 
@@ -82,6 +82,8 @@ def apply_joins(
     problems : Problems
         Takes what is wrong: unknown columns, a key that stands twice in the second file, areas that
         the second file lacks (by name), a column that would be overwritten.
+    written : str, optional
+        How the periods are written, where that can be read in several ways.
 
     Returns
     -------
@@ -89,13 +91,18 @@ def apply_joins(
     entries : list of LedgerEntry
     """
     entries: list[LedgerEntry] = []
+    when: pd.PeriodIndex | None = None
     for join in joins:
-        frame, more = _apply(frame, join, period, problems)
+        needed = period in frame.columns and (join.mid_year is not None or "year" in set(join.on) - set(frame.columns))
+        when = _parsed(frame[period], written) if needed and when is None else when
+        frame, more = _apply(frame, join, when if needed else None, problems)
         entries.extend(more)
     return frame, entries
 
 
-def _apply(frame: pd.DataFrame, join: Join, period: str, problems: Problems) -> tuple[pd.DataFrame, list[LedgerEntry]]:
+def _apply(
+    frame: pd.DataFrame, join: Join, when: pd.PeriodIndex | None, problems: Problems
+) -> tuple[pd.DataFrame, list[LedgerEntry]]:
     where = f"join of {Path(join.path).name}"
     try:
         other = _read(join)
@@ -106,7 +113,7 @@ def _apply(frame: pd.DataFrame, join: Join, period: str, problems: Problems) -> 
             problems.add(error.title, where=where, rule="join_unreadable")
         return frame, []
     before = len(problems)
-    left = _left_keys(frame, join, period, where, problems)
+    left = _left_keys(frame, join, when, where, problems)
     wanted = [*join.on.values(), *join.columns, *([join.mid_year] if join.mid_year else [])]
     for column in dict.fromkeys(wanted):
         if column not in other.columns:
@@ -133,7 +140,7 @@ def _apply(frame: pd.DataFrame, join: Join, period: str, problems: Problems) -> 
     entries = _note_unmatched(left, other, join, where, problems)
     joined = frame.copy()
     if join.mid_year is not None:
-        return _carry(joined, left, other, join, period, where, entries)
+        return _carry(joined, left, other, join, when, where, entries)
     index = pd.MultiIndex.from_frame(other[list(join.on.values())])
     position = index.get_indexer(pd.MultiIndex.from_frame(left))
     for source, new in join.columns.items():
@@ -149,31 +156,27 @@ def _read(join: Join) -> pd.DataFrame:
     return read_table(path, text=list(join.on.values())).to_pandas()
 
 
-def _left_keys(frame: pd.DataFrame, join: Join, period: str, where: str, problems: Problems) -> pd.DataFrame | None:
+def _left_keys(
+    frame: pd.DataFrame, join: Join, when: pd.PeriodIndex | None, where: str, problems: Problems
+) -> pd.DataFrame | None:
     keys: dict[str, object] = {}
     for column in join.on:
         if column in frame.columns:
             keys[column] = frame[column].astype("string").str.strip().to_numpy()
-        elif column == "year" and period in frame.columns:
-            keys[column] = _parsed(frame[period]).year.astype("string").to_numpy()
+        elif column == "year" and when is not None:
+            keys[column] = when.year.astype("string").to_numpy()
         else:
             fix = did_you_mean(column, frame.columns)
             problems.add(f"the data has no column {column!r}", where=where, fix=fix, rule="unknown_column")
     return pd.DataFrame(keys) if len(keys) == len(join.on) else None
 
 
-def _parsed(column: pd.Series) -> pd.PeriodIndex:
+def _parsed(column: pd.Series, written: str | None) -> pd.PeriodIndex:
     """Read the periods; one that cannot be read is NaT here, and the panel's own rules name it."""
-    codes, distinct = pd.factorize(column)
-    parsed: list[pd.Period | None] = []
-    for value in distinct:
-        try:
-            parsed.append(periods.parse(value))
-        except DataError:
-            parsed.append(None)
-    frequency = next((p.freqstr for p in parsed if p is not None), "M")
-    same = [p if p is not None and p.freqstr == frequency else pd.NaT for p in [*parsed, None]]
-    return pd.PeriodIndex(same, freq=frequency)[codes]
+    try:
+        return periods.read_column(column, written=written).index
+    except DataError:
+        return pd.PeriodIndex([pd.NaT] * len(column), freq="M")
 
 
 def _note_unmatched(
@@ -203,12 +206,12 @@ def _carry(
     left: pd.DataFrame,
     other: pd.DataFrame,
     join: Join,
-    period: str,
+    when: pd.PeriodIndex | None,
     where: str,
     entries: list[LedgerEntry],
 ) -> tuple[pd.DataFrame, list[LedgerEntry]]:
     ((here, there),) = join.on.items()
-    index = _parsed(joined[period])
+    index = pd.PeriodIndex([pd.NaT] * len(joined), freq="M") if when is None else when
     readable = ~index.isna()
     for source, new in join.columns.items():
         values, more = at_periods(

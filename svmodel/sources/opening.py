@@ -229,6 +229,8 @@ def _agreed(path: Path, named: str, found: str, allowed: tuple[str, ...]) -> str
         raise DataError(f"{path} is text in UTF-16; save it as CSV UTF-8")
     if found != named:
         hint = f" Read it as {_ending_for(found)}." if found in allowed else " Download or export it again."
+        if found == "html" and named in ("xls", "xlsx"):  # what many case systems call an export to Excel
+            hint = " Open it in a spreadsheet program and save it as .xlsx."
         raise DataError(f"{path} is not what its name says: it is {_WORDS[found]}.{hint}")
     return found
 

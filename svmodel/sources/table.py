@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ Row = tuple[object, ...]
 KINDS = ("csv", "gzip", "utf-16", "xlsx", "xls", "ods")
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _TRIED_LINES = 300
+_SEPARATOR_HINT = re.compile(r"^sep=.?,*$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -32,12 +34,13 @@ class Sheet:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Book:
-    """The sheets of a file that can be seen, and what has to be said about how it was opened."""
+    """The sheets of a file that can be seen, what has to be said of how it was opened, and what parts its columns."""
 
     path: Path
     sheets: tuple[Sheet, ...]
     said: tuple[LedgerEntry, ...]
     is_text: bool
+    separator: str = ","
 
 
 def open_book(file: str | Path | Opened) -> Book:
@@ -75,10 +78,11 @@ def _text(opened: Opened) -> Book:
         for row in reader:
             # a quoted value may run over several lines; what follows keeps the number of its line
             rows.extend(() for _ in range(reader.line_num - len(rows) - 1))
-            rows.append(tuple(tidy_cell(c) for c in row))
+            # the hint by which some programs are told the separator is no row of the table
+            rows.append(tuple(tidy_cell(c) for c in row) if rows or not _SEPARATOR_HINT.match(",".join(row)) else ())
     except csv.Error as error:
         raise DataError(f"{path} is damaged after line {reader.line_num}; copy or download it again") from error
-    return Book(path, (Sheet(path.name.split(".")[0], rows),), tuple(said), True)
+    return Book(path, (Sheet(path.name.split(".")[0], rows),), tuple(said), True, sign)
 
 
 def _decoded(path: Path, raw: bytes) -> tuple[str, list[LedgerEntry]]:

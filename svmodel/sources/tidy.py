@@ -24,14 +24,17 @@ from svmodel.ledger import Ledger, LedgerEntry
 from svmodel.panel import Panel
 from svmodel.panel.rules import Roles
 from svmodel.periods.spelling import readings
+from svmodel.sources.answers import CHOICES, Answers, TidyTable
 from svmodel.sources.cells import kind_of_cell, tidy_cell
-from svmodel.sources.find_table import TOTAL, is_short
+from svmodel.sources.find_table import PART_NAME, YEAR_NAME, is_short
 from svmodel.sources.guess import guess_area, guess_period
 from svmodel.sources.joins import Join, apply_joins
 from svmodel.sources.lsoa import LsoaLookup, claim_problems
+from svmodel.sources.number_columns import clean_numbers
 from svmodel.sources.opening import Opened, open_once, read_table
+from svmodel.sources.sums import is_total
 from svmodel.sources.table import KINDS, open_book
-from svmodel.sources.untidy import CHOICES, PART_NAME, YEAR_NAME, Answers, TidyTable, clean_numbers, tidy_table
+from svmodel.sources.untidy import tidy_table
 from svmodel.words import one_or_more
 
 _KEY = b"svmodel"
@@ -59,6 +62,8 @@ def read_panel(
     sheet: str | None = None,
     columns_are: str | None = None,
     dashes: str | None = None,
+    decimal: str | None = None,
+    nested: str | None = None,
     leave_out_columns: Iterable[str] = (),
 ) -> Panel:
     r"""Read a tidy file into a :class:`~svmodel.Panel`.
@@ -93,6 +98,10 @@ def read_panel(
         What the columns of numbers are, where no column names an area.
     dashes : {"nil", "missing"}, optional
         What ``-`` and ``.`` stand for in place of a number.
+    decimal : {"comma", "point"}, optional
+        What parts the decimals, where the numbers do not show it.
+    nested : {"areas over outcomes", "outcomes over areas"}, optional
+        Which stands above the other where columns, or rows, hold areas and outcomes crossed.
     leave_out_columns : iterable of str
         Columns that are not to be read, such as a total that does not add up.
 
@@ -129,10 +138,12 @@ def read_panel(
         parent_name,
     )
     joins = tuple(joins)
-    answers = Answers(sheet, columns_are, dashes, one_or_more(leave_out_columns))
+    answers = Answers(sheet, columns_are, dashes, decimal, nested, one_or_more(leave_out_columns))
     file = open_tidy(path, roles, text=[c for j in joins for c in j.on], answers=answers)
     problems = Problems()
-    joined, entries = apply_joins(file.frame, joins, period=file.roles.period or "period", problems=problems)
+    joined, entries = apply_joins(
+        file.frame, joins, period=file.roles.period or "period", problems=problems, written=period_written
+    )
     return file.panel(
         Joined(joined, tuple(entries), joins, problems),
         known_areas=known_areas,
@@ -275,7 +286,12 @@ def open_tidy(path: str | Path, roles: Roles, *, text: Iterable[str] = (), answe
     _check_answers(file.path, answers)
     text = tuple(text)
     refused: DataError | None = None
-    if file.kind in ("csv", "gzip") and answers.columns_are is None and not answers.leave_out_columns:
+    if (
+        file.kind in ("csv", "gzip")
+        and answers.columns_are is None
+        and answers.nested is None
+        and not answers.leave_out_columns
+    ):
         try:
             plain = _plain(file, roles, text, answers)
         except DataError as error:
@@ -341,7 +357,7 @@ def _plain(file: Opened, roles: Roles, text: tuple[str, ...], answers: Answers) 
 def _has_words(column: pd.Series, *, sure: bool) -> bool:
     if pd.api.types.is_numeric_dtype(column.dtype) or column.isna().all():
         return False
-    kinds = column.dropna().head(5000).map(kind_of_cell)
+    kinds = column.dropna().head(5000).map(lambda v: kind_of_cell(tidy_cell(v)))
     return sure or bool((kinds.isin(["number", "mark", "dash"])).mean() >= 0.5 and (kinds == "number").any())
 
 
@@ -374,11 +390,7 @@ def _has_total_rows(frame: pd.DataFrame, area: str, period: str) -> bool:
     if pd.api.types.is_numeric_dtype(frame[period].dtype):
         return False
     rows = frame.loc[frame[period].isna()] if list(frame.columns).count(area) == 1 else frame.iloc[:0]
-    return bool(frame[period].drop_duplicates().map(_is_total).any() or (len(rows) and rows[area].map(_is_total).any()))
-
-
-def _is_total(value: object) -> bool:
-    return isinstance(value, str) and bool(TOTAL.search(value.strip()))
+    return bool(frame[period].drop_duplicates().map(is_total).any() or (len(rows) and rows[area].map(is_total).any()))
 
 
 def _of_parquet(file: Opened, roles: Roles) -> TidyFile:

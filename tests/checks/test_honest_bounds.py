@@ -7,7 +7,7 @@ from scipy import stats
 
 import svmodel as sv
 from svmodel.checks.event_path import event_path, grouped
-from svmodel.checks.honest_bounds import _allowing_for_weights, bounds_table, honest_bounds
+from svmodel.checks.honest_bounds import _allowing_for_weights, honest_bounds, sensitivity_results
 from svmodel.did.callaway_santanna import CallawaySantAnna
 from svmodel.errors import DataError
 from svmodel.numerics.honest import EventStudy
@@ -239,7 +239,8 @@ def test_options_choose_the_rows_and_the_effect(make_design):
 def test_bounds_of_estimates_from_elsewhere_are_those_of_the_kernels():
     beta, V = np.array([0.1, -0.05, -0.6, -0.8]), 0.01 * (np.eye(4) + 0.5)
     study = EventStudy(beta, V, 2)
-    table = bounds_table(beta, V, 2, magnitudes=[0.5], bends=[0.0, 0.02]).set_index(["restriction", "bound"])
+    made = sensitivity_results(beta, V, 2, mbar=[0.5], m=[0.0, 0.02], horizon=(0, 1))
+    table = made.set_index(["restriction", "bound"])
     low, high = magnitudes_interval(study, 0.5)[:2]
     assert tuple(table.loc[("relative_magnitudes", 0.5), ["conf_low", "conf_high"]]) == (low, high)
     found = smoothness_interval(study, 0.02)
@@ -247,4 +248,4 @@ def test_bounds_of_estimates_from_elsewhere_are_those_of_the_kernels():
     assert (row["estimate"], row["conf_low"], row["conf_high"]) == (found.estimate, found.low, found.high)
     assert (row["estimate"] - row["conf_low"]) == pytest.approx(row["conf_high"] - row["estimate"])
     with pytest.raises(DataError):
-        bounds_table(beta, V[:3, :3], 2)
+        sensitivity_results(beta, V[:3, :3], 2)

@@ -10,8 +10,8 @@ import svmodel as sv
 from svmodel.design import NEVER
 from svmodel.did.averages import table_of
 from svmodel.did.callaway_santanna import CallawaySantAnna
-from svmodel.did.callaway_santanna.averages import Linear, Term
-from svmodel.did.callaway_santanna.report import Behind, block
+from svmodel.did.callaway_santanna.averages import Keys, Linear
+from svmodel.did.callaway_santanna.report import block
 from svmodel.errors import EstimationError
 from svmodel.numerics.cluster import small_sample
 from svmodel.result import Result
@@ -139,11 +139,11 @@ def test_rows_are_those_of_the_shared_row_makers_widened_for_small_cohorts():
     rng = np.random.default_rng(0)
     part = Linear(rng.normal(size=3), rng.normal(size=(5, 3)))
     index = np.arange(3.0)
-    term = Term("cell", index, index, index * 0, part)
+    term = Keys("cell", index, index, index * 0)
     start = np.array([3, 3, NEVER, NEVER, NEVER])
-    behind = Behind(start, np.array([2, 2, 2]))
+    measured, areas = part.measured(start), np.array([2, 2, 2])
     for scale in ("difference", "rate_ratio"):
-        table = table_of([block(term, scale, part, critical_value(0.9), behind, 0.9)], PERIODS, 0.9)
+        table = table_of([block(term, scale, measured, critical_value(0.9), areas, 0.9)], PERIODS, 0.9)
         for i, row in table.iterrows():
             small = small_sample(part.influence[:, i], start)
             options = {"level": 0.9, "df": small.df}
@@ -157,9 +157,7 @@ def test_rows_are_those_of_the_shared_row_makers_widened_for_small_cohorts():
                 assert row[name] == pytest.approx(make[name], rel=1e-12)
             assert row["std_error"] == pytest.approx(make["std_error"] / small.inflation, rel=1e-12)
             assert (row["cohort"], row["period"]) == (PERIODS[i], PERIODS[i])
-    alone = table_of(
-        [block(term, "difference", part, critical_value(0.9), Behind(start, np.array([1, 2, 1])), 0.9)], PERIODS, 0.9
-    )
+    alone = table_of([block(term, "difference", measured, critical_value(0.9), np.array([1, 2, 1]), 0.9)], PERIODS, 0.9)
     assert alone[["conf_low", "conf_high", "p_value"]].isna().all(axis=1).tolist() == [True, False, True]
 
 

@@ -7,6 +7,7 @@ from svmodel.did import ExtendedTwoWayFixedEffects
 from svmodel.did.etwfe.areas import area_rows, own_sums
 from svmodel.did.expected_poisson import impute
 from svmodel.errors import DesignError, EstimationError
+from svmodel.result.many_effects import only
 from svmodel.testing import check_estimator
 
 
@@ -326,7 +327,8 @@ def test_intervals_of_an_areas_own_effect_cover(mean, effect):
         y = rng.poisson(mu * rng.gamma(10, 0.1, mu.shape))
         imputed = impute(make(y, dict.fromkeys(range(3), 24)).arrays, few=8)
         own = own_sums(imputed, counts=True)
-        rows = area_rows(imputed, own, {str(k): np.array([k]) for k in range(3)}, 0.95)
-        hits += [r["conf_low"] <= effect <= r["conf_high"] for r in rows if r["scale"] == "rate_ratio"]
+        blocks = area_rows(imputed, own, {str(k): np.array([k]) for k in range(3)}, 0.95, counts=True)
+        ratios = only(blocks[0], "rate_ratio")
+        hits += ((ratios["conf_low"] <= effect) & (effect <= ratios["conf_high"])).tolist()
     assert len(hits) == 300
     assert 0.91 <= np.mean(hits) <= 0.99

@@ -49,6 +49,7 @@ def regress(
     family: Literal["poisson", "linear"] = "linear",
     offset: str | None = None,
     cluster: str | None = "area",
+    weights: str | None = None,
     tolerance: float = 1e-12,
 ) -> Regression:
     """Regress with fixed effects and CRV1 covariance, by pyfixest.
@@ -67,6 +68,8 @@ def regress(
         Column with the log exposure (Poisson only).
     cluster : str, optional
         Column of clusters; None for independent errors.
+    weights : str, optional
+        Column of observation weights (linear only).
     tolerance : float
         Relative change of the deviance at which a Poisson fit stops; pyfixest's own default is 1e-8.
 
@@ -100,7 +103,7 @@ def regress(
                 formula, data=frame, vcov=vcov, offset=offset, iwls_tol=tolerance, iwls_maxiter=200
             )
         else:
-            fit = pyfixest.feols(formula, data=frame, vcov=vcov)
+            fit = pyfixest.feols(formula, data=frame, vcov=vcov, weights=weights)
         coefficients = fit.coef()
     return Regression(
         names=tuple(str(n) for n in coefficients.index),

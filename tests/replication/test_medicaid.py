@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from svmodel.checks import sensitivity_results
 from svmodel.numerics.honest import EventStudy
 from svmodel.numerics.honest import arp as honest_arp
 from svmodel.numerics.honest import magnitudes as honest_magnitudes
@@ -86,3 +87,20 @@ def test_the_average_of_both_periods_is_the_default(study):
     both = EventStudy(study.estimate, study.covariance, pre=5)
     assert both.theta == pytest.approx(np.mean(study.estimate[5:]))
     assert magnitudes_interval(both, 0.0).low < both.theta < magnitudes_interval(both, 0.0).high
+
+
+def test_the_public_table_gives_what_is_published():
+    held = json.loads((GOLDEN / "ref" / "medicaid_twfe_es.json").read_text(encoding="utf-8"))
+    table = sensitivity_results(held["betahat"], held["sigma"], 5, 2, mbar=[0.5, 1.0], m=[0.0, 0.01, 0.03])
+    found = table.set_index(["restriction", "bound"])[["conf_low", "conf_high"]]
+    published = {
+        ("relative_magnitudes", 0.5): (0.0241, 0.0673),
+        ("relative_magnitudes", 1.0): (0.0171, 0.0720),
+        ("smoothness", 0.0): (0.0259, 0.0607),
+        ("smoothness", 0.01): (0.0132, 0.0787),
+        ("smoothness", 0.03): (-0.00714, 0.101),
+    }
+    assert set(found.index) == set(published)
+    for row, limits in published.items():
+        # R's grid of relative magnitudes has steps of 0.0004, and its numbers have three digits
+        np.testing.assert_allclose(found.loc[row], limits, atol=5e-4)

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from svmodel.errors import StudyError
+from svmodel.report.describe import describe_study
 from svmodel.report.study import open_data, read_study
 from svmodel.report.study.registry import checks, estimators
 
@@ -228,6 +229,51 @@ def test_starts_come_from_a_file_or_a_column(write_study, tmp_path):
     study = read_study(write_study(more="intervention: {name: X, starts: {column: treated, period: 2024-03}}\n"))
     starts = open_data(study).intervention.starts
     assert dict(starts) == {"A2": pd.Period("2024-03", "M")}
+
+
+@pytest.mark.parametrize(
+    ("rows", "more", "start"),
+    [
+        ("A1,01/02/2024\nB1,13/03/2024\n", "", "2024-02"),
+        ("A1,Feb-24\nB1,May-24\nA2,Aug-24\n", "", "2024-02"),  # three months apart, and still months
+        ("A1,01/02/2024\nB1,01/03/2024\n", ", period_written: day first", "2024-02"),
+        ("A1,02/01/2024\nB1,03/01/2024\n", ", period_written: month first", "2024-02"),
+    ],
+)
+def test_starts_in_a_file_are_read_as_a_column(write_study, tmp_path, rows, more, start):
+    (tmp_path / "studies" / "starts.csv").write_text("area,period\n" + rows)
+    study = read_study(write_study(more=f"intervention: {{name: X, starts: {{file: starts.csv{more}}}}}\n"))
+    assert open_data(study).intervention.starts["A1"] == pd.Period(start, "M")
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        ("A1,01/02/2024\nB1,01/03/2024\n", "period_written: day first, or period_written: month first"),
+        ("A1,soon\nB1,2024-02\n", "starts.csv, line 2: 'soon' names no period"),
+        ("A1,2024-02\nA1,2024-03\n", "'A1' stands twice in starts.csv, lines 2, 3"),
+        ("A1,2024-02\nB1,2024Q2\n", "months and quarters are mixed in starts.csv"),
+    ],
+)
+def test_starts_in_a_file_that_cannot_be_read_say_why(write_study, tmp_path, rows, says):
+    (tmp_path / "studies" / "starts.csv").write_text("area,period\n" + rows)
+    study = read_study(write_study(more="intervention: {name: X, starts: {file: starts.csv}}\n"))
+    with pytest.raises(StudyError, match=says):
+        open_data(study)
+
+
+def test_check_of_wrong_data_says_first_what_was_understood(write_study, tmp_path):
+    study = write_study()
+    path = read_study(study).data_root() / read_study(study).data.path
+    lines = path.read_text().split("\n")
+    spoilt = lines[1].split(",")
+    column = lines[0].split(",").index("robbery")
+    spoilt[column] = "-4"
+    path.write_text("\n".join([lines[0], ",".join(spoilt), *lines[2:]]))
+    with pytest.raises(StudyError) as caught:
+        describe_study(study)
+    told = str(caught.value)
+    assert 0 < told.index("areas,") < told.index("robbery: 20") < told.index("what is wrong") < told.index("negative")
 
 
 def test_joins_populations_names_and_window_reach_the_panel(write_study, tmp_path):

@@ -234,9 +234,9 @@ FILES = {
 }
 
 
-def write(name, folder):
+def write(name, folder, files=FILES):
     """Write a file, and return its path, its totals and the answer that it needs."""
-    writer, ending, totals, answer = FILES[name]
+    writer, ending, totals, answer = files[name]
     path = folder / f"{name}{ending}"
     writer(path)
     return path, totals, answer

@@ -36,6 +36,20 @@ def test_columns_come_by_key_and_rows_stay(tmp_path):
     assert "population" not in FRAME
 
 
+@pytest.mark.parametrize(
+    ("months", "written"),
+    [(["13/07/2020", "01/08/2020"], None), (["01/07/2020", "01/08/2020"], "day first"), ([44013, 44044], None)],
+)
+def test_the_year_of_a_period_is_read_as_the_column_is(tmp_path, months, written):
+    path = _write(tmp_path, "name,year,p\nCamden,2020,5\n")
+    join = Join(path, on={"borough": "name", "year": "year"}, columns={"p": "population"})
+    problems = Problems()
+    frame = pd.DataFrame({"borough": "Camden", "month": months})
+    joined, _ = apply_joins(frame, (join,), period="month", problems=problems, written=written)
+    assert not problems
+    assert joined["population"].tolist() == [5, 5]
+
+
 def test_by_area_and_year_of_the_period(tmp_path):
     path = _write(tmp_path, "name,year,p\nCamden,2020,5\nSutton,2020,6\nCamden,2021,7\n")
     joined, _, problems = _apply(Join(path, on={"borough": "name", "year": "year"}, columns={"p": "p"}))

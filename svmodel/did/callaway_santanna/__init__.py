@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,21 +13,23 @@ from svmodel import periods as period_words
 from svmodel.design import UNTREATED, Design, DesignArrays
 from svmodel.design.covariates import untold, untold_covariates
 from svmodel.did.callaway_santanna.averages import aggregate, joint, pre_horizons, pre_test
+from svmodel.did.callaway_santanna.before import before_test
 from svmodel.did.callaway_santanna.cells import Cells, cross_section_effects, group_time_effects
 from svmodel.did.callaway_santanna.report import (
     cell_notes,
     counterfactual,
     design_notes,
     lay_out,
+    treated_effect,
     treated_sums,
     weights,
 )
 from svmodel.errors import EstimationError, Problem, Problems, did_you_mean
-from svmodel.numerics.arrays import Ints
+from svmodel.numerics.arrays import Ints, row_order
 from svmodel.numerics.cluster.multiplier_bootstrap import multipliers, sup_t_test
 from svmodel.result import Result
 from svmodel.result.doubts import whole_reporting_areas, zero_counts
-from svmodel.result.method import Method
+from svmodel.result.method import Method, arrays_of
 from svmodel.result.uncertainty import checked_inference, choose_uncertainty
 from svmodel.seeds import derive_seed
 
@@ -79,6 +82,11 @@ class CallawaySantAnna:
     sampling : {"panel", "cross_sections"}
         ``panel`` compares changes of areas that are seen in both periods of a comparison. ``cross_sections`` compares
         the means of all areas seen in either, for data in which other areas, or other people, are seen in each period.
+    cluster : {"area", "parent"}, str, or mapping of str to object, optional
+        Within what areas may share their noise, as in :class:`~svmodel.did.TwoWayFixedEffects`.
+    weights : str, or mapping of str to float, optional
+        Observation weights, one for each area, as in :class:`~svmodel.did.TwoWayFixedEffects`; not with covariates nor
+        with cross-sections.
 
     Notes
     -----
@@ -168,6 +176,8 @@ class CallawaySantAnna:
     balance: int | None = None
     inference: str = "auto"
     sampling: str = "panel"
+    cluster: str | Mapping[str, object] | None = None
+    weights: str | Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
         problems = Problems()
@@ -219,7 +229,9 @@ class CallawaySantAnna:
         EstimationError
             If no area is never treated and `control` asks for such, or no effect at all is identified.
         """
-        arrays = design.arrays
+        arrays = arrays_of(self, design)
+        self._require_plain_weights(arrays)
+        counts = design.is_count and arrays.weights is None
         if self.control == "never_treated" and not (arrays.status == UNTREATED).all(axis=1).any():
             fix = 'Use control="not_yet_treated", which compares with areas that start later.'
             raise EstimationError(
@@ -235,7 +247,7 @@ class CallawaySantAnna:
             terms,
             cells,
             arrays,
-            is_count=design.is_count,
+            is_count=counts,
             level=self.level,
             draws=draws if self.simultaneous else None,
         )
@@ -243,7 +255,7 @@ class CallawaySantAnna:
         before_start = pre_test(cells, anticipation=0)
         past = pre_horizons(terms, anticipation=design.anticipation)
         largest, largest_p = (np.nan, np.nan) if past is None else sup_t_test(past.estimate, past.influence, draws)
-        basis = choose_uncertainty(self, arrays, self.inference, counts=design.is_count, level=self.level)
+        basis = choose_uncertainty(self, arrays, self.inference, counts=counts, level=self.level)
         panel = self.sampling == "panel"
         notes = [*design_notes(design, times, panel=panel), *cell_notes(every, cells, arrays)]
         if not panel:
@@ -257,7 +269,7 @@ class CallawaySantAnna:
             notes.append(
                 f"{lacking:,} rate ratios are missing because the observed or the expected number is not above zero."
             )
-        notes += [*zero_counts(design, estimates), *whole_reporting_areas(design)]
+        notes += [*zero_counts(design, estimates), *whole_reporting_areas(design, arrays)]
         first = cells.cohort[np.append(True, np.diff(cells.cohort) > 0)]
         effect, size, observed = treated_sums(cells, arrays)
         diagnostics = {
@@ -270,6 +282,7 @@ class CallawaySantAnna:
             "pretest_largest_t": largest,
             "pretest_largest_t_p_value": largest_p,
             "n_areas": len(arrays.areas),
+            "clusters": arrays.units.n,
             "n_never_treated": int((arrays.status == UNTREATED).all(axis=1).sum()),
             "cohort_sizes": {period_words.code(arrays.periods[g]): int((arrays.start == g).sum()) for g in first},
             "cells_identified": len(cells.att),
@@ -279,11 +292,13 @@ class CallawaySantAnna:
             "observed": observed,
             "expected": observed - effect * size,
         }
-        expected = counterfactual(cells, arrays, level=self.level)
+        calendar = next(t for t in terms if t.name == "calendar")
+        expected = counterfactual(cells, arrays, calendar, level=self.level) if arrays.weights is None else None
+        before = before_test(arrays, cells, terms, control=self.control, method=self.method, panel=panel)
         return Result(
             **basis.parts(self, design, seed, estimates, diagnostics, notes, expected),
             weights=weights(cells, arrays),
-            joint=joint(cells, terms, base="varying" if self.base_period == "varying" else "reference"),
+            joint=joint(cells, terms, base="varying" if self.base_period == "varying" else "reference", before=before),
         )
 
     @property
@@ -296,7 +311,23 @@ class CallawaySantAnna:
         times = np.flatnonzero(~np.isnan(arrays.y).all(axis=0))
         cells = self._effects(arrays, times)
         keep = cells.identified & (cells.horizon >= 0)
-        return treated_sums(cells.take(keep), arrays)[0] if keep.any() else float("nan")
+        return treated_effect(cells.take(keep)) if keep.any() else float("nan")
+
+    def _require_plain_weights(self, arrays: DesignArrays) -> None:
+        """Refuse weights that move within areas, and weights where means are adjusted."""
+        if arrays.weights is None:
+            return
+        found = Problems()
+        known = ~np.isnan(arrays.y)
+        low, high = (f(arrays.weights, axis=1, where=known, initial=v) for f, v in ((np.min, np.inf), (np.max, 0.0)))
+        fix = "Give one weight for each area, such as the residents in one year."
+        if (high > low * (1 + 1e-9)).any():
+            found.add("the weights move within areas", where="weights", fix=fix, rule="moving_weights")
+        if arrays.covariates.shape[2] or self.sampling != "panel":
+            fix = "Leave the covariates out, take sampling='panel', or take Imputation(family='linear')."
+            text = "weights are not taken with covariates or cross-sections"
+            found.add(text, where="weights", fix=fix, rule="weights_adjusted")
+        found.raise_if_any(EstimationError, "CallawaySantAnna cannot use these weights")
 
     def _effects(self, arrays: DesignArrays, times: Ints) -> Cells:
         estimate = cross_section_effects if self.sampling == "cross_sections" else group_time_effects
@@ -326,10 +357,11 @@ class CallawaySantAnna:
         return every.take(every.identified & np.isin(every.cohort, with_effect))
 
     def _draws(self, arrays: DesignArrays, seed: int) -> NDArray[np.float32]:
-        """Return multipliers, assigned to areas by their data and not by their names."""
+        """Return multipliers, assigned to areas or clusters by their data and not by their names."""
         rng = np.random.default_rng(derive_seed(seed, "CallawaySantAnna"))
-        draws = multipliers(self.n_boot, len(arrays.areas), rng, kind=self.multiplier)
-        keys = [arrays.covariates.sum(axis=(1, 2)), *arrays.y.T[::-1], arrays.start]
-        rank = np.empty(len(arrays.areas), dtype=np.int64)
-        rank[np.lexsort(keys)] = np.arange(len(arrays.areas))
-        return draws[:, rank]
+        keys = np.column_stack([arrays.start, arrays.y, arrays.covariates.sum(axis=(1, 2))])
+        label = arrays.units.label[row_order(keys)]
+        order = label[np.sort(np.unique(label, return_index=True)[1])]
+        rank = np.empty(len(order), dtype=np.int64)
+        rank[order] = np.arange(len(order))
+        return multipliers(self.n_boot, len(order), rng, kind=self.multiplier, order=rank)

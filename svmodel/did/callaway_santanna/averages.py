@@ -1,7 +1,8 @@
 """Averages and sums of group-time effects, with the uncertainty of the weights.
 
 Everything is a column: K cells go in, A averages come out, and the (N, A) contributions of the areas to
-their errors come with them. A variance is the sum of squares of a column of contributions.
+their errors come with them. A variance is the sum of squares of a column of contributions. Cells one by one are the
+exception: of them there are too many, and their contributions stay with their cohorts.
 """
 
 from __future__ import annotations
@@ -12,11 +13,33 @@ import numpy as np
 
 from svmodel.did.callaway_santanna.cells import Cells
 from svmodel.numerics.arrays import Floats, Ints, Mask
+from svmodel.numerics.cluster import SmallSample, small_sample
+from svmodel.numerics.two_way.before_start import Grouped
 from svmodel.result import JointEstimate
-from svmodel.result.tables import event_joint, null_of
+from svmodel.result.tables import event_joint
 
 #: Terms whose rows form one family of simultaneous intervals.
 FAMILIES = ("cell", "event", "cohort", "calendar")
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """A estimates with what their intervals need.
+
+    Attributes
+    ----------
+    estimate, std_error : ndarray, shape (A,)
+    small : SmallSample
+        How much wider than the standard error an interval is, and its degrees of freedom, each of shape (A,).
+    """
+
+    estimate: Floats
+    std_error: Floats
+    small: SmallSample
+
+    def times(self, factor: Floats) -> Measured:
+        """Return the same estimates in other units, `factor` above zero."""
+        return Measured(self.estimate * factor, self.std_error * factor, self.small)
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +49,8 @@ class Linear:
     Attributes
     ----------
     estimate : ndarray, shape (A,)
-    influence : ndarray, shape (N, A)
+    influence : ndarray, shape (G, A)
+        Of each cluster of areas.
     """
 
     estimate: Floats
@@ -38,28 +62,42 @@ class Linear:
         spread = np.sqrt(np.einsum("na,na->a", self.influence, self.influence))
         return np.where(spread > 0, spread, np.nan)
 
+    def measured(self, pools: Ints) -> Measured:
+        """Return the errors, given the clusters that are held against one mean, shape (G,)."""
+        return Measured(self.estimate, self.std_error, small_sample(self.influence, pools))
+
 
 @dataclass(frozen=True, eq=False)
-class Term:
-    """One term of the result.
+class Keys:
+    """By what the rows of a term are known.
 
     Attributes
     ----------
     name : str
     cohort, time, horizon : ndarray of float, shape (A,)
-        Period indices and horizons by which the rows are known; NaN where they do not apply.
-    difference : Linear
-        In the outcome's units, for an average area-period.
-    cells : ndarray of bool, shape (K, A), or None
-        The cells that a row sums, for totals; None where each row is one cell.
-    summable : bool
-        False for averages of averages, which are no total of anything.
+        Period indices and horizons; NaN where they do not apply.
     """
 
     name: str
     cohort: Floats
     time: Floats
     horizon: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Term(Keys):
+    """One term of averages.
+
+    Attributes
+    ----------
+    difference : Linear
+        In the outcome's units, for an average area-period.
+    cells : ndarray of bool, shape (K, A), or None
+        The cells that a row sums, for totals; None for averages of averages.
+    summable : bool
+        False for averages of averages, which are no total of anything.
+    """
+
     difference: Linear
     cells: Mask | None = None
     summable: bool = True
@@ -75,22 +113,24 @@ class Totals:
         Sum of the effects; its error holds the number of area-periods fixed.
     observed : Linear
         Sum of the outcomes.
-    area_periods, exposure : ndarray, shape (A,)
     """
 
     events: Linear
     observed: Linear
-    area_periods: Floats
-    exposure: Floats | None
 
     @property
     def log_ratio(self) -> Linear:
         """Log of observed over expected events, by the delta method; NaN where either is not above zero."""
-        expected = self.observed.estimate - self.events.estimate
-        sound = (expected > 0) & (self.observed.estimate > 0)
-        O, X = np.where(sound, self.observed.estimate, np.nan), np.where(sound, expected, np.nan)
+        O, X = observed_and_expected(self.observed.estimate, self.events.estimate)
         influence = self.observed.influence / O - (self.observed.influence - self.events.influence) / X
         return Linear(np.log(O) - np.log(X), influence)
+
+
+def observed_and_expected(observed: Floats, events: Floats) -> tuple[Floats, Floats]:
+    """Return the observed sum and what was expected without the `events`; NaN where either is not above zero."""
+    expected = observed - events
+    sound = (expected > 0) & (observed > 0)
+    return np.where(sound, observed, np.nan), np.where(sound, expected, np.nan)
 
 
 def average(cells: Cells, chosen: Mask) -> Linear:
@@ -110,7 +150,8 @@ def average(cells: Cells, chosen: Mask) -> Linear:
     weights = weights / total
     estimate = cells.att @ weights
     deviation = np.where(chosen, (cells.att[:, None] - estimate) / total, 0.0)
-    return Linear(estimate, cells.influence @ weights + cells.membership @ deviation)
+    held = cells.contributions
+    return Linear(estimate, held.weighted(weights) + held.added(deviation))
 
 
 def plain_mean(part: Linear, rows: Mask) -> Linear:
@@ -118,35 +159,31 @@ def plain_mean(part: Linear, rows: Mask) -> Linear:
     return Linear(part.estimate[rows].mean(keepdims=True), part.influence[:, rows].mean(axis=1, keepdims=True))
 
 
-def totals(cells: Cells, term: Term, outcome: Floats, exposure: Floats | None) -> Totals:
-    """Sum effects, outcomes and exposure over the area-periods of each row of a term.
+def totals(cells: Cells, term: Term, outcome: Floats) -> Totals:
+    """Sum effects and outcomes over the area-periods of each row of a term.
 
     Parameters
     ----------
     cells : Cells
     term : Term
-    outcome, exposure : ndarray, shape (N, K)
-        Of the areas that a cell rests on, in its period; 0 elsewhere.
+        One whose rows sum cells.
+    outcome : ndarray, shape (N, T)
     """
-
-    def summed(values: Floats) -> Floats:
-        return values if term.cells is None else values @ term.cells.astype(np.float64)
-
-    area_periods = summed(cells.n_treated)
+    assert term.cells is not None
+    chosen = term.cells.astype(np.float64)
+    area_periods = cells.n_treated @ chosen
     # A cohort's average weights its periods alike; its sum weights them by their areas, which may differ.
-    mean = average(cells, term.cells) if term.name == "cohort" and term.cells is not None else term.difference
-    observed = summed(outcome.sum(axis=0))
-    spread = summed(outcome) - summed(cells.membership) * (observed / area_periods)
-    return Totals(
-        Linear(mean.estimate * area_periods, mean.influence * area_periods),
-        Linear(observed, spread),
-        area_periods,
-        None if exposure is None else summed(exposure.sum(axis=0)),
-    )
+    mean = average(cells, term.cells) if term.name == "cohort" else term.difference
+    observed = cells.observed(outcome) @ chosen
+    spread = -cells.contributions.summed(chosen) * (observed / area_periods)
+    for part, held in cells.treated_outcomes(outcome):
+        spread[part.rows] += held.T @ chosen[part.cells]
+    events = Linear(mean.estimate * area_periods, mean.influence * area_periods)
+    return Totals(events, Linear(observed, cells.contributions.units.sums(spread)))
 
 
 def aggregate(cells: Cells, *, balance: int | None = None) -> list[Term]:
-    """Every term of the result, from identified cells (Callaway and Sant'Anna 2021, Table 1).
+    """Every average of identified cells in the result (Callaway and Sant'Anna 2021, Table 1).
 
     ``att`` weights every treated area-period alike; ``event_average`` is the mean over horizons from 0 on,
     ``cohort_average`` weights the cohorts by their areas and ``calendar_average`` is the mean over periods.
@@ -164,14 +201,17 @@ def aggregate(cells: Cells, *, balance: int | None = None) -> list[Term]:
             terms.append(Term("event_average", blank, blank, blank, plain_mean(event, horizons >= 0), summable=False))
 
     cohorts, of_cohort = _sets(cells.cohort, post)
-    means = [plain_mean(Linear(cells.att, cells.influence), of_cohort[:, a]) for a in range(len(cohorts))]
-    cohort = Linear(np.concatenate([m.estimate for m in means]), np.concatenate([m.influence for m in means], axis=1))
+    alike = of_cohort / of_cohort.sum(axis=0)
+    cohort = Linear(cells.att @ alike, cells.contributions.weighted(alike))
     empty = np.full(len(cohorts), np.nan)
     terms.append(Term("cohort", cohorts.astype(float), empty, empty, cohort, of_cohort))
-    belongs = cells.membership @ of_cohort > 0
+    belongs = (cells.contributions.summed(of_cohort.astype(np.float64)) > 0).astype(np.float64)
+    if cells.contributions.weight is not None:
+        belongs *= cells.contributions.weight[:, None]
     share = belongs.sum(axis=0) / belongs.sum()
     overall = cohort.estimate @ share
-    influence = cohort.influence @ share + belongs @ (cohort.estimate - overall) / belongs.sum()
+    of_share = cells.contributions.units.sums(belongs)
+    influence = cohort.influence @ share + of_share @ (cohort.estimate - overall) / belongs.sum()
     both = Linear(np.array([overall]), influence[:, None])
     terms.append(Term("cohort_average", blank, blank, blank, both, summable=False))
 
@@ -181,10 +221,6 @@ def aggregate(cells: Cells, *, balance: int | None = None) -> list[Term]:
     terms.append(Term("calendar", empty, times.astype(float), empty, calendar, of_time))
     everything = np.ones(len(times), dtype=bool)
     terms.append(Term("calendar_average", blank, blank, blank, plain_mean(calendar, everything), summable=False))
-
-    own = Linear(cells.att, cells.influence)
-    horizon = cells.horizon.astype(float)
-    terms.append(Term("cell", cells.cohort.astype(float), cells.time.astype(float), horizon, own))
     return terms
 
 
@@ -230,18 +266,19 @@ def pre_test(cells: Cells, *, anticipation: int) -> PreTest:
     """
     from scipy import special
 
-    rows = (cells.horizon < -anticipation) & (np.einsum("nk,nk->k", cells.influence, cells.influence) > 0)
+    rows = (cells.horizon < -anticipation) & (cells.contributions.variances > 0)
     df = int(rows.sum())
     if df == 0:
         return PreTest(np.nan, 0, np.nan, "no effect before the start is estimated")
     cohorts, effects = np.unique(cells.cohort[rows], return_counts=True)
-    areas = np.array([cells.members[:, cells.cohort == g].any(axis=1).sum() for g in cohorts])
+    sizes = cells.sizes
+    areas = np.array([sizes[int(g)] for g in cohorts])
     spare = areas - effects - 2
     excess = np.where(spare > 0, effects * ((areas - 1) / np.maximum(spare, 1) - 1), np.inf).sum()
     if excess > TOLERATED_EXCESS * np.sqrt(2 * df):
         reason = f"{df:,} effects in cohorts of {areas.min()} to {areas.max()} areas are too many for it"
         return PreTest(np.nan, df, np.nan, reason)
-    att, influence = cells.att[rows], cells.influence[:, rows]
+    att, influence = cells.att[rows], cells.contributions.columns(rows)
     covariance = influence.T @ influence
     scale = np.sqrt(np.diag(covariance))
     values = np.linalg.eigvalsh(covariance / np.outer(scale, scale))
@@ -260,7 +297,7 @@ def pre_horizons(terms: list[Term], *, anticipation: int) -> Linear | None:
     return Linear(event.difference.estimate[rows], event.difference.influence[:, rows]) if rows.any() else None
 
 
-def joint(cells: Cells, terms: list[Term], *, base: str) -> JointEstimate | None:
+def joint(cells: Cells, terms: list[Term], *, base: str, before: Grouped | None = None) -> JointEstimate | None:
     """Return the events with the covariance of their influence functions; None where none has an error."""
     event = next((t for t in terms if t.name == "event"), None)
     if event is None:
@@ -269,40 +306,20 @@ def joint(cells: Cells, terms: list[Term], *, base: str) -> JointEstimate | None
     if not rows.any():
         return None
     influence = event.difference.influence[:, rows]
-    null = _under_null(cells, event, rows & (event.horizon < 0))[:, rows]
     estimate = event.difference.estimate[rows]
-    return event_joint("difference", event.horizon[rows], estimate, influence.T @ influence, base=base, **null_of(null))
+    return event_joint("difference", event.horizon[rows], estimate, influence.T @ influence, base=base, before=before)
 
 
 def areas_behind(cells: Cells, term: Term) -> Ints:
-    """Return how many treated areas the cells of each row of a term rest on, shape (A,): the most of each cohort."""
-    if term.cells is not None:
-        first = np.flatnonzero(np.append(True, np.diff(cells.cohort) != 0))
-        most = np.maximum.reduceat(term.cells * cells.n_treated[:, None], first, axis=0)
-        return most.sum(axis=0).astype(np.int64)
-    return cells.n_treated.astype(np.int64) if term.name == "cell" else np.full(len(term.horizon), len(cells.members))
+    """Return how many treated areas the cells of each row of a term rest on, shape (A,): the most of each cohort.
 
-
-def _under_null(cells: Cells, event: Term, rows: Mask) -> Floats:
-    """Return what each area adds to the events `rows`, were the effects of their cells zero; zero for other events.
-
-    Treated and control areas are then taken about one mean change, and so the noise of a cohort of one area shows.
+    Areas that share their noise count as one.
     """
-    assert event.cells is not None
-    out = np.zeros(event.difference.influence.shape)
-    chosen = event.cells[:, rows] & (cells.horizon < 0)[:, None]
-    if not chosen.any():
-        return out
-    n, m = cells.n_treated[:, None], np.maximum(cells.n_controls, 1)[:, None]
-    weights = chosen * n / (chosen * n).sum(axis=0)
-    att = cells.att[:, None] * weights
-    # the events' own influences hold the error of the weights too, which a fixed sum does not have
-    estimate = event.difference.estimate[rows]
-    of_weights = np.where(chosen, (cells.att[:, None] - estimate) / (chosen * n).sum(axis=0), 0.0)
-    controls = ((cells.influence != 0) & ~cells.members).astype(np.float32)
-    out[:, rows] = (
-        event.difference.influence[:, rows]
-        + cells.membership @ (att * m / (n + m) / n - of_weights)
-        + controls @ (att * n / (n + m) / m).astype(np.float32)
-    )
-    return out
+    if term.cells is None:
+        return np.full(len(term.horizon), len(term.difference.influence))
+    held = cells.contributions
+    if not held.units.single or held.weight is not None:
+        return held.units.some(held.summed(term.cells.astype(np.float64)) > 0).sum(axis=0)
+    first = np.flatnonzero(np.append(True, np.diff(cells.cohort) != 0))
+    most = np.maximum.reduceat(term.cells * cells.n_treated[:, None], first, axis=0)
+    return most.sum(axis=0).astype(np.int64)

@@ -1,13 +1,15 @@
-"""Group-time effects ATT(g, t) and what each area contributes to their error, cohort by cohort."""
+"""Group-time effects ATT(g, t), cohort by cohort."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from svmodel.design import EXCLUDED, UNTREATED, DesignArrays
+from svmodel.did.callaway_santanna.contributions import Contributions, Part
+from svmodel.did.callaway_santanna.mean_changes import mean_changes
 from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.numerics.two_way.doubly_robust import doubly_robust
 from svmodel.numerics.two_way.repeated_cross_sections import doubly_robust_rc
@@ -27,15 +29,14 @@ class Cells:
         Period indices of the first treated period, of the effect, and of the period compared with (-1: none).
     att : ndarray, shape (K,)
         In the outcome's units; NaN where `reason` is not empty; 0 by construction where time is base.
-    influence : ndarray, shape (N, K)
-        Contribution of each area to the error of `att`: the influence function over N, so that a variance is
-        a sum of squares. Zero for areas that take no part.
-    members : ndarray of bool, shape (N, K)
-        The treated cohort's areas that the cell rests on.
-    n_controls : ndarray of int, shape (K,)
+    n_treated, n_controls : ndarray, shape (K,)
+        The cohort's areas that the cell rests on, and the controls; what they weigh, where areas have weights.
     reason : tuple of str
         Why a cell is not identified.
-    trimmed : tuple of int
+    contributions : Contributions
+        What each area adds to the error of `att`: the influence function over N, so that a variance is a sum of
+        squares; and which areas a cell rests on.
+    trimmed : int
         Controls left without weight, most in any cell.
     """
 
@@ -43,10 +44,10 @@ class Cells:
     time: Ints
     base: Ints
     att: Floats
-    influence: Floats
-    members: Mask
-    n_controls: Ints
+    n_treated: Floats
+    n_controls: Floats
     reason: tuple[str, ...]
+    contributions: Contributions
     trimmed: int = 0
 
     @property
@@ -59,16 +60,6 @@ class Cells:
         """Cells with an effect, shape (K,)."""
         return ~np.isnan(self.att)
 
-    @cached_property
-    def membership(self) -> Floats:
-        """`members` as ones and zeros, shape (N, K)."""
-        return self.members.astype(np.float64)
-
-    @cached_property
-    def n_treated(self) -> Floats:
-        """Treated areas in each cell, shape (K,)."""
-        return self.membership.sum(axis=0)
-
     def take(self, keep: Mask) -> Cells:
         """Return the cells where `keep` is true."""
         if keep.all():
@@ -78,16 +69,42 @@ class Cells:
             self.time[keep],
             self.base[keep],
             self.att[keep],
-            self.influence[:, keep],
-            self.members[:, keep],
+            self.n_treated[keep],
             self.n_controls[keep],
             tuple(r for r, k in zip(self.reason, keep, strict=True) if k),
+            self.contributions.take(keep),
             self.trimmed,
         )
 
+    def treated_outcomes(self, outcome: Floats) -> list[tuple[Part, Floats]]:
+        """Return the outcomes (N, T) of the treated of each cell in its period, by part: shape (k, n), 0 if absent."""
+        found = []
+        for part in self.contributions.parts:
+            if part.treated:
+                held = outcome[part.rows].T[self.time[part.cells]]
+                found.append((part, held if part.present is None else np.where(part.present, held, 0.0)))
+        return found
 
-def plan_cells(arrays: DesignArrays, times: Ints, *, anticipation: int, base_period: str) -> tuple[Cells, list[str]]:
-    """Name every cell, as yet without an effect, with an empty reason each; base is -1 where there is none.
+    def observed(self, outcome: Floats) -> Floats:
+        """Return the sum of an outcome, shape (N, T), over the treated area-periods of each cell, shape (K,)."""
+        out = np.zeros(len(self.att))
+        for part, held in self.treated_outcomes(outcome):
+            out[part.cells] += held.sum(axis=1)
+        return out
+
+    @cached_property
+    def sizes(self) -> dict[int, int]:
+        """How many areas, or clusters of them, each cohort has in any of its cells, by the cohort's start."""
+        seen: dict[int, list[Ints]] = {g: [np.empty(0, dtype=np.int64)] for g in np.unique(self.cohort).tolist()}
+        for part in self.contributions.parts:
+            if part.treated and len(part.cells):
+                there = part.rows if part.present is None else part.rows[part.present.any(axis=0)]
+                seen[int(self.cohort[part.cells[0]])].append(there)
+        return {g: self.contributions.units.count(np.concatenate(rows)) for g, rows in seen.items()}
+
+
+def plan_cells(arrays: DesignArrays, times: Ints, *, anticipation: int, base_period: str) -> tuple[Ints, Ints, Ints]:
+    """Return cohort, period and base of every cell; the base is -1 where there is none.
 
     From the first period that may be affected, ``g - anticipation``, the base is the last period before it.
     Earlier periods are compared with the period before them (``varying``) or with that same base
@@ -105,9 +122,7 @@ def plan_cells(arrays: DesignArrays, times: Ints, *, anticipation: int, base_per
             pairs = zip(times[1:], times[:-1], strict=True)
             rows += [(g, t, anchor if t >= g - anticipation else previous) for t, previous in pairs]
     cohort, time, base = np.array(rows, dtype=np.int64).reshape(-1, 3).T
-    n, K = len(arrays.areas), len(cohort)
-    nothing = np.full(K, np.nan), np.zeros((n, K)), np.zeros((n, K), dtype=bool), np.zeros(K, dtype=np.int64)
-    return Cells(cohort, time, base, *nothing, ()), [""] * K
+    return cohort, time, base
 
 
 def group_time_effects(
@@ -126,9 +141,26 @@ def group_time_effects(
     covariates, taken from the earlier of the two periods, it is the estimator of Sant'Anna and Zhao (2020).
     An area whose outcome is missing in one of the two periods takes no part in that cell.
     """
-    cells, reason = plan_cells(arrays, times, anticipation=anticipation, base_period=base_period)
-    cohort, time, base, att, influence = cells.cohort, cells.time, cells.base, cells.att, cells.influence
-    members, n_controls = cells.members, cells.n_controls
+    cohort, time, base = plan_cells(arrays, times, anticipation=anticipation, base_period=base_period)
+    if arrays.covariates.shape[2] == 0:
+        found = mean_changes(arrays, times, cohort, time, base, control=control, anticipation=anticipation)
+        usable = (found.n_treated > 0) & (found.n_controls > 0)
+        why = np.where(base < 0, NO_BASE, np.where(found.n_treated > 0, NO_CONTROLS, NO_TREATED))
+        reason = tuple(np.where(usable, "", why).tolist())
+        weight = None if arrays.weights is None else arrays.area_weight
+        contributions = Contributions(arrays.units, np.arange(len(cohort)), found.parts, weight)
+        att = np.where(usable, found.treated - found.controls, np.nan)
+        return Cells(cohort, time, base, att, found.n_treated, found.n_controls, reason, contributions)
+    return _doubly_robust_effects(arrays, cohort, time, base, control=control, method=method, anticipation=anticipation)
+
+
+def _doubly_robust_effects(
+    arrays: DesignArrays, cohort: Ints, time: Ints, base: Ints, *, control: str, method: str, anticipation: int
+) -> Cells:
+    K, n = len(cohort), len(arrays.areas)
+    att, n_treated, n_controls = np.full(K, np.nan), np.zeros(K), np.zeros(K)
+    reason = np.where(base < 0, NO_BASE, "").astype(object)
+    parts: list[Part] = []
     trimmed = 0
     never = (arrays.status == UNTREATED).all(axis=1)
     known = ~np.isnan(arrays.y)
@@ -137,8 +169,6 @@ def group_time_effects(
 
     for g in np.unique(cohort):
         block = np.flatnonzero((cohort == g) & (base >= 0))
-        for k in np.flatnonzero((cohort == g) & (base < 0)):
-            reason[k] = NO_BASE
         if not len(block):
             continue
         t, b = time[block], base[block]
@@ -151,51 +181,37 @@ def group_time_effects(
         else:
             untouched = arrays.start[:, None] > np.maximum(t, b)[None, :] + anticipation
             controls = untouched & ~own[:, None] & both
-        members[:, block], n_controls[block] = treated, controls.sum(axis=0)
-        n_treated = treated.sum(axis=0)
-        usable = (n_treated > 0) & (n_controls[block] > 0)
+        n_treated[block], n_controls[block] = treated.sum(axis=0), controls.sum(axis=0)
+        usable = (n_treated[block] > 0) & (n_controls[block] > 0)
         for j in np.flatnonzero(~usable):
-            reason[block[j]] = NO_CONTROLS if n_treated[j] else NO_TREATED
+            reason[block[j]] = NO_CONTROLS if n_treated[block[j]] else NO_TREATED
         if not usable.any():
             continue
-        if arrays.covariates.shape[2] == 0:
-            att[block[usable]], influence[:, block[usable]] = _difference_in_means(
-                change[:, usable], treated[:, usable], controls[:, usable]
-            )
-        else:
-            earlier = np.minimum(t, b)
-            for columns in _alike(treated, controls, covariate_state[earlier], usable):
-                first = columns[0]
-                sample = treated[:, first] | controls[:, first]
-                X = arrays.covariates[sample, earlier[first]]
-                found = doubly_robust(change[np.ix_(sample, columns)], treated[sample, first], X, method=method)
-                if found.failure:
-                    for j in columns:
-                        reason[block[j]] = found.failure
-                    continue
-                att[block[columns]] = found.att
-                influence[np.ix_(sample, block[columns])] = found.influence
-                trimmed = max(trimmed, int(found.trimmed.sum()))
-        reference = block[t == b]
-        reference = reference[~np.isnan(att[reference])]
-        att[reference], influence[:, reference] = 0.0, 0.0
-    return replace(cells, reason=tuple(reason), trimmed=trimmed)
+        influence = np.zeros((n, len(block)))
+        earlier = np.minimum(t, b)
+        for columns in _alike(treated, controls, covariate_state[earlier], usable):
+            first = columns[0]
+            sample = treated[:, first] | controls[:, first]
+            X = arrays.covariates[sample, earlier[first]]
+            found = doubly_robust(change[np.ix_(sample, columns)], treated[sample, first], X, method=method)
+            if found.failure:
+                reason[block[columns]] = found.failure
+                continue
+            att[block[columns]] = found.att
+            influence[np.ix_(sample, columns)] = found.influence
+            trimmed = max(trimmed, int(found.trimmed.sum()))
+        reference = (t == b) & ~np.isnan(att[block])
+        att[block[reference]], influence[:, reference] = 0.0, 0.0
+        parts += _split(influence, treated, own, block)
+    held = Contributions.held(arrays.units, K, tuple(parts))
+    return Cells(cohort, time, base, att, n_treated, n_controls, tuple(reason.tolist()), held, trimmed)
 
 
-def _difference_in_means(change: Floats, treated: Mask, controls: Mask) -> tuple[Floats, Floats]:
-    """Effects and contributions of K cells, by arithmetic on (N, K) arrays; `change` is 0 where unknown."""
-    n_treated, n_controls = treated.sum(axis=0), controls.sum(axis=0)
-    mean_treated = np.einsum("nk,nk->k", change, treated) / n_treated
-    mean_control = np.einsum("nk,nk->k", change, controls) / n_controls
-    influence = treated * (_clean(change - mean_treated, change) / n_treated)
-    influence -= controls * (_clean(change - mean_control, change) / n_controls)
-    return mean_treated - mean_control, influence
-
-
-def _clean(deviation: Floats, change: Floats) -> Floats:
-    """Set deviations that are nothing but rounding to zero, so that no standard error is made of them."""
-    dust = 16 * np.finfo(float).eps * np.abs(change).max()
-    return np.where(np.abs(deviation) > dust, deviation, 0.0)
+def _split(influence: Floats, treated: Mask, own: Mask, cells: Ints) -> list[Part]:
+    """Return the contributions to cells of one cohort, shape (N, k), as those of its areas and of the controls."""
+    rows, others = np.flatnonzero(own), np.flatnonzero(~own & (influence != 0).any(axis=1))
+    mine, theirs = influence[rows].T, influence[others].T
+    return [Part(rows, cells, True, mine, treated[rows].T), Part(others, cells, False, theirs, theirs != 0)]
 
 
 def _distinct_periods(covariates: Floats) -> Ints:
@@ -236,20 +252,23 @@ def cross_section_effects(
     Sant'Anna and Zhao (2020) for repeated cross-sections. What an area adds to the error is the sum over its
     observations, so errors are clustered by area. ``members`` are the cohort's areas seen in t.
     """
-    cells, reason = plan_cells(arrays, times, anticipation=anticipation, base_period=base_period)
-    att, influence = cells.att, cells.influence
+    cohort, time, base = plan_cells(arrays, times, anticipation=anticipation, base_period=base_period)
+    K, n = len(cohort), len(arrays.areas)
+    att, influence, members = np.full(K, np.nan), np.zeros((n, K)), np.zeros((n, K), dtype=bool)
+    n_controls = np.zeros(K)
+    reason = [""] * K
     trimmed = 0
     never = (arrays.status == UNTREATED).all(axis=1)
     known = ~np.isnan(arrays.y) & ~((arrays.status == EXCLUDED) & (arrays.horizon >= 0))
-    for k, (g, t, b) in enumerate(zip(cells.cohort, cells.time, cells.base, strict=True)):
+    for k, (g, t, b) in enumerate(zip(cohort, time, base, strict=True)):
         if b < 0:
             reason[k] = NO_BASE
             continue
         own = arrays.start == g
         others = never if control == "never_treated" else arrays.start > max(t, b) + anticipation
         others = others & ~own
-        cells.members[:, k] = own & known[:, t]
-        cells.n_controls[k] = int((others & known[:, t]).sum())
+        members[:, k] = own & known[:, t]
+        n_controls[k] = int((others & known[:, t]).sum())
         for rows, why in ((own, NO_TREATED_BEFORE_OR_AFTER), (others, NO_CONTROLS_BEFORE_OR_AFTER)):
             if not ((rows & known[:, t]).any() and (rows & known[:, b]).any()):
                 reason[k] = why
@@ -274,4 +293,10 @@ def cross_section_effects(
         trimmed = max(trimmed, int(found.trimmed.sum()))
     dust = 16 * np.finfo(float).eps * np.nanmax(np.abs(arrays.y))
     influence[np.abs(influence) <= dust / max(len(arrays.areas), 1)] = 0.0
-    return replace(cells, reason=tuple(reason), trimmed=trimmed)
+    parts: list[Part] = []
+    for g in np.unique(cohort):
+        block = np.flatnonzero(cohort == g)
+        parts += _split(influence[:, block], members[:, block], arrays.start == g, block)
+    held = Contributions.held(arrays.units, K, tuple(parts))
+    n_treated = members.sum(axis=0).astype(np.float64)
+    return Cells(cohort, time, base, att, n_treated, n_controls, tuple(reason), held, trimmed)

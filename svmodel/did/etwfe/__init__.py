@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, cast
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from svmodel.design import Design, DesignArrays
 from svmodel.design.covariates import require_told
+from svmodel.did.covariates import covariate_table
 from svmodel.did.etwfe import forms
 from svmodel.did.etwfe.areas import area_rows, counterfactual, own_sums
 from svmodel.did.etwfe.notes import basis_of, notes_of
@@ -17,10 +19,11 @@ from svmodel.did.expected_poisson import impute, poisson_att
 from svmodel.errors import EstimationError
 from svmodel.result import Result
 from svmodel.result.doubts import zero_counts
-from svmodel.result.method import BY_ROLE_NOTE, ByRole, Method, of_role
+from svmodel.result.many_effects import table_of_rows
+from svmodel.result.method import BY_ROLE_NOTE, ByRole, Method, arrays_of, of_role
 from svmodel.result.notes import Notes
-from svmodel.result.rule import FEW_TREATED, choose
-from svmodel.result.scales import estimates_frame, provenance
+from svmodel.result.rule import FEW_TREATED, choose, dealt_by_cluster
+from svmodel.result.scales import provenance
 from svmodel.result.tables import ALL_TREATED, treated_groups
 from svmodel.result.uncertainty import checked_inference, choose_uncertainty, doubts_of
 
@@ -58,6 +61,11 @@ class ExtendedTwoWayFixedEffects:
         What intervals rest on, see :func:`svmodel.inference.choose`.
     only_average : bool
         Give the term ``att`` alone, with its interval, at a fraction of the cost: for power and calibration.
+    cluster : {"area", "parent"}, str, or mapping of str to object, optional
+        Within what areas may share their noise, as in :class:`~svmodel.did.TwoWayFixedEffects`.
+    weights : str, or mapping of str to float, optional
+        Observation weights (linear family with area effects), as in :class:`~svmodel.did.TwoWayFixedEffects`: averages
+        are of what is weighed, and counterfactuals, which are of areas, are left out.
 
     Notes
     -----
@@ -152,6 +160,8 @@ class ExtendedTwoWayFixedEffects:
     effects: Literal["area", "cohort"] = "area"
     inference: str = "auto"
     only_average: bool = False
+    cluster: str | Mapping[str, object] | None = None
+    weights: str | Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
         for name, value, valid in (("family", self.family, _FAMILIES), ("effects", self.effects, _EFFECTS)):
@@ -198,13 +208,14 @@ class ExtendedTwoWayFixedEffects:
         asked = of_role(self, design)
         if asked is not self:
             return asked.fit(design, seed=seed).saying(BY_ROLE_NOTE)
-        require_told(design.arrays)
+        arrays, counts, level = arrays_of(self, design), design.is_count, self.level
+        require_told(arrays)
         if (self.family, self.effects) != ("poisson", "area"):
-            return self._by_form(design, seed)
-        arrays, counts, level = design.arrays, design.is_count, self.level
+            return self._by_form(design, arrays, seed)
         # which uncertainty the design can bear, and below how many areas a sum takes it from untreated ones
         choice = choose(arrays, self.inference)
         below = {"auto": self.few_treated, "cluster": 0, "placebo": len(arrays.areas)}[self.inference]
+        below = below if dealt_by_cluster(arrays) else 0
         # expected counts of the treated cells, from area and period effects of the untreated ones
         imputed = impute(arrays, self.few_treated, below)
         # each treated area's own sums, and their noise
@@ -214,9 +225,9 @@ class ExtendedTwoWayFixedEffects:
         rows, expected = terms.rows, None
         if not self.only_average:
             groups = treated_groups(arrays.areas, own.areas, design.panel.parents)
-            rows = [*rows, *area_rows(imputed, own, groups, level)]
+            rows = [*rows, *area_rows(imputed, own, groups, level, counts=counts)]
             expected = counterfactual(imputed, own, {**groups, ALL_TREATED: np.arange(len(own.areas))}, level)
-        estimates = estimates_frame(r for r in rows if counts or r["scale"] != "events")
+        estimates = table_of_rows(rows)
         # what the intervals rest on, and what is to be said
         basis, on_intervals = basis_of(choice, terms.average, estimates)
         notes = Notes(*notes_of(design, imputed, terms, own), *on_intervals)
@@ -226,22 +237,35 @@ class ExtendedTwoWayFixedEffects:
             design=design,
             **basis.applied(self, estimates, expected, diagnostics),
             joint=terms.joint,
+            covariates=covariate_table(
+                arrays, imputed.fit, factor=imputed.factor, n_clusters=imputed.n_clusters, level=level
+            ),
             **notes.parts(),
             provenance=provenance(design, seed),
             seed=seed,
         )
 
-    def _by_form(self, design: Design, seed: int) -> Result:
+    def _by_form(self, design: Design, arrays: DesignArrays, seed: int) -> Result:
         """Answer by the linear model, or by either model with cohort effects."""
-        arrays, counts, alone = design.arrays, design.is_count, self.only_average
+        counts, alone = design.is_count and arrays.weights is None, self.only_average
+        if arrays.weights is not None and self.effects == "cohort":
+            raise EstimationError("cohort effects take no weights; take effects='area'")
         form = forms.fitted(arrays, self.family, self.effects, self.few_treated, leads=not alone)
         estimates = forms.estimates(form, self.level, counts=counts, only_average=alone)
         basis = choose_uncertainty(self, arrays, self.inference, counts=counts, level=self.level)
         notes = forms.notes_of(design, form.found, self.family, self.effects)
         if self.family == "linear":
             notes += zero_counts(design, estimates)
-        expected, diagnostics = forms.counterfactual(form, self.level), forms.diagnostics(form)
+        expected = forms.counterfactual(form, self.level) if arrays.weights is None else None
+        diagnostics = forms.diagnostics(form)
         return Result(
             **basis.parts(self, design, seed, estimates, diagnostics, notes, expected),
             joint=None if alone else forms.joint(form),
+            covariates=covariate_table(
+                arrays,
+                form.found.fit,
+                factor=form.found.factor,
+                n_clusters=form.found.n_clusters,
+                level=self.level,
+            ),
         )

@@ -12,8 +12,10 @@ import pandas as pd
 from svmodel.did.etwfe.sums import pattern_noise, patterns
 from svmodel.did.expected_poisson import Imputed
 from svmodel.numerics.arrays import Floats, Ints
-from svmodel.numerics.resampling.conley_taber import placebo_sums
-from svmodel.result.scales import PerCell, critical_value, from_noise
+from svmodel.numerics.cluster.membership import Clusters
+from svmodel.numerics.resampling.conley_taber import PlaceboSums, placebo_sums
+from svmodel.result.many_effects import Rows, by_noise
+from svmodel.result.scales import critical_value
 from svmodel.result.tables import COUNTERFACTUAL, observed_and_expected
 
 
@@ -68,7 +70,7 @@ def own_sums(imputed: Imputed, *, counts: bool) -> OwnSums:
         gradient[at] = terms.area_sums(block.expected) - block.expected.sum(axis=1)[:, None] * block.centre
         for pattern in patterns(block):
             window = pattern.target[None, :].astype(np.float64)
-            noise = pattern_noise(imputed, pattern, window, counts=counts)
+            noise = pattern_noise(imputed, pattern, window, counts=counts, own=True)
             for name, value in (("phi", noise.phi), ("omega", noise.omega), ("share", noise.share)):
                 numbers[name][at[pattern.inside]] = value[0]
             for k in at[pattern.inside]:
@@ -94,25 +96,49 @@ def own_sums(imputed: Imputed, *, counts: bool) -> OwnSums:
     )
 
 
-def area_rows(imputed: Imputed, own: OwnSums, groups: Mapping[str, Ints], level: float) -> list[dict[str, Any]]:
+def _together(units: Clusters, variance: Floats) -> Floats:
+    """Return the variance of sums over clusters, of errors that the areas of a cluster have in common."""
+    return variance if units.single else units.sums(np.sqrt(variance)) ** 2
+
+
+def area_rows(imputed: Imputed, own: OwnSums, groups: Mapping[str, Ints], level: float, *, counts: bool) -> list[Rows]:
     """Rows of ``area`` for each named group of treated areas (places in `own`); none where nothing was expected."""
-    V = imputed.shape_covariance
-    rows: list[dict[str, Any]] = []
-    for name, at in groups.items():
-        expected = float(own.expected[at].sum())
-        if expected <= 0:
-            continue
-        gradient = own.gradient[at].sum(axis=0)
-        noise = (
-            float(own.linear[at].sum()),
-            float(own.square[at].sum()) + float(gradient @ V @ gradient),
-            float(own.square_observed[at].sum()),
-        )
-        per = PerCell(float(own.cells[at].sum()), None if own.exposure is None else float(own.exposure[at].sum()))
-        spread = np.sqrt(np.maximum(own.linear[at] + own.square[at], 0.0))
-        sums = placebo_sums([(*own.placebos[int(k)], s[None]) for k, s in zip(at, spread, strict=True)])
-        rows += from_noise("area", float(own.observed[at].sum()), expected, noise, sums, per, level=level, area=name)
-    return rows
+    held = {name: at for name, at in groups.items() if own.expected[at].sum() > 0}
+    if not held:
+        return []
+
+    def summed(values: Floats) -> Floats:
+        return np.array([values[at].sum(axis=0) for at in held.values()])
+
+    gradient = summed(own.gradient)
+    shape = np.einsum("qp,pr,qr->q", gradient, imputed.shape_covariance, gradient, optimize=True)
+    # what scales with an area's size is shared by the areas of a cluster, chance is not
+    units = [imputed.arrays.units.take(own.areas[at]) for at in held.values()]
+    pairs = list(zip(units, held.values(), strict=True))
+    square, observed = (
+        [_together(shared, values[at]) for shared, at in pairs] for values in (own.square, own.square_observed)
+    )
+    linear = [shared.sums(own.linear[at]) for shared, at in pairs]
+    noise = tuple(np.array([part.sum() for part in parts]) for parts in (linear, square, observed))
+    noise = noise[0], noise[1] + shape, noise[2]
+    alone: dict[tuple[int, bool], PlaceboSums] = {}
+
+    def drawn(at: Ints, spread: Floats) -> PlaceboSums:
+        # the size of a single one cancels, so that those that are held against the same placebos share their sums
+        key = id(own.placebos[int(at[0])]), bool(spread[0] > 0)
+        if len(at) == 1 and key in alone:
+            return alone[key]
+        made = placebo_sums([(*own.placebos[int(k)], s[None]) for k, s in zip(at, spread, strict=True)])
+        return alone.setdefault(key, made) if len(at) == 1 else made
+
+    placebos = [
+        drawn(at[shared.first], np.sqrt(np.maximum(chance + sized, 0.0)))
+        for (shared, at), chance, sized in zip(pairs, linear, square, strict=True)
+    ]
+    found = by_noise(summed(own.observed), summed(own.expected), noise, placebos, level)
+    exposure = None if own.exposure is None else summed(own.exposure)
+    names = np.array([*held, None], dtype=object)[:-1]
+    return [found.rows("area", summed(own.cells), exposure, level=level, events=counts, area=names)]
 
 
 def counterfactual(imputed: Imputed, own: OwnSums, groups: Mapping[str, Ints], level: float) -> pd.DataFrame:
@@ -139,6 +165,7 @@ def counterfactual(imputed: Imputed, own: OwnSums, groups: Mapping[str, Ints], l
     single = None
     critical = critical_value(level, imputed.n_clusters - 1)
     columns: dict[str, list[Any]] = {c: [] for c in COUNTERFACTUAL}
+    names = np.array([*arrays.periods, None], dtype=object)
     terms = fit.terms.rows(own.areas)
     for name, at in groups.items():
         seen = shown[at]
@@ -155,7 +182,8 @@ def counterfactual(imputed: Imputed, own: OwnSums, groups: Mapping[str, Ints], l
             inside = np.where(seen, mu[at], 0.0)
             gradient = fit.terms.rows(own.areas[at]).period_sums(inside) - inside.T @ centre[at]
             variance = np.einsum("tp,pq,tq->t", gradient, V, gradient, optimize=True)
-            variance = variance + np.where(seen, level_part[at], 0.0).sum(axis=0)
+            shared = imputed.arrays.units.take(own.areas[at])
+            variance = variance + _together(shared, np.where(seen, level_part[at], 0.0)).sum(axis=0)
             expected, count = inside.sum(axis=0), np.where(seen, observed[at], 0.0).sum(axis=0)
             times = np.flatnonzero(seen.any(axis=0))
         expected, variance = expected[times], variance[times]
@@ -164,7 +192,7 @@ def counterfactual(imputed: Imputed, own: OwnSums, groups: Mapping[str, Ints], l
             low, high = expected * np.exp(-reach), expected * np.exp(reach)
         known = np.isfinite(reach)
         low, high = np.where(known, low, np.nan), np.where(known, high, np.nan)
-        parts = ([name] * len(times), [arrays.periods[t] for t in times], count[times], expected, low, high)
+        parts = ([name] * len(times), names[times], count[times], expected, low, high)
         for column, part in zip(columns.values(), parts, strict=True):
             column.extend(part)
     return observed_and_expected(**columns)

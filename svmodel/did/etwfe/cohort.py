@@ -202,7 +202,7 @@ def impute_by_cohort(arrays: DesignArrays, family: str, few: int) -> Predicted:
     slope = expected if family == "poisson" else target.astype(np.float64)
     gradient = np.stack([slope[rows, t] @ Z[rows, t] for _, t, rows in cells])
     own, columns = _own(arrays, target, expected, family, few)
-    n_clusters = int((used.any(axis=1) | target.any(axis=1)).sum())
+    n_clusters = arrays.units.count(used.any(axis=1) | target.any(axis=1))
     factor = crv1_factor(int((used | target).sum()), model.rank + columns, n_clusters)
     return Predicted(arrays, target, expected, own, gradient, score @ model.inverse, few, factor, n_clusters)
 

@@ -12,7 +12,8 @@ from svmodel import periods as period_words
 from svmodel.design import Design, DesignArrays
 from svmodel.did.cell_sums import CellSums, joint_events, lead_rows, one_table, rows_of_all
 from svmodel.did.etwfe.cohort import cohort_att, impute_by_cohort
-from svmodel.did.expected_linear import Predicted, impute_linear, lead_sums, linear_att, sums_of
+from svmodel.did.expected_linear import Predicted, impute_linear, lead_cells, lead_sums, linear_att, sums_of
+from svmodel.did.leads import before_test
 from svmodel.result import JointEstimate
 from svmodel.result.doubts import area_names, ended, whole_reporting_areas
 from svmodel.result.notes import Note
@@ -53,7 +54,8 @@ def estimates(form: Form, level: float, *, counts: bool, only_average: bool) -> 
 
 def joint(form: Form) -> JointEstimate | None:
     """Return effects by horizon with their covariance."""
-    return joint_events([*form.leads, form.sums], shrink=form.few > 0)
+    before = before_test(form.found.arrays, lead_cells(form.found), "linear") if form.leads else None
+    return joint_events([*form.leads, form.sums], shrink=form.few > 0, before=before)
 
 
 def diagnostics(form: Form) -> dict[str, Any]:
@@ -77,7 +79,8 @@ def counterfactual(form: Form, level: float) -> pd.DataFrame:
     cells = np.nonzero(found.target)
     times = np.unique(sums.time)
     member = (sums.time[:, None] == times[None, :]).astype(float)
-    half = critical_value(level) * np.sqrt(found.factor * ((sums.of_expected @ member) ** 2).sum(axis=0))
+    joined = sums.clusters.sums(sums.of_expected @ member)
+    half = critical_value(level) * np.sqrt(found.factor * (joined**2).sum(axis=0))
     expected = sums.expected @ member
     own = found.arrays.y[cells], found.expected[cells]
     together = sums.observed @ member, expected, expected - half, expected + half
@@ -112,4 +115,4 @@ def notes_of(design: Design, found: Predicted, family: str, effects: str) -> lis
         )
     if effects == "area":
         notes.append("Before the start, effects are relative to the average before the start.")
-    return [*notes, *ended(design), *whole_reporting_areas(design)]
+    return [*notes, *ended(design), *whole_reporting_areas(design, arrays)]

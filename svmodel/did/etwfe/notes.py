@@ -7,6 +7,7 @@ import pandas as pd
 
 from svmodel import periods as period_words
 from svmodel.design import NEVER, Design
+from svmodel.design.clusters import cluster_words
 from svmodel.did.etwfe.areas import OwnSums
 from svmodel.did.etwfe.sums import Aggregates, Terms
 from svmodel.did.expected_poisson import Imputed
@@ -26,12 +27,13 @@ def notes_of(design: Design, imputed: Imputed, terms: Terms, own: OwnSums) -> li
     notes = _identification(design, imputed)
     if not terms.complete:
         notes.append("Terms whose expected count is zero have no rate ratio and are not in the table.")
-    n, few = len(own.areas), imputed.few
-    small = sum(len(b.areas) < few for b in imputed.blocks)
-    if small and n >= few:
+    few = imputed.few
+    units, many = imputed.arrays.units, cluster_words(imputed.arrays.units)
+    small = sum(units.count(b.areas) < few for b in imputed.blocks)
+    if small and imputed.n_treated >= few:
         notes.append(
-            f"{small} of {len(imputed.blocks)} cohorts have fewer than {few} areas. Effects of single cohorts, and of "
-            "other sums over so few areas, take their uncertainty from untreated areas; in averages over more areas "
+            f"{small} of {len(imputed.blocks)} cohorts have fewer than {few} {many}. Effects of single cohorts, and of "
+            f"other sums over so few, take their uncertainty from untreated {many}; in averages over more {many} "
             "the noise of small cohorts is measured about the average effect of all."
         )
     bare = own.areas[np.isnan(own.linear)]
@@ -40,7 +42,7 @@ def notes_of(design: Design, imputed: Imputed, terms: Terms, own: OwnSums) -> li
             "Fewer than ten untreated areas could be followed over the periods of "
             f"{area_names(design, bare)}: no interval is given for their own effects."
         )
-    notes += [*ended(design), *whole_reporting_areas(design)]
+    notes += [*ended(design), *whole_reporting_areas(design, imputed.arrays)]
     if not terms.has_leads:
         notes.append("Effects before the start could not be estimated from other untreated areas, so there are none.")
     return notes
@@ -101,18 +103,20 @@ def basis_of(choice: Choice, average: Aggregates, estimates: pd.DataFrame) -> tu
     The rule's choice is for the design; the noise of untreated areas also takes the place of a cluster-robust variance
     where the user set `few_treated` so, and where the treated areas had no event.
     """
-    kind = "none" if choice.n_controls <= 1 else ("placebo" if average.uses_noise(0) else "cluster")
+    units = average.imputed.arrays.units
+    many = cluster_words(units)
+    kind = "none" if choice.n_controls <= 1 else ("placebo" if average.by_noise[0] else "cluster")
     why, warns = choice.why, False
     if kind == "placebo" and kind != choice.kind:
-        areas = f"{choice.n_treated} treated area{'' if choice.n_treated == 1 else 's'}"
+        areas = f"{choice.n_treated} treated {cluster_words(units, choice.n_treated)}"
         why = (
-            f"{areas}, and few that are never treated: intervals rest on how far areas that were not yet treated "
+            f"{areas}, and few that are never treated: intervals rest on how far {many} that were not yet treated "
             "strayed over the same periods (Conley and Taber 2011; Ferman and Pinto 2019)."
         )
     elif kind == "cluster" and kind != choice.kind:
         warns = True
         why = (
-            f"Cluster-robust intervals, as asked for: with only {choice.n_treated} treated areas they are known to be "
+            f"Cluster-robust intervals, as asked for: with only {choice.n_treated} treated {many} they are known to be "
             "too narrow (MacKinnon and Webb 2017)."
         )
     if kind == "placebo" and (lacking := _no_noise(estimates)):
@@ -127,15 +131,15 @@ def _wide_noise(att: Aggregates) -> list[Note]:
     expected = float(att.sums.expected[0])
     if expected <= 0:
         return []
-    if att.uses_noise(0):
+    if att.by_noise[0]:
         if att.learnt is None:
             return []
-        linear, square, _ = att.noise(0)
-        share = float(np.sqrt(linear + square)) / expected
+        linear, square, _ = att.noise
+        share = float(np.sqrt(linear[0] + square[0])) / expected
     else:
-        share = att.log_error(0)
+        share = float(att.log_errors[0])
     each = expected / float(att.cells[0])
-    hopeless = att.uses_noise(0) and share > _WIDE
+    hopeless = att.by_noise[0] and share > _WIDE
     if each < 1 and share > _WIDE_IN_SMALL_COUNTS and not hopeless:
         text = (
             f"Counts are small and there are few: {each:.2g} events were expected of a treated area in a period, and "

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from scipy import linalg
 
+from svmodel.did.cell_sums import shows_no_noise
 from svmodel.did.expected_poisson import Imputed
+from svmodel.did.leads import before_test
 from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.numerics.cluster import SmallSample, shrink_correlation, small_sample
 from svmodel.numerics.resampling.conley_taber import placebo_sums
 from svmodel.numerics.resampling.placebo_noise import Noise, learn_noise
 from svmodel.numerics.two_way.imputation import CohortBlock, Sums, sum_cells
 from svmodel.result import JointEstimate
+from svmodel.result.many_effects import Effects, Rows, by_influence, by_noise, only
 from svmodel.result.rule import Choice
-from svmodel.result.scales import PerCell, from_influence, from_noise
+from svmodel.result.scales import PerCell
 from svmodel.result.tables import event_joint
 
-Rows: TypeAlias = list[dict[str, Any]]
 #: Distinct patterns of known cells for which noise is learnt separately within a cohort.
 _MOST_PATTERNS = 20
 
@@ -36,8 +37,8 @@ class Pattern:
     target: Mask
 
 
-def patterns(block: CohortBlock) -> list[Pattern]:
-    """Return the areas of a cohort by pattern; beyond the twenty most common, each goes to the nearest of these."""
+def patterns(block: CohortBlock, most: int = _MOST_PATTERNS) -> list[Pattern]:
+    """Return the areas of a cohort by pattern; beyond the most common, each goes to the nearest of these."""
     both = np.hstack([block.level_cells, block.target])
     packed = np.packbits(both, axis=1)
     keys = packed.view(f"V{packed.shape[1]}").ravel()
@@ -47,8 +48,8 @@ def patterns(block: CohortBlock) -> list[Pattern]:
         np.frombuffer(b"".join(seen), dtype=np.uint8).reshape(len(seen), -1), axis=1, count=both.shape[1]
     ).astype(bool)
     count = np.bincount(which)
-    if len(kinds) > _MOST_PATTERNS:
-        common = np.sort(np.argsort(-count, kind="stable")[:_MOST_PATTERNS])
+    if len(kinds) > most:
+        common = np.sort(np.argsort(-count, kind="stable")[:most])
         far = (kinds[:, None, :] != kinds[None, common, :]).sum(axis=2)
         which = far.argmin(axis=1)[which]
         kinds = kinds[common]
@@ -100,17 +101,51 @@ class Learnt:
         )
 
 
-def pattern_noise(imputed: Imputed, pattern: Pattern, windows: Floats, *, counts: bool) -> Noise:
-    """Learn the noise over windows, shape (W, T), from untreated areas followed over the same periods."""
-    return learn_noise(
-        imputed.arrays.y,
-        imputed.fit.shape,
-        np.nan_to_num(imputed.fit.level),
-        imputed.arrays.untreated,
-        pattern.level_cells,
-        windows,
-        counts=counts,
-    )
+def pattern_noise(imputed: Imputed, pattern: Pattern, windows: Floats, *, counts: bool, own: bool = False) -> Noise:
+    """Learn the noise over windows, shape (W, T), from untreated areas followed over the same periods.
+
+    Areas of one cluster are followed together, unless it is the noise of an area of its `own`.
+    """
+    arrays, fit = imputed.arrays, imputed.fit
+    held = (arrays.y, fit.shape, np.nan_to_num(fit.level), arrays.untreated) if own else imputed.followed
+    return learn_noise(*held, pattern.level_cells, windows, counts=counts)
+
+
+@dataclass(frozen=True, eq=False)
+class Book:
+    """Noise over single periods of a pattern, and over all of them: what most sums ask for, whatever their term."""
+
+    noise: Noise
+    place: dict[bytes, int]
+
+    @classmethod
+    def of(cls, imputed: Imputed, pattern: Pattern, *, counts: bool) -> Book:
+        """Learn it."""
+        windows = np.vstack([np.eye(len(pattern.target))[pattern.target], pattern.target.astype(np.float64)])
+        place = {w.tobytes(): k for k, w in enumerate(windows)}
+        return cls(pattern_noise(imputed, pattern, windows, counts=counts), place)
+
+    def find(self, windows: Floats) -> Noise | None:
+        """Return the noise over these windows; None where one is another."""
+        at = [self.place.get(w.tobytes(), -1) for w in windows]
+        if min(at) < 0:
+            return None
+        n = self.noise
+        placebos = tuple(n.placebos[k] for k in at)
+        return Noise(n.phi[at], n.omega[at], n.share[at], n.areas[at], n.correlation[np.ix_(at, at)], placebos)
+
+
+def _noise_of(imputed: Imputed, block: CohortBlock, pattern: Pattern, windows: Floats, *, counts: bool) -> Noise:
+    """Learn the noise over windows, each of the periods of a cohort once for all terms."""
+    place = next((k for k, b in enumerate(imputed.blocks) if b is block), None)
+    key = ("noise", place, pattern.target.tobytes(), pattern.level_cells.tobytes(), counts)
+    if place is not None and (len(windows) > 1 or key in imputed.memory):
+        if key not in imputed.memory:
+            imputed.memory[key] = Book.of(imputed, pattern, counts=counts)
+        found = imputed.memory[key].find(windows)
+        if found is not None:
+            return found
+    return pattern_noise(imputed, pattern, windows, counts=counts)
 
 
 def learn(imputed: Imputed, block: CohortBlock, pattern: Pattern, weights: Floats, *, counts: bool) -> Learnt:
@@ -120,8 +155,9 @@ def learn(imputed: Imputed, block: CohortBlock, pattern: Pattern, weights: Float
     out = Learnt.nothing(len(weights))
     if len(live) == 0:
         return out
-    noise = pattern_noise(imputed, pattern, windows[live], counts=counts)
-    size = block.expected[pattern.inside] @ windows[live].T
+    noise = _noise_of(imputed, block, pattern, windows[live], counts=counts)
+    units = imputed.arrays.units.take(block.areas[pattern.inside])
+    size = units.sums(block.expected[pattern.inside] @ windows[live].T)
     phi_part, omega_part = noise.phi * size.sum(axis=0), noise.omega * (size**2).sum(axis=0)
     own = noise.share / (1 + noise.share)
     out.linear[live] = phi_part * (1 - own)
@@ -143,8 +179,9 @@ class Aggregates:
     Attributes
     ----------
     sums : Sums
+        With the influence of each cluster of areas, shape (G, Q).
     n_areas, cells, exposure : ndarray, shape (Q,)
-        Treated areas, area-periods and person-periods in each sum.
+        Treated areas (or clusters of them), area-periods and person-periods in each sum.
     learnt : Learnt or None
         Only where some sum needs it.
     imputed : Imputed
@@ -159,32 +196,57 @@ class Aggregates:
     learnt: Learnt | None
     imputed: Imputed
     counts: bool
-    lost: list[int] = field(default_factory=list)
 
-    def uses_noise(self, q: int) -> bool:
-        """Whether the sum rests on too few treated areas, or too few events, for a cluster-robust variance."""
-        return bool(self.n_areas[q] < self.imputed.noise_below or self.sums.observed[q] <= 0)
+    @cached_property
+    def by_noise(self) -> Mask:
+        """Sums that rest on too few treated areas, or too few events, for a cluster-robust variance, shape (Q,)."""
+        return np.asarray((self.n_areas < self.imputed.noise_below) | (self.sums.observed <= 0))
 
-    def per(self, q: int) -> PerCell:
-        """Return what turns the sum into the other scales."""
-        exposure = None if self.exposure is None else float(self.exposure[q])
-        return PerCell(float(self.cells[q]), exposure, events=self.counts)
+    @property
+    def complete(self) -> bool:
+        """Whether something was expected in every sum that has cells."""
+        return bool((self.sums.expected[self.cells > 0] > 0).all())
 
-    def rows(self, term: str, q: int, level: float, per: PerCell | None = None, **which: Any) -> list[dict[str, Any]]:
-        """Return the rows of sum `q`; none where nothing was expected, which is then in :attr:`lost`."""
-        observed, expected = float(self.sums.observed[q]), float(self.sums.expected[q])
-        if expected <= 0:
-            self.lost.append(q)
-            return []
-        per = per or self.per(q)
-        if not self.uses_noise(q):
-            both = np.stack([self.sums.of_observed[:, q], self.sums.of_expected[:, q]], axis=1)
-            covariance = self.imputed.factor * both.T @ both
-            small = SmallSample(float(self.small.inflation[q]), float(self.small.df[q]))
-            return from_influence(term, observed, expected, covariance, per, level=level, small=small, **which)
-        assert self.learnt is not None
-        placebos = placebo_sums(self.learnt.parts[q])
-        return from_noise(term, observed, expected, self.noise(q), placebos, per, level=level, **which)
+    def rows(self, term: str, at: Ints, level: float, per: PerCell | None = None, **which: Any) -> Rows:
+        """Return the rows of the sums `at` in which something was expected; `which` has a value for each sum."""
+        there = self.sums.expected[at] > 0
+        at, which = at[there], {name: np.asarray(v)[there] for name, v in which.items()}
+        observed, expected = self.sums.observed[at], self.sums.expected[at]
+        cells, exposure = self.cells[at], None if self.exposure is None else self.exposure[at]
+        if per is not None:
+            cells = np.full(len(at), per.cells)
+            exposure = None if per.exposure is None else np.full(len(at), per.exposure)
+        events = self.counts if per is None else per.events
+        found = Effects.bare(observed, expected)
+        learnt = self.by_noise[at]
+        q = at[~learnt]
+        if len(q):
+            small = SmallSample(self.small.inflation[q], self.small.df[q])
+            covariance = self.covariance[q]
+            found.put(
+                ~learnt,
+                by_influence(observed[~learnt], expected[~learnt], covariance, small, level=level, events=events),
+            )
+            alone = np.zeros(len(at), dtype=bool)
+            alone[~learnt] = [shows_no_noise(self.sums.of_observed[:, k], float(self.sums.observed[k])) for k in q]
+            found.take_limits(alone)
+        q = at[learnt]
+        if len(q):
+            assert self.learnt is not None
+            placebos = [placebo_sums(self.learnt.parts[k]) for k in q]
+            noise = self.noise
+            own = noise[0][q], noise[1][q], noise[2][q]
+            found.put(learnt, by_noise(observed[learnt], expected[learnt], own, placebos, level))
+        return found.rows(term, cells, exposure, level=level, events=events, **which)
+
+    @cached_property
+    def covariance(self) -> Floats:
+        """Covariance of the observed and the expected sum, shape (Q, 2, 2)."""
+        o, e = self.sums.of_observed, self.sums.of_expected
+        across = np.einsum("nq,nq->q", o, e)
+        own = np.einsum("nq,nq->q", o, o), np.einsum("nq,nq->q", e, e)
+        flat = np.stack([own[0], across, across, own[1]], axis=1)
+        return np.asarray(self.imputed.factor * flat.reshape(-1, 2, 2))
 
     @cached_property
     def small(self) -> SmallSample:
@@ -192,27 +254,31 @@ class Aggregates:
         ceiling = np.full(len(self.cells), float(self.imputed.n_clusters - 1))
         if not self.imputed.few:
             return SmallSample(np.ones(len(self.cells)), ceiling)
-        imputed = self.imputed
-        found = small_sample(self.sums.of_log_ratio, imputed.pools, imputed.sizes, factor=imputed.factor)
+        imputed, units = self.imputed, self.imputed.arrays.units
+        live = imputed.fit.terms.use.any(axis=1) | imputed.target.any(axis=1)
+        pools, sizes = units.pools(imputed.pools, live), units.sums(imputed.sizes)
+        found = small_sample(self.sums.of_log_ratio, pools, sizes, factor=imputed.factor)
         return SmallSample(found.inflation, np.minimum(found.df, ceiling))
 
-    def log_error(self, q: int) -> float:
-        """Return the standard error of the log rate ratio of sum `q`; NaN where it has none."""
-        observed, expected = float(self.sums.observed[q]), float(self.sums.expected[q])
-        if observed <= 0 or expected <= 0:
-            return math.nan
-        if not self.uses_noise(q):
-            influence = self.sums.of_observed[:, q] / observed - self.sums.of_expected[:, q] / expected
-            return math.sqrt(self.imputed.factor * float(influence @ influence))
-        linear, square, _ = self.noise(q)
-        return math.sqrt(linear / observed / expected + square / expected**2)
+    @cached_property
+    def log_errors(self) -> Floats:
+        """Standard errors of the log rate ratios, shape (Q,); NaN where there is none."""
+        O, E = self.sums.observed, self.sums.expected
+        with np.errstate(divide="ignore", invalid="ignore"):
+            to_log = np.stack([1 / O, -1 / E], axis=1)
+            found = np.sqrt(np.einsum("qi,qij,qj->q", to_log, self.covariance, to_log))
+            if self.learnt is not None:
+                linear, square, _ = self.noise
+                found = np.where(self.by_noise, np.sqrt(linear / O / E + square / E**2), found)
+        return np.where((O > 0) & (E > 0), found, np.nan)
 
-    def noise(self, q: int) -> tuple[float, float, float]:
-        """Return the parts of ``Var(observed - R expected)``, the shape's among them."""
+    @cached_property
+    def noise(self) -> tuple[Floats, Floats, Floats]:
+        """The parts of ``Var(observed - R expected)``, the shape's among them, each of shape (Q,)."""
         learnt = self.learnt
         assert learnt is not None
-        shape = self.imputed.factor * float(self.sums.of_shape[:, q] @ self.sums.of_shape[:, q])
-        return float(learnt.linear[q]), float(learnt.square[q]) + shape, float(learnt.square_observed[q])
+        shape = self.imputed.factor * np.einsum("nq,nq->q", self.sums.of_shape, self.sums.of_shape)
+        return learnt.linear, learnt.square + shape, learnt.square_observed
 
 
 def aggregate(
@@ -231,25 +297,30 @@ def aggregate(
     noise : bool
         Learn the noise even where no sum needs it.
     """
+    units = imputed.arrays.units
     sums = sum_cells(blocks, weights)
+    parts = {name: units.sums(getattr(sums, name)) for name in ("of_observed", "of_expected", "of_shape")}
+    sums = replace(sums, **parts)
     Q = len(weights[0])
     n_areas, cells = np.zeros(Q), np.zeros(Q)
     exposure = None if imputed.arrays.exposure is None else np.zeros(Q)
     for block, w in zip(blocks, weights, strict=True):
         inside = (w != 0).astype(np.float64)
-        n_areas += (block.target.astype(np.float64) @ inside.T > 0).sum(axis=0)
+        reached = block.target.astype(np.float64) @ inside.T > 0
+        n_areas += units.take(block.areas).some(reached).sum(axis=0)
         cells += inside @ block.target.sum(axis=0)
         if exposure is not None and imputed.arrays.exposure is not None:
             exposure += inside @ np.where(block.target, imputed.arrays.exposure[block.areas], 0.0).sum(axis=0)
     made = Aggregates(sums, n_areas, cells, exposure, None, imputed, counts)
-    needed = [q for q in range(Q) if noise or made.uses_noise(q)]
-    if not needed:
+    needed = np.flatnonzero(made.by_noise | noise)
+    if not len(needed):
         return made
     learnt = Learnt.nothing(Q)
     for block, w in zip(blocks, weights, strict=True):
         wanted = np.zeros_like(w)
         wanted[needed] = w[needed]
-        for pattern in patterns(block):
+        # areas of a cluster stay together, so that all have the commonest pattern
+        for pattern in patterns(block, _MOST_PATTERNS if units.single else 1):
             learnt += learn(imputed, block, pattern, wanted, counts=counts)
     return Aggregates(sums, n_areas, cells, exposure, learnt, imputed, counts)
 
@@ -260,7 +331,7 @@ class Terms:
 
     Attributes
     ----------
-    rows : list of dict
+    rows : list of Rows
     average : Aggregates
         Its first sum is the average effect.
     joint : JointEstimate or None
@@ -272,7 +343,7 @@ class Terms:
         Whether there are effects before the start.
     """
 
-    rows: Rows
+    rows: list[Rows]
     average: Aggregates
     joint: JointEstimate | None = None
     complete: bool = True
@@ -283,8 +354,7 @@ def average_alone(imputed: Imputed, level: float, *, counts: bool) -> Terms:
     """Return ``att`` alone."""
     everything = [np.ones((1, imputed.target.shape[1]))] * len(imputed.blocks)
     made = aggregate(imputed, imputed.blocks, everything, counts=counts)
-    rows = made.rows("att", 0, level)
-    return Terms(rows, made, complete=not made.lost)
+    return Terms([made.rows("att", np.array([0]), level)], made, complete=made.complete)
 
 
 def all_terms(imputed: Imputed, level: float, *, counts: bool) -> Terms:
@@ -293,7 +363,7 @@ def all_terms(imputed: Imputed, level: float, *, counts: bool) -> Terms:
     cells, first = _cell_rows(imputed, level, counts=counts)
     events, joint, second = _event_rows(imputed, level, counts=counts)
     averages, third = _average_rows(imputed, level, counts=counts)
-    complete = not any(made.lost for made in (average, *first, *second, *third))
+    complete = all(made.complete for made in (average, *first, *second, third))
     return Terms([*overall, *averages, *events, *cells], average, joint, complete, has_leads=len(second) > 1)
 
 
@@ -312,10 +382,10 @@ def diagnostics_of(imputed: Imputed, terms: Terms, choice: Choice) -> dict[str, 
     }
 
 
-def _overall_rows(imputed: Imputed, level: float, *, counts: bool) -> tuple[Rows, Aggregates]:
+def _overall_rows(imputed: Imputed, level: float, *, counts: bool) -> tuple[list[Rows], Aggregates]:
     """Rows of ``att``, ``cohort`` and ``calendar``."""
     T, C = imputed.target.shape[1], len(imputed.blocks)
-    names = imputed.arrays.periods
+    names = np.array([*imputed.arrays.periods, None], dtype=object)
     weights = []
     for c in range(C):
         w = np.zeros((1 + C + T, T))
@@ -326,46 +396,49 @@ def _overall_rows(imputed: Imputed, level: float, *, counts: bool) -> tuple[Rows
     live = np.ones(1 + C + T, dtype=bool)
     live[1 + C :] = imputed.target.any(axis=0)
     made = aggregate(imputed, imputed.blocks, [w[live] for w in weights], counts=counts)
-    rows = made.rows("att", 0, level)
-    for c, g in enumerate(imputed.cohorts):
-        rows += made.rows("cohort", 1 + c, level, cohort=names[g])
-    for q, t in enumerate(np.flatnonzero(live[1 + C :])):
-        rows += made.rows("calendar", 1 + C + q, level, period=names[t])
+    when = np.flatnonzero(live[1 + C :])
+    rows = [
+        made.rows("att", np.array([0]), level),
+        made.rows("cohort", 1 + np.arange(C), level, cohort=names[imputed.cohorts]),
+        made.rows("calendar", 1 + C + np.arange(len(when)), level, period=names[when]),
+    ]
     return rows, made
 
 
-def _cell_rows(imputed: Imputed, level: float, *, counts: bool) -> tuple[Rows, list[Aggregates]]:
+def _cell_rows(imputed: Imputed, level: float, *, counts: bool) -> tuple[list[Rows], list[Aggregates]]:
     """Rows of ``cell``: each cohort in each of its treated periods."""
-    names = imputed.arrays.periods
-    rows: Rows = []
+    names = np.array([*imputed.arrays.periods, None], dtype=object)
+    T = imputed.target.shape[1]
+    rows: list[Rows] = []
     all_made = []
     for g, block in zip(imputed.cohorts, imputed.blocks, strict=True):
         times = np.flatnonzero(block.target.any(axis=0))
-        made = aggregate(imputed, [block], [np.eye(len(names))[times]], counts=counts)
-        for q, t in enumerate(times):
-            rows += made.rows("cell", q, level, cohort=names[g], period=names[t], horizon=int(t - g))
+        made = aggregate(imputed, [block], [np.eye(T)[times]], counts=counts)
+        which = {"cohort": np.full(len(times), names[g]), "period": names[times], "horizon": times - g}
+        rows.append(made.rows("cell", np.arange(len(times)), level, **which))
         all_made.append(made)
     return rows, all_made
 
 
-def _event_rows(imputed: Imputed, level: float, *, counts: bool) -> tuple[Rows, JointEstimate | None, list[Aggregates]]:
+def _event_rows(
+    imputed: Imputed, level: float, *, counts: bool
+) -> tuple[list[Rows], JointEstimate | None, list[Aggregates]]:
     """Rows of ``event`` for horizons from before the start to the end, with their joint covariance.
 
     The sums before the start come first, where there are any, then those from the start on.
     """
     T = imputed.target.shape[1]
-    noise = len(imputed.treated_areas) < imputed.noise_below
+    noise = imputed.n_treated < imputed.noise_below
     after = _by_horizon(imputed, imputed.blocks, imputed.cohorts, range(T), counts=counts, noise=noise)
     before: list[Aggregates] = []
     for g, block in imputed.lead_blocks():
         made = _by_horizon(imputed, [block], np.array([g]), range(-T, 0), counts=counts, noise=noise)
         before = [_add(before[0], made) if before else made]
-    rows: Rows = []
+    rows: list[Rows] = []
     index: list[int] = []
     for made, span in [*((b, range(-T, 0)) for b in before), (after, range(T))]:
-        for q, h in enumerate(span):
-            if made.cells[q]:
-                rows += made.rows("event", q, level, horizon=h)
+        at = np.flatnonzero(made.cells)
+        rows.append(made.rows("event", at, level, horizon=np.array(span)[at]))
         index += span
     aggregates = [*before, after]
     return rows, _joint(aggregates, np.array(index), noise=noise), aggregates
@@ -406,7 +479,7 @@ def _joint(aggregates: list[Aggregates], horizon: Ints, *, noise: bool) -> Joint
     few areas, they are drawn towards none, unless `few_treated` is 0 and the saturated regression's own are wanted.
     """
     imputed = aggregates[0].imputed
-    errors = np.concatenate([[a.log_error(q) for q in range(len(a.cells))] for a in aggregates])
+    errors = np.concatenate([a.log_errors for a in aggregates])
     known = np.isfinite(errors) & (errors > 0)
     leads = np.flatnonzero(known & (horizon < 0))
     if len(leads):
@@ -420,7 +493,7 @@ def _joint(aggregates: list[Aggregates], horizon: Ints, *, noise: bool) -> Joint
     else:
         influence = np.hstack([a.sums.of_log_ratio for a in aggregates])[:, known]
         total = influence.T @ influence
-        treated = len(imputed.treated_areas)
+        treated = imputed.n_treated
         resting_on = float(min(treated, imputed.n_clusters - treated))
     scale = np.sqrt(np.diag(total))
     correlation = total / np.outer(scale, scale)
@@ -430,10 +503,13 @@ def _joint(aggregates: list[Aggregates], horizon: Ints, *, noise: bool) -> Joint
         log_ratio = np.log(np.concatenate([a.sums.observed / a.sums.expected for a in aggregates]))[known]
     covariance = correlation * np.outer(errors[known], errors[known])
     shrunk = bool(imputed.few)
-    return event_joint("log_rate_ratio", horizon[known], log_ratio, covariance, base="average", shrunk=shrunk)
+    before = before_test(imputed.arrays, [part for *_, part in imputed.lead_cells], "poisson")
+    return event_joint(
+        "log_rate_ratio", horizon[known], log_ratio, covariance, base="average", shrunk=shrunk, before=before
+    )
 
 
-def _average_rows(imputed: Imputed, level: float, *, counts: bool) -> tuple[Rows, list[Aggregates]]:
+def _average_rows(imputed: Imputed, level: float, *, counts: bool) -> tuple[list[Rows], Aggregates]:
     """Rows of the averages: over horizons, over cohorts by their size, over calendar periods."""
     T = imputed.target.shape[1]
     time = np.arange(T)
@@ -447,23 +523,22 @@ def _average_rows(imputed: Imputed, level: float, *, counts: bool) -> tuple[Rows
     people = None
     if exposure is not None:
         people = [np.where(b.target, exposure[b.areas], 0.0).sum(axis=0) for b in imputed.blocks]
-    rows: Rows = []
-    all_made = []
-    for term, slot in slots.items():
-        for base in (cells, people):
-            if base is None:
-                continue
-            total = np.zeros(max(T, len(imputed.cohorts)))
-            for g, n in zip(imputed.cohorts, base, strict=True):
-                np.add.at(total, slot(int(g)), n)
-            share = (total > 0).astype(np.float64)
-            if term == "cohort_average":
-                share[: len(imputed.cohorts)] = [len(b.areas) for b in imputed.blocks]
-            each = np.divide(share / share.sum(), total, out=np.zeros_like(total), where=total > 0)
-            weights = [(each[slot(int(g))] * (n > 0))[None, :] for g, n in zip(imputed.cohorts, base, strict=True)]
-            made = aggregate(imputed, imputed.blocks, weights, counts=counts)
-            per = PerCell(1.0, None, events=False) if base is cells else PerCell(1.0, 1.0, events=False)
-            got = made.rows(term, 0, level, per)
-            rows += got if base is cells else [r for r in got if r["scale"] == "per_100k"]
-            all_made.append(made)
-    return rows, all_made
+    kinds = [(term, base) for term in slots for base in (cells, people) if base is not None]
+    weights = [np.zeros((len(kinds), T)) for _ in imputed.blocks]
+    for q, (term, base) in enumerate(kinds):
+        slot, total = slots[term], np.zeros(max(T, len(imputed.cohorts)))
+        for g, n in zip(imputed.cohorts, base, strict=True):
+            np.add.at(total, slot(int(g)), n)
+        share = (total > 0).astype(np.float64)
+        if term == "cohort_average":
+            share[: len(imputed.cohorts)] = [len(b.areas) for b in imputed.blocks]
+        each = np.divide(share / share.sum(), total, out=np.zeros_like(total), where=total > 0)
+        for w, g, n in zip(weights, imputed.cohorts, base, strict=True):
+            w[q] = each[slot(int(g))] * (n > 0)
+    made = aggregate(imputed, imputed.blocks, weights, counts=counts)
+    rows = []
+    for q, (term, base) in enumerate(kinds):
+        per = PerCell(1.0, None, events=False) if base is cells else PerCell(1.0, 1.0, events=False)
+        got = made.rows(term, np.array([q]), level, per)
+        rows.append(got if base is cells else only(got, "per_100k"))
+    return rows, made

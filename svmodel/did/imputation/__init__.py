@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, cast
 
@@ -11,13 +12,14 @@ from numpy.typing import NDArray
 from svmodel.design import Design, DesignArrays
 from svmodel.design.covariates import require_told
 from svmodel.did.averages import lay_out
+from svmodel.did.covariates import covariate_table
 from svmodel.did.etwfe import ExtendedTwoWayFixedEffects
 from svmodel.did.expected_poisson import log_ratio_influence, poisson_att
 from svmodel.did.imputation import linear
 from svmodel.errors import EstimationError, Problems, did_you_mean
 from svmodel.result import Result
 from svmodel.result.doubts import share_of_zeros, zero_counts
-from svmodel.result.method import BY_ROLE_NOTE, ByRole, Method, of_role
+from svmodel.result.method import BY_ROLE_NOTE, ByRole, Method, arrays_of, of_role
 from svmodel.result.tables import treated_groups
 from svmodel.result.uncertainty import checked_inference, choose_uncertainty
 
@@ -43,6 +45,11 @@ class Imputation:
     inference : {"auto", "cluster", "placebo"}
         What the interval of the average effect rests on: the rule's choice (:func:`svmodel.inference.choose`), errors
         clustered by area, or untreated areas taken for treated ones.
+    cluster : {"area", "parent"}, str, or mapping of str to object, optional
+        Within what areas may share their noise, as in :class:`~svmodel.did.TwoWayFixedEffects`.
+    weights : str, or mapping of str to float, optional
+        Observation weights (linear family), as in :class:`~svmodel.did.TwoWayFixedEffects`: averages are of what is
+        weighed, and counterfactuals, which are of areas, are left out.
     leads : int, optional
         Linear family: horizons before the start that get an effect; earlier ones are binned into the first. By default
         those that at least half of the treated areas reach, at most 24.
@@ -121,6 +128,8 @@ class Imputation:
     level: float = 0.95
     inference: str = "auto"
     leads: int | None = None
+    cluster: str | Mapping[str, object] | None = None
+    weights: str | Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
         problems = Problems()
@@ -207,9 +216,16 @@ class Imputation:
         if asked is not self:
             return asked.fit(design, seed=seed).saying(BY_ROLE_NOTE)
         if self.family == "poisson":
-            same = ExtendedTwoWayFixedEffects(family="poisson", level=self.level, inference=self.inference)
+            same = ExtendedTwoWayFixedEffects(
+                family="poisson",
+                level=self.level,
+                inference=self.inference,
+                cluster=self.cluster,
+                weights=self.weights,
+            )
             return replace(same.fit(design, seed=seed), estimator=self)
-        arrays, counts = design.arrays, design.is_count
+        arrays = arrays_of(self, design)
+        counts = design.is_count and arrays.weights is None
         require_told(arrays)
         made = linear.impute_arrays(arrays)
         linear.require_target(design, made)
@@ -239,9 +255,16 @@ class Imputation:
             "clusters": sums.clusters,
             "share_of_zeros": share_of_zeros(arrays),
         }
-        expected = linear.counterfactual(sums, calendar, self.level)
+        expected = linear.counterfactual(sums, calendar, self.level) if arrays.weights is None else None
         return Result(
             **basis.parts(self, design, seed, estimates, diagnostics, notes, expected),
             weights=linear.weights(sums),
             joint=None if before is None else linear.joint(before),
+            covariates=covariate_table(
+                arrays,
+                made.fit,
+                factor=sums.clusters / max(sums.clusters - 1, 1),
+                n_clusters=sums.clusters,
+                level=self.level,
+            ),
         )

@@ -24,22 +24,23 @@ from svmodel.did.averages import (
     treated_grid,
     weight_table,
 )
-from svmodel.did.event_groups import EventGroups, event_groups, fit_groups, on_reference
+from svmodel.did.event_groups import EventGroups, before_test, event_groups, fit_groups, on_reference
 from svmodel.errors import EstimationError, Problems
 from svmodel.numerics.arrays import Floats, Ints
+from svmodel.numerics.two_way.before_start import Grouped
 from svmodel.numerics.two_way.linear_imputation import LinearImputation, impute_linear
 from svmodel.result import JointEstimate
 from svmodel.result.doubts import area_codes, area_names, ended, left_out_cells, period_names, whole_reporting_areas
 from svmodel.result.notes import Note, ResultWarning
 from svmodel.result.rule import FEW_TREATED
 from svmodel.result.scales import critical_value
-from svmodel.result.tables import cells_and_sums, event_joint, null_of
+from svmodel.result.tables import cells_and_sums, event_joint
 
 
 def impute_arrays(arrays: DesignArrays) -> LinearImputation:
     """Impute a design; its target may be empty."""
     slopes, moving, _ = split_covariates(arrays)
-    return impute_linear(arrays.y, arrays.untreated, arrays.treated, slopes, moving)
+    return impute_linear(arrays.y, arrays.untreated, arrays.treated, slopes, moving, arrays.weights)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,11 +60,12 @@ class Sums:
     @cached_property
     def grid(self) -> Grid:
         """The target cells by cohort and period."""
-        return treated_grid(self.arrays.y, self.arrays.start, self.arrays.exposure, self.made.target)
+        return treated_grid(self.arrays, self.made.target)
 
     @cached_property
     def _effects(self) -> Floats:
-        return np.stack([self.made.effect[a].sum(axis=0) for a in self.grid.areas])
+        weighed = self.made.weights * self.made.effect
+        return np.stack([weighed[a].sum(axis=0) for a in self.grid.areas])
 
     @cached_property
     def _gradients(self) -> Floats:
@@ -79,29 +81,30 @@ class Sums:
         """The same, but about the average of all where a cohort is small."""
         mean = self.made.average
         pairs = zip(self.grid.areas, self._own, strict=True)
-        return [self.made.about_mean(a, mean) if len(a) < FEW_TREATED else own for a, own in pairs]
+        count = self.arrays.units.count
+        return [self.made.about_mean(a, mean) if count(a) < FEW_TREATED else own for a, own in pairs]
 
     @cached_property
     def pools(self) -> Ints:
-        """Areas held against one mean, shape (N,): a cohort, all small cohorts together, or the untreated."""
-        return cohort_pools(len(self.arrays.areas), zip(self.grid.cohorts, self.grid.areas, strict=True))
+        """Clusters held against one mean, shape (G,): a cohort, all small cohorts together, or the untreated."""
+        return cohort_pools(self.arrays.units, zip(self.grid.cohorts, self.grid.areas, strict=True))
 
     @property
     def small_cohorts(self) -> int:
         """Cohorts held against the average of all."""
-        return sum(len(a) < FEW_TREATED for a in self.grid.areas)
+        return sum(self.arrays.units.count(a) < FEW_TREATED for a in self.grid.areas)
 
     @cached_property
     def clusters(self) -> int:
-        """Areas with a cell that takes part."""
-        return int((self.made.fit.terms.use | self.made.target).any(axis=1).sum())
+        """Clusters of areas with a cell that takes part."""
+        return self.arrays.units.count((self.made.fit.terms.use | self.made.target).any(axis=1))
 
     def estimate(self, averages: Averages) -> Floats:
         """Return the averages, shape (Q,)."""
         return np.tensordot(averages.weights, self._effects, axes=2)
 
     def influences(self, averages: Averages) -> tuple[Floats, Floats]:
-        """Return what each area adds to the error of each average, shape (N, Q): for standard errors, for intervals."""
+        """Return what each cluster adds to the error of averages, shape (G, Q), for standard errors and intervals."""
         gradient = np.tensordot(averages.weights, self._gradients, axes=((1, 2), (0, 1)))
         usual = self.made.fit.influence @ -gradient.T
         safe = usual.copy() if self.small_cohorts else usual
@@ -110,7 +113,8 @@ class Sums:
             usual[areas] += self._own[c] @ w
             if safe is not usual:
                 safe[areas] += self._own_safe[c] @ w
-        return usual, safe
+        made = self.arrays.units.sums(usual)
+        return made, made if safe is usual else self.arrays.units.sums(safe)
 
     def row(self, averages: Averages) -> tuple[Averages, Floats, Errors]:
         """Return the averages with their estimates and errors; a single treated area has none."""
@@ -128,7 +132,7 @@ class Leads:
     estimate: Floats
     errors: Errors
     influence: Floats
-    under_null: Floats
+    before: Grouped | None
     groups: EventGroups
     binned: bool
 
@@ -153,7 +157,7 @@ def fit_leads(arrays: DesignArrays, leads: int | None) -> Leads | str:
     if not len(horizons):
         return "no treated area is seen in two periods before its start"
     try:
-        fit = fit_groups(arrays, arrays.untreated, group, "linear", leads=np.ones(len(horizons), dtype=bool))
+        fit = fit_groups(arrays, arrays.untreated, group, "linear")
     except EstimationError as error:
         return str(error)
     if not fit.kept.any():
@@ -162,9 +166,11 @@ def fit_leads(arrays: DesignArrays, leads: int | None) -> Leads | str:
         return "they cannot be told apart from area and period effects"
     kept = np.flatnonzero(fit.kept)
     sizes = [fit.size(int(j)) for j in kept]
-    influence = np.sqrt(fit.factor) * fit.influence[:, kept]
+    units = arrays.units
+    influence = np.sqrt(fit.factor) * units.sums(fit.influence[:, kept])
     n_areas = fit.areas[kept].astype(np.float64)
-    errors = errors_of(influence, influence, fit.treated, factor=1.0, ceiling=fit.n_clusters - 1.0, areas=n_areas)
+    pools, ceiling = units.pools(fit.treated, fit.influence.any(axis=1)), fit.n_clusters - 1.0
+    errors = errors_of(influence, influence, pools, factor=1.0, ceiling=ceiling, areas=n_areas)
     made = Averages(
         "event",
         np.empty((len(kept), 0, 0)),
@@ -175,8 +181,8 @@ def fit_leads(arrays: DesignArrays, leads: int | None) -> Leads | str:
         horizon=horizons[kept].astype(np.float64),
     )
     binned = any(b < 0 for b in groups.binned)
-    under_null = np.zeros_like(influence) if fit.under_null is None else fit.under_null[:, kept]
-    return Leads(made, fit.coefficient[kept], errors, influence, under_null, groups, binned)
+    before_it = before_test(fit, horizons)
+    return Leads(made, fit.coefficient[kept], errors, influence, before_it, groups, binned)
 
 
 def joint(leads: Leads) -> JointEstimate | None:
@@ -193,7 +199,7 @@ def joint(leads: Leads) -> JointEstimate | None:
     groups = leads.groups
     moved = None if groups.reference == groups.wanted else groups.reference
     horizon, estimate = leads.averages.horizon[several], leads.estimate[several]
-    how: dict[str, Any] = {"binned": leads.binned, "reference": moved, **null_of(leads.under_null[:, several])}
+    how: dict[str, Any] = {"binned": leads.binned, "reference": moved, "before": leads.before}
     return event_joint("difference", horizon, estimate, covariance, base="reference", **how)
 
 
@@ -209,12 +215,13 @@ def own_effects(sums: Sums, groups: Mapping[str, Ints]) -> tuple[Averages, Float
     """Average the effects of each treated area and of each reporting area, given by rows of the panel.
 
     A reporting area of several treated areas is held against the average effect of all treated cells; a single area
-    shows no error of its own.
+    shows no error of its own, nor do areas that share their noise.
     """
     made, arrays = sums.made, sums.arrays
     inside = [made.target[a] for a in groups.values()]
-    n = np.array([float(m.sum()) for m in inside])
-    several = np.array([len(a) > 1 for a in groups.values()])
+    n = np.array([float(made.weights[a][m].sum()) for a, m in zip(groups.values(), inside, strict=True)])
+    units = arrays.units
+    several = np.array([units.count(a) > 1 for a in groups.values()])
     errors = no_errors(len(groups))
     for q, areas in enumerate(groups.values()):
         if not several[q]:
@@ -223,8 +230,8 @@ def own_effects(sums: Sums, groups: Mapping[str, Ints]) -> tuple[Averages, Float
         influence[areas] += made.about_mean(areas, made.average).sum(axis=1) / n[q]
         pools = np.full(len(influence), -1, dtype=np.int64)
         pools[areas] = 0
-        one = influence[:, None]
-        own = errors_of(one, one, pools, factor=1.0, ceiling=sums.clusters - 1.0)
+        one = units.sums(influence[:, None])
+        own = errors_of(one, one, units.pools(pools), factor=1.0, ceiling=sums.clusters - 1.0)
         for all_of_them, mine in ((errors.std_error, own.std_error), (errors.wide, own.wide), (errors.df, own.df)):
             all_of_them[q] = mine[0]
 
@@ -240,7 +247,7 @@ def own_effects(sums: Sums, groups: Mapping[str, Ints]) -> tuple[Averages, Float
         None if arrays.exposure is None else total(arrays.exposure),
         area=tuple(groups),
     )
-    return averages, total(made.effect) / n, errors
+    return averages, total(made.weights * made.effect) / n, errors
 
 
 def counterfactual(sums: Sums, calendar: tuple[Averages, Floats, Errors], level: float) -> pd.DataFrame:
@@ -330,7 +337,7 @@ def notes_of(design: Design, sums: Sums, leads: Leads | str) -> list[Note]:
     notes += left_out_cells(design, int(made.target.sum()))
     small, treated = sums.small_cohorts, int(made.target.any(axis=1).sum())
     if small and treated > 1:
-        notes.append(small_cohorts(small, len(sums.grid.cohorts)))
+        notes.append(small_cohorts(small, len(sums.grid.cohorts), arrays.units))
     if isinstance(leads, str):
         notes.append(f"No effects before the start: {leads}.")
     else:
@@ -343,4 +350,4 @@ def notes_of(design: Design, sums: Sums, leads: Leads | str) -> list[Note]:
         if leads.binned and leads.averages.horizon is not None:
             first = int(leads.averages.horizon.min())
             notes.append(f"Horizon {first:+d} stands for it and all earlier {word}s.")
-    return [*notes, *ended(design), *whole_reporting_areas(design)]
+    return [*notes, *ended(design), *whole_reporting_areas(design, arrays)]

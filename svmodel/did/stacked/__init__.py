@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, cast
 
@@ -11,13 +12,14 @@ from svmodel import periods as period_words
 from svmodel.design import Design, DesignArrays
 from svmodel.design.covariates import require_told
 from svmodel.did.coefficients import Coefficients, without_error
+from svmodel.did.covariates import covariate_table
 from svmodel.did.event_groups import on_reference
-from svmodel.did.stacked.stacks import Stacks, fit_stacks, make_stacks, require_told_in_stacks, widest
+from svmodel.did.stacked.stacks import Stacks, before_test, fit_stacks, make_stacks, require_told_in_stacks, widest
 from svmodel.errors import EstimationError, Problems, did_you_mean, shorten
 from svmodel.numerics.arrays import Ints
 from svmodel.result import Result
 from svmodel.result.doubts import areas_without_events, ended, period_names, whole_reporting_areas, zero_counts
-from svmodel.result.method import BY_ROLE_NOTE, ByRole, Method, of_role
+from svmodel.result.method import BY_ROLE_NOTE, ByRole, Method, arrays_of, of_role
 from svmodel.result.notes import Note
 from svmodel.result.scales import PerCell, estimates_frame, ratio_of_difference, widened_row
 from svmodel.result.uncertainty import checked_inference, choose_uncertainty
@@ -45,6 +47,11 @@ class StackedDiD:
         Coverage of intervals.
     inference : {"auto", "cluster", "placebo"}
         What intervals rest on, see :func:`svmodel.inference.choose`.
+    cluster : {"area", "parent"}, str, or mapping of str to object, optional
+        Within what areas may share their noise, as in :class:`~svmodel.did.TwoWayFixedEffects`.
+    observation_weights : str, or mapping of str to float, optional
+        As `weights` of :class:`~svmodel.did.TwoWayFixedEffects` (linear family). Corrective weights are then of what
+        areas weigh: with residents the population-weighted effect of Wing, Freedman and Hollingsworth (2024).
 
     Notes
     -----
@@ -58,7 +65,7 @@ class StackedDiD:
     complete and there are no covariates, ``sum_a (N_a / N) DiD_a`` with N_a treated areas: the trimmed aggregate ATT.
     Every horizon rests on the same cohorts. The Poisson ones are one ratio for all stacks.
 
-    *Errors.* Clustered by area across all stacks that it is in (CR1); intervals as in
+    *Errors.* Clustered by area, or by what areas share, across all stacks (CR1); intervals as in
     :class:`~svmodel.did.TwoWayFixedEffects`. The shares of the cohorts are taken as known.
 
     *Scales.* As in :class:`~svmodel.did.TwoWayFixedEffects`, over the treated area-periods inside the windows; the
@@ -98,6 +105,8 @@ class StackedDiD:
     weights: Literal["corrective", "none"] = "corrective"
     level: float = 0.95
     inference: str = "auto"
+    cluster: str | Mapping[str, object] | None = None
+    observation_weights: str | Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
         problems = Problems()
@@ -160,14 +169,15 @@ class StackedDiD:
         asked = of_role(self, design)
         if asked is not self:
             return asked.fit(design, seed=seed).saying(BY_ROLE_NOTE)
-        arrays = design.arrays
+        arrays = arrays_of(self, design)
         require_told(arrays)
         stacks = self._stacks(arrays)
         require_told_in_stacks(arrays, stacks)
         static = self._static(stacks)
         if not static.kept.any():
             raise EstimationError(_why_none(stacks, self.family))
-        family, level, counts = self.family, self.level, design.is_count
+        family, level = self.family, self.level
+        counts = design.is_count and arrays.weights is None
         rows = self._rows("att", static, 0, counts=counts)
         wanted = -1 - design.anticipation
         reference = stacks.reference(wanted)
@@ -178,10 +188,11 @@ class StackedDiD:
                 made = self._rows("event", events, int(j), counts=counts, horizon=int(horizons[j]))
                 rows += made if events.areas[j] > 1 or static.areas[0] < 2 else without_error(made)
             rows += events.average_rows(horizons, level)
-            path = events.joint(horizons, reference=None if reference == wanted else reference)
+            before = before_test(arrays, stacks, events, horizons)
+            path = events.joint(horizons, reference=None if reference == wanted else reference, before=before)
         estimates = estimates_frame(rows)
         basis = choose_uncertainty(self, arrays, self.inference, counts=counts, level=level)
-        notes = self._notes(design, stacks, events, horizons, reference)
+        notes = self._notes(design, arrays, stacks, events, horizons, reference)
         notes += on_reference(design, reference, self._without(stacks, reference))
         notes += zero_counts(design, estimates) if family == "linear" else areas_without_events(design)
         cells, _, observed = static.size(0)
@@ -201,6 +212,15 @@ class StackedDiD:
             **basis.parts(self, design, seed, estimates, diagnostics, notes),
             weights=stacks.weights(arrays),
             joint=path,
+            covariates=covariate_table(
+                arrays,
+                static.model,
+                factor=static.factor,
+                n_clusters=static.n_clusters,
+                level=level,
+                area=stacks.area,
+                horizons=stacks.horizon,
+            ),
         )
 
     def _stacks(self, arrays: DesignArrays) -> Stacks:
@@ -233,7 +253,7 @@ class StackedDiD:
         place = np.full(len(stacks.horizon), -1)
         place[asked] = np.arange(len(horizons))
         group = np.where(stacks.treated[:, None], place, -1)
-        return fit_stacks(stacks, group, self.family, leads=horizons < 0), horizons
+        return fit_stacks(stacks, group, self.family), horizons
 
     def _rows(self, term: str, fit: Coefficients, j: int, *, counts: bool, **which: Any) -> list[dict[str, Any]]:
         """Return one coefficient on every scale."""
@@ -254,9 +274,14 @@ class StackedDiD:
         return out
 
     def _notes(
-        self, design: Design, stacks: Stacks, events: Coefficients | None, horizons: Ints, reference: int | None
+        self,
+        design: Design,
+        arrays: DesignArrays,
+        stacks: Stacks,
+        events: Coefficients | None,
+        horizons: Ints,
+        reference: int | None,
     ) -> list[Note]:
-        arrays = design.arrays
         word = period_words.describe_frequency(arrays.periods)
         pre, post = int(-stacks.horizon[0]), int(stacks.horizon[-1])
         S = len(stacks.cohorts)
@@ -288,7 +313,7 @@ class StackedDiD:
                 )
         if self.weights == "none" and len(stacks.cohorts) > 1:
             notes.append("Without corrective weights the stacks count by the variance of treatment in them.")
-        return [*notes, *ended(design), *whole_reporting_areas(design)]
+        return [*notes, *ended(design), *whole_reporting_areas(design, arrays)]
 
 
 def _why_none(stacks: Stacks, family: str) -> str:

@@ -14,12 +14,21 @@ from svmodel.did.coefficients import Coefficients
 from svmodel.did.event_groups import tied_groups
 from svmodel.errors import EstimationError
 from svmodel.numerics.arrays import Floats, Ints, Mask
-from svmodel.numerics.cluster import crv1_factor
+from svmodel.numerics.cluster import cluster_covariance, crv1_factor
+from svmodel.numerics.cluster.membership import Clusters
 from svmodel.numerics.two_way import TwoWay
+from svmodel.numerics.two_way.before_start import (
+    Grouped,
+    Null,
+    before_start,
+    inverse_normal,
+    linear_null,
+    poisson_null,
+    regression_weights,
+)
 from svmodel.numerics.two_way.linear_fe import LinearFit, fit_linear
 from svmodel.numerics.two_way.poisson_fe import PoissonFit, fit_poisson, informative_cells
 from svmodel.numerics.two_way.separation import separated_cells
-from svmodel.numerics.two_way.under_null import influence_under_null
 
 _MOST = 24
 
@@ -34,6 +43,9 @@ class Stacks:
         Row of the panel, and place in `cohorts`.
     treated : ndarray of bool, shape (R,)
     weight : ndarray, shape (R,)
+        Corrective; ones for treated areas.
+    observation : ndarray, shape (R, W)
+        Weights of observations.
     y, exposure, covariates : ndarray, shape (R, W), (R, W) or None, (R, W, K)
     use : ndarray of bool, shape (R, W)
     horizon : ndarray of int, shape (W,)
@@ -43,14 +55,15 @@ class Stacks:
         Cohorts left out because their window leaves the panel, and because they have no clean control.
     slopes, moving : ndarray or None
         Covariates that stand still over time and those that move, scaled.
-    n_areas : int
-        Of the panel.
+    clusters : Clusters
+        Of the panel's areas.
     """
 
     area: Ints
     stack: Ints
     treated: Mask
     weight: Floats
+    observation: Floats
     y: Floats
     exposure: Floats | None
     use: Mask
@@ -60,7 +73,7 @@ class Stacks:
     alone: tuple[int, ...]
     slopes: Floats | None
     moving: Floats | None
-    n_areas: int
+    clusters: Clusters
 
     def reference(self, wanted: int) -> int | None:
         """Return the last horizon up to `wanted` in which a treated area is known; None where the window has none."""
@@ -104,8 +117,8 @@ def make_stacks(arrays: DesignArrays, pre: int, post: int, *, corrective: bool) 
     pre, post : int
         Periods before the start, and after the first treated one.
     corrective : bool
-        Weigh controls by ``(N_a^D / N^D) / (N_a^C / N^C)`` in stack a, with N^D treated and N^C control areas in all
-        stacks (the corrective weights of Wing, Freedman and Hollingsworth 2024); else alike.
+        Weigh controls by ``(N_a^D / N^D) / (N_a^C / N^C)`` in stack a, with N^D treated and N^C control areas (or what
+        they weigh) in all stacks (the corrective weights of Wing, Freedman and Hollingsworth 2024); else alike.
     """
     T = len(arrays.periods)
     known = ~np.isnan(arrays.y)
@@ -127,11 +140,13 @@ def make_stacks(arrays: DesignArrays, pre: int, post: int, *, corrective: bool) 
     if not parts:
         why = "no cohort has a window inside the panel" if not alone else "no cohort has a clean control in its window"
         raise EstimationError(f"nothing to stack: {why}; choose a smaller window than pre={pre}, post={post}")
-    n_treated, n_control = sum(len(own) for _, own, _ in parts), sum(len(control) for *_, control in parts)
+    many = arrays.area_weight
+    n_treated = sum(many[own].sum() for _, own, _ in parts)
+    n_control = sum(many[control].sum() for *_, control in parts)
     area = np.concatenate([np.concatenate([own, control]) for _, own, control in parts])
     stack = np.repeat(np.arange(len(parts)), [len(own) + len(control) for _, own, control in parts])
     treated = np.concatenate([np.repeat([True, False], [len(own), len(control)]) for _, own, control in parts])
-    balance = [(len(own) / n_treated) / (len(control) / n_control) for _, own, control in parts]
+    balance = [(many[own].sum() / n_treated) / (many[control].sum() / n_control) for _, own, control in parts]
     weight = np.where(treated | (not corrective), 1.0, np.array(balance)[stack])
     cohorts = np.array([g for g, _, _ in parts], dtype=np.int64)
     columns = cohorts[stack][:, None] + np.arange(-pre, post + 1)
@@ -143,6 +158,7 @@ def make_stacks(arrays: DesignArrays, pre: int, post: int, *, corrective: bool) 
         stack=stack,
         treated=treated,
         weight=weight,
+        observation=arrays.weight[at],
         y=arrays.y[at],
         exposure=None if arrays.exposure is None else arrays.exposure[at],
         use=known[at] & ((status == UNTREATED) | (status == TREATED)) & (status != EXCLUDED),
@@ -152,7 +168,7 @@ def make_stacks(arrays: DesignArrays, pre: int, post: int, *, corrective: bool) 
         alone=tuple(alone),
         slopes=None if slopes is None else slopes[area],
         moving=None if moving is None else moving[at],
-        n_areas=len(arrays.areas),
+        clusters=arrays.units,
     )
 
 
@@ -189,7 +205,7 @@ class _Terms(TwoWay):
         return np.setdiff1d(TwoWay(self.use, self.slopes, self.group, self.covariates).free, self.lost)
 
 
-def fit_stacks(stacks: Stacks, group: Ints, family: str, *, leads: Mask | None = None) -> Coefficients:
+def fit_stacks(stacks: Stacks, group: Ints, family: str) -> Coefficients:
     """Regress on groups of treated cells, with effects of areas and of periods within each stack.
 
     Parameters
@@ -197,8 +213,6 @@ def fit_stacks(stacks: Stacks, group: Ints, family: str, *, leads: Mask | None =
     stacks : Stacks
     group : ndarray of int, shape (R, W)
     family : {"poisson", "linear"}
-    leads : ndarray of bool, shape (Q,), optional
-        Groups before the start, of which a test will ask whether they are all zero.
 
     Raises
     ------
@@ -211,7 +225,7 @@ def fit_stacks(stacks: Stacks, group: Ints, family: str, *, leads: Mask | None =
         if (np.where(use, y, 0.0) < 0).any():
             raise EstimationError("a Poisson model needs an outcome that is never negative; use family='linear'")
         use = _informative(stacks, use, group)
-    w = stacks.weight[:, None]
+    w = stacks.weight[:, None] * stacks.observation
     for _ in range(5):
         seen = np.bincount(group[use] + 1, minlength=Q + 1)[1:] > 0
         number = np.append(np.where(seen, np.cumsum(seen) - 1, -1), -1)
@@ -243,24 +257,16 @@ def fit_stacks(stacks: Stacks, group: Ints, family: str, *, leads: Mask | None =
         at = terms.n_period_terms + np.arange(terms.n_groups)
         free = ~np.isin(at, lost) & ~tied
         coefficient = np.full(Q, np.nan)
-        influence = np.zeros((stacks.n_areas, Q))
+        influence = np.zeros((len(stacks.clusters.label), Q))
         which = np.flatnonzero(seen)[free]
         coefficient[which] = theta_fit.theta[at[free]]
         np.add.at(influence, (stacks.area[:, None], which[None, :]), theta_fit.influence[:, at[free]])
-        under_null = None
-        if leads is not None:
-            under_null = np.zeros_like(influence)
-            tested, places = which[leads[which]], at[free][leads[which]]
-            v = use * w if isinstance(theta_fit, LinearFit) else theta_fit.mu
-            made = influence_under_null(terms, theta_fit.normal, v, theta_fit.residual, theta_fit.theta, places)
-            np.add.at(under_null, (stacks.area[:, None], tested[None, :]), made)
-        clusters = len(np.unique(stacks.area[use.any(axis=1)]))
+        clusters = stacks.clusters.count(stacks.area[use.any(axis=1)])
         columns = len(terms.free) + len(np.unique(stacks.stack[use.any(axis=1)]))
         factor = crv1_factor(int(use.sum()), columns, clusters)
-        found = _found(stacks, family, use, group, coefficient, influence, factor, clusters)
-        return replace(found, under_null=under_null)
+        return _found(stacks, family, use, group, coefficient, influence, factor, clusters, theta_fit)
     nothing = np.full(Q, np.nan)
-    return _found(stacks, family, use, group, nothing, np.zeros((stacks.n_areas, Q)), float("nan"), 0)
+    return _found(stacks, family, use, group, nothing, np.zeros((len(stacks.clusters.label), Q)), float("nan"), 0)
 
 
 def _found(
@@ -272,16 +278,18 @@ def _found(
     influence: Floats,
     factor: float,
     n_clusters: int,
+    model: LinearFit | PoissonFit | None = None,
 ) -> Coefficients:
     """Return the coefficients; an area adds to their errors over all stacks that it is in."""
-    treated = np.zeros(stacks.n_areas, dtype=np.int64)
+    treated = np.zeros(len(stacks.clusters.label), dtype=np.int64)
     treated[stacks.area[stacks.treated]] = 1
-    covariance = factor * influence.T @ influence
+    covariance = cluster_covariance(stacks.clusters.sums(influence), factor)
     return Coefficients(
         family,
         stacks.y,
         stacks.exposure,
         use,
+        stacks.area,
         group,
         coefficient,
         covariance,
@@ -289,8 +297,67 @@ def _found(
         treated,
         factor,
         n_clusters,
-        None,
+        stacks.clusters,
+        model,
     )
+
+
+def before_test(arrays: DesignArrays, stacks: Stacks, fit: Coefficients, horizons: Ints) -> Grouped | None:
+    """Return what a joint test needs that the coefficients before the start, or anticipation, are zero.
+
+    Parameters
+    ----------
+    arrays : DesignArrays
+    stacks : Stacks
+    fit : Coefficients
+        Of one group of treated cells for each horizon.
+    horizons : ndarray of int, shape (Q,)
+
+    Returns
+    -------
+    Grouped or None
+        Without coefficients of single areas; None where no other is identified.
+
+    Notes
+    -----
+    What areas add is taken with the residuals of the panel and not of the stacks, in which an area stands several
+    times.
+    """
+    tested = np.flatnonzero(fit.kept & (fit.areas > 1) & (horizons < -arrays.anticipation))
+    if not len(tested):
+        return None
+    slopes, moving, _ = split_covariates(arrays)
+    columns = stacks.cohorts[stacks.stack][:, None] + stacks.horizon[None, :]
+    inside = np.zeros(arrays.y.shape, dtype=bool)
+    inside[np.repeat(stacks.area, len(stacks.horizon))[fit.use.ravel()], columns[fit.use]] = True
+    # treated cells tell of period effects only where stacks have gaps
+    after = np.where(arrays.treated & inside, arrays.horizon, -1)
+    without = TwoWay(inside & (arrays.untreated | arrays.treated), slopes, after, moving)
+    w = stacks.weight[:, None] * stacks.observation
+    null: Null
+    try:
+        null = (
+            linear_null(arrays.y, without, arrays.units, arrays.weight)
+            if fit.family == "linear"
+            else poisson_null(arrays.y, without, arrays.exposure, arrays.units)
+        )
+    except EstimationError:
+        return None
+    place = np.full(len(fit.coefficient) + 1, -1)
+    place[np.flatnonzero(fit.kept)] = np.arange(int(fit.kept.sum()))
+    terms = TwoWay(fit.use, stacks.by_stack, place[fit.group], stacks.moving)
+    v = fit.use * w if fit.family == "linear" else np.where(fit.use, null.v[stacks.area[:, None], columns] * w, 0.0)
+    of_rows = regression_weights(terms, v, terms.n_period_terms + place[tested], inverse_normal(terms, v))
+
+    def weigh(L: Floats) -> Floats:
+        out = np.zeros((len(L), *arrays.y.shape))
+        for one, rows in zip(out, of_rows(L), strict=True):
+            np.add.at(one, (stacks.area[:, None], columns), rows * w)
+        # the residuals of a linear model have the observation's weight in them
+        held = arrays.weight if fit.family == "linear" else np.ones_like(null.v)
+        return np.divide(out, held, out=np.zeros_like(out), where=np.broadcast_to(null.v > 0, out.shape))
+
+    return before_start(horizons[tested], weigh, np.arange(len(arrays.areas)), null)
 
 
 def _informative(stacks: Stacks, use: Mask, group: Ints) -> Mask:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from svmodel.design import Design, DesignArrays
 from svmodel.design.covariates import require_told
 from svmodel.did.averages import lay_out
+from svmodel.did.covariates import covariate_table
 from svmodel.did.sun_abraham.averages import Sums, counterfactual, joint, notes_of, weights
 from svmodel.did.sun_abraham.regression import average_effect, saturate
 from svmodel.errors import EstimationError, Problems
 from svmodel.result import Result
 from svmodel.result.doubts import share_of_zeros, zero_counts
-from svmodel.result.method import Method
+from svmodel.result.method import Method, arrays_of
 from svmodel.result.uncertainty import checked_inference, choose_uncertainty
 
 _ONE_CONTROL = (
-    "A single area serves as control: whatever else happened there passes for the effect. No interval is given."
+    "A single area serves as control, or areas of one cluster: whatever else happened there passes for the effect. No "
+    "interval is given."
 )
 
 
@@ -36,6 +39,11 @@ class SunAbraham:
     inference : {"auto", "cluster", "placebo"}
         What the interval of the average effect rests on: the rule's choice (:func:`svmodel.inference.choose`), errors
         clustered by area, or untreated areas taken for treated ones.
+    cluster : {"area", "parent"}, str, or mapping of str to object, optional
+        Within what areas may share their noise, as in :class:`~svmodel.did.TwoWayFixedEffects`.
+    weights : str, or mapping of str to float, optional
+        Observation weights, as in :class:`~svmodel.did.TwoWayFixedEffects`: averages are of what is
+        weighed, and counterfactuals, which are of areas, are left out.
 
     Notes
     -----
@@ -49,10 +57,10 @@ class SunAbraham:
 
     *Covariates* of the design enter the regression: still ones with a coefficient in every period, others with one.
 
-    *Standard errors* are CRV1 by area with the shares of cohorts taken as fixed, as in fixest (the paper's own add the
-    error of estimated shares; here the areas treated are a fact). *Intervals and p-values* are wider: residuals of
-    cohorts of fewer than eight areas are about the controls' path plus the average effect of all, because a cohort of
-    one area has no residual of its own, and all get the correction and degrees of freedom of
+    *Standard errors* are CRV1 by area or cluster with the shares of cohorts taken as fixed, as in fixest (the paper's
+    own add the error of estimated shares; here the areas treated are a fact). *Intervals and p-values* are wider:
+    residuals of cohorts of fewer than eight areas are about the controls' path plus the average effect of all, because
+    a cohort of one area has no residual of its own, and all get the correction and degrees of freedom of
     :func:`svmodel.numerics.cluster.small_sample`. What rests on a single treated area has neither.
 
     *Scales* as for :class:`~svmodel.did.Imputation`: a count has ``events``, ``per_100k`` and ``rate_ratio`` with
@@ -93,6 +101,8 @@ class SunAbraham:
 
     level: float = 0.95
     inference: str = "auto"
+    cluster: str | Mapping[str, object] | None = None
+    weights: str | Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
         problems = Problems()
@@ -134,7 +144,8 @@ class SunAbraham:
         EstimationError
             If no effect is identified, or covariates cannot be told apart from cohorts and periods.
         """
-        arrays, counts = design.arrays, design.is_count
+        arrays = arrays_of(self, design)
+        counts = design.is_count and arrays.weights is None
         require_told(arrays)
         fit = saturate(arrays)
         sums = Sums(fit)
@@ -147,7 +158,7 @@ class SunAbraham:
         estimates = lay_out(rows, arrays.periods, counts=counts, level=self.level)
         basis = choose_uncertainty(self, arrays, self.inference, counts=counts, level=self.level)
         notes = [*notes_of(design, sums), *zero_counts(design, estimates)]
-        if len(fit.control) == 1:
+        if arrays.units.count(fit.control) == 1:
             # the rule counts areas that are yet to start as controls; here they are none
             basis = replace(basis, kind="none", in_doubt=True, keeps=False, more=(_ONE_CONTROL,))
         observed, n = float(sums.grid.outcome.sum()), float(sums.grid.cells.sum())
@@ -162,9 +173,12 @@ class SunAbraham:
             "crv1_factor": fit.factor,
             "share_of_zeros": share_of_zeros(arrays),
         }
-        expected = counterfactual(sums, terms["calendar"], self.level)
+        expected = counterfactual(sums, terms["calendar"], self.level) if arrays.weights is None else None
         return Result(
             **basis.parts(self, design, seed, estimates, diagnostics, notes, expected),
             weights=weights(sums),
             joint=joint(sums, terms["event"][0]),
+            covariates=covariate_table(
+                arrays, fit.model, factor=fit.factor, n_clusters=fit.n_clusters, level=self.level
+            ),
         )

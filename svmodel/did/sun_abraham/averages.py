@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from svmodel import periods as period_words
 from svmodel.design import NEVER, Design
+from svmodel.design.clusters import cluster_words
+from svmodel.design.covariates import split_covariates
 from svmodel.did.averages import (
     Averages,
     Errors,
@@ -23,6 +25,8 @@ from svmodel.did.averages import (
 )
 from svmodel.did.sun_abraham.regression import Saturated
 from svmodel.numerics.arrays import Floats, Ints
+from svmodel.numerics.two_way import TwoWay
+from svmodel.numerics.two_way.before_start import Grouped, before_start, linear_null
 from svmodel.result import JointEstimate
 from svmodel.result.doubts import area_names, ended, left_out_cells, period_names, whole_reporting_areas
 from svmodel.result.notes import Note, ResultWarning
@@ -46,8 +50,7 @@ class Sums:
         return out
 
     def _grid(self, cells: NDArray[np.bool_]) -> Grid:
-        arrays = self.fit.arrays
-        return treated_grid(arrays.y, arrays.start, arrays.exposure, cells)
+        return treated_grid(self.fit.arrays, cells)
 
     @cached_property
     def grid(self) -> Grid:
@@ -89,13 +92,13 @@ class Sums:
 
     @cached_property
     def pools(self) -> Ints:
-        """Areas held against one mean, shape (N,): a cohort, all small cohorts together, or the controls."""
-        return cohort_pools(len(self.fit.arrays.areas), ((c.start, c.areas) for c in self.fit.cohorts))
+        """Clusters held against one mean, shape (G,): a cohort, all small cohorts together, or the controls."""
+        return cohort_pools(self.fit.arrays.units, ((c.start, c.areas) for c in self.fit.cohorts))
 
     @property
     def small_cohorts(self) -> int:
         """Cohorts too small for their own residuals."""
-        return sum(len(c.areas) < FEW_TREATED for c in self.fit.cohorts)
+        return sum(self.fit.arrays.units.count(c.areas) < FEW_TREATED for c in self.fit.cohorts)
 
     @cached_property
     def _safe(self) -> dict[int, Floats]:
@@ -105,18 +108,22 @@ class Sums:
         path = np.nan_to_num(fit.control_mean)
         out = {}
         for c, cohort in enumerate(fit.cohorts):
-            if len(cohort.areas) >= FEW_TREATED:
+            if fit.arrays.units.count(cohort.areas) >= FEW_TREATED:
                 continue
             after = np.arange(T) >= cohort.start
             gap = np.where(cohort.use, fit.adjusted[cohort.areas] - path - average * after, 0.0)
-            level = gap.sum(axis=1, keepdims=True) / np.maximum(cohort.use.sum(axis=1, keepdims=True), 1)
-            out[c] = np.where(cohort.use, gap - level, 0.0) / np.maximum(cohort.use.sum(axis=0), 1)
+            w = np.where(cohort.use, fit.arrays.weight[cohort.areas], 0.0)
+            by_area, by_period = w.sum(axis=1, keepdims=True), w.sum(axis=0)
+            level = (w * gap).sum(axis=1, keepdims=True) / np.where(by_area > 0, by_area, 1.0)
+            out[c] = w * (gap - level) / np.where(by_period > 0, by_period, 1.0)
         return out
 
     def influences(self, loads: Floats) -> tuple[Floats, Floats]:
-        """Return what each area adds to the error of each sum, shape (N, Q): for standard errors, for intervals."""
+        """Return what each cluster adds to the error of each sum, shape (G, Q): for standard errors, for intervals."""
+        units = self.fit.arrays.units
         usual = self.fit.push(loads)
         if not self._safe:
+            usual = units.sums(usual)
             return usual, usual
         safe = usual.copy()
         for c, own in self._safe.items():
@@ -124,7 +131,7 @@ class Sums:
             mine = loads[:, c].copy()
             mine[:, cohort.reference] -= mine.sum(axis=1)
             safe[cohort.areas] = own @ mine.T
-        return usual, safe
+        return units.sums(usual), units.sums(safe)
 
     def row(self, averages: Averages, loads: Floats | None = None) -> tuple[Averages, Floats, Errors]:
         """Return the averages with their estimates and errors; a single treated area has none."""
@@ -148,7 +155,40 @@ def joint(sums: Sums, events: Averages) -> JointEstimate:
     held = {c.reference - c.start for c in sums.fit.cohorts}
     moved = held.pop() if len(held) == 1 else None
     moved = None if moved == -1 - sums.fit.arrays.anticipation else moved
-    return event_joint("difference", horizon, sums.estimate(loads), covariance, base="reference", reference=moved)
+    return event_joint(
+        "difference",
+        horizon,
+        sums.estimate(loads),
+        covariance,
+        base="reference",
+        reference=moved,
+        before=before_test(sums),
+    )
+
+
+def before_test(sums: Sums) -> Grouped | None:
+    """Return what a joint test needs that the coefficients before the start, or anticipation, are zero.
+
+    Without those of single areas; None where no other is identified.
+    """
+    leads, fit, arrays = sums.leads, sums.fit, sums.fit.arrays
+    if leads is None or leads.horizon is None or leads.areas is None:
+        return None
+    tested = (leads.horizon < -arrays.anticipation) & (leads.areas > 1)
+    held, horizons = leads.weights[tested], leads.horizon[tested].astype(np.int64)
+    taking_part = np.zeros(len(arrays.areas), dtype=bool)
+    taking_part[fit.control] = True
+    for cohort in fit.cohorts:
+        taking_part[cohort.areas] = True
+    slopes, moving, _ = split_covariates(arrays)
+    null = linear_null(
+        arrays.y, TwoWay(arrays.untreated & taking_part[:, None], slopes, None, moving), arrays.units, arrays.weight
+    )
+
+    def weigh(L: Floats) -> Floats:
+        return np.where(null.v > 0, fit.cell_weights(np.tensordot(L, held, axes=1)), 0.0)
+
+    return before_start(horizons, weigh, np.arange(len(arrays.areas)), null)
 
 
 def weights(sums: Sums) -> pd.DataFrame:
@@ -220,11 +260,12 @@ def notes_of(design: Design, sums: Sums) -> list[Note]:
     notes.append(text + ".")
     small, treated = sums.small_cohorts, int(sums.target.any(axis=1).sum())
     if small and treated > 1:
-        notes.append(small_cohorts(small, len(fit.cohorts)))
-    if 1 < len(fit.control) < FEW_CONTROLS:
+        notes.append(small_cohorts(small, len(fit.cohorts), arrays.units))
+    n_controls = arrays.units.count(fit.control)
+    if 1 < n_controls < FEW_CONTROLS:
         text = (
-            f"Only {len(fit.control)} areas serve as controls: what else happened there can pass for the effect, and "
-            "intervals from how areas differ are known to be too narrow (MacKinnon and Webb 2017)."
+            f"Only {n_controls} {cluster_words(arrays.units)} serve as controls: what else happened there can pass for "
+            "the effect, and intervals from how areas differ are known to be too narrow (MacKinnon and Webb 2017)."
         )
         notes.append(ResultWarning("interval", text))
-    return [*notes, *ended(design), *whole_reporting_areas(design)]
+    return [*notes, *ended(design), *whole_reporting_areas(design, arrays)]

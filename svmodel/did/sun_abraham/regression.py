@@ -22,7 +22,9 @@ from svmodel.errors import EstimationError
 from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.numerics.cluster import crv1_factor
 from svmodel.numerics.two_way import TwoWay, components
-from svmodel.numerics.two_way.linear_fe import fit_linear
+from svmodel.numerics.two_way.before_start import inverse_normal, regression_weights
+from svmodel.numerics.two_way.linear_fe import LinearFit, fit_linear
+from svmodel.numerics.two_way.poisson_fe import PoissonFit
 
 #: From weights of coefficients, shape (Q, C, T), to the influence of every area on the sums, shape (N, Q).
 Push: TypeAlias = "Callable[[NDArray[np.float64]], NDArray[np.float64]]"
@@ -39,18 +41,18 @@ class _Group:
     label: Ints
 
 
-def _group(y: Floats, areas: Ints, use: Mask) -> _Group:
+def _group(arrays: DesignArrays, areas: Ints, use: Mask) -> _Group:
     """Fit the cells `use`, shape (n, T), of some areas; m_t is determined within linked periods up to a constant."""
-    label = components(use)
+    label, y = components(use), arrays.y
     there = label >= 0
-    if (use == there).all():
+    if arrays.weights is None and (use == there).all():
         held = np.where(use, y[areas], 0.0)
         n, T = len(areas), int(there.sum())
         mean = held.sum(axis=0) / n
         own = held.sum(axis=1, keepdims=True) / max(T, 1)
         residual = np.where(use, held - own - mean + mean.sum() / max(T, 1), 0.0)
         return _Group(areas, use, mean, residual / n, label)
-    fit = fit_linear(y[areas], TwoWay(use))
+    fit = fit_linear(y[areas], TwoWay(use), None if arrays.weights is None else arrays.weights[areas])
     return _Group(areas, use, fit.theta, fit.influence, label)
 
 
@@ -100,6 +102,11 @@ class Saturated:
         Period means of the controls (covariates taken out).
     adjusted : ndarray, shape (N, T)
         The outcome less what covariates explain.
+    cell_weights : callable
+        From weights of coefficients before the start, shape (Q, C, T), to those of residuals in the sums,
+        shape (Q, N, T). With gaps and without covariates they are those of a fit to the cells before the start alone.
+    model : LinearFit or PoissonFit or None
+        The whole regression, where there are covariates.
     """
 
     arrays: DesignArrays
@@ -112,6 +119,8 @@ class Saturated:
     n_clusters: int
     control_mean: Floats
     adjusted: Floats
+    cell_weights: Push
+    model: LinearFit | PoissonFit | None = None
 
 
 def controls(arrays: DesignArrays) -> tuple[Ints, bool]:
@@ -126,16 +135,16 @@ def controls(arrays: DesignArrays) -> tuple[Ints, bool]:
 
 def _cohorts(arrays: DesignArrays) -> tuple[_Group, bool, list[tuple[_Group, Cohort]], dict[int, str]]:
     """Fit the controls and every cohort."""
-    y, T = arrays.y, arrays.y.shape[1]
+    T = arrays.y.shape[1]
     chosen, last = controls(arrays)
-    none = _group(y, chosen, arrays.untreated[chosen])
+    none = _group(arrays, chosen, arrays.untreated[chosen])
     rest = np.array(arrays.treated.any(axis=1))
     rest[chosen] = False
     found, lost = [], {}
     for g in np.unique(arrays.start[rest]):
         areas = np.flatnonzero(rest & (arrays.start == g))
         before = arrays.untreated[areas]
-        group = _group(y, areas, before | arrays.treated[areas])
+        group = _group(arrays, areas, before | arrays.treated[areas])
         base = np.flatnonzero(before.any(axis=0) & (none.label >= 0))
         if not len(base):
             lost[int(g)] = "no period before the start is known for both it and the controls"
@@ -162,11 +171,11 @@ def average_effect(arrays: DesignArrays) -> float:
             return float("nan")
     else:
         cohorts = tuple(c for _, c in _cohorts(arrays)[2])
-    total, cells = 0.0, 0
+    total, cells = 0.0, 0.0
     for cohort in cohorts:
-        n = (cohort.use & arrays.treated[cohort.areas]).sum(axis=0)
+        n = np.where(cohort.use & arrays.treated[cohort.areas], arrays.weight[cohort.areas], 0.0).sum(axis=0)
         total += float(np.where(n > 0, n * np.nan_to_num(cohort.effect), 0.0).sum())
-        cells += int(n.sum())
+        cells += float(n.sum())
     return total / cells if cells else float("nan")
 
 
@@ -191,7 +200,7 @@ def saturate(arrays: DesignArrays) -> Saturated:
     dummies = sum(int(c.use.any(axis=0).sum()) - 1 for c in pairs)
     if arrays.covariates.shape[2]:
         return _with_covariates(arrays, none, last, pairs, lost, in_use)
-    clusters = int(in_use.any(axis=1).sum())
+    clusters = arrays.units.count(in_use.any(axis=1))
     columns = dummies + int(in_use.any(axis=0).sum())
 
     def push(weights: Floats) -> Floats:
@@ -206,7 +215,33 @@ def saturate(arrays: DesignArrays) -> Saturated:
         return out
 
     factor = crv1_factor(int(in_use.sum()), columns, clusters)
-    return Saturated(arrays, none.areas, last, tuple(pairs), lost, push, factor, clusters, none.mean, arrays.y)
+    cell_weights = _cell_weights(arrays, none, pairs)
+    return Saturated(
+        arrays, none.areas, last, tuple(pairs), lost, push, factor, clusters, none.mean, arrays.y, cell_weights
+    )
+
+
+def _cell_weights(arrays: DesignArrays, none: _Group, cohorts: list[Cohort]) -> Push:
+    """Return :attr:`Saturated.cell_weights` of a regression without covariates, group by group."""
+
+    def of_means(areas: Ints, use: Mask, loads: Floats) -> Floats:
+        terms = TwoWay(use)
+        v = np.where(use, arrays.weight[areas], 0.0)
+        everything = np.arange(terms.n_period_terms)
+        return regression_weights(terms, v, everything, inverse_normal(terms, v))(loads)
+
+    def weigh(weights: Floats) -> Floats:
+        Q, _, T = weights.shape
+        out, shared = np.zeros((Q, *arrays.y.shape)), np.zeros((Q, T))
+        for c, cohort in enumerate(cohorts):
+            loads = weights[:, c].copy()
+            loads[:, cohort.reference] -= loads.sum(axis=1)
+            out[:, cohort.areas] = of_means(cohort.areas, cohort.use & arrays.untreated[cohort.areas], loads)
+            shared += loads
+        out[:, none.areas] = -of_means(none.areas, none.use, shared)
+        return out
+
+    return weigh
 
 
 def _with_covariates(
@@ -240,6 +275,13 @@ def _with_covariates(
         return np.asarray(influence @ loads.T)
 
     terms, theta = fit.model.terms, fit.model.theta.copy()
+    v = np.where(use, arrays.weight, 0.0)
+
+    def cell_weights(weights: Floats) -> Floats:
+        inside = place >= 0
+        columns = terms.n_period_terms + place[inside]
+        return regression_weights(terms, v, columns, inverse_normal(terms, v))(weights[:, inside])
+
     _, _, still = split_covariates(arrays)
     W = 1 + len(still)
     effects = theta.copy()
@@ -247,5 +289,16 @@ def _with_covariates(
     effects[T * W : T * W + K] = 0.0
     adjusted = arrays.y - terms.index(effects)
     return Saturated(
-        arrays, none.areas, last, made, lost, push, fit.factor, fit.n_clusters, theta[: T * W : W], adjusted
+        arrays,
+        none.areas,
+        last,
+        made,
+        lost,
+        push,
+        fit.factor,
+        fit.n_clusters,
+        theta[: T * W : W],
+        adjusted,
+        cell_weights,
+        fit.model,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, cast
 
@@ -16,7 +17,7 @@ from svmodel.did.triple_difference.sums import Triple, TripleArrays, linear_trip
 from svmodel.errors import DesignError, EstimationError, Problem, Problems, did_you_mean
 from svmodel.result import Result
 from svmodel.result.doubts import area_names, areas_without_events, ended, whole_reporting_areas, zero_counts
-from svmodel.result.method import BY_ROLE_NOTE, ByRole, Method, of_role
+from svmodel.result.method import BY_ROLE_NOTE, ByRole, Method, arrays_of, of_role
 from svmodel.result.notes import Note
 from svmodel.result.scales import estimates_frame
 from svmodel.result.tables import cells_and_sums
@@ -44,6 +45,8 @@ class TripleDifference:
         A cohort of fewer areas has its residuals about the pooled effect, because about its own they are too small.
     inference : {"auto", "cluster", "placebo"}
         What intervals rest on, see :func:`svmodel.inference.choose`.
+    cluster : {"area", "parent"}, str, or mapping of str to object, optional
+        Within what areas may share their noise, as in :class:`~svmodel.did.TwoWayFixedEffects`.
 
     Notes
     -----
@@ -107,6 +110,7 @@ class TripleDifference:
     level: float = 0.95
     few_treated: int = 8
     inference: str = "auto"
+    cluster: str | Mapping[str, object] | None = None
 
     def __post_init__(self) -> None:
         problems = Problems()
@@ -184,7 +188,7 @@ class TripleDifference:
         asked = of_role(self, design)
         if asked is not self:
             return asked.fit(design, seed=seed).saying(BY_ROLE_NOTE)
-        arrays = self.arrays(design)
+        arrays = self._clustered(design)
         require_told(arrays)
         _require_moving(arrays, self.comparison_outcome)
         made = (poisson_triple if self.family == "poisson" else linear_triple)(arrays, self.few_treated)
@@ -218,6 +222,11 @@ class TripleDifference:
             joint=joint_events([*leads, made.sums], shrink=self.few_treated > 0),
         )
 
+    def _clustered(self, design: Design) -> TripleArrays:
+        arrays = arrays_of(self, design)
+        assert isinstance(arrays, TripleArrays)
+        return arrays
+
     def _notes(self, design: Design, arrays: TripleArrays, made: Triple, own: float, other: float) -> list[Note]:
         word = period_words.describe_frequency(arrays.periods)
         kind = "a rate ratio" if self.family == "poisson" else "a difference"
@@ -239,7 +248,7 @@ class TripleDifference:
         if half:
             notes.append(f"{name} is missing in {half:,} area-{word}s, which are left out of both.")
         notes.append("Before the start, effects are relative to the average before the start.")
-        return [*notes, *ended(design), *whole_reporting_areas(design)]
+        return [*notes, *ended(design), *whole_reporting_areas(design, arrays)]
 
 
 def _require_moving(arrays: TripleArrays, name: str) -> None:

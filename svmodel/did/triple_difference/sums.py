@@ -225,5 +225,6 @@ def _cells(found: Imputed, blocks: list[tuple[int, CohortBlock]]) -> CellSums:
         size=np.array([float(len(b.areas)) for _, b in blocks]),
         factor=found.factor,
         n_clusters=found.n_clusters,
+        clusters=found.arrays.units,
         spread=found.sizes,
     )

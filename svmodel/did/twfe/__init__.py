@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, cast
 
@@ -11,7 +12,8 @@ from svmodel import periods as period_words
 from svmodel.design import NEVER, Design, DesignArrays
 from svmodel.design.covariates import require_told
 from svmodel.did.coefficients import without_error
-from svmodel.did.event_groups import EventGroups, TwoWayFit, event_groups, fit_groups, on_reference
+from svmodel.did.covariates import covariate_table
+from svmodel.did.event_groups import EventGroups, TwoWayFit, before_test, event_groups, fit_groups, on_reference
 from svmodel.did.twfe.bacon import TwoWayWeights, weigh
 from svmodel.errors import EstimationError, shorten
 from svmodel.numerics.cluster.coefficient import Coefficient
@@ -24,7 +26,7 @@ from svmodel.result.doubts import (
     whole_reporting_areas,
     zero_counts,
 )
-from svmodel.result.method import BY_ROLE_NOTE, ByRole, Method, of_role
+from svmodel.result.method import BY_ROLE_NOTE, ByRole, Method, arrays_of, of_role
 from svmodel.result.notes import Note, ResultWarning
 from svmodel.result.scales import estimates_frame, widened_row
 from svmodel.result.uncertainty import checked_inference, choose_uncertainty
@@ -32,7 +34,7 @@ from svmodel.result.uncertainty import checked_inference, choose_uncertainty
 
 @dataclass(frozen=True)
 class TwoWayFixedEffects:
-    """Regression of the outcome on being treated, with area and period effects and errors clustered by area.
+    """Regression of the outcome on being treated, with area and period effects; errors are clustered.
 
     Parameters
     ----------
@@ -46,6 +48,12 @@ class TwoWayFixedEffects:
         default the horizons that at least half of the treated areas reach, at most 24.
     inference : {"auto", "cluster", "placebo"}
         What intervals rest on, see :func:`svmodel.inference.choose`.
+    cluster : {"area", "parent"}, str, or mapping of str to object, optional
+        Within what areas may share their noise: ``area`` for nothing, ``parent`` for reporting areas, a column of the
+        panel, or the cluster of each area. By default the rule decides (:func:`svmodel.design.clusters.clusters_of`):
+        reporting areas where starts never differ within them.
+    weights : str, or mapping of str to float, optional
+        Observation weights (linear family): a column of the panel, or one weight for each area. See Notes.
 
     Notes
     -----
@@ -55,9 +63,13 @@ class TwoWayFixedEffects:
     Linear: ``difference`` is the coefficient, ``events`` it times the treated area-periods, and there is no rate ratio.
     Covariates that stand still over time get a coefficient in every period, others one.
 
-    ``std_error`` is CRV1 by area, as other programs give it. Intervals and p-values are wider than theirs where few
-    areas are treated: these share the fitted effect, so that their residuals are too small, and the degrees of freedom
-    are nearer to their number than to that of all areas (:func:`svmodel.numerics.cluster.small_sample`).
+    ``std_error`` is CRV1 by area or cluster, as other programs give it. Intervals and p-values are wider than theirs
+    where few areas are treated: these share the fitted effect, so that their residuals are too small, and the degrees
+    of freedom are nearer to their number than to that of all areas (:func:`svmodel.numerics.cluster.small_sample`).
+
+    *Weights* (linear family) are those of weighted least squares, as other programs have them: with residents the
+    coefficient is of people in place of areas. Then ``difference`` is all that is given, since a weighted mean times
+    area-periods is no number of events.
 
     With staggered starts the coefficient averages effects with weights that can be negative; ``weights`` has them by
     cohort and period, to first order for Poisson.
@@ -97,6 +109,8 @@ class TwoWayFixedEffects:
     leads: int | None = None
     lags: int | None = None
     inference: str = "auto"
+    cluster: str | Mapping[str, object] | None = None
+    weights: str | Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
         if self.family not in ("poisson", "linear"):
@@ -151,7 +165,8 @@ class TwoWayFixedEffects:
         asked = of_role(self, design)
         if asked is not self:
             return asked.fit(design, seed=seed).saying(BY_ROLE_NOTE)
-        arrays, family, level, counts = design.arrays, self.family, self.level, design.is_count
+        arrays, family, level = arrays_of(self, design), self.family, self.level
+        counts = design.is_count and arrays.weights is None
         require_told(arrays)
         static = self.static(arrays)
         if not static.kept.any():
@@ -161,8 +176,7 @@ class TwoWayFixedEffects:
         event, path, lacking = None, None, []
         if groups.horizons:
             try:
-                before = np.array(groups.horizons) < 0
-                event = fit_groups(arrays, arrays.untreated | arrays.treated, groups.group, family, leads=before)
+                event = fit_groups(arrays, arrays.untreated | arrays.treated, groups.group, family)
             except EstimationError as error:  # the average effect stands without
                 lacking = [f"No event study: {error.title}."]
                 groups = replace(groups, binned=())
@@ -173,10 +187,11 @@ class TwoWayFixedEffects:
                 rows += made if event.areas[j] > 1 or static.areas[0] < 2 else without_error(made)
             rows += event.average_rows(horizons, level)
             moved = None if groups.reference == groups.wanted else groups.reference
-            path = event.joint(horizons, binned=groups.first_is_binned(event.kept), reference=moved)
+            binned, before = groups.first_is_binned(event.kept), before_test(event, horizons)
+            path = event.joint(horizons, binned=binned, reference=moved, before=before)
         estimates = estimates_frame(rows)
         basis = choose_uncertainty(self, arrays, self.inference, counts=counts, level=level)
-        notes = [*_notes(design, family, static, event, groups), *lacking]
+        notes = [*_notes(design, arrays, family, static, event, groups), *lacking]
         if family == "linear":
             notes += zero_counts(design, estimates)
         cells, _, observed = static.size(0)
@@ -194,6 +209,9 @@ class TwoWayFixedEffects:
             **basis.parts(self, design, seed, estimates, diagnostics, notes),
             weights=static.weights(arrays),
             joint=path,
+            covariates=covariate_table(
+                arrays, static.model, factor=static.factor, n_clusters=static.n_clusters, level=level
+            ),
         )
 
     def coefficient(self, arrays: DesignArrays) -> Coefficient:
@@ -216,7 +234,16 @@ class TwoWayFixedEffects:
         if static.model is None:
             raise EstimationError(static.why(0))
         exposure = arrays.exposure if self.family == "poisson" else None
-        return Coefficient(self.family, arrays.y, static.model.terms, np.ones(1), exposure, static.model)
+        return Coefficient(
+            self.family,
+            arrays.y,
+            static.model.terms,
+            np.ones(1),
+            exposure,
+            static.model,
+            arrays.units.label,
+            arrays.weights,
+        )
 
     def _rows(self, term: str, fit: TwoWayFit, j: int, *, counts: bool, **which: Any) -> list[dict[str, Any]]:
         """Return one coefficient on every scale."""
@@ -272,9 +299,15 @@ def twfe_weights(result: Result) -> TwoWayWeights:
     return weigh(float(fit.coefficient[0]), fit.cell_weights[fit.use & (fit.group == 0)])
 
 
-def _notes(design: Design, family: str, static: TwoWayFit, event: TwoWayFit | None, groups: EventGroups) -> list[Note]:
+def _notes(
+    design: Design,
+    arrays: DesignArrays,
+    family: str,
+    static: TwoWayFit,
+    event: TwoWayFit | None,
+    groups: EventGroups,
+) -> list[Note]:
     """Return the notes of a result."""
-    arrays = design.arrays
     notes: list[Note] = []
     word = period_words.describe_frequency(arrays.periods)
     started = arrays.start[arrays.treated.any(axis=1)]
@@ -317,7 +350,7 @@ def _notes(design: Design, family: str, static: TwoWayFit, event: TwoWayFit | No
                 "is all that tells them from a straight drift."
             )
             notes.append(ResultWarning("identification", text))
-    return [*notes, *ended(design), *whole_reporting_areas(design)]
+    return [*notes, *ended(design), *whole_reporting_areas(design, arrays)]
 
 
 def _unknown(event: TwoWayFit, groups: EventGroups) -> list[str]:

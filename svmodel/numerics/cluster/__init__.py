@@ -61,6 +61,10 @@ def cluster_covariance(influence: NDArray[np.float64], factor: float = 1.0) -> N
     return factor * (influence.T @ influence)
 
 
+#: Share of the largest influence below which an area's own is only rounding of zero, and does not count as an area.
+LIVE = 1e-9
+
+
 class SmallSample(NamedTuple):
     """What an interval needs beside a cluster-robust standard error.
 
@@ -126,58 +130,52 @@ def small_sample(
     member = np.eye(int(label.max()) + 1)[label]
     flat = influence.ndim == 1
     u = influence[:, None] if flat else influence
-    # what is only rounding of zero must not count as an area
-    live = (np.abs(u) > 1e-9 * np.abs(u).max(axis=0, initial=0.0)).astype(np.float64)
+    live = (np.abs(u) > LIVE * np.abs(u).max(axis=0, initial=0.0)).astype(np.float64)
     n = member.T @ live
-    a = live if size is None else live * working_variance(u, member, size)
+    spread = n
     # an estimate without an event has infinite influences, and gets no answer here
     with np.errstate(divide="ignore", invalid="ignore"):
         square = member.T @ u**2
-        spread = (member.T @ a) ** 2 / (member.T @ a**2)
-        share = (n - 1) / n
-        variance = np.where((n > 1) & (square > 0), square / share, 0.0)
-        own_df = np.where(variance > 0, np.maximum(spread * share, 1.0), 1.0)
-        df = variance.sum(axis=0) ** 2 / (variance**2 / own_df).sum(axis=0)
-        own = variance.sum(axis=0) / np.where(variance > 0, square, 0.0).sum(axis=0)
-        inflation = np.sqrt(np.maximum(own / factor, 1.0))
-    inflation = np.where(np.isfinite(inflation), inflation, 1.0)
-    return SmallSample(float(inflation[0]), float(df[0])) if flat else SmallSample(inflation, df)
+        if size is not None:
+            a = live * working_variance(u, member, size)
+            spread = (member.T @ a) ** 2 / (member.T @ a**2)
+    found = small_sample_of_sums(square, n, spread, factor=factor)
+    return SmallSample(float(found.inflation[0]), float(found.df[0])) if flat else found
 
 
-def effective_areas(influence: NDArray[np.float64]) -> float:
-    """Return how many areas with noise alike would share a covariance as these do.
+def small_sample_of_sums(
+    square: NDArray[np.float64],
+    n: NDArray[np.float64],
+    spread: NDArray[np.float64] | None = None,
+    *,
+    factor: float = 1.0,
+) -> SmallSample:
+    """Return what :func:`small_sample` does from sums over each of P groups.
 
     Parameters
     ----------
-    influence : ndarray, shape (N, K)
-        What each area adds to each estimate; columns that are all zero are passed over.
-
-    Returns
-    -------
-    float
-        G; NaN without a column.
-
-    Notes
-    -----
-    The sum of G independent normal numbers over the root of their sum of squares has a square that is G times a Beta
-    variable, and as their signs change at random its variance is ``2 (1 - sum u^4 / (sum u^2)^2)``. This G has that
-    variance, averaged over the columns.
+    square : ndarray, shape (P, K)
+        Sum of the squared influences of each group on each of K estimates.
+    n : ndarray, shape (P, K)
+        Areas that add more to it than rounding: more than :data:`LIVE` of what any area adds.
+    spread : ndarray, shape (P, K), optional
+        Areas with equal noise that would be as many: ``(sum a)^2 / sum a^2``; `n` where None.
+    factor : float
 
     Examples
     --------
-    >>> one_area = np.array([[3.0], [0.0], [0.0]])
-    >>> effective_areas(one_area)
-    1.0
-    >>> round(effective_areas(np.random.default_rng(0).normal(size=(50, 40))))
-    52
+    >>> found = small_sample_of_sums(np.array([[4.0]]), np.array([[4.0]]))
+    >>> round(float(found.inflation[0] ** 2), 6), float(found.df[0])
+    (1.333333, 3.0)
     """
-    square = influence**2
-    total = square.sum(axis=0)
-    known = total > 0
-    if not known.any():
-        return float("nan")
-    share = (square[:, known] ** 2).sum(axis=0) / total[known] ** 2
-    return float((3 / share - 2).mean())
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = (n - 1) / n
+        variance = np.where((n > 1) & (square > 0), square / share, 0.0)
+        own_df = np.where(variance > 0, np.maximum((n if spread is None else spread) * share, 1.0), 1.0)
+        df = variance.sum(axis=0) ** 2 / (variance**2 / own_df).sum(axis=0)
+        own = variance.sum(axis=0) / np.where(variance > 0, square, 0.0).sum(axis=0)
+        inflation = np.sqrt(np.maximum(own / factor, 1.0))
+    return SmallSample(np.where(np.isfinite(inflation), inflation, 1.0), df)
 
 
 def working_variance(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from svmodel.errors import EstimationError
-from svmodel.numerics.arrays import Floats
+from svmodel.numerics.arrays import Floats, Ints
 from svmodel.numerics.cluster.cr_variance import ClusterRegression, of_linear, of_poisson, of_terms
 from svmodel.numerics.two_way import TwoWay
 from svmodel.numerics.two_way.linear_fe import LinearFit, fit_linear
@@ -35,6 +35,10 @@ class Coefficient:
         Poisson only; its log is an offset.
     fitted : LinearFit or PoissonFit, optional
         The fit, where the estimator has made it already.
+    cluster : ndarray of int, shape (N,), optional
+        Cluster of each area; each by itself where None.
+    weights : ndarray, shape (N, T), optional
+        Of observations; linear only.
 
     Examples
     --------
@@ -50,6 +54,8 @@ class Coefficient:
     by_group: Floats
     exposure: Floats | None = None
     fitted: LinearFit | PoissonFit | None = None
+    cluster: Ints | None = None
+    weights: Floats | None = None
 
     @cached_property
     def model(self) -> LinearFit | PoissonFit:
@@ -57,7 +63,7 @@ class Coefficient:
         if self.fitted is not None:
             return self.fitted
         if self.family == "linear":
-            return fit_linear(self.y, self.terms)
+            return fit_linear(self.y, self.terms, self.weights)
         return fit_poisson(self.y, self.terms, self.exposure)
 
     @cached_property
@@ -80,7 +86,9 @@ class Coefficient:
     @cached_property
     def regression(self) -> ClusterRegression:
         """The fit by clusters; a Poisson one by its working weights."""
-        return of_linear(self.model) if self.family == "linear" else of_poisson(self.model)  # type: ignore[arg-type]
+        model: Any = self.model
+        fit = of_linear(model, self.weights) if self.family == "linear" else of_poisson(model)
+        return fit.joined(self.cluster)
 
     def under(self, null: float) -> ClusterRegression:
         """Return the Poisson regression at the fit with the average effect held at `null`, by its working weights.
@@ -104,4 +112,4 @@ class Coefficient:
         fit = fit_poisson(self.y, TwoWay(terms.use, terms.slopes, None, terms.covariates), moved)
         root = np.sqrt(fit.mu)
         residual = np.divide(fit.residual, root, out=np.zeros_like(root), where=root > 0)
-        return of_terms(terms, fit.mu, residual)
+        return of_terms(terms, fit.mu, residual).joined(self.cluster)

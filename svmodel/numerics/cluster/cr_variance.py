@@ -92,6 +92,27 @@ class ClusterRegression:
     n_cells: int
     n_coefficients: int
 
+    def joined(self, cluster: NDArray[np.int64] | None) -> ClusterRegression:
+        """Return the regression with clusters put together.
+
+        Parameters
+        ----------
+        cluster : ndarray of int, shape (G,), or None
+            What each of the present clusters becomes a part of; as they are where None. Effects nested in the present
+            ones, once taken out, are nested in larger ones too.
+        """
+        if cluster is None or len(np.unique(cluster)) == len(cluster):
+            return self
+        _, label = np.unique(cluster, return_inverse=True)
+        n, P = self.columns.shape[1:]
+        sizes = np.bincount(label)
+        order = np.argsort(label, kind="stable")
+        slot = np.arange(len(label)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        columns, residual = np.zeros((len(sizes), sizes.max(), n, P)), np.zeros((len(sizes), sizes.max(), n))
+        columns[label[order], slot], residual[label[order], slot] = self.columns[order], self.residual[order]
+        wide = columns.reshape(len(sizes), -1, P), residual.reshape(len(sizes), -1)
+        return ClusterRegression(*wide, self.n_cells, self.n_coefficients)
+
     @property
     def n_clusters(self) -> int:
         """Clusters with at least one row that is not all zero."""

@@ -7,7 +7,12 @@ from numpy.typing import NDArray
 
 
 def multipliers(
-    n_boot: int, n_areas: int, rng: np.random.Generator, *, kind: str = "rademacher"
+    n_boot: int,
+    n_areas: int,
+    rng: np.random.Generator,
+    *,
+    kind: str = "rademacher",
+    order: NDArray[np.int64] | None = None,
 ) -> NDArray[np.float32]:
     """Random weights of mean 0 and variance 1, one for each area and draw.
 
@@ -18,22 +23,29 @@ def multipliers(
     kind : {"rademacher", "mammen"}
         ``rademacher`` is +1 or -1 with equal probability; ``mammen`` is the two-point law of Mammen (1993),
         1 - k with probability k / sqrt(5) and k otherwise, k = (sqrt(5) + 1) / 2, which also has third moment 1.
+    order : ndarray of int, shape (n_areas,), optional
+        Which of the weights drawn each area takes; the first area the first where None.
 
     Returns
     -------
     ndarray of float32, shape (n_boot, n_areas)
+        Laid out area by area in memory.
 
     Examples
     --------
     >>> multipliers(2, 3, np.random.default_rng(0)).shape
     (2, 3)
     """
-    size = n_boot * n_areas
     if kind == "mammen":
         k = (np.sqrt(5) + 1) / 2
-        return np.where(rng.random((n_boot, n_areas)) < k / np.sqrt(5), 1 - k, k).astype(np.float32)
-    bits = np.unpackbits(np.frombuffer(rng.bytes(-(-size // 8)), dtype=np.uint8), count=size)
-    return (2.0 * bits - 1.0).astype(np.float32).reshape(n_boot, n_areas)
+        low, high = 1 - k, k
+        drawn = rng.random((n_boot, n_areas)) >= k / np.sqrt(5)
+    else:
+        size = n_boot * n_areas
+        low, high = -1.0, 1.0
+        drawn = np.unpackbits(np.frombuffer(rng.bytes(-(-size // 8)), dtype=np.uint8), count=size)
+    by_area = np.ascontiguousarray(drawn.reshape(n_boot, n_areas).T).view(np.uint8)
+    return np.array([low, high], dtype=np.float32)[by_area if order is None else by_area[order]].T
 
 
 def sup_t_critical_value(influence: NDArray[np.float64], draws: NDArray[np.float32], *, level: float = 0.95) -> float:
@@ -71,11 +83,25 @@ def sup_t_critical_value(influence: NDArray[np.float64], draws: NDArray[np.float
     >>> sup_t_critical_value(one, draws) < sup_t_critical_value(many, draws)
     True
     """
+    largest = _largest_t(influence, draws)
+    return float("nan") if largest is None else critical_of(largest, level=level)
+
+
+def critical_of(largest: NDArray[np.float64], *, level: float = 0.95) -> float:
+    """Return the critical value from the largest absolute t statistic of each draw.
+
+    Parameters
+    ----------
+    largest : ndarray, shape (B,)
+    level : float
+
+    Examples
+    --------
+    >>> critical_of(np.linspace(0.0, 4.0, 101), level=0.95)
+    3.8
+    """
     from scipy import special
 
-    largest = _largest_t(influence, draws)
-    if largest is None:
-        return float("nan")
     pointwise = float(special.ndtri(0.5 + level / 2))
     # Four decimals are far inside the simulation error, and hide in which order single-precision sums were made.
     return max(round(float(np.quantile(largest, level, method="inverted_cdf")), 4), pointwise)

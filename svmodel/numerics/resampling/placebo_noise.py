@@ -8,6 +8,7 @@ and the squared misses are set against their size.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,28 +93,36 @@ def learn_noise(
     span = base @ windows.T
     miss = outcome @ windows.T - own[:, None] * span
     size = level[rows, None] * span
+    take = followed & usable[:, None] & (size > 0)
+    # an area of which nothing is expected has no effect either where it is treated
+    heard = take & (own > 0)[:, None]
+    areas = heard.sum(axis=0)
     W = len(windows)
     phi, omega, share = np.full(W, np.nan), np.full(W, np.nan), np.full(W, np.nan)
-    areas = np.zeros(W, dtype=np.int64)
     standard = np.zeros_like(miss)
     placebos = [(np.empty(0), np.empty(0))] * W
-    for w in range(W):
-        take = followed[:, w] & usable & (size[:, w] > 0)
-        # an area of which nothing is expected has no effect either where it is treated
-        heard = take & (own > 0)
-        areas[w] = int(heard.sum())
-        if areas[w] < FEWEST_AREAS:
-            continue
-        share[w] = float((span[take, w] / before[take]).mean())
-        squares = windows[w][inside[w]]
-        floor = float((squares**2).sum() / squares.sum()) * (1 + share[w]) if counts else 0.0
-        floor *= float(not (inside[w] & level_cells).any())
-        phi[w], omega[w] = variance_function(miss[take, w] ** 2, size[take, w], floor)
-        deviation = np.sqrt(phi[w] * size[take, w] + omega[w] * size[take, w] ** 2)
+    live = np.flatnonzero(areas >= FEWEST_AREAS)
+    if len(live):
+        there, lie = take[:, live], size[:, live]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            lengths = span[:, live] / before[:, None]
+        share[live] = np.where(there, lengths, 0.0).sum(axis=0) / there.sum(axis=0)
+        floor = np.zeros(len(live))
+        if counts:
+            held = windows[live]
+            floor = (held**2).sum(axis=1) / held.sum(axis=1) * (1 + share[live])
+            floor *= ~(inside[live] & level_cells).any(axis=1)
+        phi[live], omega[live] = variance_functions(miss[:, live] ** 2, lie, there, floor)
+        deviation = np.sqrt(phi[live] * lie + omega[live] * lie**2)
         # areas that never stray have a miss of nothing in a noise of nothing
-        standard[take, w] = np.divide(miss[take, w], deviation, out=np.zeros(len(deviation)), where=deviation > 0)
-        told = (own[:, None] * span)[heard, w]
-        placebos[w] = miss[heard, w], np.sqrt(phi[w] * told + omega[w] * told**2)
+        standard[:, live] = np.divide(
+            miss[:, live], deviation, out=np.zeros_like(deviation), where=there & (deviation > 0)
+        )
+        told = own[:, None] * span[:, live]
+        as_told = np.sqrt(phi[live] * told + omega[live] * told**2)
+        for k, w in enumerate(live):
+            mine = heard[:, w]
+            placebos[w] = miss[mine, w], as_told[mine, k]
     own_square = np.sqrt((standard**2).sum(axis=0))
     own_square[own_square == 0] = 1.0
     correlation = (standard.T @ standard) / np.outer(own_square, own_square)
@@ -123,24 +132,54 @@ def learn_noise(
 
 def variance_function(squared: Floats, size: Floats, floor: float) -> tuple[float, float]:
     """Fit ``E[squared] = phi size + omega size^2`` with ``phi >= floor`` and ``omega >= 0``."""
-    fitted = size * max(float(squared.sum() / size.sum()), floor, 1e-12)
-    phi, omega = float("nan"), 0.0
-    powers = np.stack([size, size**2])
+    everything = np.ones((len(size), 1), dtype=bool)
+    phi, omega = variance_functions(squared[:, None], size[:, None], everything, np.array([floor]))
+    return float(phi[0]), float(omega[0])
+
+
+def variance_functions(squared: Floats, size: Floats, take: Mask, floor: Floats) -> tuple[Floats, Floats]:
+    """Fit ``E[squared] = phi size + omega size^2`` with ``phi >= floor`` and ``omega >= 0`` to each of W columns.
+
+    Parameters
+    ----------
+    squared, size : ndarray, shape (J, W)
+    take : ndarray of bool, shape (J, W)
+        Which rows a column is fitted to.
+    floor : ndarray, shape (W,)
+
+    Returns
+    -------
+    phi, omega : ndarray, shape (W,)
+    """
+    W = len(floor)
+    phi, omega = np.full(W, np.nan), np.zeros(W)
+    left, going = np.arange(W), np.ones(W, dtype=bool)
+    size, squared = np.where(take, size, 0.0).T, np.where(take, squared, 0.0).T
+    fitted = size * np.maximum(np.maximum(squared.sum(axis=1) / size.sum(axis=1), floor), 1e-12)[:, None]
+    # what is weighted and summed over areas, window by window: (W, 5, J)
+    terms = np.stack([size**2, size**3, size**4, size * squared, size**2 * squared], axis=1)
     for _ in range(30):
-        weighted = powers / fitted**2
-        (a, b), (_, c) = (weighted @ powers.T).tolist()
-        r, s = (weighted @ squared).tolist()
+        weight = np.divide(1.0, fitted**2, out=np.zeros_like(fitted), where=size > 0)
+        a, b, c, r, s = (terms @ weight[:, :, None])[:, :, 0].T
         determinant = a * c - b * b
-        old = phi, omega
-        if determinant > 1e-12 * a * c:
-            phi, omega = (c * r - b * s) / determinant, (a * s - b * r) / determinant
-        if omega < 0 or determinant <= 1e-12 * a * c:
-            phi, omega = r / a, 0.0
-        if phi < floor:
-            phi, omega = floor, max((s - floor * b) / c, 0.0)
-        fitted = np.maximum(phi * size + omega * size**2, 1e-12)
-        if abs(phi - old[0]) + abs(omega - old[1]) < 1e-9 * (abs(phi) + abs(omega)):
+        told = determinant > 1e-12 * a * c
+        with np.errstate(divide="ignore", invalid="ignore"):
+            p, o = (c * r - b * s) / determinant, (a * s - b * r) / determinant
+        alone = ~told | (o < 0)
+        p, o = np.where(alone, r / a, p), np.where(alone, 0.0, o)
+        low = p < floor
+        p, o = np.where(low, floor, p), np.where(low, np.maximum((s - floor * b) / c, 0.0), o)
+        moved = np.abs(p - phi[left]) + np.abs(o - omega[left])
+        # one that has settled stays as it is, however long those beside it take
+        p, o = np.where(going, p, phi[left]), np.where(going, o, omega[left])
+        phi[left], omega[left] = p, o
+        going &= ~(moved < 1e-9 * (np.abs(p) + np.abs(o)))
+        if not going.any():
             break
+        if going.sum() < 0.7 * len(left):
+            left, floor, p, o, size, terms = left[going], floor[going], p[going], o[going], size[going], terms[going]
+            going = np.ones(len(left), dtype=bool)
+        fitted = np.maximum(p[:, None] * size + o[:, None] * size**2, 1e-12)
     return phi, omega
 
 
@@ -184,25 +223,39 @@ def ratio_interval(
     >>> low, round(high, 4)
     (0.0, 0.3842)
     """
-    least, greatest = critical if isinstance(critical, tuple) else (-critical, critical)
-    return (
-        _root(observed, expected, (linear, square, fixed), greatest, upper=False),
-        _root(observed, expected, (linear, square, fixed), least, upper=True),
+    limits = np.array(critical if isinstance(critical, tuple) else (-critical, critical))
+    O, E, one, two = (np.array([float(v)]) for v in (observed, expected, linear, square))
+    low, high = ratio_intervals(O, E, one, two, limits[:, None], fixed)
+    return float(low[0]), float(high[0])
+
+
+def ratio_intervals(
+    observed: Floats,
+    expected: Floats,
+    linear: Floats,
+    square: Floats,
+    critical: Floats,
+    fixed: Floats | float = 0.0,
+) -> tuple[Floats, Floats]:
+    """Return the limits of :func:`ratio_interval` for many sums, each of shape (Q,); `critical` has shape (2, Q)."""
+    variance = linear, square, fixed
+    return _roots(observed, expected, variance, critical[1]), _roots(
+        observed, expected, variance, critical[0], upper=True
     )
 
 
-def _root(observed: float, expected: float, variance: tuple[float, float, float], q: float, *, upper: bool) -> float:
-    """Return the ratio at which the miss is q standard deviations: of the two, the greater where `upper`."""
+def _roots(
+    observed: Floats, expected: Floats, variance: tuple[Any, Any, Any], q: Floats, *, upper: bool = False
+) -> Floats:
+    """Return the ratios at which misses are q standard deviations: of the two, the greater where `upper`."""
     linear, square, fixed = variance
-    if not np.isfinite(q):
-        return float("inf") if upper else 0.0
-    spread = q**2
+    known = np.isfinite(q)
+    spread = np.where(known, q, 0.0) ** 2
     a = expected**2 - spread * square
     b = 2 * observed * expected + spread * linear
     c = observed**2 - spread * fixed
-    root = float(np.sqrt(max(b * b - 4 * a * c, 0.0)))
-    if upper:
-        if a <= 0:
-            return float("inf")
-        return max((b + root) / (2 * a), 0.0)
-    return max(2 * c / (b + root), 0.0) if b + root > 0 else 0.0
+    root = np.sqrt(np.maximum(b * b - 4 * a * c, 0.0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if upper:
+            return np.where(known & ~(a <= 0), np.maximum((b + root) / (2 * a), 0.0), np.inf)
+        return np.where(known & (b + root > 0), np.maximum(2 * c / (b + root), 0.0), 0.0)

@@ -58,6 +58,8 @@ class LinearImputation:
         Outcome expected without treatment; NaN where not known.
     effect : ndarray, shape (N, T)
         Observed less expected on the target, 0 elsewhere.
+    weights : ndarray, shape (N, T)
+        Of observations.
     """
 
     fit: LinearFit
@@ -65,22 +67,23 @@ class LinearImputation:
     target: Mask
     expected: Floats
     effect: Floats
+    weights: Floats
 
     @property
     def average(self) -> float:
-        """Average effect over the target cells; NaN without one."""
-        n = int(self.target.sum())
-        return float(self.effect.sum()) / n if n else float("nan")
+        """Weighted average effect over the target cells; NaN without one."""
+        n = float(self.weights[self.target].sum())
+        return float((self.weights * self.effect).sum()) / n if n else float("nan")
 
     @cached_property
     def centre(self) -> Floats:
         """Mean of ``z_it`` over each area's untreated cells, shape (N, P): minus the derivative of its level."""
-        use = self.fit.terms.use
-        count = np.maximum(use.sum(axis=1), 1)
-        return self.fit.terms.area_sums(use.astype(np.float64)) / count[:, None]
+        use = np.where(self.fit.terms.use, self.weights, 0.0)
+        count = np.where(use.any(axis=1), use.sum(axis=1), 1.0)
+        return self.fit.terms.area_sums(use) / count[:, None]
 
     def gradient(self, areas: NDArray[np.int64]) -> Floats:
-        """Return the derivative of the areas' expected outcome, summed by period, with respect to ``theta``.
+        """Return the derivative of the areas' weighed expected outcome, summed by period, with respect to ``theta``.
 
         Parameters
         ----------
@@ -90,11 +93,11 @@ class LinearImputation:
         -------
         ndarray, shape (T, P)
         """
-        inside = self.target[areas].astype(np.float64)
+        inside = np.where(self.target[areas], self.weights[areas], 0.0)
         return self.fit.terms.rows(areas).period_sums(inside) - inside.T @ self.centre[areas]
 
     def about_mean(self, areas: NDArray[np.int64], mean: float | None = None) -> Floats:
-        """Return effects less their mean over the areas in each period, or less `mean`; 0 off the target.
+        """Return effects less their mean over the areas in each period, or less `mean`, weighed; 0 off the target.
 
         Parameters
         ----------
@@ -107,16 +110,21 @@ class LinearImputation:
             The residuals of the treated in Borusyak, Jaravel and Spiess (2024), eq. 7-8: with weights that are
             equal within a cohort and period, their weighted average of effects is the plain one.
         """
-        inside, effect = self.target[areas], self.effect[areas]
+        inside, effect = np.where(self.target[areas], self.weights[areas], 0.0), self.effect[areas]
         if mean is None:
             n = inside.sum(axis=0)
-            by_period = np.divide(effect.sum(axis=0), n, out=np.zeros(effect.shape[1]), where=n > 0)
-            return np.where(inside, effect - by_period, 0.0)
-        return np.where(inside, effect - mean, 0.0)
+            by_period = np.divide((inside * effect).sum(axis=0), n, out=np.zeros(effect.shape[1]), where=n > 0)
+            return inside * (effect - by_period)
+        return inside * (effect - mean)
 
 
 def impute_linear(
-    y: Floats, use: Mask, treated: Mask, slopes: Floats | None = None, moving: Floats | None = None
+    y: Floats,
+    use: Mask,
+    treated: Mask,
+    slopes: Floats | None = None,
+    moving: Floats | None = None,
+    weights: Floats | None = None,
 ) -> LinearImputation:
     """Fit the untreated cells by least squares and impute the treated ones.
 
@@ -131,6 +139,8 @@ def impute_linear(
         Variables with a coefficient in every period.
     moving : ndarray, shape (N, T, K), optional
         Variables with one coefficient each.
+    weights : ndarray, shape (N, T), optional
+        Of observations, above zero; ones by default.
 
     Returns
     -------
@@ -155,10 +165,11 @@ def impute_linear(
     """
     if not use.any():
         raise EstimationError("no untreated area-period has a known outcome, so nothing can be expected of the treated")
-    fit = fit_linear(y, TwoWay(use, slopes, None, moving))
+    fit = fit_linear(y, TwoWay(use, slopes, None, moving), weights)
     known = linked_cells(use)
     target = treated & known
     expected = fit.terms.index(fit.theta)
     expected += fit.level[:, None]
     expected = np.where(known, expected, np.nan)
-    return LinearImputation(fit, known, target, expected, np.where(target, y - expected, 0.0))
+    held = np.ones(y.shape) if weights is None else weights
+    return LinearImputation(fit, known, target, expected, np.where(target, y - expected, 0.0), held)

@@ -131,7 +131,8 @@ def _event_words(
         f"Points with {prose.level_words(level)}s: the change in {prose.outcome_name(label)} by {per}s since the start."
     )
     if each:
-        words += f" Each point is the mean of one {each}: all its {per}s that are known count alike."
+        one = each if each[0].isdigit() or " " in each else f"one {each}"
+        words += f" Each point is the mean of {one}: all its {per}s that are known count alike."
     if after.empty:
         return f"{label}: change by time since the start", f"{words} Every change is suppressed or not available."
     down = int((after["change"] < 0).sum())

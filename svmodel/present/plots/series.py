@@ -92,9 +92,8 @@ def rolling(
 def _direction(known: pd.DataFrame) -> str:
     if len(known) < 2:
         return "totals suppressed or not available"
-    last, year_before = known["count"].iloc[-1], known.loc[known["period"] == known["period"].iloc[-1] - 12, "count"]
-    if known["period"].iloc[-1].freqstr != "M":
-        year_before = known["count"].iloc[[-2]]
+    last, when = known["count"].iloc[-1], known["period"].iloc[-1]
+    year_before = known.loc[known["period"] == when - periods.per_year(pd.PeriodIndex([when])), "count"]
     if year_before.empty:
         return "the yearly total"
     change = last - float(year_before.iloc[0])

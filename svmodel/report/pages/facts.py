@@ -137,7 +137,8 @@ def _rank_limits(view: AreaView, outcome: str) -> tuple[int, int]:
 def trend_of(view: AreaView, outcome: str) -> Trend | str:
     """Return the fitted trend of an outcome, or why there is none."""
     index = view.panel.periods
-    breaks = [Break(b.period, b.reason, b.until) for b in view.study.breaks if index[0] < b.period <= index[-1]]
+    declared = [Break(b.period, b.reason, b.until) for b in view.study.breaks]
+    breaks = [b for b in declared if 0 < b.within(index)[0] < len(index)]
     try:
         return fit_trend(view.panel, outcome, exposure=view.study.exposure, area=view.area, breaks=breaks)
     except UserError as error:

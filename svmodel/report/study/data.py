@@ -8,13 +8,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from svmodel import periods
 from svmodel.breaks import Break
 from svmodel.costs import CostLine
 from svmodel.design import Intervention, in_small_areas
-from svmodel.errors import DataError, Problem, Problems, StudyError, did_you_mean
+from svmodel.errors import DataError, Problem, Problems, StudyError, did_you_mean, shorten
 from svmodel.files import file_hash
 from svmodel.ledger import Extract
 from svmodel.panel import Panel
@@ -22,6 +23,8 @@ from svmodel.panel.rules import Roles
 from svmodel.report.study.model import Study
 from svmodel.report.study.registry import all_options, known_checks, layouts
 from svmodel.report.study.values import ColumnPointer, DataSpec, FilePointer, JoinSpec
+from svmodel.sources.contract import name_lines
+from svmodel.sources.guess import is_population
 from svmodel.sources.joins import Join, apply_joins
 from svmodel.sources.opening import read_table
 from svmodel.sources.tidy import Joined, TidyFile, open_tidy
@@ -120,7 +123,9 @@ def open_table(spec: DataSpec, root: Path, *, needed: Iterable[str] = ()) -> Tab
     frame, entries, late = source.frame, [], Problems()
     for number, join in enumerate(joins):
         found = Problems()
-        frame, more = apply_joins(frame, (join,), period=spec.period or "period", problems=found)
+        frame, more = apply_joins(
+            frame, (join,), period=spec.period or "period", problems=found, written=spec.period_written
+        )
         entries.extend(more)
         if number < len(spec.joins) and looked_at & set(join.columns.values()):
             found.raise_if_any(DataError, f"{path} cannot be used")
@@ -146,8 +151,10 @@ def _of_layout(roles: Roles, frame: pd.DataFrame) -> Roles:
     if roles.counts:
         return roles
     taken = {*roles.keys, *roles.measures, *roles.exposures, *roles.covariates}
-    numeric = frame.select_dtypes("number").columns
-    return replace(roles, counts=tuple(c for c in numeric if c not in taken))
+    free = [c for c in frame.select_dtypes("number").columns if c not in taken]
+    exposures = tuple(c for c in free if is_population(c))
+    counts = tuple(c for c in free if c not in exposures)
+    return replace(roles, counts=counts, exposures=(*roles.exposures, *exposures))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -366,19 +373,31 @@ def _periods_of_file(path: Path, pointer: FilePointer, problems: Problems) -> di
         problems.add(f"{path.name} has no column {column!r}", fix=fix, rule="unknown_column")
     if problems:
         return {}
-    found: dict[str, pd.Period] = {}
-    for number, (code, value) in enumerate(zip(table[pointer.area], table[pointer.period], strict=True), start=2):
-        here = f"{path.name}, line {number}"
-        if pd.isna(value):
-            continue
-        if str(code) in found:
-            problems.add(f"{code!r} stands twice in {here}", rule="area_twice")
-            continue
-        try:
-            found[str(code)] = periods.parse(value)
-        except DataError as error:
-            problems.add(f"{here}: {error.title}", rule="bad_period")
-    return found
+    areas, written = table[pointer.area], table[pointer.period]
+    try:
+        read = periods.read_column(written, written=pointer.period_written, stepped=False)
+    except DataError as error:
+        problems.add(error.title, where=path.name, rule="period_written")
+        return {}
+    if read.choices:
+        ways = ", or ".join(f"period_written: {c}" for c in read.choices)
+        shown = shorten(list(dict.fromkeys(written.dropna())), limit=3)
+        what = f"{shown} in {path.name} may be read in {len(read.choices)} ways"
+        problems.add(what, fix=f"Say which, beside `file`: {ways}.", rule="period_ambiguous")
+        return {}
+    lines = np.arange(2, len(table) + 2)
+    for value in read.unread:
+        here = name_lines(lines[np.asarray(written == value)])
+        problems.add(f"{path.name}, {here}: {value!r} names no period", rule="bad_period")
+    if read.kinds:
+        problems.add(f"{periods.mixed_words(read.kinds)} are mixed in {path.name}", rule="period_mixed")
+    known = np.asarray(written.notna() & areas.notna())
+    for code in areas[known][areas[known].duplicated()].unique():
+        here = name_lines(lines[np.asarray(known & (areas == code))])
+        problems.add(f"{code!r} stands twice in {path.name}, {here}", rule="area_twice")
+    if problems:
+        return {}
+    return dict(zip(areas[known].astype(str), read.index[known], strict=True))
 
 
 def _areas_of_column(table: Table, pointer: ColumnPointer, problems: Problems) -> dict[str, pd.Period]:

@@ -25,7 +25,7 @@ from svmodel.words import one_or_more
 
 #: How problems that only the owner can settle name the key and its answers.
 _ASKED = re.compile(r"(\w+): (\[[^\]]+\]|[A-Za-z][A-Za-z ]*[A-Za-z])(?=[,.]|$)")
-_KEYS = ("sheet", "columns_are", "dashes", "period_written", "leave_out", "leave_out_columns")
+_KEYS = ("sheet", "columns_are", "nested", "dashes", "decimal", "period_written", "leave_out", "leave_out_columns")
 _MOST_QUESTIONS = 6
 
 
@@ -100,9 +100,26 @@ def understand(
     if path.is_dir() and layout is None:
         raise DataError(f"{path} is in no layout that svmodel knows: it holds no street files of data.police.uk")
     spec = DataSpec(path.name, layout=layout or "tidy", area=area, period=period, counts=counts)
+    return understand_as(spec, path.parent)
+
+
+def understand_as(spec: DataSpec, root: Path) -> Understood:
+    """Look at a data file of which a study says something already.
+
+    Parameters
+    ----------
+    spec : DataSpec
+    root : Path
+        Folder that paths start from.
+
+    Raises
+    ------
+    DataError
+        If it cannot be opened at all.
+    """
     asked: list[Open] = []
     while True:
-        found = _once(path, spec)
+        found = _once(spec, root)
         new = [q for q in _questions(found.problems) if q.key not in {a.key for a in asked}]
         if not new or len(asked) >= _MOST_QUESTIONS:
             rest = tuple(p for p in found.problems if not _questions((p,)))
@@ -138,11 +155,11 @@ def _questions(problems: tuple[Problem, ...]) -> list[Open]:
     return list(found.values())
 
 
-def _once(path: Path, spec: DataSpec) -> Understood:
+def _once(spec: DataSpec, root: Path) -> Understood:
     """Read the file as a study would that says this much."""
-    given = spec
+    given, path = spec, root / spec.path
     try:
-        table = open_table(spec, path.parent)
+        table = open_table(spec, root)
     except DataError as error:
         if not error.problems:
             raise
@@ -156,9 +173,9 @@ def _once(path: Path, spec: DataSpec) -> Understood:
         if not spec.counts and not source.roles.data:
             raise DataError(_unnamed(path, source.frame))
         if spec.area != given.area or spec.period != given.period:  # codes of a column that is known are kept as text
-            table = open_table(spec, path.parent)
+            table = open_table(spec, root)
     else:
-        spec = replace(spec, counts=table.roles.counts)
+        spec = replace(spec, counts=table.roles.counts, exposures=table.roles.exposures)
     try:
         panel = table.panel()
     except DataError as error:
@@ -184,6 +201,8 @@ def _guessed(spec: DataSpec, source: TidyFile) -> tuple[DataSpec, dict[str, str]
             pd.api.types.is_numeric_dtype(frame[column].dtype) if list(frame.columns).count(column) == 1 else False
         )
         left[column] = "numbers that are no counts by their name or look" if numeric else "words, not numbers"
+        if list(frame.columns).count(column) == 1 and frame[column].isna().all():
+            left[column] = "it is empty"
     spec = replace(spec, area=found.area, period=found.period, counts=found.counts, exposures=exposures, name=name)
     return spec, left
 

@@ -33,6 +33,7 @@ from svmodel.report.study.fields import (
     File,
     Flag,
     Keys,
+    LastPeriod,
     Names,
     Period,
     Takes,
@@ -48,7 +49,7 @@ from svmodel.report.study.fields import (
     wrong,
 )
 from svmodel.report.study.registry import layout_options, layouts
-from svmodel.sources.untidy import CHOICES, Answers
+from svmodel.sources.answers import CHOICES, Answers
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -121,8 +122,8 @@ class DataSpec(Keys):
     """publishers and licences, printed as written"""
     period_written: Annotated[Text | None, Told("text", "none: as the column shows")] = None
     """how the periods are written, where that can be read in several ways: `day first`, `month first`, `months`,
-    `quarters`, `calendar years`, `financial years`, `academic years`, `year and month`, `Excel dates`, or a time
-    zone"""
+    `quarters`, `calendar years`, `financial years`, `academic years`, `year and month`, `Excel dates`,
+    `days`, `week beginning`, `week ending`, or a time zone"""
     leave_out: Names = ()
     """areas of the data that are not used, such as one without residents"""
     sheet: Annotated[Text | None, Told("text", "none: the sheets of the layout that holds most")] = None
@@ -135,6 +136,16 @@ class DataSpec(Keys):
         Annotated[str, one_of("answer", CHOICES["dashes"])] | None, Told("`nil` or `missing`", "none")
     ] = None
     """what `-` and `.` stand for in place of a number"""
+    decimal: Annotated[
+        Annotated[str, one_of("answer", CHOICES["decimal"])] | None,
+        Told("`comma` or `point`", "none: as the file shows"),
+    ] = None
+    """what parts the decimals, where no number of the file shows it"""
+    nested: Annotated[
+        Annotated[str, one_of("answer", CHOICES["nested"])] | None,
+        Told("`areas over outcomes` or `outcomes over areas`", "none"),
+    ] = None
+    """which stands above the other where columns, or rows, hold areas and outcomes crossed"""
     leave_out_columns: Columns = ()
     """columns that are not read, such as a total that does not add up"""
     population: PopulationSpec | None = None
@@ -177,7 +188,7 @@ class DataSpec(Keys):
     @property
     def answers(self) -> Answers:
         """What the study says about a table that can be read in several ways."""
-        return Answers(self.sheet, self.columns_are, self.dashes, self.leave_out_columns)
+        return Answers(self.sheet, self.columns_are, self.dashes, self.decimal, self.nested, self.leave_out_columns)
 
     @property
     def all_joins(self) -> tuple[JoinSpec, ...]:
@@ -221,6 +232,8 @@ class FilePointer(Keys):
     """its column of areas,"""
     period: Annotated[Text, Told("column, or a period")] = "period"
     """and of first periods. With `column`: the first period of all"""
+    period_written: Annotated[Text | None, Told("text", "none: as the column shows")] = None
+    """how they are written, as for the data"""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -233,7 +246,11 @@ class ColumnPointer(Keys):
     """the first period of all"""
 
 
-_PERIODS = TypeAdapter(Mapping[str, Period], config=ConfigDict(arbitrary_types_allowed=True))
+_OF_ANY_TYPE = ConfigDict(arbitrary_types_allowed=True)
+_PERIODS: dict[str, TypeAdapter[Any]] = {
+    "starts": TypeAdapter(Mapping[str, Period], config=_OF_ANY_TYPE),
+    "ends": TypeAdapter(Mapping[str, LastPeriod], config=_OF_ANY_TYPE),
+}
 
 
 def _when(given: Any, _handler: Any, info: ValidationInfo) -> Any:
@@ -244,7 +261,7 @@ def _when(given: Any, _handler: Any, info: ValidationInfo) -> Any:
     if not held:
         raise wrong("nobody_treated", "no area is named")
     pointer = FilePointer if "file" in held else ColumnPointer if "column" in held else None
-    asked: TypeAdapter[Any] = _PERIODS if pointer is None else TypeAdapter(pointer)
+    asked: TypeAdapter[Any] = _PERIODS[info.field_name or "starts"] if pointer is None else TypeAdapter(pointer)
     return asked.validate_python(held, context=info.context)
 
 
@@ -292,13 +309,17 @@ class BreakSpec(Keys):
     """first period of the change"""
     reason: Text
     """in words that a figure can carry"""
-    until: Annotated[Period | None, Told("period", "none: it lasts")] = None
+    until: Annotated[LastPeriod | None, Told("period", "none: it lasts")] = None
     """last period of a passing one"""
 
     @model_validator(mode="after")
     def _goes_forward(self) -> Self:
         until = self.until
-        if until is not None and (until.freqstr != self.period.freqstr or until < self.period):
+        days = {"D", "M"}
+        if until is not None and (
+            (until.freqstr != self.period.freqstr and {until.freqstr, self.period.freqstr} != days)
+            or until.end_time < self.period.start_time
+        ):
             raise all_wrong([(("until",), wrong("bad_period", f"{until} is not after {self.period}"))])
         return self
 
