@@ -72,11 +72,13 @@ calibrate: $(READY)
 	$(PY) benchmarks/calibrate_series.py
 	$(PY) benchmarks/calibrate_large_area.py
 	$(PY) benchmarks/calibrate_joint_tests.py
+	$(PY) benchmarks/calibrate_clusters.py --panels 200 --jobs $(JOBS)
 	$(PY) benchmarks/calibrate_bayes.py
 	$(PY) benchmarks/calibrate_bayes_series.py
 	$(PY) benchmarks/calibrate_checks.py
 	$(PY) benchmarks/page_truth.py
 	$(PY) docs/quote_calibration.py
+	$(PY) -m pytest -m long
 
 lock:
 	$(PYTHON) locks/make_locks.py

@@ -39,6 +39,7 @@ METHODS: dict[str, Any] = {
     "ETWFE, linear": sv.did.ExtendedTwoWayFixedEffects(family="linear", only_average=True),
     "Stacked": sv.did.StackedDiD(),
     "Sun and Abraham": sv.did.SunAbraham(),
+    "Callaway-Sant'Anna": sv.did.CallawaySantAnna(simultaneous=False, n_boot=1),
 }
 #: Boroughs by their number of wards, and how many of them start in each month, the first ones.
 DESIGNS: dict[str, tuple[list[int], dict[int, int]]] = {

@@ -208,10 +208,10 @@ def _percent(value: float) -> str:
     return "no change" if size == "0.0%" else f"{size} {'fewer' if value < 0 else 'more'}"
 
 
-def _cell(row: pd.Series | None) -> str:
+def _cell(row: pd.Series | None, hidden: bool = False) -> str:
     """Return a change as tables write it, without blanks."""
     if row is None:
-        return "[x]"
+        return "[c]" if hidden else "[x]"
     values = [
         100 * (row[c] - 1) if row["scale"] == "rate_ratio" else row[c] for c in ("estimate", "conf_low", "conf_high")
     ]
@@ -322,8 +322,8 @@ def _tables(context: Any, view: Any, section: Section) -> Iterator[str]:
                 yield f"the row {name!r} has no estimate"
                 continue
             row = None if truth.hidden else truth.rows.get("rate_ratio")
-            if re.sub(r"\s", "", change) != _cell(row):
-                yield f"the row {name!r} says {change!r}, published is {_cell(row)!r}"
+            if re.sub(r"\s", "", change) != _cell(row, truth.hidden):
+                yield f"the row {name!r} says {change!r}, published is {_cell(row, truth.hidden)!r}"
             told = truth.rows.get("rate_ratio", truth.rows.get("events"))
             tested = row is not None and told is not None and re.fullmatch(r"[\d.]+", sure)
             if tested and abs(float(sure) - told["p_value"]) > 5.1e-4:

@@ -48,14 +48,14 @@ class Break:
             if value is None and name == "until":
                 continue
             try:
-                read[name] = periods.parse(value)
+                read[name] = (periods.parse_first if name == "period" else periods.parse_last)(value)
             except DataError as error:
                 problems.add(error.title, where=name, rule="period_unreadable")
         first, last = read["period"], read["until"]
         if first is not None and last is not None:
-            if first.freqstr != last.freqstr:
+            if first.freqstr != last.freqstr and {first.freqstr, last.freqstr} != {"D", "M"}:
                 problems.add(f"it starts at {first} and ends at {last}", fix="Use one kind of period.", rule="mixed")
-            elif last < first:
+            elif last.end_time < first.start_time:
                 problems.add(f"it ends at {last}, before it starts at {first}", rule="break_ends_before_start")
         if not isinstance(reason, str) or not reason.strip():
             problems.add("a break needs a reason", fix="Say what changed, e.g. 'new recording system'.", rule="reason")

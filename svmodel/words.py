@@ -45,15 +45,32 @@ def chance(probability: float) -> str:
     return f"{100 * probability:.0f}%"
 
 
+def p_number(p: float, digits: int = 3) -> str:
+    """Return a p-value as a number; one that rounding would put on .05 has as many digits as keep it on its side.
+
+    Examples
+    --------
+    >>> p_number(0.034), p_number(0.25), p_number(0.0000001)
+    ('0.034', '0.250', '< 0.001')
+    >>> p_number(0.0496), p_number(0.05004), p_number(0.05)
+    ('0.0496', '0.05004', '0.050')
+    """
+    if p < 0.001:
+        return "< 0.001"
+    while p != 0.05 and float(f"{p:.{digits}f}") == 0.05 and digits < 9:
+        digits += 1
+    return f"{p:.{digits}f}"
+
+
 def p_value(p: float) -> str:
-    """Return a p-value as printed.
+    """Return a p-value as printed in a sentence.
 
     Examples
     --------
     >>> p_value(0.034), p_value(0.0000001), p_value(0.25)
     ('p = 0.034', 'p < 0.001', 'p = 0.25')
     """
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
+    return "p < 0.001" if p < 0.001 else f"p = {p_number(p, 3 if p < 0.1 else 2)}"
 
 
 def plural(word: str, n: int) -> str:

@@ -57,8 +57,8 @@ def test_what_names_no_period_is_refused(value):
 
 
 def test_a_period_of_another_frequency_is_refused():
-    with pytest.raises(DataError, match="W-SUN"):
-        periods.parse(pd.Period("2019-04-01", freq="W"))
+    with pytest.raises(DataError, match="frequency h; use days"):
+        periods.parse(pd.Period("2019-04-01 10:00", freq="h"))
 
 
 @given(

@@ -20,7 +20,7 @@ from svmodel.engine.posterior import Posterior
 from svmodel.errors import EstimationError
 from svmodel.result import Result
 from svmodel.result.check import CheckResult
-from svmodel.result.doubts import design_doubts
+from svmodel.result.doubts import design_doubts, shared_noise
 from svmodel.result.method import choice_of
 from svmodel.result.notes import Note, ResultWarning, parts_of
 from svmodel.result.scales import estimates_frame, provenance
@@ -97,6 +97,8 @@ class AnswersDesigns:
         posterior = arrived(run(question.model, me.engine, draws=me.draws, seed=seed), design.describe())
         cells = question.cells(posterior, arrays, me.level)
         told = diagnostics_of(self, question, posterior, cells) | self.details(question, posterior, cells)
+        said = self.remarks(design, question, cells, told)
+        told["inference_in_doubt"] |= any(note in said for note in shared_noise(design))
         return Result(
             estimates=estimates_frame(list(term_rows(cells, parents))),
             design=design,
@@ -106,7 +108,7 @@ class AnswersDesigns:
             draws=cells.log_ratio if self.scale == "log_rate_ratio" else cells.difference,
             event_draws=cells.events if cells.counts else None,
             posterior=Fitted(question, posterior),
-            **parts_of(self.remarks(design, question, cells, told)),
+            **parts_of(said),
             provenance=provenance(design, seed),
             seed=seed,
         )

@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from svmodel import periods
 from svmodel.bayes.answer import AnswersDesigns, notes_of, rests_on
 from svmodel.bayes.maps import bym2
 from svmodel.bayes.options import problems_with
@@ -22,9 +21,11 @@ from svmodel.engine.description import LatentModel, Term
 from svmodel.engine.posterior import Posterior
 from svmodel.errors import EstimationError
 from svmodel.numerics.arrays import Mask
-from svmodel.numerics.latent.priors import HalfNormal
-from svmodel.numerics.latent.structures import Fixed, Independent, RandomWalk, Structure
+from svmodel.numerics.latent.area_shocks import AreaShocks, StartedWalk
+from svmodel.numerics.latent.priors import Beta, HalfNormal
+from svmodel.numerics.latent.structures import AR1, Fixed, Independent, RandomWalk, Structure
 from svmodel.numerics.two_way import components
+from svmodel.result.doubts import shared_noise
 from svmodel.result.method import NEUTRAL, UNSHOWN, Method
 from svmodel.result.notes import Note
 
@@ -32,12 +33,15 @@ _VALID = {
     "family": ("negative_binomial", "poisson"),
     "pooling": ("partial", "none", "complete"),
     "over": ("areas", "cohorts"),
+    "shocks": ("none", "ar1", "walk"),
 }
 #: Expected events in all treated area-periods below which the Gaussian approximation of the field is too sure: by 8% of
 #: the standard deviation with six events in all (tests/bayes/test_hierarchical_did.py).
 _FEW_EVENTS = 10
 #: Prior standard deviations: of the level about the log of the raw rate, and of a covariate's coefficient.
 _LEVEL_SD, _COVARIATE_SD = 1.0, 0.5
+#: Prior of the correlation of an area's shocks from one period to the next: Beta, with 90% between .27 and .92.
+_PERSISTENCE = (3.0, 1.8)
 _NO_INDEX = np.zeros((1, 1), dtype=np.int64)
 
 
@@ -59,14 +63,17 @@ class HierarchicalDiD(AnswersDesigns):
     lasting_shocks : int
         Length, in periods, of blocks of time in each of which an area has a shock of its own that is estimated; 0 for
         none. Half a year is a fair choice where what happens in one area in one month goes on in the next.
+    shocks : {"none", "ar1", "walk"}
+        Of each area in each period, beside the overdispersion of counts: none; such as fade, of which size and
+        persistence are estimated over all areas; or levels that wander and do not come back.
     neighbours : mapping, pairs or matrix, optional
         Borders between areas, as :func:`svmodel.adjacency.read_adjacency` takes them: area effects then follow the map
         (BYM2).
     family : {"negative_binomial", "poisson"}
     area_sd, period_sd, effect_sd, horizon_sd, shock_sd, overdispersion : float
         Scales of the half-normal priors of the standard deviations (log scale) of area effects, of a step of the period
-        effects, of effects about their mean, of their step by horizon, of shocks that last, and of the shock that each
-        count meets.
+        effects, of effects about their mean, of their step by horizon, of shocks that last (of the step of levels that
+        wander a third of it), and of the shock that each count meets.
     engine : {"laplace", "nuts"}
         Nested Laplace to explore; NUTS for a headline that is published. ``result.audit()`` runs the other.
     draws : int
@@ -89,8 +96,8 @@ class HierarchicalDiD(AnswersDesigns):
     but its prior.
 
     *Supposes* that areas share the period effects (common trends on the log scale); that counts are independent given
-    the effects, so that shocks of an area that last are not in the interval unless `lasting_shocks` has them
-    (docs/coverage.md has what that costs); that an effect does not spill over.
+    the effects, so that shocks of an area that last are not in the interval unless `shocks` has them (docs/coverage.md
+    has what that costs); that an effect does not spill over.
 
     References
     ----------
@@ -135,6 +142,7 @@ class HierarchicalDiD(AnswersDesigns):
     over: Literal["areas", "cohorts"] = "areas"
     by_horizon: bool = False
     lasting_shocks: int = 0
+    shocks: Literal["none", "ar1", "walk"] = "none"
     neighbours: Any = None
     family: Literal["negative_binomial", "poisson"] = "negative_binomial"
     area_sd: float = 0.7
@@ -151,6 +159,12 @@ class HierarchicalDiD(AnswersDesigns):
         scales = ("area_sd", "period_sd", "effect_sd", "horizon_sd", "shock_sd", "overdispersion")
         whole = {"lasting_shocks": 0}
         found = problems_with(self, valid=_VALID, above_zero=scales, at_least=whole, beliefs=[self.prior])
+        if self.shocks != "none" and self.lasting_shocks:
+            found.add(
+                f"shocks={self.shocks!r} and lasting_shocks={self.lasting_shocks!r} are two models of the same",
+                fix="Leave lasting_shocks out.",
+                rule="lasting_shocks",
+            )
         found.raise_if_any(EstimationError, "HierarchicalDiD cannot be used so")
 
     def ask(self, arrays: DesignArrays) -> Question:
@@ -199,7 +213,7 @@ class HierarchicalDiD(AnswersDesigns):
             "inference_in_doubt": left.lasting or few,
         }
         why = rests_on(posterior, ratio_prior(self.prior))
-        told["inference_why"] = " ".join([why, *self._doubts(cells.arrays, told)])
+        told["inference_why"] = " ".join([why, *self._doubts(told)])
         if self.pooling == "none":
             low, high = self._prior_of_average(cells)
             told["prior_of_average"] = {"low": low, "high": high}
@@ -217,7 +231,7 @@ class HierarchicalDiD(AnswersDesigns):
 
     def remarks(self, design: Design, question: Question, cells: TreatedCells, told: Mapping[str, Any]) -> list[Note]:
         """Return the notes of a result."""
-        notes = [*notes_of(self, design, question, cells), *self._doubts(cells.arrays, told)]
+        notes = [*notes_of(self, design, question, cells), *self._doubts(told), *shared_noise(design)]
         if "prior_of_average" in told:
             low, high = (100 * (told["prior_of_average"][k] - 1) for k in ("low", "high"))
             notes.append(
@@ -226,7 +240,7 @@ class HierarchicalDiD(AnswersDesigns):
             )
         return notes
 
-    def _doubts(self, arrays: DesignArrays, told: Mapping[str, Any]) -> list[str]:
+    def _doubts(self, told: Mapping[str, Any]) -> list[str]:
         """Return why the interval is in doubt; nothing where it is not."""
         left, notes = told["residual_autocorrelation"], []
         if told["few_events_for_laplace"]:
@@ -235,8 +249,7 @@ class HierarchicalDiD(AnswersDesigns):
                 'little too sure then (standard deviations up to a tenth too small). Take engine="nuts".'
             )
         if told["shocks_last"]:
-            half_year = max(periods.per_year(arrays.periods) // 2, 2)
-            cure = "A longer `lasting_shocks` may have" if self.lasting_shocks else f"`lasting_shocks={half_year}` has"
+            cure = '`shocks="walk"` has' if self.shocks == "ar1" else '`shocks="ar1"` has'
             notes.append(
                 "What befalls an area lasts: what the model does not explain goes with the same a period earlier "
                 f"(correlation {left['value']:.2f}, standard error {1 / math.sqrt(left['pairs']):.2f}). The interval "
@@ -251,7 +264,13 @@ class HierarchicalDiD(AnswersDesigns):
         return bym2(self.neighbours, arrays.areas, prior)
 
     def _shocks(self, areas: int, length: int) -> list[Term]:
-        """Return shocks of areas by blocks of time: independent, a type I interaction (Knorr-Held 2000)."""
+        """Return shocks of areas by period, or by blocks of time: a type I or II interaction (Knorr-Held 2000)."""
+        if self.shocks != "none":
+            series: AR1 | StartedWalk = StartedWalk(length, "wander_sd", HalfNormal(self.shock_sd / 3))
+            if self.shocks == "ar1":
+                series = AR1(length, "shock_sd", HalfNormal(self.shock_sd), "shock_persistence", Beta(*_PERSISTENCE))
+            each = np.arange(areas * length).reshape(areas, length)
+            return [Term("shock", AreaShocks(areas, series), each)]
         if not self.lasting_shocks:
             return []
         blocks = math.ceil(length / self.lasting_shocks)

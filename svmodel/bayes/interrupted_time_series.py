@@ -18,7 +18,7 @@ from svmodel.bayes.series import (
     INDEPENDENT,
     SeriesQuestion,
     log_rate,
-    lost_periods,
+    lost_parts,
     only_row,
     season_terms,
     usable_series,
@@ -184,7 +184,7 @@ class InterruptedTimeSeries(AnswersDesigns):
         spread = HalfNormal(self.overdispersion) if self.family == "negative_binomial" else None
         model = LatentModel(held.y, offset, tuple(terms), self.family, spread)
         members = np.array([len(s.rows) for s in series])
-        return SeriesQuestion(model, target, "effect", lost_periods(series), arrays=held, members=members)
+        return SeriesQuestion(model, target, "effect", lost_parts(arrays, series), arrays=held, members=members)
 
     def _shocks(self, held: DesignArrays) -> list[Term]:
         if self.shocks == "none":
@@ -255,7 +255,7 @@ class InterruptedTimeSeries(AnswersDesigns):
 
 def _years(held: DesignArrays) -> Floats:
     """Return years from the start of each series, shape (G, T)."""
-    return np.asarray(held.horizon / periods.per_year(held.periods))
+    return np.asarray(held.horizon / periods.year_length(held.periods))
 
 
 def _middle(target: Mask, years: Floats) -> Floats:

@@ -21,9 +21,10 @@ from svmodel.numerics.arrays import Ints
 from svmodel.numerics.latent.priors import HalfNormal
 from svmodel.numerics.latent.structures import Fixed, Seasonal
 from svmodel.numerics.series import Series, treated_series
+from svmodel.words import listed
 
 #: Known periods before the start that a series needs, by periods a year: a year of months, two of quarters, five years.
-LEAST_BEFORE = {12: 12, 4: 8, 1: 5}
+LEAST_BEFORE = {12: 12, 4: 8, 1: 5, 52: 52, 365: 365}
 #: Prior standard deviation of the coefficient of a sine or a cosine, on the log scale.
 _WAVE_SD = 0.3
 #: What is said of several series.
@@ -73,9 +74,13 @@ class SeriesQuestion(Question):
 
 
 def series_of(arrays: DesignArrays, *, each: bool) -> list[Series]:
-    """Return the treated areas as series; see :func:`svmodel.numerics.series.treated_series`."""
+    """Return the treated areas as series; see :func:`svmodel.numerics.series.treated_series`.
+
+    An area that is known too late joins no sum of areas that are known in time; see :func:`lost_parts`.
+    """
     before, after = arrays.status == UNTREATED, arrays.status == TREATED
-    return treated_series(arrays.y, arrays.exposure, arrays.covariates, arrays.start, before, after, each=each)
+    parts = (arrays.y, arrays.exposure, arrays.covariates, arrays.start, before, after)
+    return treated_series(*parts, each=each, least=LEAST_BEFORE[periods.per_year(arrays.periods)])
 
 
 def as_arrays(arrays: DesignArrays, series: Sequence[Series]) -> DesignArrays:
@@ -108,10 +113,21 @@ def _labels(arrays: DesignArrays, series: Sequence[Series]) -> tuple[str, ...]:
     return tuple(made)
 
 
-def lost_periods(series: Sequence[Series]) -> tuple[str, ...]:
-    """Return a note of the periods in which a sum misses one of its areas."""
+def lost_parts(arrays: DesignArrays, series: Sequence[Series]) -> tuple[str, ...]:
+    """Return what series leave out: treated areas that are in none, and periods in which a sum misses an area."""
+    used = {int(i) for s in series for i in s.rows}
+    known = (arrays.treated & ~np.isnan(arrays.y)).any(axis=1)
+    late = [arrays.areas[i] for i in np.flatnonzero(known) if int(i) not in used]
+    found = []
+    if late:
+        word = periods.describe_frequency(arrays.periods)
+        least = LEAST_BEFORE[periods.per_year(arrays.periods)]
+        which = f"{listed(late)} {'is' if len(late) == 1 else 'are'}"
+        found.append(f"{which} in no sum, because fewer than {least} {word}s before the start are known")
     lost = sum(s.lost for s in series)
-    return (f"{lost} periods of summed series miss one of their areas",) if lost else ()
+    if lost:
+        found.append(f"{lost} periods of summed series miss one of their areas")
+    return tuple(found)
 
 
 def log_rate(s: Series) -> float:
@@ -190,7 +206,8 @@ def season_terms(kind: str, harmonics: int, arrays: DesignArrays, sd: float) -> 
     Parameters
     ----------
     kind : {"auto", "smooth", "harmonics", "none"}
-        A random walk around the year (the default where there are quarters or months), or waves.
+        A random walk around the year (the default where there are quarters or months), or waves (the default where
+        there are weeks or days; days have their weekday besides).
     harmonics : int
         Pairs of waves.
     arrays : DesignArrays
@@ -202,14 +219,23 @@ def season_terms(kind: str, harmonics: int, arrays: DesignArrays, sd: float) -> 
     if kind == "none" or per_year == 1:
         return []
     G, T = arrays.y.shape
-    time = np.arange(T)
-    if kind in ("auto", "smooth"):
+    time, rows = np.arange(T), np.arange(G)[:, None]
+    weekly = periods.has_weeks(arrays.periods)
+    if kind == "smooth" and weekly:
+        word = periods.describe_frequency(arrays.periods)
+        raise EstimationError(
+            f"no whole number of {word}s makes a year, as season='smooth' needs; use season='harmonics' or 'none'"
+        )
+    if kind in ("auto", "smooth") and not weekly:
         ring = Seasonal(per_year, "season_sd", HalfNormal(sd))
         return [Term(f"season_{g}", ring, only_row(g, G, time % per_year)) for g in range(G)]
     terms = []
     for k in range(1, min(harmonics, per_year // 2) + 1):
-        angle = 2 * np.pi * k * time / per_year
+        angle = 2 * np.pi * k * time / periods.year_length(arrays.periods)
         waves = {"cos": np.cos(angle)} if 2 * k == per_year else {"sin": np.sin(angle), "cos": np.cos(angle)}
-        rows = np.arange(G)[:, None]
         terms += [Term(f"{name}_{k}", Fixed(0.0, _WAVE_SD, G), rows, wave[None, :]) for name, wave in waves.items()]
+    if arrays.periods.freqstr == "D":
+        weekday = np.asarray(arrays.periods.day_of_week)
+        days = [(weekday == d).astype(np.float64) - 1 / 7 for d in range(6)]
+        terms += [Term(f"weekday_{d}", Fixed(0.0, _WAVE_SD, G), rows, there[None, :]) for d, there in enumerate(days)]
     return terms

@@ -16,7 +16,7 @@ from svmodel.bayes.options import is_number, problems_with
 from svmodel.bayes.prediction import Prediction
 from svmodel.bayes.question import Question, log_exposure
 from svmodel.bayes.rows import TreatedCells
-from svmodel.bayes.series import INDEPENDENT, log_rate, lost_periods, only_row, season_terms, series_of, usable_series
+from svmodel.bayes.series import INDEPENDENT, log_rate, lost_parts, only_row, season_terms, series_of, usable_series
 from svmodel.design import Design, DesignArrays
 from svmodel.engine.description import LatentModel, Term
 from svmodel.engine.posterior import Posterior
@@ -225,7 +225,7 @@ class StructuralCounterfactual(AnswersDesigns):
             model,
             held.treated,
             "",
-            lost_periods(series),
+            lost_parts(arrays, series),
             arrays=held,
             members=np.array([len(s.rows) for s in series]),
             centre=centre,
@@ -341,7 +341,8 @@ class StructuralCounterfactual(AnswersDesigns):
         if design.covariates:
             out.append("Covariates of the design play no part in this model; StructuralTimeSeries takes them.")
         if question.left_out:
-            out.append(f"Left out of the effect: {'; '.join(question.left_out)}.")
+            text = f"Left out of the effect: {'; '.join(question.left_out)}."
+            out.append(ResultWarning("identification", text))
         few = sum(float(s.y[s.before].mean()) < _FEW_EVENTS for s in series)
         if few and not log and design.is_count:
             text = (

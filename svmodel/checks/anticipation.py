@@ -19,7 +19,7 @@ from svmodel.result.check import CheckResult
 
 _NAME = "anticipation"
 #: Periods that are looked at before a start, by periods in a year.
-_LOOKED_AT = {12: 3, 4: 1}
+_LOOKED_AT = {12: 3, 4: 1, 52: 13, 365: 91}
 
 
 @check("Did anything move before the start?", needs=("data",))

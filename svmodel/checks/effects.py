@@ -97,7 +97,7 @@ def tail_area(effect: Effect) -> float:
 
 
 def evidence(effect: Effect) -> str:
-    """Return the p-value in words, or of a posterior the probability of fewer."""
+    """Return the p-value in words, or of a posterior the probability of a fall."""
     if math.isfinite(effect.p_value) or math.isnan(effect.prob_reduction):
         return p_value(effect.p_value)
-    return f"probability of fewer: {chance(effect.prob_reduction)}"
+    return f"probability of a fall: {chance(effect.prob_reduction)}"

@@ -342,5 +342,5 @@ def _step(path: EventPath, length: int) -> str:
     if length == 1:
         return path.unit
     if path.per_year and length == path.per_year:
-        return "12 months" if path.per_year == 12 else "four quarters"
+        return {12: "12 months", 4: "four quarters"}.get(length, f"{length} {path.unit}s")
     return f"{length} {path.unit}s"

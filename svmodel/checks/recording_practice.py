@@ -36,7 +36,7 @@ _COLUMNS = ["quantity", "outcome", "period", "scale", "estimate", "conf_low", "c
 def recording_practice(
     result: Result, *, seed: int = 0, outcome: str | None = None, breaks: Iterable[Any] = ()
 ) -> CheckResult:
-    """Compare the effect on a recorded count with that on a second record of the same harm, as of hospital admissions.
+    """Compare the effect on a recorded count with that on a second record of the same events, as of admissions.
 
     If violence falls, both fall. If less of it is recorded, the first falls alone, and the ratio of both breaks at the
     start in treated areas and not in the others. The ratio of the two effects (the difference of log rate ratios, over
@@ -86,8 +86,8 @@ def recording_practice(
     near = _near(held, design)
     if outcome is None:
         if near:
-            return CheckResult(_NAME, "informative", f"No second record of the same harm was named. {near}")
-        raise CannotBeMadeError("nobody named a second record of the same harm (option `outcome`)")
+            return CheckResult(_NAME, "informative", f"No second record of the same events was named. {near}")
+        raise CannotBeMadeError("nobody named a second record of the same events (option `outcome`)")
     _check_outcome(outcome, design)
     if not design.is_count:
         raise CannotBeMadeError(f"{design.outcome!r} is a measure, not a count of recorded events")
@@ -137,8 +137,8 @@ def _text(
         less = found.estimate < 0
         text = (
             f"{head} The ratio of {design.outcome} to {outcome} changed by {ratio} with the start, beside other areas: "
-            f"{'less' if less else 'more'} of the harm seems to be recorded than before, so that the effect "
-            f"on {design.outcome} {'overstates a fall in harm' if less else 'hides a fall, or feigns a rise'}. {near}"
+            f"{'less' if less else 'more'} of what happens seems to be recorded than before, so that the effect "
+            f"on {design.outcome} {'overstates a fall' if less else 'hides a fall, or feigns a rise'}. {near}"
         )
         return CheckResult(_NAME, "failed", text.strip(), frame)
     text = (

@@ -36,7 +36,7 @@ FEWEST_CLEAN = 10
 _COLUMNS = ["quantity", "ring", "areas", "scale", "estimate", "conf_low", "conf_high", "p_value", "problem"]
 
 
-@check("Did harm move to, or away from, the neighbours?", needs=("data",))
+@check("Did it move to, or away from, the neighbours?", needs=("data",))
 def spillover(result: Result, *, seed: int = 0, neighbours: Any = None, n_rings: int = 2) -> CheckResult:
     """Estimate the effect on the rings of untreated areas around treated ones, and the effect without them as controls.
 
@@ -168,7 +168,7 @@ def _text(first: Effect, found: list[_Found], around: Surroundings, whole: Effec
     if is_significant(first):
         up = first.estimate > null_value(first.scale)
         kind = (
-            "harm seems to have moved next door (displacement)"
+            "what is counted seems to have moved next door (displacement)"
             if up
             else "neighbours gained too (diffusion of benefit)"
         )

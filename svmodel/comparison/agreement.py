@@ -50,7 +50,12 @@ def agreement(table: pd.DataFrame, pairs: pd.DataFrame, scale: str, design: Desi
     known = table[np.isfinite(table["estimate"].to_numpy(dtype=np.float64))]
     said = [_answered(table, known)]
     if len(known) > 1:
-        said += [_same(known), _direction(known, scale), _exclusions(known), _differing(pairs, known)]
+        said += [
+            _same(known),
+            _direction(known, scale, design.meaning.pair),
+            _exclusions(known),
+            _differing(pairs, known),
+        ]
         said.append(families(known, pairs, scale, design, kin))
         said.append("They all rest on the same data, so that their agreement confirms none of what they suppose alike.")
     return " ".join(s for s in said if s)
@@ -88,7 +93,7 @@ def _distinct(known: pd.DataFrame) -> pd.DataFrame:
     return known[known["method"].isin([g[0] for g in _groups(known)])]
 
 
-def _direction(known: pd.DataFrame, scale: str) -> str:
+def _direction(known: pd.DataFrame, scale: str, pair: tuple[str, str]) -> str:
     one = _distinct(known)
     neutral = 1.0 if scale == "rate_ratio" else 0.0
     values = one["estimate"].to_numpy(dtype=np.float64)
@@ -99,10 +104,11 @@ def _direction(known: pd.DataFrame, scale: str) -> str:
     ends = f"the estimates run from {low} to {high}."
     clear = int(((one["conf_high"] < neutral) | (one["conf_low"] > neutral)).sum())
     if below in (0, n):
-        side = "fewer" if below else "more"
+        side = pair[0] if below else pair[1]
         text = f"All {n} answers point to {side}; {ends}"
     else:
-        text = f"They disagree on the direction: {below} of {n} answers point to fewer, {n - below} to more; {ends}"
+        split = f"{below} of {n} answers point to {pair[0]}, {n - below} to {pair[1]}"
+        text = f"They disagree on the direction: {split}; {ends}"
     return f"{text} {clear} of {n} intervals leave{'s' if clear == 1 else ''} out no effect."
 
 

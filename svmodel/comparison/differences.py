@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
 from svmodel.design import Design, DesignArrays
+from svmodel.design.clusters import cluster_words, clusters_of
 from svmodel.errors import EstimationError, did_you_mean
 from svmodel.inference.jackknife import by_t, cv3
 from svmodel.numerics.arrays import Floats, Ints
+from svmodel.numerics.cluster.membership import Clusters
 from svmodel.result import SCALES, Estimator, PointEstimator, Result
 from svmodel.result.method import arrays_of, scale_of
-from svmodel.result.rule import n_controls
+from svmodel.result.rule import n_controls, n_treated
 
 COLUMNS = ("first", "second", "difference", "std_error", "conf_low", "conf_high", "df", "p_value", "p_holm", "why")
 
@@ -35,11 +37,12 @@ def differences(
     scale : str
     level : float
     """
-    group = np.asarray(design.arrays.treated.any(axis=1), dtype=np.int64)
-    told = _lone(design.arrays)
+    arrays = replace(design.arrays, clusters=clusters_of(design, design.arrays))
+    units, told = arrays.units, _lone(arrays)
+    group = units.some(arrays.treated.any(axis=1)).astype(np.int64)
     held: dict[str, tuple[Floats | None, str]] = {}
     for name, value in estimates.items():
-        held[name] = (None, told) if told else _left_out(estimators[name], design, scale, value)
+        held[name] = (None, told) if told else _left_out(estimators[name], design, units, scale, value)
     rows = []
     for first, second in combinations(estimates, 2):
         gap = estimates[first] - estimates[second]
@@ -95,15 +98,18 @@ def jackknife_difference(
 
 def _lone(arrays: DesignArrays) -> str:
     """Return why no jackknife can be had for any method, or nothing."""
-    if int(arrays.treated.any(axis=1).sum()) < 2:
-        return "a single treated area: leaving areas out shows nothing of its noise"
+    one, many = cluster_words(arrays.units, 1), cluster_words(arrays.units)
+    if n_treated(arrays) < 2:
+        return f"a single treated {one}: leaving {many} out shows nothing of its noise"
     if n_controls(arrays) < 2:
-        return "a single control: leaving areas out shows nothing of its noise"
+        return f"a single control: leaving {many} out shows nothing of its noise"
     return ""
 
 
-def _left_out(estimator: Estimator, design: Design, scale: str, estimate: float) -> tuple[Floats | None, str]:
-    """Return a method's estimate without each area in turn, or why it cannot be had."""
+def _left_out(
+    estimator: Estimator, design: Design, units: Clusters, scale: str, estimate: float
+) -> tuple[Floats | None, str]:
+    """Return a method's estimate without each area, or cluster of areas, in turn, or why it cannot be had."""
     point = quick(estimator, scale)
     if point is None:
         return None, "gives no quick estimate"
@@ -112,10 +118,9 @@ def _left_out(estimator: Estimator, design: Design, scale: str, estimate: float)
     # 1e-6: the quick answer stops iterating where the fit does; a gap beyond that is another estimand
     if not abs(value - estimate) <= 1e-6 * max(1.0, abs(estimate)):
         return None, "some treated area-periods are not used, so that its scales cannot be tied"
-    rows = np.arange(len(arrays.start))
-    out = np.array([point(arrays.take(np.delete(rows, i))) for i in rows])
+    out = np.array([point(arrays.take(np.flatnonzero(units.label != k))) for k in range(units.n)])
     if not np.isfinite(out).all():
-        return None, "not identified without some area"
+        return None, f"not identified without some {cluster_words(units, 1)}"
     return out, ""
 
 
@@ -197,6 +202,8 @@ def quick(estimator: Estimator, scale: str) -> Callable[[DesignArrays], float] |
         return None
 
     def value(arrays: DesignArrays) -> float:
+        if arrays.weights is not None and scale != "difference":
+            return math.nan  # a weighted mean is tied to no number of events
         return on_scale(float(estimator.point(arrays)), estimator.scale, scale, sums_of(arrays))
 
     return value

@@ -241,7 +241,7 @@ def _words(table: pd.DataFrame, joint: pd.DataFrame, scale: str, median: float, 
     clear = int((known["p_value"] <= alpha).sum())
     refused = len(table) - len(known)
     text = f"{len(known)} of {len(table)} specifications give an effect" if refused else f"{len(known)} specifications"
-    text += f": the median is {shown(median, scale)}, and they run from {low} to {high}. {below} point to fewer. "
+    text += f": the median is {shown(median, scale)}, and they run from {low} to {high}. {below} point to a fall. "
     text += f"{clear} are significant by their own p-value, which counts the same data many times."
     p = float(joint["p_value"].iloc[0])
     if math.isnan(p):

@@ -1,35 +1,20 @@
-"""How far a count strays from its synthetic control, by its level: what placebo areas of another size are scaled with.
+"""How far a count strays from its synthetic control: what placebo areas of another size are scaled with.
 
 Without an exposure areas are compared by their numbers, and numbers of large areas stray further than those of small
-ones. A gap holds the area's own noise, and that of the donors by the squares of their weights.
+ones. How much further hangs on overdispersion at the large area's own level, of which small areas tell nothing: with
+phi and omega of ``phi m + omega m^2`` learnt from donors of 6 events a month an area of 300 found an effect where there
+was none in 14% of studies at a nominal 5%. An area's own past tells it, whatever its level.
 """
 
 from __future__ import annotations
-
-import math
-from dataclasses import dataclass
 
 import numpy as np
 
 from svmodel.numerics.arrays import Floats
 
-#: Periods before the start without which an area's own noise is not told.
-FEWEST_BEFORE = 6
-#: Standard errors by which an area's own noise before the start has to lie above what its level says.
-_SURE = 2.0
-_STEPS = 30
-
-
-@dataclass(frozen=True)
-class NoiseByLevel:
-    """Variance ``phi m + omega m^2`` of an area whose level is m."""
-
-    phi: float
-    omega: float
-
-    def variance(self, moments: Floats) -> Floats:
-        """Return the variance of gaps with these moments, shape (..., 2) to (...)."""
-        return np.asarray(self.phi * moments[..., 0] + self.omega * moments[..., 1])
+#: Share of the variance that Poisson counts would have, below which no area's noise is taken: where weights may follow
+#: an area's noise before the start, and where a ridge keeps them from it.
+_LEAST_FITTED, _LEAST = 1.0, 0.5
 
 
 def levels(before: Floats) -> Floats:
@@ -40,82 +25,53 @@ def levels(before: Floats) -> Floats:
     return np.asarray((before.sum(axis=-1) + 0.5) / before.shape[-1])
 
 
-def moments(own: Floats, weights: Floats, donors: Floats) -> Floats:
-    """Return what ``phi`` and ``omega`` of a gap are multiplied with, shape (2,).
+def own_variance(
+    gap: Floats, own: Floats, weights: Floats, donors: Floats, *, centred: bool, fitted: bool = True
+) -> float:
+    """Return the variance of a gap in a period: what it was before the start, above a floor by its level.
 
     Parameters
     ----------
+    gap : ndarray, shape (T,)
+        Observed less synthetic before the start, of the mean of n areas.
     own : ndarray, shape (n,)
-        Levels of the areas whose mean the gap is of.
+        Levels of these areas.
     weights, donors : ndarray, shape (J,)
         Weights and levels of the donors.
-    """
-    square = weights**2
-    n = len(own)
-    return np.array(
-        [own.sum() / n**2 + square @ donors, (own**2).sum() / n**2 + square @ donors**2],
-    )
+    centred : bool
+        Whether a constant gap is no noise, because the method takes it off.
+    fitted : bool
+        Whether donors were chosen to follow the area closely, so that each takes a degree of freedom; a ridge that
+        spreads weights over all of them leaves hardly any to be taken.
 
-
-def learn(squared: Floats, at: Floats, *, floor: float) -> NoiseByLevel:
-    """Fit ``E[squared] = phi at_0 + omega at_1`` by non-negative least squares.
-
-    Parameters
-    ----------
-    squared : ndarray, shape (J,)
-        Squared gaps of placebo areas.
-    at : ndarray, shape (J, 2)
-        As :func:`moments` gives them.
-    floor : float
-        Least `phi`: that of counts that are Poisson.
+    Returns
+    -------
+    float
+        In squared units of the outcome.
 
     Notes
     -----
-    The variance of a squared gap goes with the square of its mean, so that weights are one over the fit, repeated.
-
-    References
-    ----------
-    Ferman and Pinto (2019), *Review of Economics and Statistics* 101(3): the variance as a function of an area's size.
+    A gap divided by its root mean square before the start is what Abadie, Diamond and Hainmueller (2010) rank. The
+    floor is for areas with hardly an event, and for weights that follow an area's noise before the start: they do not
+    follow it after, and the closest fit is that of a small area among large donors. There it is the variance of Poisson
+    counts; elsewhere half of that, so that it seldom takes part, as a floor that lifts the noise of some areas and not
+    of others makes them unlike.
 
     Examples
     --------
-    >>> m = np.array([1.0, 4.0, 9.0])
-    >>> learn(2 * m, np.column_stack([m, m**2]), floor=0.5)
-    NoiseByLevel(phi=2.0, omega=0.0)
+    >>> even = np.array([0.5, 0.5])
+    >>> own_variance(np.array([3.0, -3.0, 3.0, -3.0]), np.array([4.0]), even, 8 * even, centred=True, fitted=False)
+    12.0
+    >>> own_variance(np.zeros(4), np.array([4.0]), even, 8 * even, centred=True)
+    6.0
     """
-    from scipy.optimize import nnls  # slow to load
-
-    found = np.array([floor, 0.0])
-    weight = np.ones(len(squared)) / max(float(at[:, 0].mean()), 1e-300)
-    for _ in range(_STEPS):
-        # what is left above the floor
-        rest = squared - floor * at[:, 0]
-        new = nnls(at * weight[:, None], rest * weight)[0] + np.array([floor, 0.0])
-        if np.allclose(new, found, rtol=1e-9, atol=0.0):
-            break
-        found = new
-        weight = 1 / np.maximum(at @ found, 1e-300)
-    return NoiseByLevel(round(float(found[0]), 12), round(float(found[1]), 12))
+    n, periods = len(own), len(gap)
+    lost = int(centred) + (int((weights != 0).sum()) - 1 if fitted else 0)
+    square = float(((gap - gap.mean() if centred else gap) ** 2).sum()) / max(periods - lost, periods / 2, 1)
+    floor = _LEAST_FITTED if fitted else _LEAST
+    return max(square, floor * float(own.sum() / n**2 + weights**2 @ donors))
 
 
 def roughness(gap: Floats) -> float:
     """Return the variance of a gap's noise from one period to the next, ``sum of squared steps / 2 (T - 1)``."""
     return float((np.diff(gap) ** 2).mean()) / 2
-
-
-def excess(own: float, expected: float, periods: int) -> float:
-    """Return how many times as much an area strays before the start as its level says; 1 where that may be chance.
-
-    Parameters
-    ----------
-    own : float
-        The area's :func:`roughness` before the start.
-    expected : float
-        What areas of its level have.
-    periods : int
-        Before the start; the variance of the former is about ``3 own^2 / periods`` of normal noise (von Neumann 1941).
-    """
-    if periods < FEWEST_BEFORE or not expected > 0:
-        return 1.0
-    ratio = own / expected
-    return ratio if ratio > 1 + _SURE * math.sqrt(3 / periods) else 1.0

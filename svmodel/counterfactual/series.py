@@ -21,7 +21,14 @@ from svmodel.result.rule import FEW_CONTROLS
 from svmodel.result.tables import ALL_TREATED, observed_and_expected
 
 #: Known periods that a line before the start needs, by periods a year: one round of seasons, or a line of five points.
-LEAST_BEFORE = {12: 12, 4: 8, 1: 5}
+#: Of weeks and days, half a year and eight weeks: what knows of a season needs a year of them (`least_before`).
+LEAST_BEFORE = {12: 12, 4: 8, 1: 5, 52: 26, 365: 56}
+
+
+def least_before(index: pd.PeriodIndex, *, seasonal: bool) -> int:
+    """Return how many known periods a line before the start needs; with a season of weeks or days, a year of them."""
+    year = periods.per_year(index)
+    return year if seasonal and periods.has_weeks(index) else LEAST_BEFORE[year]
 
 
 def problems_of(estimator: Any, valid: Mapping[str, Sequence[str]]) -> Problems:

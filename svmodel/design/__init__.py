@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from svmodel import periods
 from svmodel.area_names import UnknownAreaError, area_name
 from svmodel.costs import CostLine
+from svmodel.design.meaning import GOOD, Good, Meaning
 from svmodel.design.rules import Asked, find_problems
 from svmodel.errors import DataError, DesignError, Problem, Problems, shorten
 from svmodel.numerics.cluster.membership import Clusters
@@ -75,7 +76,7 @@ class Intervention:
             start = starts.get(area)
             if start is None:
                 problems.add(f"area {area!r} has an end but no start", where="ends", rule="end_without_start")
-            elif start.freqstr == end.freqstr and end < start:
+            elif end.end_time < start.start_time:
                 problems.add(f"area {area!r} ends {end}, before it starts {start}", where="ends", rule="end_first")
         object.__setattr__(self, "cost", _checked_cost(self.cost, problems))
         problems.raise_if_any(DesignError, f"intervention {self.name!r} cannot be used")
@@ -97,7 +98,8 @@ class Intervention:
             if _is_never(value):
                 continue
             try:
-                parsed[area_name(area)] = periods.parse(value)
+                read = periods.parse_last if where == "ends" else periods.parse_first
+                parsed[area_name(area)] = read(value)
             except DataError as error:
                 problems.add(error.title, where=f"{where}, area {area!r}", rule="period_unreadable")
         return parsed
@@ -140,6 +142,10 @@ def in_small_areas(intervention: Intervention, panel: Panel) -> Intervention:
     DesignError
         If a name is one of several areas, or of an area and of a reporting area.
     """
+    freq = panel.periods.freqstr
+    starts = {a: periods.fit(p, freq) for a, p in intervention.starts.items()}
+    ends = {a: periods.fit(p, freq, end=True) for a, p in (intervention.ends or {}).items()}
+    intervention = replace(intervention, starts=starts, ends=ends)
     if intervention.by_area or (not panel.parents and set(intervention.starts) <= set(panel.areas)):
         return replace(intervention, by_area=True)
     problems = Problems()
@@ -282,6 +288,9 @@ class Design:
         Periods to use, both included; None for the panel's own end.
     anticipation : int
         Periods before a start in which the effect may already show; they serve neither as treated nor as control.
+    good : {"fewer", "more", "neither"}, optional
+        Which way of the outcome is good, for what is said of it; no number depends on it. By default fewer of a count,
+        which is then one of harms, and neither of a measure.
 
     Examples
     --------
@@ -300,9 +309,12 @@ class Design:
     covariates: tuple[str, ...] = field(default=(), kw_only=True)
     window: tuple[PeriodLike | None, PeriodLike | None] | None = field(default=None, kw_only=True)
     anticipation: int = field(default=0, kw_only=True)
+    good: Good | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "covariates", one_or_more(self.covariates))
+        if self.good is not None and self.good not in GOOD:
+            raise DesignError(f"good is {self.good!r}, and has to be one of {shorten(GOOD)}, or None")
         for name, kind in (("panel", Panel), ("intervention", Intervention)):
             if not isinstance(getattr(self, name), kind):
                 what = type(getattr(self, name)).__name__
@@ -315,6 +327,11 @@ class Design:
     def is_count(self) -> bool:
         """Whether the outcome is a count; a Poisson family needs one."""
         return self.outcome in self.panel.counts
+
+    @property
+    def meaning(self) -> Meaning:
+        """What a change of the outcome means, in words."""
+        return Meaning.of(counted=self.is_count, good=self.good)
 
     @cached_property
     def view(self) -> Panel:

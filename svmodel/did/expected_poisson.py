@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -67,6 +68,11 @@ class Imputed:
     pooled: float
     few: int
     noise_below: int
+
+    @cached_property
+    def memory(self) -> dict[tuple[Any, ...], Any]:
+        """What was made of the blocks and is asked for again, by its name and the block's place."""
+        return {}
 
     @cached_property
     def treated_areas(self) -> Ints:

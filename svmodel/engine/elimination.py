@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from svmodel.engine.description import LatentModel
 from svmodel.numerics.arrays import Floats
 from svmodel.numerics.latent.factors import ModeError
-from svmodel.numerics.latent.structures import CellEffects, Fixed
+from svmodel.numerics.latent.structures import Fixed
 
 #: Free variable of all fixed effects together.
 FREE = "fixed:free"
@@ -122,15 +122,12 @@ class Elimination:
         Effects of single cells stay at their prior mean.
         """
         problem = replace(self.model.problem, sparse=False)
-        cells = [isinstance(t.structure, CellEffects) for t in self.model.terms]
-        found = problem.mean.copy()
         try:
             mode = problem.conditional(problem.start()).mode
         except ModeError:
             # it only places coordinates, which prior means do as well where they are far from anything
-            return found
-        found[~np.repeat(cells, [t.structure.size for t in self.model.terms])] = mode
-        return found
+            return problem.mean.copy()
+        return np.asarray(problem.in_order(mode[None])[0])
 
 
 def cell_information(model: LatentModel) -> Floats:

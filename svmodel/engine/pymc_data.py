@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from svmodel.engine.description import LatentModel, Term
 from svmodel.engine.elimination import Elimination
 from svmodel.numerics.arrays import Floats
+from svmodel.numerics.latent.area_shocks import AreaShocks, StartedWalk
 from svmodel.numerics.latent.priors import Beta, Exponential, GammaPrecision, HalfNormal, HyperPrior
 from svmodel.numerics.latent.structures import AR1, BYM2, Fixed, Independent, RandomWalk, Seasonal, Structure
 
@@ -191,6 +192,8 @@ def _numbers(structure: Structure, place: int, told: Elimination) -> tuple[dict[
     if isinstance(structure, Independent):
         kept = told.information(place)[: size - structure.zero_sum]
         return {"information": kept}, len(kept)
+    if isinstance(structure, AreaShocks):
+        return _shocks_basis(structure, place, told), size
     G = told.information_matrix(place)
     if isinstance(structure, BYM2):
         return _map_basis(structure, G), size
@@ -266,6 +269,26 @@ def _series_basis(structure: AR1, G: Floats, place: int, told: Elimination) -> d
     }
 
 
+def _shocks_basis(structure: AreaShocks, place: int, told: Elimination) -> dict[str, NDArray[Any]]:
+    """Return one basis for the series of all areas, and what data say of each area's coordinates: how sharply, where.
+
+    Of a stationary series cosines, of one that starts at zero the sines along which its precision is diagonal.
+    """
+    series, block = structure.series, told.model.grid.blocks[place]
+    shape = (structure.areas, series.size)
+    start = {name: prior.value(prior.start) for name, prior in told.model.hypers.items()}
+    each, away = told.information(place).reshape(shape), told.mode[block].reshape(shape)
+    if isinstance(series, StartedWalk):
+        D = np.eye(series.size) - np.eye(series.size, k=-1)
+        value, basis = np.linalg.eigh(D.T @ D)
+        own = {"eigenvalues": value}
+    else:
+        basis = _cosines(series.size)
+        own = {"cosines": np.cos(np.pi * np.arange(series.size) / series.size)}
+    pull = each * away + structure.times(away, start)
+    return {"basis": np.ascontiguousarray(basis), "information": each @ basis**2, "pull": pull @ basis, **own}
+
+
 def _walk_basis(structure: RandomWalk | Seasonal) -> tuple[Floats, Floats, Floats]:
     """Return eigenvectors of a walk's precision but for the level, (size, k), what a step scales, and what is given."""
     n = structure.size
@@ -286,8 +309,12 @@ def _walk_basis(structure: RandomWalk | Seasonal) -> tuple[Floats, Floats, Float
     return np.ascontiguousarray(basis), eigenvalues, given
 
 
-def about_precision(structure: Structure, hyper: Mapping[str, Any], data: Any) -> Any:
+def about_precision(structure: Structure | StartedWalk, hyper: Mapping[str, Any], data: Any) -> Any:
     """Return the prior precision of a block's coordinates, or about it; of numbers, arrays or PyTensor's variables."""
+    if isinstance(structure, AreaShocks):
+        structure = structure.series
+    if isinstance(structure, StartedWalk):
+        return data["eigenvalues"] / hyper[structure.name] ** 2
     if isinstance(structure, RandomWalk | Seasonal):
         return data["eigenvalues"] / hyper[structure.name] ** 2 + data["given"]
     if isinstance(structure, AR1):
@@ -338,6 +365,12 @@ def recovered(
     structure = block.structure
     if free is None:
         return np.full((*draws, structure.size), float(structure.mean))
+    if isinstance(structure, AreaShocks):
+        z = free.reshape(*draws, structure.areas, structure.series.size)
+        each = {name: value[..., None] for name, value in hyper.items()}
+        about = about_precision(structure, each, block.data)
+        b = placed(z, about, np.asarray(sharp)[..., None], block.data) @ block.data["basis"].T
+        return np.asarray(b.reshape(*draws, structure.size))
     n = len(block.data["information"])
     b = placed(free[..., :n], about_precision(structure, hyper, block.data), sharp, block.data)
     if isinstance(structure, Independent) and structure.zero_sum:

@@ -49,6 +49,7 @@ from svmodel.engine.pymc_data import (
     sharpness,
 )
 from svmodel.numerics.arrays import Floats
+from svmodel.numerics.latent.area_shocks import AreaShocks, StartedWalk
 from svmodel.numerics.latent.priors import Beta, Exponential, GammaPrecision, HalfNormal, HyperPrior
 from svmodel.numerics.latent.structures import AR1, BYM2, Fixed, Independent, RandomWalk, Seasonal
 
@@ -304,6 +305,26 @@ def _autoregressive(block: Block, structure: AR1, hyper: Mapping[str, Any], shar
     return pt.concatenate([x, rho ** np.arange(1, after + 1) * x[-1] + pt.sqrt(step) * pt.dot(weight, z[n:])])
 
 
+def _area_shocks(block: Block, structure: AreaShocks, hyper: Mapping[str, Any], sharp: Any, data: _Shared) -> Any:
+    """Every area's series along one basis; the prior is that of the series."""
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    series, areas = structure.series, structure.areas
+    n, sd = series.size, hyper[series.name]
+    z = _free(block).reshape((areas, n))
+    x = pt.dot(_coordinates(block, z, hyper, sharp, data), data["basis"].T)
+    first = pt.sum(x[:, 0] ** 2) / sd**2
+    if isinstance(series, StartedWalk):
+        density = -0.5 * (first + pt.sum((x[:, 1:] - x[:, :-1]) ** 2) / sd**2) - areas * n * pt.log(sd)
+    else:
+        rho = hyper[series.rho_name]
+        square = first + pt.sum((x[:, 1:] - rho * x[:, :-1]) ** 2) / (sd**2 * (1 - rho**2))
+        density = -0.5 * square - areas * (n * pt.log(sd) + 0.5 * (n - 1) * pt.log1p(-(rho**2)))
+    pm.Potential(f"{block.name}:prior", density)
+    return x.reshape((structure.size,))
+
+
 def _on_map(block: Block, structure: BYM2, hyper: Mapping[str, Any], sharp: Any, data: _Shared) -> Any:
     """Along directions that hang together neither a priori nor by the data; its prior along the map's eigenvectors."""
     import pymc as pm
@@ -322,6 +343,7 @@ _FORMS: dict[Any, Any] = {
     RandomWalk: _walk,
     Seasonal: _walk,
     AR1: _autoregressive,
+    AreaShocks: _area_shocks,
     BYM2: _on_map,
 }
 

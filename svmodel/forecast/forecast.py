@@ -196,6 +196,10 @@ def _check_question(
     whole = isinstance(horizon, Integral) and not isinstance(horizon, bool)
     if horizon is not None and not (whole and horizon >= 1):
         problems.add(f"{horizon!r} is no number of periods ahead", fix="Write 12 for a year of months.", rule="horizon")
+    if periods.has_weeks(panel.periods):
+        word = periods.describe_frequency(panel.periods)
+        fix = "Sum days to months: panel.aggregate('month')." if word == "day" else "Give counts by month."
+        problems.add(f"a forecast knows the season of months and quarters, not that of {word}s", fix=fix, rule="season")
     for change in changes:
         if not isinstance(change, Break):
             problems.add(f"{change!r} is no break", fix="Write Break('2024-03', 'reason').", rule="not_a_break")

@@ -10,10 +10,16 @@ import numpy as np
 
 from svmodel.errors import EstimationError, Problems, did_you_mean
 from svmodel.inference.conformal_residuals import Residuals
-from svmodel.inference.inversion import needed, too_few
+from svmodel.inference.inversion import too_few
 from svmodel.inference.statistic import answered, estimate_of, scale_of
 from svmodel.numerics.arrays import Floats
-from svmodel.numerics.resampling.permutations import as_far, count_assignments, every_assignment, sample_assignments
+from svmodel.numerics.resampling.permutations import (
+    as_far,
+    count_assignments,
+    every_assignment,
+    needed,
+    sample_assignments,
+)
 from svmodel.result import Result
 from svmodel.result.interval import Interval
 from svmodel.seeds import derive_seed

@@ -13,11 +13,11 @@ from typing import TypeAlias
 import numpy as np
 
 from svmodel.numerics.arrays import Floats, Ints
-from svmodel.numerics.resampling.permutations import as_far
+from svmodel.numerics.resampling.permutations import as_far, needed
 
 #: From an effect and a choice of rows to their statistics once that effect is taken from the treated cells.
 Evaluate: TypeAlias = Callable[[float, slice | Ints], Floats]
-#: Room for (1 - level) (B + 1) to be a whole number in spite of rounding: 0.05 x 20 is 1.0000000000000009.
+#: Share below which two numbers are one but for rounding.
 _WHOLE = 1e-9
 #: Statistics that follow a straight line up to this share of their spread are taken for linear in the effect.
 _STRAIGHT = 1e-7
@@ -45,17 +45,6 @@ class Limits:
     exact: bool
 
 
-def needed(level: float, total: int) -> int:
-    """Return how many of the others must be as far from zero for an effect to be kept: ``(b + 1) / total > 1 - level``.
-
-    Examples
-    --------
-    >>> needed(0.95, 20), needed(0.95, 39), needed(0.95, 1000)
-    (1, 1, 50)
-    """
-    return math.floor((1 - level) * total + _WHOLE)
-
-
 def too_few(level: float, total: int, what: str) -> str:
     """Return the sentence for a test of `total` statistics, the actual one among them, that can reject nothing.
 
@@ -65,21 +54,6 @@ def too_few(level: float, total: int, what: str) -> str:
     'With 9 placebos no p-value can be below 0.100, so that there is no 95% interval.'
     """
     return f"With {what} no p-value can be below {1 / total:.3f}, so that there is no {100 * level:g}% interval."
-
-
-def distance_limit(sizes: Floats, level: float) -> float:
-    """Return how far from the estimate the interval reaches when the others' statistics do not depend on the effect.
-
-    The effect tau is kept as long as enough of the `sizes` are at least ``|estimate - tau|``, so that the limit is one
-    of them. Infinite with fewer others than the level needs (19 at 95%).
-
-    Examples
-    --------
-    >>> distance_limit(np.arange(1.0, 39.0), 0.95), distance_limit(np.arange(1.0, 19.0), 0.95)
-    (38.0, inf)
-    """
-    k = needed(level, len(sizes) + 1)
-    return float(np.sort(sizes)[-k]) if k else math.inf
 
 
 def accepted_linear(estimate: float, others: Floats, slopes: Floats, level: float) -> tuple[float, float]:

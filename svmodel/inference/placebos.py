@@ -13,10 +13,10 @@ from svmodel.design import TREATED, UNTREATED, DesignArrays
 from svmodel.design.clusters import cluster_words
 from svmodel.errors import DesignError, EstimationError, Problems
 from svmodel.inference.assignments import Sets, dealt_units, given_dates
-from svmodel.inference.inversion import distance_limit, needed, too_few
+from svmodel.inference.inversion import too_few
 from svmodel.inference.statistic import PathEstimator, Statistic, answered, scale_of
 from svmodel.numerics.arrays import Floats, Ints, Mask
-from svmodel.numerics.resampling.permutations import as_far, rank_p_value
+from svmodel.numerics.resampling.permutations import distance_limit, needed, rank_p_value
 from svmodel.result import Result
 from svmodel.result.interval import Interval
 
@@ -73,9 +73,7 @@ class Placebos:
     def ratio_p_value(self) -> float:
         """Rank of the ratio of gaps among all; a large one counts. NaN where not asked for."""
         known = self.ratios[~np.isnan(self.ratios)]
-        if math.isnan(self.ratio):
-            return math.nan
-        return (1 + int(as_far(self.ratio, known).sum())) / (1 + len(known))
+        return rank_p_value(self.ratio, known)
 
     @property
     def std_error(self) -> float:

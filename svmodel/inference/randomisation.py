@@ -12,10 +12,10 @@ import numpy as np
 from svmodel.design import EXCLUDED
 from svmodel.errors import EstimationError, Problems, did_you_mean
 from svmodel.inference.assignments import draw_lot, strata_labels
-from svmodel.inference.inversion import Limits, invert, needed, too_few
+from svmodel.inference.inversion import Limits, invert, too_few
 from svmodel.inference.statistic import Statistic, answered, estimate_of, without_effect
 from svmodel.numerics.arrays import Floats, Ints
-from svmodel.numerics.resampling.permutations import rank_p_value
+from svmodel.numerics.resampling.permutations import needed, rank_p_value
 from svmodel.result import Result
 from svmodel.result.interval import Interval
 

@@ -26,7 +26,14 @@ from svmodel.panel.rules import Roles, check_and_grid
 from svmodel.periods import PeriodLike
 from svmodel.words import one_or_more
 
-_TIME_LEVELS = {"quarter": "Q-DEC", "year": "Y-DEC", "financial year": "Y-MAR", "financial_year": "Y-MAR"}
+_TIME_LEVELS = {
+    "week": "W-SUN",
+    "month": "M",
+    "quarter": "Q-DEC",
+    "year": "Y-DEC",
+    "financial year": "Y-MAR",
+    "financial_year": "Y-MAR",
+}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -320,7 +327,7 @@ class Panel:
             if value is None:
                 continue
             try:
-                period = periods.parse(value)
+                period = (periods.parse_last if i else periods.parse_first)(value)
             except DataError as error:
                 problems.add(error.title, where="window")
                 continue
@@ -334,9 +341,9 @@ class Panel:
 
         Parameters
         ----------
-        to : {"parent", "all", "quarter", "year", "financial year"}
+        to : {"parent", "all", "week", "month", "quarter", "year", "financial year"}
             ``parent`` sums small areas to their reporting area, ``all`` sums every area to one, the
-            others sum months to longer periods.
+            others sum days or months to longer periods (weeks, from Mondays on, make up no month).
 
         Returns
         -------

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from svmodel.errors import DataError
-from svmodel.periods import FREQUENCIES, describe_frequency, label, per_year
+from svmodel.periods import FREQUENCIES, describe_frequency, has_weeks, label, per_year
 
 
 def _summed(frame: pd.DataFrame, whole: Sequence[str], averaged: Sequence[str]) -> pd.DataFrame:
@@ -40,12 +40,13 @@ def over_time(
         The grid, its periods, and the rows of longer periods that are covered only in part and were left out.
     """
     word, own = FREQUENCIES[frequency], describe_frequency(periods)
-    if frequency != periods.freqstr and per_year(periods) <= per_year(pd.PeriodIndex([], freq=frequency)):
+    longer_than = per_year(periods) > per_year(pd.PeriodIndex([], freq=frequency))
+    if frequency != periods.freqstr and not (longer_than and (periods.freqstr == "D" or not has_weeks(periods))):
         raise DataError(f"a {word} is not made up of {own}s, which is what the panel holds")
     longer = pd.PeriodIndex(frame["period"]).asfreq(frequency)
-    wanted = per_year(periods) // per_year(pd.PeriodIndex([], freq=frequency))
-    parts = pd.Series(periods.asfreq(frequency)).value_counts()
-    full = parts.index[parts == wanted]
+    whole_span = periods.asfreq(frequency).unique()
+    inside = (whole_span.start_time >= periods[0].start_time) & (whole_span.end_time <= periods[-1].end_time)
+    full = whole_span[inside]
     if full.empty:
         span = f"{label(periods[0])} to {label(periods[-1])}"
         raise DataError(f"no {word} is covered in full: the panel runs from {span}")

@@ -69,15 +69,20 @@ def total_rows(
         fine = parts - called - countries - regions
         if len(fine) >= 2 and len(regions) >= 2 and all(_proved(c, regions, fine, 1) for c in cubes):
             wholes |= regions
-        for i in sorted(parts - wholes, key=lambda i: i not in called | countries):
-            least = 1 if i in called | countries else _ENOUGH
-            others = parts - wholes - (called | countries) - {i}
-            if len(others) < (2 if least == 1 else 3):
+        named = called | countries
+        for i in sorted(parts & named - wholes):
+            others = parts - wholes - named
+            if len(others) < 2:
                 continue
-            if all(_proved(c, {i}, others, least) for c in cubes):
+            if all(_proved(c, {i}, others, 1) for c in cubes):
                 wholes.add(i)
             elif i in called:
                 _say(names[i], cubes, list(counts), i, others, period, problems, rows(area.codes == i))
+        while len(pool := parts - wholes - named) > 3:
+            found = next((i for i in _halves(cubes, pool) if _all_add_up(cubes, i, pool)), None)
+            if found is None:
+                break
+            wholes.add(found)
     if not wholes:
         return np.zeros(len(area.codes), dtype=bool), ()
     dropped = np.isin(area.codes, list(wholes))
@@ -119,6 +124,23 @@ def _matrix(
     full = np.full((len(area.names), len(at)), np.nan)
     full[area.codes[usable], where] = values[usable]
     return full
+
+
+def _halves(cubes: list[NDArray[np.float64]], pool: set[int]) -> list[int]:
+    """Return who may be the sum of the others: who is about half of all, wherever all others are known."""
+    members = np.array(sorted(pool))
+    may = np.ones(len(members), dtype=bool)
+    for cube in cubes:
+        values = cube[members]
+        missing = np.isnan(values)
+        known = missing.sum(axis=0) == 0
+        twice, whole = 2 * values[:, known], values[:, known].sum(axis=0)
+        may &= (np.abs(twice - whole) <= 1e-9 * np.abs(whole)).all(axis=1) & (known.sum() >= _ENOUGH)
+    return [int(i) for i in members[may]]
+
+
+def _all_add_up(cubes: list[NDArray[np.float64]], i: int, pool: set[int]) -> bool:
+    return all(_proved(cube, {i}, pool - {i}, _ENOUGH) for cube in cubes)
 
 
 def _proved(cube: NDArray[np.float64], some: set[int], others: set[int], least: int) -> bool:

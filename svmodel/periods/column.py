@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import zoneinfo
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import gcd
 from typing import Any
 
@@ -14,7 +14,7 @@ import pandas as pd
 
 from svmodel.errors import DataError, did_you_mean
 from svmodel.periods.labels import FREQUENCIES, label
-from svmodel.periods.spelling import NUMBERS, ZONE, readings, tidy_text
+from svmodel.periods.spelling import NUMBERS, ZONE, fine_readings, tidy_text, week_from, week_to
 
 #: What may be answered to the question how a column is written; the name of a time zone may be, too.
 ANSWERS = (
@@ -27,6 +27,9 @@ ANSWERS = (
     "academic years",
     "year and month",
     "Excel dates",
+    "days",
+    "week beginning",
+    "week ending",
 )
 _AS = {"quarters": "Q-DEC", "calendar years": "Y-DEC", "financial years": "Y-MAR", "academic years": "Y-AUG"}
 #: Month in which all stamps of a yearly column stand -> the year that they begin or end.
@@ -86,8 +89,10 @@ def read_column(values: Iterable[Any], *, written: str | None = None, stepped: b
     Notes
     -----
     Days in numbers are read day first where a day above 12 proves it, or where every day is then the first of its
-    month; likewise month first. Months that stand three apart throughout are the quarters that they begin or end, and
-    twelve apart the years; ``written="months"`` keeps them months.
+    month; likewise month first. Dates are days where a month holds many of them, weeks where they lie seven days apart
+    throughout (beginning on Mondays; on other weekdays as the column's name says, else it is asked), and months where
+    each month holds one. Months that stand three apart throughout are the quarters that they begin or end, and twelve
+    apart the years; ``written="months"`` keeps them months.
 
     Raises
     ------
@@ -117,32 +122,40 @@ def read_column(values: Iterable[Any], *, written: str | None = None, stepped: b
     if pd.api.types.is_datetime64_any_dtype(series.dtype):
         zoned = "" if getattr(series.dtype, "tz", None) is None else f"moments are taken on their day in {zone}"
         naive = series.dt.tz_localize(None) if zoned else series
-        months = pd.PeriodIndex(naive.dt.to_period("M"))
-        return _stepped(months, zoned, written) if stepped else PeriodReading(months, zoned)
+        days = pd.PeriodIndex(naive.dt.to_period("D"))
+        return _of_days(days, zoned, written, str(series.name)) if stepped else PeriodReading(days, zoned)
     codes, distinct = pd.factorize(series)
     texts = [_text(v) for v in distinct]
     known = [
-        readings(_in_zone(v, zone) if t is None else t) if t != "" else {} for v, t in zip(distinct, texts, strict=True)
+        fine_readings(_in_zone(v, zone) if t is None else t) if t != "" else {}
+        for v, t in zip(distinct, texts, strict=True)
     ]
     if written is None and "academic" in str(series.name).casefold():
         written = "academic years" if all("academic years" in r for r in known if r) else None
     mixed = _swapped(texts, distinct)
     if mixed is not None:
         return PeriodReading(_nothing(len(series)), unread=mixed)
-    way, choices = _one_way(texts, known, written)
+    way, choices = _one_way(texts, [_in_months(r) for r in known], written)
     if choices:
         return PeriodReading(_nothing(len(series)), choices=choices)
     read = [None if not r else r.get(way, r.get("")) for r in known]
     unread = tuple(v for v, p, t in zip(distinct, read, texts, strict=True) if p is None and t != "")
+    if {p.freqstr for p in read if p is not None} == {"D", "M"}:  # dates beside months stand for theirs
+        read = [p if p is None else p.asfreq("M") for p in read]
     kinds = tuple(sorted({p.freqstr for p in read if p is not None}))
     freq = kinds[0] if kinds else "M"
     lookup = pd.PeriodIndex([p if p is not None and p.freqstr == freq else pd.NaT for p in [*read, None]], freq=freq)
     said = _said(distinct, texts, read, way)
     if len(kinds) > 1:
         return PeriodReading(lookup[codes], said, unread, kinds=kinds)
-    if not stepped or freq != "M" or any(isinstance(v, pd.Period) for v in distinct):
+    if not stepped or freq not in ("D", "M") or any(isinstance(v, pd.Period) for v in distinct):
         return PeriodReading(lookup[codes], said, unread)
-    found = _stepped(lookup[codes], said, written)
+    if freq == "D":
+        found = _of_days(lookup[codes], "", written, str(series.name))
+        said = _said(distinct, texts, [None if p is None else p.asfreq(found.index.freqstr) for p in read], way)
+        found = replace(found, said=_also(said, found.said) if said and found.said else said or found.said)
+    else:
+        found = _stepped(lookup[codes], said, written)
     return PeriodReading(found.index, found.said, unread, found.choices)
 
 
@@ -239,6 +252,51 @@ def _said(distinct: Any, texts: list[str | None], read: list[pd.Period | None], 
 
 def _needs_no_saying(text: str) -> bool:
     return bool(_PLAIN.match(text) or re.fullmatch(r"[A-Za-z]+[ -]?\d{4}|\d+(\.0)?", text))
+
+
+def _in_months(reading: dict[str, pd.Period]) -> dict[str, pd.Period]:
+    return {way: p.asfreq("M") if p.freqstr == "D" else p for way, p in reading.items()}
+
+
+def _of_days(days: pd.PeriodIndex, said: str, written: str | None, name: str) -> PeriodReading:
+    """Take days for what they stand for: days where a month holds many, weeks where they lie seven apart, else months.
+
+    A column with no more than one day in any month holds months, or the quarters and years that they begin or end.
+    """
+    distinct = days[days.notna()].unique().sort_values()
+    several = len(distinct) >= _FEWEST_STEPS and len(distinct) > len(distinct.asfreq("M").unique())
+    weekday, whole_weeks = distinct.day_of_week.unique(), bool((np.diff(distinct.asi8) % 7 == 0).all())
+    if written == "days":
+        return PeriodReading(days, said)
+    if written in ("week beginning", "week ending") or (written is None and several and whole_weeks):
+        return _weeks(days, said, written or _which_end(name, int(weekday[0])))
+    if written is not None or not several:
+        return _stepped(days.asfreq("M"), said, written)
+    if 2 * len(distinct) < distinct[-1].ordinal - distinct[0].ordinal + 1:
+        return PeriodReading(_nothing(len(days)), choices=("months", "days"))
+    what = f"a month holds several dates, and each is a day: {label(distinct[0])} to {label(distinct[-1])}"
+    return PeriodReading(days, _also(said, what))
+
+
+def _which_end(name: str, weekday: int) -> str | None:
+    """Return whether dates that stand for weeks begin or end them: by the column's name, or since Monday begins one."""
+    if re.search(r"end|w/e", name, re.IGNORECASE):
+        return "week ending"
+    begins = re.search(r"commenc|begin|start|w/?c\b|from", name, re.IGNORECASE)
+    return "week beginning" if begins or weekday == 0 else None
+
+
+def _weeks(days: pd.PeriodIndex, said: str, written: str | None) -> PeriodReading:
+    """Take each date for the week that it begins or ends, all weeks beginning on one weekday."""
+    if written is None:
+        return PeriodReading(_nothing(len(days)), choices=("week beginning", "week ending"))
+    known = days[days.notna()]
+    first = (week_from if written == "week beginning" else week_to)(known[0])
+    shift = 0 if written == "week beginning" else 6
+    index = (days - shift).asfreq(first.freqstr)
+    odd = known[(known - shift) != index[index.notna()].asfreq("D", how="start")]
+    what = f"each date is its {written}: {label(known[0])} is the {label(first)}"
+    return PeriodReading(index, _also(said, what), tuple(str(d) for d in odd.unique()))
 
 
 def _stepped(index: pd.PeriodIndex, said: str, written: str | None) -> PeriodReading:

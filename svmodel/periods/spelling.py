@@ -14,7 +14,7 @@ from typing import TypeAlias
 import pandas as pd
 
 from svmodel.errors import DataError
-from svmodel.periods.labels import FREQUENCIES
+from svmodel.periods.labels import FREQUENCIES, WEEKS
 
 PeriodLike: TypeAlias = "str | int | pd.Period | pd.Timestamp"
 
@@ -53,16 +53,23 @@ _MONTH_NAME = _compiled(_MON)
 _NUMBERED = [_compiled(name) for name in _MONTH_NAMES]
 _PLAIN_YEAR = _compiled(r"(\d{4})(?:\.0)?")
 _DIGITS = _compiled(r"(\d{4})([0-1]\d)([0-3]\d)")
+_ISO_WEEK = _compiled(r"(\d{4})[ ,/-]*w(?:ee)?k?[ -]?(\d{1,2})(?:-([1-7]))?")
+_WEEK_FIRST = _compiled(r"w(?:ee)?k?[ -]?(\d{1,2})[ ,/-]+(?:of )?(\d{4})")
+_WEEK_FROM = _compiled(r"(?:(?:week|wk) ?(?:commencing|beginning|starting|begins|from|of)|w/?[cb]\b)[ :]*(.+)")
+_WEEK_TO = _compiled(r"(?:(?:week|wk) ?(?:ending|ended|ends|to)|w/?e\b)[ :]*(.+)")
+_WEEK_SPAN = _compiled(r"(\d{4}-\d{2}-\d{2}) (?:to|-) (\d{4}-\d{2}-\d{2})")
+#: A day that says its weekday, as :func:`svmodel.periods.code` writes it.
+_SURE_DAY = _compiled(r"(\d{4}-\d{2}-\d{2}) (mon|tue|wed|thu|fri|sat|sun)")
 _SIX_DIGITS = _compiled(r"(\d{4})(\d{2})")
 _ISO_DATE = _compiled(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})")
 _YEAR_M = _compiled(r"(\d{4})-?M(\d{1,2})")
 _YEAR_NUMBER = _compiled(r"(\d{4})([- /])(\d{2})")
 NUMBERS = _compiled(r"(\d{1,2})([/.\- ])(\d{1,2})\2(\d{4}|\d{2})")
 _MONTH_YEAR = _compiled(r"(\d{1,2})[/.\-](\d{4})")
-_DAY_NAMED = _compiled(rf"(?:[a-z]{{3,9}},? )?\d{{1,2}}(?:st|nd|rd|th)?{_GAP}{_MON}{_GAP}{_YEAR}")
-_NAMED_DAY = _compiled(rf"{_MON}{_GAP}\d{{1,2}}(?:st|nd|rd|th)?[, ]+{_YEAR4}")
+_DAY_NAMED = _compiled(rf"(?:[a-z]{{3,9}},? )?(\d{{1,2}})(?:st|nd|rd|th)?{_GAP}{_MON}{_GAP}{_YEAR}")
+_NAMED_DAY = _compiled(rf"{_MON}{_GAP}(\d{{1,2}})(?:st|nd|rd|th)?[, ]+{_YEAR4}")
 _NAMED = _compiled(rf"{_MON}{_GAP}{_YEAR}")
-_YEAR_NAMED = _compiled(rf"{_YEAR4}{_GAP}{_MON}(?:{_GAP}\d{{1,2}})?")
+_YEAR_NAMED = _compiled(rf"{_YEAR4}{_GAP}{_MON}(?:{_GAP}(\d{{1,2}}))?")
 _SHORT_YEAR_NAMED = _compiled(rf"(\d{{2}})[- ]{_MON}")
 _SPAN = _compiled(rf"{_MON}(?:{_GAP}{_YEAR})? ?(?:-|to|/) ?{_MON}{_GAP}{_YEAR}")
 _ENDING = _compiled(
@@ -84,7 +91,7 @@ def tidy_text(value: object) -> str:
 
 
 def readings(value: object) -> dict[str, pd.Period]:
-    """Return every reading of one value: name of its way -> period; empty where it names no period.
+    """Return every reading of one value: name of its way -> period, a day as its month; empty where there is none.
 
     Parameters
     ----------
@@ -98,6 +105,11 @@ def readings(value: object) -> dict[str, pd.Period]:
     >>> readings("April 2021")
     {'': Period('2021-04', 'M')}
     """
+    return {way: p.asfreq("M") if p.freqstr == "D" else p for way, p in fine_readings(value).items()}
+
+
+def fine_readings(value: object) -> dict[str, pd.Period]:
+    """Return every reading of one value as :func:`readings` does, and a day as that day."""
     if isinstance(value, pd.Period):
         return {"": value} if value.freqstr in FREQUENCIES else {}
     if hasattr(value, "year") and hasattr(value, "month"):
@@ -108,7 +120,7 @@ def readings(value: object) -> dict[str, pd.Period]:
             return {"": _of_moment(pd.Timestamp(text))}
         except ValueError:
             return {}
-    for read in (_of_year_and_numbers, _of_numbers, _of_names, _of_quarter, _of_years, _of_serial):
+    for read in (_of_week, _of_year_and_numbers, _of_numbers, _of_names, _of_quarter, _of_years, _of_serial):
         found = read(text)
         if found:
             return found
@@ -128,7 +140,8 @@ def parse(value: PeriodLike) -> pd.Period:
     Returns
     -------
     pandas.Period
-        Of frequency ``M``, ``Q-DEC``, ``Y-DEC``, ``Y-MAR`` or ``Y-AUG``.
+        Of frequency ``M``, ``Q-DEC``, ``Y-DEC``, ``Y-MAR``, ``Y-AUG`` or that of weeks (``W-SUN`` in ISO
+        8601). A day is read as its month; ``"2019-04-05 Fri"`` stays that day (see :func:`parse_first`).
 
     Raises
     ------
@@ -142,11 +155,54 @@ def parse(value: PeriodLike) -> pd.Period:
     (Period('2019-04', 'M'), Period('2020Q1', 'Q-DEC'), Period('2019', 'Y-DEC'))
     """
     if isinstance(value, pd.Period) and value.freqstr not in FREQUENCIES:
-        raise DataError(f"{value!r} is a period of frequency {value.freqstr}; use months, quarters or years")
+        raise DataError(
+            f"{value!r} is a period of frequency {value.freqstr}; use days, weeks, months, quarters or years"
+        )
     if hasattr(value, "year") and pd.isna(value):
         raise DataError("a period is missing")
-    found = readings(value)
     text = str(value).strip()
+    return _parsed(text, fine_readings(value) if _is_sure(value) else readings(value))
+
+
+def parse_first(value: PeriodLike) -> pd.Period:
+    """Read the first period of a span, as :func:`parse` does; a day within a month stays that day.
+
+    The first day of a month stands for the month, whose first day it is in a panel of days.
+
+    Examples
+    --------
+    >>> parse_first("2021-04-17"), parse_first("2021-04-01"), parse_first("2021-04")
+    (Period('2021-04-17', 'D'), Period('2021-04', 'M'), Period('2021-04', 'M'))
+    """
+    found = _fine(value)
+    return found.asfreq("M") if not _is_sure(value) and found.freqstr == "D" and found.day == 1 else found
+
+
+def parse_last(value: PeriodLike) -> pd.Period:
+    """Read the last period of a span: a day stays that day, unless it is the last of its month.
+
+    Examples
+    --------
+    >>> parse_last("2021-04-01"), parse_last("2021-04-30")
+    (Period('2021-04-01', 'D'), Period('2021-04', 'M'))
+    """
+    found = _fine(value)
+    last = found.freqstr == "D" and found.day == found.days_in_month
+    return found.asfreq("M") if last and not _is_sure(value) else found
+
+
+def _is_sure(value: object) -> bool:
+    """Return whether a value can be nothing but the period that it names: a Period, and a day with its weekday."""
+    return isinstance(value, pd.Period) or bool(_SURE_DAY.match(str(value).strip()))
+
+
+def _fine(value: PeriodLike) -> pd.Period:
+    whole = parse(value)
+    fine = [p for p in fine_readings(value).values() if p.freqstr == "D"]
+    return fine[0] if whole.freqstr == "M" and fine else whole
+
+
+def _parsed(text: str, found: dict[str, pd.Period]) -> pd.Period:
     if len(set(found.values())) > 1 and not {"", "months"} & set(found):
         both = " or ".join(f"{p} ({way})" for way, p in found.items())
         raise DataError(f"{text!r} may be {both}; write a month as 2019-04, a financial year as 2019/20")
@@ -159,13 +215,13 @@ def parse(value: PeriodLike) -> pd.Period:
             f"{text!r} is no financial year: {first} is followed by {(int(first) + 1) % 100:02d}; "
             "write a month as 2019-04"
         )
-    raise DataError(f"{text!r} names no period; write 2019-04, 2019Q2, 2019/20 Q1, 2019 or 2019/20")
+    raise DataError(f"{text!r} names no period; write 2019-04, 2019-W14, 2019Q2, 2019/20 Q1, 2019 or 2019/20")
 
 
 def _of_moment(moment: object) -> pd.Period:
     zoned = pd.Timestamp(moment)
     local = zoned if zoned.tzinfo is None else zoned.tz_convert(ZONE)
-    return pd.Period(year=local.year, month=local.month, freq="M")
+    return pd.Period(year=local.year, month=local.month, day=local.day, freq="D")
 
 
 def _month(year: str | int, month: str | int) -> pd.Period | None:
@@ -218,7 +274,7 @@ def _of_year_and_numbers(text: str) -> dict[str, pd.Period]:
     if m := _PLAIN_YEAR.match(text):
         return {"": pd.Period(year=int(m[1]), freq="Y-DEC")}
     if m := _DIGITS.match(text) or _ISO_DATE.match(text):
-        return _kept(_=_month(m[1], m[2])) if _is_day(m[1], m[2], m[3]) else {}
+        return _kept(_=_day(m[1], m[2], m[3]))
     if m := _YEAR_M.match(text):
         return _kept(_=_month(m[1], m[2]))
     if m := _SIX_DIGITS.match(text):
@@ -236,12 +292,43 @@ def _of_year_and_numbers(text: str) -> dict[str, pd.Period]:
     return {}
 
 
-def _is_day(year: str, month: str, day: str) -> bool:
+def _day(year: str, month: str, day: str) -> pd.Period | None:
+    """Return the day, or None where there is no such day."""
+    number = int(month) if month.isdigit() else month_number(month) or 0
     try:
-        pd.Timestamp(year=_full_year(year), month=int(month), day=int(day))
+        return pd.Period(pd.Timestamp(year=_full_year(year), month=number, day=int(day)), freq="D")
     except ValueError:
-        return False
-    return True
+        return None
+
+
+def week_from(day: pd.Period) -> pd.Period:
+    """Return the week that begins with a day."""
+    return day.asfreq(WEEKS[day.day_of_week])
+
+
+def week_to(day: pd.Period) -> pd.Period:
+    """Return the week that ends with a day."""
+    return week_from(day - 6)
+
+
+def _of_week(text: str) -> dict[str, pd.Period]:
+    """Read a week: by its number in ISO 8601, by the day that begins or ends it, or by both."""
+    if m := _SURE_DAY.match(text):
+        return _kept(_=_day(*m[1].split("-")))
+    if m := _WEEK_SPAN.match(text):
+        first, last = _day(*m[1].split("-")), _day(*m[2].split("-"))
+        return _kept(_=week_from(first)) if first is not None and last is not None and first + 6 == last else {}
+    if (m := _ISO_WEEK.match(text)) or (m := _WEEK_FIRST.match(text)):
+        year, week, day = (m[1], m[2], m[3]) if m.re is _ISO_WEEK else (m[2], m[1], None)
+        try:
+            found = pd.Period(pd.Timestamp.fromisocalendar(int(year), int(week), int(day or 1)), freq="D")
+        except ValueError:
+            return {}
+        return _kept(_=week_from(found) if day is None else found)
+    for pattern, week_of in ((_WEEK_FROM, week_from), (_WEEK_TO, week_to)):
+        if m := pattern.match(text):
+            return {way: week_of(p) for way, p in fine_readings(m[1]).items() if p.freqstr == "D"}
+    return {}
 
 
 def _of_numbers(text: str) -> dict[str, pd.Period]:
@@ -251,8 +338,8 @@ def _of_numbers(text: str) -> dict[str, pd.Period]:
     if m := NUMBERS.match(text):
         one, other, year = m[1], m[3], m[4]
         return _kept(
-            day_first=_month(year, other) if _is_day(year, other, one) else None,
-            month_first=_month(year, one) if _is_day(year, one, other) else None,
+            day_first=_day(year, other, one),
+            month_first=_day(year, one, other),
         )
     return {}
 
@@ -267,9 +354,13 @@ def _of_names(text: str) -> dict[str, pd.Period]:
         if first is not None and last is not None and first > last and m[2] is None:
             first -= 12
         return _spanned(first, last)
-    for pattern, month, year in ((_DAY_NAMED, 1, 2), (_NAMED_DAY, 1, 2), (_NAMED, 1, 2), (_YEAR_NAMED, 2, 1)):
+    for pattern, day, month, year in ((_DAY_NAMED, 1, 2, 3), (_NAMED_DAY, 2, 1, 3)):
         if m := pattern.match(text):
-            return _kept(_=_month(m[year], m[month]))
+            return _kept(_=_day(m[year], m[month], m[day]))
+    if m := _NAMED.match(text):
+        return _kept(_=_month(m[2], m[1]))
+    if m := _YEAR_NAMED.match(text):
+        return _kept(_=_month(m[1], m[2]) if m[3] is None else _day(m[1], m[2], m[3]))
     if m := _SHORT_YEAR_NAMED.match(text):
         return _kept(year_and_month=_month(m[1], m[2]))
     return {}
@@ -318,5 +409,5 @@ def _of_serial(text: str) -> dict[str, pd.Period]:
     """Read a day as a spreadsheet counts them, from 30 December 1899 on."""
     if m := _SERIAL.match(text):
         day = pd.Timestamp("1899-12-30") + pd.Timedelta(days=int(m[1]))
-        return {"Excel dates": pd.Period(year=day.year, month=day.month, freq="M")}
+        return {"Excel dates": pd.Period(day, freq="D")}
     return {}

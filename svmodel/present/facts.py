@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from svmodel.design.meaning import HARMS, Meaning
 from svmodel.present import prose
 from svmodel.result import Effect
 from svmodel.result.tables import ALL_TREATED
@@ -20,8 +21,8 @@ from svmodel.words import p_value
 Direction: TypeAlias = Literal["fewer", "more", "unclear", "unknown", "hidden"]
 
 _TITLES: dict[Direction, str] = {
-    "fewer": "fewer than expected",
-    "more": "more than expected",
+    "fewer": "{0} than expected",
+    "more": "{1} than expected",
     "unclear": "no clear difference from expected",
     "unknown": "observed and expected",
     "hidden": "observed and expected",
@@ -63,6 +64,8 @@ class EffectFact:
         Whose it is: an area, or ``"all treated"``.
     in_doubt : bool
         Whether the method says that its interval may hold the truth less often than it claims.
+    meaning : Meaning
+        What a change of the outcome means.
     """
 
     method: str
@@ -74,6 +77,7 @@ class EffectFact:
     posterior: bool = False
     area: str = ALL_TREATED
     in_doubt: bool = False
+    meaning: Meaning = HARMS
 
     @property
     def told(self) -> Effect | None:
@@ -124,7 +128,7 @@ class EffectFact:
     @property
     def title(self) -> str:
         """The few words that a figure's title gives it."""
-        return _TITLES[self.direction]
+        return _TITLES[self.direction].format(*self.meaning.pair)
 
     @property
     def certainty(self) -> str:
@@ -139,12 +143,8 @@ class EffectFact:
         what = f"The {prose.level_words(told.level)} {holds} no effect, and {against}"
         return f"{what}: take this as a borderline result, which shows no clear difference."
 
-    def row(self, name: str) -> tuple[str, Effect | None, Effect | None, Effect | None]:
-        """Return the row of a table of effects."""
-        return name, self.rate_ratio, self.per_100k, self.events
 
-
-def agreement(directions: Iterable[Direction]) -> str:
+def agreement(directions: Iterable[Direction], meaning: Meaning = HARMS) -> str:
     """Return what several methods say of one effect, as a figure's title.
 
     Examples
@@ -156,13 +156,14 @@ def agreement(directions: Iterable[Direction]) -> str:
     """
     held = [d for d in directions if d != "hidden"]
     down, up = held.count("fewer"), held.count("more")
+    fewer, more = meaning.pair
     if len(held) == 1:
         return "One method gives an average effect"
     if down and up:
-        return f"Methods disagree: {down} fewer, {up} more than expected"
+        return f"Methods disagree: {down} {fewer}, {up} {more} than expected"
     if not down and not up:
         return f"None of {len(held)} methods finds a clear difference"
-    n, side = down or up, "fewer" if down else "more"
+    n, side = down or up, fewer if down else more
     if n == len(held):
         return f"All {n} methods find {side} than expected"
     rest = "the other" if len(held) - n == 1 else "the others"

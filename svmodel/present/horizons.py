@@ -28,7 +28,7 @@ def span_of(count: int, per_year: int) -> int:
     >>> span_of(48, 12), span_of(96, 12), span_of(200, 12), span_of(60, 4), span_of(50, 1)
     (1, 3, 12, 4, 5)
     """
-    spans = {12: (1, 3, 12), 4: (1, 4), 1: (1, 5)}.get(per_year, (1, 5))
+    spans = {12: (1, 3, 12), 4: (1, 4), 1: (1, 5), 52: (1, 4, 13, 52), 365: (1, 7, 28, 91, 364)}.get(per_year, (1, 5))
     return next((s for s in spans if count <= s * MOST_SINGLE), spans[-1])
 
 
@@ -40,6 +40,8 @@ def span_name(span: int, per_year: int, per: str) -> str:
     >>> span_name(3, 12, "month"), span_name(4, 4, "quarter"), span_name(5, 1, "year")
     ('quarter', 'year', 'five years')
     """
+    if (span, per_year) == (7, 365):
+        return "week"
     if (span, per_year) in ((3, 12), (12, 12), (4, 4), (5, 1)):
         return _NAMES[span]
     return per if span == 1 else f"{span} {per}s"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from svmodel.design.meaning import HARMS, Meaning
 from svmodel.present import prose
 from svmodel.result import Effect, Result
 from svmodel.words import chance
@@ -43,17 +44,19 @@ def move(change: float) -> str:
     return f"{'a fall' if change < 0 else 'a rise'} of {prose.number(size, digits)}%"
 
 
-def any_change(probability: float, what: str, against: str = "") -> str:
-    """Return the probability that an outcome fell, in a sentence; where a rise is likelier, that of a rise, too.
+def any_change(probability: float, what: str, against: str = "", meaning: Meaning = HARMS) -> str:
+    """Return the probability that an outcome moved the good way, in a sentence; where it is below half, of both ways.
 
     Parameters
     ----------
     probability : float
-        Of fewer harms.
+        Of a fall.
     what : str
         Outcome and place ("violence in Sefton").
     against : str
         What it is held against; ends the sentence.
+    meaning : Meaning
+        Which way is good; where neither is, both ways are told.
 
     Examples
     --------
@@ -63,13 +66,17 @@ def any_change(probability: float, what: str, against: str = "") -> str:
     'There is a probability of more than 99% that violence in Sefton fell, compared with what was to be expected.'
     >>> any_change(0.3, "violence")
     'There is a 30% probability that violence fell, and a 70% probability that it rose.'
+    >>> any_change(0.3, "attendance", meaning=Meaning(good="more"))
+    'There is a 70% probability that attendance rose.'
     """
     tail = f", {against}" if against else ""
+    first, second = ("rose", "fell") if meaning.good == "more" else ("fell", "rose")
     if math.isnan(probability):
-        return f"How probable it is that {what} fell{tail}, is not known."
-    text = f"There is {_of(probability)} that {what} fell{tail}"
-    if probability < 0.5:
-        text += f", and {_of(1 - probability)} that it rose"
+        return f"How probable it is that {what} {first}{tail}, is not known."
+    chance_of_first = 1 - probability if meaning.good == "more" else probability
+    text = f"There is {_of(chance_of_first)} that {what} {first}{tail}"
+    if chance_of_first < 0.5 or meaning.good == "neither":
+        text += f", and {_of(1 - chance_of_first)} that it {second}"
     return f"{text}."
 
 
@@ -104,7 +111,13 @@ def fits(effect: Effect) -> str:
 
 
 def headline(
-    ratio: Effect, outcome: str, place: str = "", *, intervention: str = "it", events: Effect | None = None
+    ratio: Effect,
+    outcome: str,
+    place: str = "",
+    *,
+    intervention: str = "it",
+    events: Effect | None = None,
+    meaning: Meaning = HARMS,
 ) -> str:
     """Return a posterior of a rate ratio in plain words.
 
@@ -120,6 +133,7 @@ def headline(
         What was done.
     events : Effect, optional
         The same effect in events.
+    meaning : Meaning
 
     Examples
     --------
@@ -131,10 +145,11 @@ of 20% or a rise of 4%.
     """
     middle, low, high = ratio.percent
     what = f"{prose.outcome_name(outcome)} {place}".strip()
-    first = any_change(ratio.prob_reduction, what, f"compared with what was to be expected without {intervention}")
+    against = f"compared with what was to be expected without {intervention}"
+    first = any_change(ratio.prob_reduction, what, against, meaning)
     size = f"The best single estimate is {move(middle)}"
     if math.isfinite(low):
-        size += f" ({prose.level_words(ratio.level)}: {prose.change_interval(low, high)})"
+        size += f" ({prose.level_words(ratio.level)}: {prose.change_interval(low, high, meaning.pair)})"
     if events is not None:
         size += f", which is {prose.events_change(events.estimate)} over the whole period"
         if math.isfinite(events.conf_low):
@@ -152,10 +167,13 @@ def prior_and_posterior(result: Result) -> str:
     prior: Any = result.diagnostics.get("prior")
     if not prior:
         return ""
-    effect = result.effect("att", "rate_ratio")
+    before, after = float(prior["prob_reduction"]), result.effect("att", "rate_ratio").prob_reduction
+    way = "fall"
+    if result.design is not None and result.design.meaning.good == "more":
+        way, before, after = "rise", 1 - before, 1 - after
     return (
-        f"Before the data, the probability of any fall was {chance(float(prior['prob_reduction']))}; after them it is "
-        f"{chance(effect.prob_reduction)}. The belief before the data: {_belief(prior)}."
+        f"Before the data, the probability of any {way} was {chance(before)}; after them it is "
+        f"{chance(after)}. The belief before the data: {_belief(prior)}."
     )
 
 

@@ -1,6 +1,6 @@
 """Numbers and intervals in plain words, rounded in one way everywhere.
 
-Negative means fewer harms, and the words say "fewer"; a sign is never left for the reader to turn.
+Negative means fewer, and the words say "fewer" (of a measure "lower"); a sign is never left for the reader to turn.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from svmodel.result import Effect
 
 MISSING = "not available"
+#: Words for down and up of a count.
+COUNTED = ("fewer", "more")
 
 
 def _known(value: float | None) -> bool:
@@ -79,41 +81,37 @@ def pounds(value: float | None) -> str:
     return f"−{text}" if value < 0 and text != "£0" else text  # type: ignore[operator]
 
 
-def _side(value: float, digits: int) -> str:
-    """Return ``fewer``, ``more`` or nothing for a value that shows as zero."""
-    return "" if round(abs(value), digits) == 0 else ("fewer" if value < 0 else "more")
-
-
 def _size(value: float, digits: int, unit: str, about: str = "") -> str:
+    """Return a size; one that shows as nought, and is none, as less than what shows."""
+    if value and round(abs(value), digits) == 0:
+        return f"less than {number(10.0**-digits, digits)}{unit}"
     return f"{about}{number(abs(value), digits)}{unit}"
 
 
-def _change(value: float, digits: int, unit: str, about: str) -> str:
-    side = _side(value, digits)
-    return f"{_size(value, digits, unit, about)} {side}" if side else "no change"
+def _change(value: float, digits: int, unit: str, about: str, pair: tuple[str, str] = COUNTED) -> str:
+    if round(abs(value), digits) == 0:
+        return "no change"
+    return f"{_size(value, digits, unit, about)} {pair[value > 0]}"
 
 
-def _interval(low: float, high: float, digits: int, unit: str) -> str:
-    sides = _side(low, digits), _side(high, digits)
-    if not any(sides):
-        return f"no change to within {_size(0.5 * 10**-digits, digits + 1, unit)}"
-    one_side = sides[0] == sides[1] or "" in sides
-    if one_side:
-        small, large = sorted((abs(low), abs(high)))
-        side = sides[0] or sides[1]
-        return f"between {_size(small, digits, unit)} and {_size(large, digits, unit)} {side}"
-    return f"between {_size(low, digits, unit)} {sides[0]} and {_size(high, digits, unit)} {sides[1]}"
+def _interval(low: float, high: float, digits: int, unit: str, pair: tuple[str, str] = COUNTED) -> str:
+    if round(abs(low), digits) == round(abs(high), digits) == 0:
+        return f"no change to within {number(10.0**-digits, digits)}{unit}"
+    if low < 0 < high:
+        return f"between {_size(low, digits, unit)} {pair[0]} and {_size(high, digits, unit)} {pair[1]}"
+    small, large = sorted((abs(low), abs(high)))
+    return f"between {_size(small, digits, unit)} and {_size(large, digits, unit)} {pair[high > 0]}"
 
 
-def change(value: float | None) -> str:
-    """Return a per cent change in words; negative is fewer.
+def change(value: float | None, pair: tuple[str, str] = COUNTED) -> str:
+    """Return a per cent change in words; negative is fewer, or the first of `pair`.
 
     Examples
     --------
-    >>> change(-12.34), change(3.0), change(0.01)
-    ('12.3% fewer', '3.0% more', 'no change')
+    >>> change(-12.34), change(3.0), change(0.01), change(-2.0, ("lower", "higher"))
+    ('12.3% fewer', '3.0% more', 'no change', '2.0% lower')
     """
-    return _change(value, 1, "%", "") if _known(value) else MISSING  # type: ignore[arg-type]
+    return _change(value, 1, "%", "", pair) if _known(value) else MISSING  # type: ignore[arg-type]
 
 
 def rough_change(value: float | None) -> str:
@@ -127,17 +125,19 @@ def rough_change(value: float | None) -> str:
     return _change(value, 0, "%", "about ") if _known(value) else MISSING  # type: ignore[arg-type]
 
 
-def change_interval(low: float | None, high: float | None) -> str:
-    """Return the interval of a per cent change in words.
+def change_interval(low: float | None, high: float | None, pair: tuple[str, str] = COUNTED) -> str:
+    """Return the interval of a per cent change in words; a limit that shows as nought keeps its side.
 
     Examples
     --------
     >>> change_interval(-22, -4), change_interval(-4, 8)
     ('between 4.0% and 22.0% fewer', 'between 4.0% fewer and 8.0% more')
+    >>> change_interval(-22, -0.02), change_interval(-22, 0.02)
+    ('between less than 0.1% and 22.0% fewer', 'between 22.0% fewer and less than 0.1% more')
     """
     if not (_known(low) and _known(high)):
         return "its uncertainty could not be worked out"
-    return _interval(low, high, 1, "%")  # type: ignore[arg-type]
+    return _interval(low, high, 1, "%", pair)  # type: ignore[arg-type]
 
 
 def events_change(value: float | None, *, about: str = "about ") -> str:

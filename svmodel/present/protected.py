@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from svmodel import periods, profile
 from svmodel.bayes.of_area import with_and_without
 from svmodel.design import DesignArrays
+from svmodel.design.meaning import HARMS, Meaning
 from svmodel.errors import DataError, EstimationError
 from svmodel.panel import Panel
 from svmodel.present.facts import EffectFact
@@ -205,7 +206,13 @@ class ProtectedResult:
             posterior=self.result.is_posterior,
             area=area,
             in_doubt=self.result.uncertainty.in_doubt,
+            meaning=self.meaning,
         )
+
+    @property
+    def meaning(self) -> Meaning:
+        """What a change of the outcome means; one of harms where the result was read without its design."""
+        return HARMS if self.result.design is None else self.result.design.meaning
 
     def counterfactual(self, area: str = ALL_TREATED) -> pd.DataFrame:
         """Return observed and expected counts by period.

@@ -76,6 +76,8 @@ def time_axis(axes: Axes, index: pd.PeriodIndex) -> None:
     if index.freqstr == "M" and count <= 27:
         ticks = [i for i, p in enumerate(index) if p.month in (1, 4, 7, 10)]
         labels = [periods.label(index[i]) for i in ticks]
+    elif periods.has_weeks(index):
+        ticks, labels = _firsts(index)
     elif index.freqstr in ("M", "Q-DEC"):
         first = [i for i, p in enumerate(index) if (p.month if index.freqstr == "M" else p.quarter) == 1]
         step = max(1, math.ceil(len(first) / 11))
@@ -87,6 +89,21 @@ def time_axis(axes: Axes, index: pd.PeriodIndex) -> None:
         labels = [periods.label(index[i]) for i in ticks]
     axes.set_xticks(ticks, labels)
     axes.set_xlim(-0.5, count - 0.5)
+
+
+def _firsts(index: pd.PeriodIndex) -> tuple[list[int], list[str]]:
+    """Return where weeks or days enter a month or a year, and what it is called; single ones where they are few."""
+    months = index.asfreq("M", how="start")
+    first = [i for i in range(1, len(index)) if months[i] != months[i - 1]]
+    if len(first) < 2:
+        ticks = list(range(0, len(index), max(1, math.ceil(len(index) / 5))))
+        return ticks, [periods.label(index[i].asfreq("D", how="start")) for i in ticks]
+    if len(first) <= 27:
+        ticks = first[:: max(1, math.ceil(len(first) / 9))]
+        return ticks, [periods.label(months[i]) for i in ticks]
+    years = [i for i in first if months[i].month == 1]
+    ticks = years[:: max(1, math.ceil(len(years) / 11))]
+    return ticks, [str(months[i].year) for i in ticks]
 
 
 def mark_period(axes: Axes, position: float, text: str, *, side: str = "left", row: int = 0) -> None:

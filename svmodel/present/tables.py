@@ -14,11 +14,13 @@ from typing import Any
 import pandas as pd
 
 from svmodel import periods
+from svmodel.design.meaning import zero_words
 from svmodel.errors import DataError
 from svmodel.present import prose
+from svmodel.present.facts import EffectFact
 from svmodel.protect import CONFIDENTIAL
 from svmodel.result import Effect
-from svmodel.words import chance
+from svmodel.words import chance, p_number
 
 HIDDEN, ABSENT, NONE = "[c]", "[x]", "[z]"
 #: No-break space.
@@ -247,57 +249,80 @@ def _writer(frame: pd.DataFrame, column: str) -> Callable[[float], str] | None:
 
 
 def effects_table(
-    effects: Iterable[tuple[str, Effect | None, Effect | None, Effect | None]],
+    effects: Iterable[tuple[str, EffectFact]],
     caption: str,
     *,
     first: str = "Method",
     per: str = "month",
     note: str = "",
 ) -> Table:
-    """Return effects on the three scales, one row each.
+    """Return effects on the scales that readers ask for, one row each.
 
     Parameters
     ----------
-    effects : iterable of (name, rate ratio, per 100,000, events)
-        None where the method does not give a scale, or where it is hidden.
+    effects : iterable of (name, EffectFact)
     caption : str
     first : str
         Heading of the row headings.
     per : str
         The word for one period.
     note : str
+        In place of what below zero means.
+
+    Returns
+    -------
+    Table
+        Change in per cent, per 100,000, and events; the difference in the outcome's own units where some of the effects
+        are of a measure; and how sure each is. A scale that a method does not give, or that is hidden, says so.
     """
-    rows, sure = [], []
-    for name, ratio, per_100k, events in effects:
-        change = ABSENT
-        if ratio is not None:
-            middle, low, high = ratio.percent
+    facts = list(effects)
+    measured = any(not fact.meaning.counted for _, fact in facts)
+    rows = []
+    for name, fact in facts:
+        absent = HIDDEN if fact.hidden else ABSENT
+        change = absent
+        if fact.rate_ratio is not None:
+            middle, low, high = fact.rate_ratio.percent
             change = with_interval(middle, low, high, 1, "%")
-        rows.append((name, change, _scaled(per_100k, 2), _scaled(events, 0)))
-        sure.append(ratio or events or per_100k)
-    start = (first, "Change", f"Per 100,000 a {per}", "Events over the period")
-    header, ends = _sureness(start, sure)
+        row = [name, change, _scaled(fact.per_100k, 2, absent), _scaled(fact.events, 0, absent)]
+        if measured:
+            row.insert(2, _scaled(fact.difference, 2, absent))
+        rows.append(tuple(row))
+    start = [first, "Change", f"Per 100,000 a {per}", "Events over the period"]
+    if measured:
+        start.insert(2, "Difference, in the outcome's units")
+    header, ends = _sureness(tuple(start), [fact for _, fact in facts])
     whole = tuple((*row, *end) for row, end in zip(rows, ends, strict=True))
-    note = note or "Below zero means fewer harms. Brackets hold the interval."
+    note = f"{note or zero_words(fact.meaning for _, fact in facts)} Brackets hold the interval."
     if any(NONE in row for row in whole):
         note += " A posterior has no p-value, and other methods give no probability."
     return Table(caption, header, whole, note)
 
 
-def _sureness(header: tuple[str, ...], effects: list[Effect | None]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Return the columns that say how sure an effect is: a p-value, a posterior probability of a fall, or both."""
+def _sureness(header: tuple[str, ...], facts: list[EffectFact]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return the columns that say how sure an effect is: a p-value, a posterior probability, or both.
+
+    The probability is that of a fall; of a rise, where more is good of every outcome in the table.
+    """
+    effects = [fact.told for fact in facts]
+    rise = bool(facts) and all(fact.meaning.good == "more" for fact in facts)
+    name = f"Probability of a {'rise' if rise else 'fall'}"
     probable = [e is not None and math.isfinite(e.prob_reduction) for e in effects]
     tested = [e is not None and math.isfinite(e.p_value) for e in effects]
     if not any(probable):
         return (*header, "p-value"), [(_p(e),) for e in effects]
-    falls = [
-        chance(e.prob_reduction) if has and e is not None else NONE if e is not None else ABSENT
+    moved = [
+        chance(1 - e.prob_reduction if rise else e.prob_reduction)
+        if has and e is not None
+        else NONE
+        if e is not None
+        else ABSENT
         for e, has in zip(effects, probable, strict=True)
     ]
     if not any(tested):
-        return (*header, "Probability of a fall"), [(f,) for f in falls]
+        return (*header, name), [(f,) for f in moved]
     tests = [NONE if has and not p else _p(e) for e, has, p in zip(effects, probable, tested, strict=True)]
-    return (*header, "p-value", "Probability of a fall"), list(zip(tests, falls, strict=True))
+    return (*header, "p-value", name), list(zip(tests, moved, strict=True))
 
 
 def with_interval(value: float, low: float, high: float, digits: int, unit: str = "") -> str:
@@ -320,15 +345,15 @@ def change_cell(change: float | None, low: float | None, high: float | None, *, 
     Examples
     --------
     >>> change_cell(-12.34, -20.0, 3.0, rounded=False).replace(NBSP, "_"), change_cell(3.2, None, None, rounded=True)
-    ('−12.3% (−20.0%_to_3.0%)', 'about 3%')
+    ('−12.3% (−20.0%_to_+3.0%)', 'about +3%')
     """
     if change is None or math.isnan(change):
         return ABSENT
     if rounded:
-        return f"about {prose.number(change, 0)}%"
+        return f"about {_signed(change, 0)}%"
     if low is None or high is None or math.isnan(low):
-        return f"{prose.percent(change)} (no interval)"
-    return f"{prose.percent(change)} {bracket(prose.percent(low), prose.percent(high))}"
+        return f"{_signed(change, 1)}% (no interval)"
+    return with_interval(change, low, high, 1, "%")
 
 
 def bracket(low: str, high: str) -> str:
@@ -342,9 +367,9 @@ def bracket(low: str, high: str) -> str:
     return f"({low} to {high})".replace(" ", NBSP)
 
 
-def _scaled(effect: Effect | None, digits: int) -> str:
+def _scaled(effect: Effect | None, digits: int, absent: str) -> str:
     if effect is None:
-        return ABSENT
+        return absent
     return with_interval(effect.estimate, effect.conf_low, effect.conf_high, digits)
 
 
@@ -356,7 +381,7 @@ def _signed(value: float, digits: int) -> str:
 def _p(effect: Effect | None) -> str:
     if effect is None or not math.isfinite(effect.p_value):
         return ABSENT
-    return f"<{NBSP}0.001" if effect.p_value < 0.001 else f"{effect.p_value:.3f}"
+    return p_number(effect.p_value).replace(" ", NBSP)
 
 
 def key_value_table(pairs: Sequence[tuple[str, str]], caption: str, header: tuple[str, str]) -> Table:

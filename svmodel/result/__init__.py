@@ -1,6 +1,6 @@
 """Result: what every estimator answers, frequentist or Bayesian, in one shape.
 
-Sign everywhere: negative means fewer harms. A scale or a term that a method does not give is missing
+Sign everywhere: negative means fewer, which of harms is good. A scale or a term that a method does not give is missing
 from the table; it is never zero. No table holds a number that only looks like one: :mod:`svmodel.result.degenerate`.
 """
 
@@ -353,7 +353,12 @@ class Result:
         effects = {s: self.effect("att", s) if self.has("att", s) else None for s in SCALES}
         held = self.provenance.get("question") or "Average effect"
         question = self.design.describe() if self.design is not None else str(held)
-        return Headline(question=question, **effects)
+        if self.design is not None:
+            negative = self.design.meaning.negative
+        else:
+            told = "lower" if effects["events"] is None else "fewer harms"
+            negative = str(self.provenance.get("negative") or told)
+        return Headline(question=question, negative=negative, **effects)
 
     def probability(self, *, reduction: float = 0.0, events: float | None = None) -> float:
         """Return the posterior probability of a reduction of at least so much.

@@ -9,6 +9,7 @@ import pandas as pd
 
 from svmodel import periods as period_words
 from svmodel.design import EXCLUDED, UNTREATED, Design, DesignArrays
+from svmodel.design.clusters import cluster_words, clusters_of
 from svmodel.errors import shorten
 from svmodel.numerics.arrays import Ints
 from svmodel.result.notes import Note, ResultWarning, texts
@@ -235,6 +236,25 @@ def whole_reporting_areas(design: Design, arrays: DesignArrays | None = None) ->
         "as a whole passes for the effect and is in no interval."
     )
     return [ResultWarning("identification", text, tuple(whole))]
+
+
+def shared_noise(design: Design) -> list[Note]:
+    """Return a warning for methods that take areas for separate trials, where it was reporting areas that were treated.
+
+    None where the rule (:func:`svmodel.design.clusters.clusters_of`) takes each area by itself.
+    """
+    arrays = design.arrays
+    units = clusters_of(design, arrays)
+    if units.single:
+        return []
+    n, treated = int(arrays.treated.any(axis=1).sum()), units.count(arrays.treated.any(axis=1))
+    lie = f"its {n:,} treated areas lie in {treated:,} {cluster_words(units, treated)}"
+    text = (
+        f"Starts never differ within {cluster_words(units)}, and {lie}. What else befell one of them befell all its "
+        "areas, and this method takes areas for separate trials: the interval is too narrow. Put the question to "
+        "reporting areas (panel.aggregate('parent')), or take a method with a choice `cluster`."
+    )
+    return [ResultWarning("interval", text, area_codes(design, arrays.treated.any(axis=1)))]
 
 
 def ended(design: Design) -> list[str]:

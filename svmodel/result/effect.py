@@ -42,7 +42,7 @@ SCALES = ("difference", "rate_ratio", "per_100k", "events")
 
 @dataclass(frozen=True)
 class Effect:
-    """One number with its uncertainty. Negative differences and ratios below 1 mean fewer harms."""
+    """One number with its uncertainty. Negative differences and ratios below 1 mean fewer."""
 
     term: str
     scale: str
@@ -71,6 +71,7 @@ class Headline:
     events: Effect | None
     difference: Effect | None
     question: str
+    negative: str = "fewer"
 
     def __str__(self) -> str:
         parts = []
@@ -91,7 +92,7 @@ class Headline:
             parts.append(f"{d.estimate:+.4g} in the outcome's units ({limits})")
         if not parts:
             return f"{self.question}: no average effect could be estimated; the notes say why."
-        return f"{self.question}: " + "; ".join(parts) + ". Negative means fewer harms."
+        return f"{self.question}: " + "; ".join(parts) + f". Negative means {self.negative}."
 
 
 def _limits(low: float, high: float, form: str) -> str:

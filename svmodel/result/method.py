@@ -172,7 +172,8 @@ def arrays_of(estimator: Any, design: Design) -> DesignArrays:
             "events expected of them. Give the population as the design's `exposure`, or take family='linear'"
         )
     weights = None if given is None else weights_of(design, made, given)
-    return replace(made, clusters=clusters_of(design, made, choice_of(estimator, "cluster")), weights=weights)
+    clusters = clusters_of(design, made, choice_of(estimator, "cluster"))
+    return made if clusters.single and weights is None else replace(made, clusters=clusters, weights=weights)
 
 
 def brings_arrays(estimator: Any) -> bool:

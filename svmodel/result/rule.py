@@ -21,8 +21,8 @@ FEW_CONTROLS = 8
 _MOST_THIN = 0.5
 #: Never treated areas from which noise can be learnt at all.
 ENOUGH_PLACEBOS = FEWEST_AREAS
-#: Never treated areas that show the shape of the noise of a single treated area: 1 in 40 lies beyond one.
-SHAPE_TOLD = ENOUGH
+#: Never treated areas that show the shape of the noise of a single treated area: the two that strayed furthest of 40.
+SHAPE_TOLD = 39
 
 
 @dataclass(frozen=True)
@@ -120,6 +120,8 @@ def choose(arrays: DesignArrays, wanted: str = "auto") -> Choice:
     doubt = (
         f" With {never} of them the shape of such noise cannot be told, and it is taken for normal: with small counts "
         "the interval may be too narrow."
+        if never < ENOUGH
+        else f" With {never} of them a 95% interval ends where the one that strayed furthest did: it hangs on one area."
     )
     if dealt and ((wanted == "auto" and few and never >= ENOUGH_PLACEBOS) or (wanted == "placebo" and never >= 2)):
         few_so = "cluster-robust errors are too small with so few treated, so intervals rest"

@@ -22,7 +22,7 @@ TOTAL = re.compile(
 )
 #: What columns of years, and of months or quarters without their year, are called.
 YEAR_NAME = re.compile(r"^(financial |calendar |academic |fin\.? )?(year|fy|blwyddyn)$", re.IGNORECASE)
-PART_NAME = re.compile(r"^(month|quarter|qtr|mis|chwarter)( name| number)?$", re.IGNORECASE)
+PART_NAME = re.compile(r"^(month|quarter|qtr|mis|chwarter|(iso )?(week|wk))( name| number| no\.?)?$", re.IGNORECASE)
 _NOTE = re.compile(
     r"^(notes?|sources?|footnotes?|\[?\(?\d{1,2}[\]).:]|\*|crown copyright|©|prepared|contact)", re.IGNORECASE
 )
@@ -336,8 +336,8 @@ def is_short(text: object) -> bool:
     return month_number(str(text)) is not None or bool(_QUARTER.match(str(text).strip()))
 
 
-def with_year(month: str, year: str) -> str | None:
-    """Return a month or quarter with the year that stands beside it; None where that is no year.
+def with_year(month: str, year: str, *, week: bool = False) -> str | None:
+    """Return a month, quarter or (numbered) week with the year that stands beside it; None where that is no year.
 
     Examples
     --------
@@ -350,6 +350,9 @@ def with_year(month: str, year: str) -> str | None:
     if first is None:
         return None
     name = str(month).strip()
+    if week:
+        number_of_week = re.fullmatch(r"(?:w(?:ee)?k?)? ?(\d{1,2})(?:\.0)?", name, re.IGNORECASE)
+        return f"{first}-W{int(number_of_week[1]):02d}" if number_of_week and not pair else None
     if name.isdigit() and 1 <= int(name) <= 12:
         return f"{first + (1 if pair and int(name) < 4 else 0)}-{int(name):02d}"
     if quarter := _QUARTER.match(name):

@@ -28,9 +28,10 @@ def join_year_and_month(made: TidyTable) -> None:
     if not years or not parts or "period" in frame.columns:
         return
     year, part = years[0], parts[0]
+    week = "w" in str(part).casefold()
     filled = frame[year].ffill()
     made_of = [
-        None if m is None or pd.isna(m) or y is None else with_year(str(m), str(y))
+        None if m is None or pd.isna(m) or y is None else with_year(str(m), str(y), week=week)
         for y, m in zip(filled, frame[part], strict=True)
     ]
     if not frame[part].notna().any() or sum(m is not None for m in made_of) * 2 < frame[part].notna().sum():

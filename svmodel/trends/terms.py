@@ -20,8 +20,8 @@ _QUARTERS = ("Jan to Mar", "Apr to Jun", "Jul to Sep", "Oct to Dec")
 
 
 def season_of(index: pd.PeriodIndex) -> NDArray[np.int64]:
-    """Return the season of each period, counted from 0: month of the year, quarter, or 0 for years."""
-    if periods.per_year(index) == 12:
+    """Return the season of each period, from 0: month of the year (of a week that of its end), quarter, or 0."""
+    if len(season_labels(index)) == 12:
         return np.asarray(index.month, dtype=np.int64) - 1
     if periods.per_year(index) == 4:
         return np.asarray(index.quarter, dtype=np.int64) - 1
@@ -30,7 +30,7 @@ def season_of(index: pd.PeriodIndex) -> NDArray[np.int64]:
 
 def season_labels(index: pd.PeriodIndex) -> tuple[str, ...]:
     """Return the names of the seasons."""
-    return {12: _MONTHS, 4: _QUARTERS}.get(periods.per_year(index), ())
+    return {12: _MONTHS, 52: _MONTHS, 4: _QUARTERS}.get(periods.per_year(index), ())
 
 
 def season_contrast(seasons: int) -> NDArray[np.float64]:
@@ -66,11 +66,11 @@ def build_terms(index: pd.PeriodIndex, breaks: tuple[Break, ...], *, with_season
     with_season : bool
         Whether season effects are fitted (never for yearly data).
     """
-    per_year = periods.per_year(index)
+    seasons = len(season_labels(index))
     position = np.arange(len(index))
-    columns = [np.ones(len(index)), (position - position.mean()) / per_year]
-    if with_season and per_year > 1:
-        columns.extend(season_contrast(per_year)[season_of(index)].T)
+    columns = [np.ones(len(index)), (position - position.mean()) / periods.year_length(index)]
+    if with_season and seasons:
+        columns.extend(season_contrast(seasons)[season_of(index)].T)
     first_break = len(columns)
     for change in breaks:
         start, stop = change.within(index)

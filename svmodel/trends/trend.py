@@ -220,6 +220,9 @@ def _check_question(
     for change in changes:
         if not isinstance(change, Break):
             problems.add(f"{change!r} is no break", fix="Write Break('2024-03', 'reason').", rule="not_a_break")
+    if panel.periods.freqstr == "D":
+        fix = "Sum the days: panel.aggregate('week') or panel.aggregate('month')."
+        problems.add("a trend knows the season of months and not that of days", fix=fix, rule="days")
     problems.raise_if_any(DesignError, "the trend cannot be asked for")
 
 

@@ -210,6 +210,27 @@ def test_a_missing_month_is_missing():
     assert any("miss one of their areas" in n for n in summed.notes)
 
 
+def test_an_area_that_is_known_too_late_is_in_no_sum_and_named():
+    """Area C is known from shortly before its start on only: the sum of A and B is that of A and B."""
+    rng = np.random.default_rng(16)
+    both = np.stack([series(rng, mean=m).astype(float) for m in (40, 60)])
+    late = np.full(84, np.nan)
+    late[START - 11 :] = 30.0
+    alone = InterruptedTimeSeries().fit(design(both), seed=1)
+    result = InterruptedTimeSeries().fit(design(np.vstack([both, late])), seed=1)
+    one, other = (r.effect("att", "rate_ratio") for r in (result, alone))
+    assert (one.estimate, one.conf_low, one.conf_high) == (other.estimate, other.conf_low, other.conf_high)
+    said = [w.text for w in result.warnings if w.kind == "identification"]
+    assert any("48 of 72 treated area-months: C is in no sum, because fewer than 12 months" in t for t in said)
+    assert not any("in no sum" in n for n in alone.notes)
+    # by itself it is refused, and named
+    with pytest.raises(EstimationError, match="C: 11 known months before the start"):
+        InterruptedTimeSeries(areas="each").fit(design(np.vstack([both, late])), seed=1)
+    # with a year before the start it is summed
+    late[START - 12] = 30.0
+    assert not any("in no sum" in n for n in InterruptedTimeSeries().fit(design(np.vstack([both, late])), seed=1).notes)
+
+
 @pytest.mark.parametrize(("freq", "first", "season"), [("M", "2014-01", 12), ("Q", "2004Q1", 4), ("Y", "1930", 0)])
 def test_the_season_follows_the_frequency(freq, first, season):
     y = np.random.default_rng(9).poisson(40, 84)

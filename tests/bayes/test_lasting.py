@@ -4,20 +4,20 @@ import math
 from types import SimpleNamespace
 
 import numpy as np
-import pandas as pd
 import pytest
 
-import svmodel as sv
 from svmodel import simulate
 from svmodel.bayes import HierarchicalDiD
 from svmodel.bayes.hierarchical_did import autocorrelation
+from svmodel.errors import EstimationError
 
 LASTING = {"shock_sd": 0.35, "shock_persistence": 0.8}
 
 
-def fitted(seed, lasting_shocks=0, **kind):
+def fitted(seed, lasting_shocks=0, shocks="none", **kind):
     made = simulate.panel(40, 36, mean=12, effect=0.8, cohorts=((18, 6),), seed=seed, **kind)
-    return HierarchicalDiD(draws=400, lasting_shocks=lasting_shocks).fit(made.design("violence"), seed=1)
+    estimator = HierarchicalDiD(draws=400, lasting_shocks=lasting_shocks, shocks=shocks)
+    return estimator.fit(made.design("violence"), seed=1)
 
 
 def test_the_number_is_that_of_residuals_written_out():
@@ -38,22 +38,40 @@ def test_the_number_is_that_of_residuals_written_out():
 def test_it_warns_where_shocks_last_and_no_more_once_the_model_has_them():
     warned = fitted(2, **LASTING)
     assert warned.diagnostics["inference_in_doubt"]
-    assert any("What befalls an area lasts" in n and "`lasting_shocks=6` has such shocks" in n for n in warned.notes)
+    assert any("What befalls an area lasts" in n and '`shocks="ar1"` has such shocks' in n for n in warned.notes)
     calm = fitted(2, lasting_shocks=6, **LASTING)
     assert calm.diagnostics["residual_autocorrelation"]["z"] < warned.diagnostics["residual_autocorrelation"]["z"] / 2
 
 
-def test_half_a_year_is_told_in_the_panel_s_own_periods():
-    arrays = (
-        simulate.panel(40, 36, mean=12, effect=0.8, cohorts=((18, 6),), seed=2, **LASTING).design("violence").arrays
-    )
-    quarters = pd.period_range("2010Q1", periods=36, freq="Q").astype(str)
-    frame = pd.DataFrame({"area": np.repeat(arrays.areas, 36), "quarter": np.tile(quarters, 40), "n": arrays.y.ravel()})
-    panel = sv.Panel.from_frame(frame, area="area", period="quarter", counts=["n"])
-    starts = {arrays.areas[i]: quarters[18] for i in np.flatnonzero(arrays.treated.any(axis=1))}
-    design = sv.Design(panel, outcome="n", intervention=sv.Intervention("patrols", starts))
-    result = HierarchicalDiD(draws=400).fit(design, seed=1)
-    assert any("`lasting_shocks=2` has such shocks" in n for n in result.notes)
+@pytest.mark.parametrize("shocks", ["ar1", "walk"])
+def test_shocks_that_last_are_learnt_and_widen_the_interval(shocks):
+    plain, modelled = fitted(2, **LASTING), fitted(2, shocks=shocks, **LASTING)
+    assert not modelled.diagnostics["shocks_last"]
+    a, b = (r.effect("att", "rate_ratio") for r in (plain, modelled))
+    assert math.log(b.conf_high / b.conf_low) > 1.4 * math.log(a.conf_high / a.conf_low)
+    assert b.conf_low < 0.8 < b.conf_high
+    hyper = modelled.posterior.posterior.hyper
+    if shocks == "ar1":
+        # drawn with .35 at .8, 40 areas x 36 periods
+        assert 0.27 < np.median(hyper["shock_sd"]) < 0.45
+        assert 0.6 < np.median(hyper["shock_persistence"]) < 0.92
+    else:
+        assert 0.1 < np.median(hyper["wander_sd"]) < 0.3
+
+
+def test_shocks_that_are_not_there_are_learnt_to_be_small():
+    plain, modelled = fitted(1), fitted(1, shocks="ar1")
+    assert np.median(modelled.posterior.posterior.hyper["shock_sd"]) < 0.1
+    a, b = (r.effect("att", "rate_ratio") for r in (plain, modelled))
+    assert math.log(b.conf_high / b.conf_low) < 1.25 * math.log(a.conf_high / a.conf_low)
+    assert b.estimate == pytest.approx(a.estimate, rel=0.02)
+
+
+def test_two_kinds_of_shocks_are_one_too_many():
+    with pytest.raises(EstimationError, match="lasting_shocks"):
+        HierarchicalDiD(shocks="ar1", lasting_shocks=6)
+    with pytest.raises(EstimationError, match="ar1"):
+        HierarchicalDiD(shocks="ar2")
 
 
 def test_it_is_silent_where_they_do_not():

@@ -217,6 +217,15 @@ def test_not_one_event_after_the_start_is_said():
     assert any("Not one event was seen" in n for n in result.notes)
 
 
+def test_an_area_that_is_known_too_late_is_in_no_sum_and_named():
+    rows = [r.astype(float) for r in counts(np.random.default_rng(17), controls=8)]
+    rows[1][: START - 6] = np.nan
+    result = StructuralCounterfactual(controls="sum").fit(design(rows, treated=("A", "C0")), seed=1)
+    assert result.diagnostics["observed"] == rows[0][START:].sum()
+    said = [w.text for w in result.warnings if w.kind == "identification"]
+    assert any("C0 is in no sum, because fewer than 12 months before the start are known" in t for t in said)
+
+
 def test_a_control_with_a_gap_is_left_out_and_said():
     rows = [r.astype(float) for r in counts(np.random.default_rng(11))]
     rows[3][5] = np.nan

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))
+from driven import Browser
+
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium browser is installed")
@@ -79,3 +82,13 @@ def test_the_network_log_would_show_a_request(tmp_path):
     log = tmp_path / "net.json"
     open_page(page, tmp_path / "profile", f"--log-net-log={log}", "--dump-dom")
     assert {"http://127.0.0.1:9/x.png", "http://127.0.0.1:9/y"} <= requested_urls(log)
+
+
+def test_nothing_scrolls_sideways_on_a_narrow_screen_and_regions_take_the_keyboard(run_folder, tmp_path):
+    with Browser(tmp_path / "profile") as browser:
+        for name in ("index.html", "areas/E08000012/report.html"):
+            browser.open(run_folder / name, width=320)
+            assert browser.run("document.documentElement.scrollWidth") <= 320, name
+            regions = "[...document.querySelectorAll('.table')]"
+            assert browser.run(f"{regions}.length") > 0
+            assert browser.run(f"{regions}.filter(r => r.tabIndex !== 0 || !r.getAttribute('aria-label')).length") == 0

@@ -410,7 +410,7 @@ def test_negative_controls_take_tail_areas_for_p_values():
     effect = result.effect()
     assert np.isnan(effect.p_value)
     assert tail_area(effect) == pytest.approx(2 * min(effect.prob_reduction, 1 - effect.prob_reduction))
-    assert evidence(effect) == "probability of fewer: more than 99%"
+    assert evidence(effect) == "probability of a fall: more than 99%"
     assert tail_area(replace(effect, p_value=0.2)) == 0.2
 
 

@@ -38,7 +38,7 @@ def row(found, quantity):
 def test_a_fall_in_recording_is_told_from_a_fall_in_harm(make_design):
     less = recording_practice(ETWFE.fit(two_records(make_design(1), recorded=0.8)), outcome="hospital")
     assert less.status == "failed"
-    assert "less of the harm seems to be recorded" in less.text
+    assert "less of what happens seems to be recorded" in less.text
     assert row(less, "ratio_of_effects")["estimate"] == pytest.approx(0.8, abs=0.06)
     harm = recording_practice(ETWFE.fit(two_records(make_design(1, effect=0.7))), outcome="hospital")
     assert harm.status == "passed"

@@ -164,3 +164,34 @@ def test_a_predictor_in_which_one_donor_alone_differs_leaves_placebos_standing()
     frame["beer"] = (frame["area"] == "A00").astype(float)
     with pytest.raises(EstimationError, match=r"beer.*the same in every area that can serve as a donor"):
         SyntheticControl(predictors=("income", "age", "beer")).fit(design_of(frame))
+
+
+def two_as_good(apart: float) -> Design:
+    """One donor is like the treated area in one predictor, another in the other; both went along with it before."""
+    rng = np.random.default_rng(3)
+    years, names = np.arange(2000, 2012), [f"A{i:02d}" for i in range(14)]
+    y = 50 + rng.normal(0, 0.5, (14, 12)) + 3.0 * np.arange(14)[:, None]
+    y[1] = y[2] = y[0] + 0.4 * (-1.0) ** np.arange(12)
+    y[1, 8:] += apart / 2
+    y[2, 8:] -= apart / 2
+    income, young = rng.uniform(3, 9, 14), rng.uniform(3, 9, 14)
+    income[:3], young[:3] = (1.0, 1.0, 9.0), (1.0, 9.0, 1.0)
+    columns = {"income": np.repeat(income, 12), "young": np.repeat(young, 12)}
+    frame = pd.DataFrame({"area": np.repeat(names, 12), "year": np.tile(years, 14), "score": y.ravel(), **columns})
+    panel = Panel.from_frame(frame, area="area", period="year", measures=["score"], covariates=list(columns))
+    return Design(panel, outcome="score", intervention=Intervention("it", {"A00": 2008}))
+
+
+def test_good_starts_that_disagree_are_a_warning_and_ones_that_agree_are_none():
+    estimator = SyntheticControl(predictors=("income", "young"))
+    said = {}
+    for apart in (30.0, 0.0):
+        result = estimator.fit(two_as_good(apart))
+        (effects,) = result.diagnostics["v_effects"]
+        (losses,) = result.diagnostics["v_losses"]
+        assert losses == sorted(losses)
+        assert sum(loss <= 1.01 * losses[0] + 1e-12 for loss in losses) >= len(effects) > 1
+        said[apart] = max(effects) - min(effects), [w for w in result.warnings if "hangs on little" in w.text]
+    assert said[30.0][0] > 10
+    assert [w.kind for w in said[30.0][1]] == ["fit"]
+    assert said[0.0][1] == []

@@ -36,8 +36,12 @@ def both(model: LatentModel) -> list[Pair]:
     return [Pair(name, mine[name], theirs[name], nuts.CHAINS) for name in mine]
 
 
+#: `make test` holds the two that are quickest; `make calibrate` all.
+LONG = ("60 x 60 at 12 a month", "BYM2 + RW1, 300 areas x 48 months")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("case", list(CASES))
+@pytest.mark.parametrize("case", [pytest.param(c, marks=pytest.mark.long if c in LONG else ()) for c in CASES])
 def test_engines_agree(case):
     """Means within 0.1 posterior s.d., s.d. within 5%, beyond four Monte Carlo standard errors of each.
 
@@ -54,8 +58,9 @@ def test_engines_agree(case):
 
 
 def tiny(seed: int = 1, spread: float = 0.5) -> LatentModel:
+    """Two terms and overdispersion: what compiles soonest."""
     model = panel(8, 10, 20.0, 4, seed)
-    return LatentModel(model.y, model.offset, model.terms, model.family, HalfNormal(spread))
+    return LatentModel(model.y, model.offset, model.terms[:2], model.family, HalfNormal(spread))
 
 
 def same(a: Posterior, b: Posterior) -> bool:
@@ -87,7 +92,7 @@ def test_a_second_fit_compiles_nothing_and_a_seed_is_the_same_draws(monkeypatch)
 
 def _child(seed: int, pipe) -> None:
     found = nuts.sample(tiny(seed), draws=1600, seed=3, tune=200)
-    pipe.send((found.effects["effect"], found.hyper["overdispersion"]))
+    pipe.send((found.effects["area"], found.hyper["overdispersion"]))
     pipe.close()
 
 
@@ -105,7 +110,7 @@ def test_forked_workers_give_the_parents_draws():
         effects, hyper = here.recv()
         worker.join(30)
         assert worker.exitcode == 0
-        assert np.array_equal(effects, own[seed].effects["effect"])
+        assert np.array_equal(effects, own[seed].effects["area"])
         assert np.array_equal(hyper, own[seed].hyper["overdispersion"])
 
 
@@ -137,7 +142,7 @@ def test_a_posterior_that_does_not_converge_is_refused():
 def test_draws_are_shared_between_chains():
     found = nuts._once(_pymc_form.PyMCForm(tiny(1)), 402, 200, 3)
     assert found.size == found.details["draws"] == 404
-    assert {n: v.shape for n, v in found.effects.items()}["effect_own"] == (404, 4)
+    assert {n: v.shape for n, v in found.effects.items()}["area"] == (404, 8)
     assert not found.convergence.arrived
 
 
@@ -228,12 +233,17 @@ def declared_in(module) -> set[type]:
 
 
 def test_every_structure_and_prior_has_a_form():
-    from svmodel.numerics.latent import priors, structures
+    from svmodel.numerics.latent import area_shocks, priors, structures
 
-    assert {structures.AR1, structures.BYM2, structures.Independent, structures.RandomWalk, structures.Seasonal} == set(
-        _pymc_form._FORMS
-    )
-    kinds = declared_in(structures) - {structures.Structure}
+    assert {
+        area_shocks.AreaShocks,
+        structures.AR1,
+        structures.BYM2,
+        structures.Independent,
+        structures.RandomWalk,
+        structures.Seasonal,
+    } == set(_pymc_form._FORMS)
+    kinds = declared_in(structures) - {structures.Structure} | {area_shocks.AreaShocks}
     assert kinds > set(_pymc_form._FORMS)
     assert all(kind is Fixed or issubclass(kind, tuple(_pymc_form._FORMS)) for kind in kinds)
     assert {kind.__name__ for kind in declared_in(priors)} - {"HyperPrior"} == {

@@ -8,6 +8,7 @@ import pytest
 from svmodel.engine.description import LatentModel, Term
 from svmodel.engine.nuts import settled_imports
 from svmodel.engine.pymc_form import PyMCForm
+from svmodel.numerics.latent.area_shocks import AreaShocks, StartedWalk
 from svmodel.numerics.latent.graph import BorderGraph
 from svmodel.numerics.latent.priors import Beta, Exponential, GammaPrecision, HalfNormal
 from svmodel.numerics.latent.structures import AR1, BYM2, CellEffects, Fixed, Independent, RandomWalk, Seasonal
@@ -39,6 +40,10 @@ def structures() -> dict[str, Term]:
         "seasonal": Term("x", Seasonal(4, "sd", sd), COLUMNS % 4),
         "autoregressive": Term("x", AR1(T, "sd", sd, "rho", Beta(2.0, 3.0, -1.0)), COLUMNS),
         "every cell": Term("x", CellEffects(N * T, "sd", sd), np.arange(N * T).reshape(N, T)),
+        "areas' shocks": Term(
+            "x", AreaShocks(N, AR1(T, "sd", sd, "rho", Beta(3.0, 1.8))), np.arange(N * T).reshape(N, T)
+        ),
+        "areas that wander": Term("x", AreaShocks(N, StartedWalk(T, "sd", sd)), np.arange(N * T).reshape(N, T)),
         "map": Term("x", BYM2(a_map(), "sd", sd, "rho", Beta(0.5, 0.5)), ROWS),
     }
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from svmodel.inference.inversion import accepted_linear, distance_limit, invert, needed
+from svmodel.inference.inversion import accepted_linear, invert
+from svmodel.numerics.resampling.permutations import distance_limit, needed
 
 NUMBERS = st.floats(-5, 5, allow_nan=False).map(lambda v: round(v, 2))
 

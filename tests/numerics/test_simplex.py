@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from svmodel.numerics.synthetic.simplex import _active_set, _beginning, _non_negative, _Problem, simplex_weights
+from svmodel.numerics.synthetic.simplex import _beginning, _non_negative, _Problem, active_set, simplex_weights
 
 
 def drawn(seed, rows, columns):
@@ -153,7 +153,7 @@ def test_the_way_round_a_stall_finds_the_same_optimum():
         A, b = drawn(seed, 15, 30)
         for ridge, intercept in ((0.0, False), (0.2, True)):
             problem = _Problem.of(A, b, ridge, intercept)
-            one, other = _active_set(problem, _beginning(problem, None)), _non_negative(problem)
+            one, other = active_set(problem, _beginning(problem, None)), _non_negative(problem)
             np.testing.assert_allclose(one, other, atol=1e-7)
             assert problem.residual(other)[1] < 1e-9
 

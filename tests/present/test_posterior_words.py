@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from svmodel.present import posterior_words as words
+from svmodel.present.facts import EffectFact
 from svmodel.present.tables import effects_table
 from svmodel.result import Effect
 from svmodel.words import chance
@@ -74,13 +75,17 @@ def test_without_limits_or_probability_the_words_say_so():
     assert "nan" not in told
 
 
+def fact(ratio):
+    return EffectFact("M", ratio, None, None)
+
+
 def test_the_table_has_the_columns_that_its_methods_fill():
     bayes, old = effect(0.9, 0.8, 1.02, 0.94), effect(0.9, 0.8, 1.02, math.nan, p=0.04)
     both = effect(0.9, 0.8, 1.02, 0.94, p=0.12)
-    assert effects_table([("B", bayes, None, None)], "T").header[-1] == "Probability of a fall"
-    assert effects_table([("B", bayes, None, None)], "T").rows[0][-1] == "94%"
-    assert effects_table([("F", old, None, None)], "T").header[-1] == "p-value"
-    mixed = effects_table([("B", bayes, None, None), ("F", old, None, None), ("S", both, None, None)], "T")
+    assert effects_table([("B", fact(bayes))], "T").header[-1] == "Probability of a fall"
+    assert effects_table([("B", fact(bayes))], "T").rows[0][-1] == "94%"
+    assert effects_table([("F", fact(old))], "T").header[-1] == "p-value"
+    mixed = effects_table([("B", fact(bayes)), ("F", fact(old)), ("S", fact(both))], "T")
     assert mixed.header[-2:] == ("p-value", "Probability of a fall")
     assert [row[-2:] for row in mixed.rows] == [("[z]", "94%"), ("0.040", "[z]"), ("0.120", "94%")]
     assert "[z] does not apply." in mixed.html()

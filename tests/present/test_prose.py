@@ -12,7 +12,9 @@ from svmodel.result import Effect
         (-22.04, -4.0, "between 4.0% and 22.0% fewer"),
         (2.0, 9.0, "between 2.0% and 9.0% more"),
         (-4.0, 8.0, "between 4.0% fewer and 8.0% more"),
-        (-4.0, 0.01, "between 0.0% and 4.0% fewer"),
+        (-4.0, 0.01, "between 4.0% fewer and less than 0.1% more"),
+        (-4.0, -0.01, "between less than 0.1% and 4.0% fewer"),
+        (-0.01, 0.02, "no change to within 0.1%"),
         (float("nan"), 1.0, "its uncertainty could not be worked out"),
     ],
 )

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from svmodel.errors import DataError
+from svmodel.present.facts import EffectFact
 from svmodel.present.tables import NBSP, Table, data_table, effects_table, frame_table
 from svmodel.result import Effect
 
@@ -41,7 +42,7 @@ def test_the_data_table_shows_every_column_but_the_flags():
 
 def test_effects_carry_sign_interval_and_gaps():
     ratio = Effect("att", "rate_ratio", 0.9, 0.05, 0.8, 1.01, 0.95, 0.0004)
-    row = effects_table([("ETWFE", ratio, None, None)], "T").rows[0]
+    row = effects_table([("ETWFE", EffectFact("ETWFE", ratio, None, None))], "T").rows[0]
     assert row == ("ETWFE", f"−10.0% (−20.0%{NBSP}to{NBSP}+1.0%)", "[x]", "[x]", f"<{NBSP}0.001")
 
 

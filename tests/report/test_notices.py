@@ -76,7 +76,7 @@ def test_an_interval_in_doubt_is_a_warning_with_its_reason():
     assert not without_interval(result)
     (first, *_) = notices(result)
     assert first.kind == "Interval in doubt"
-    assert "taken for normal" in first.text
+    assert "hangs on one area" in first.text
 
 
 def test_many_zeros_under_a_linear_model_are_a_warning():

@@ -44,7 +44,7 @@ def mixed(small_study, tmp_path_factory):
 def test_an_areas_number_by_another_method_says_so_and_has_no_checks(mixed):
     section = open_area(mixed, "N", "unused").effect()
     whole, own = section.answer.split(" Violence with injury in North's treated areas: ")
-    assert whole.startswith("Over the whole study: violence with injury in all treated areas: ")
+    assert whole.startswith("Over the whole study, violence with injury in all treated areas: ")
     assert "This is by Callaway and Sant'Anna." in whole
     assert "checks that could be made of the headline result" in whole
     assert "This is by Extended two-way fixed effects (Poisson), since Callaway and Sant'Anna has no answer for" in own
@@ -135,7 +135,7 @@ def test_counts_that_stand_open_are_told_at_the_head_in_the_index_and_by_check(s
     html = report.html()
     head = html[html.index("<header>") : html.index("</header>")]
     assert "counts from 1 to 4 (robbery)" in head
-    assert "key `disclosure`" in head
+    assert "key <code>disclosure</code>" in head
     held = {"N": json.loads(result_json(AreaView(made, "N")))}
     assert held["N"]["unprotected"] == "counts from 1 to 4 (robbery)"
     assert "sets no disclosure rule" in study_numbers(made.study, held).alert

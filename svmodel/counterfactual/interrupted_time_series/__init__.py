@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from svmodel.design import Design, DesignArrays
 from svmodel.errors import EstimationError, Problems
 from svmodel.result import Result
 from svmodel.result.interval import with_interval
-from svmodel.result.method import Method
+from svmodel.result.method import BY_ROLE_NOTE, ByRole, Method, of_role
 from svmodel.result.rule import choose
 from svmodel.result.scales import estimates_frame, provenance
 from svmodel.result.uncertainty import placebo_interval
@@ -42,7 +42,8 @@ class InterruptedTimeSeries:
     Parameters
     ----------
     family : {"quasipoisson", "negative_binomial", "poisson", "linear"}
-        Ratios (log link) with variance ``phi mu``, ``mu + k mu^2`` or ``mu``; or differences.
+        Ratios (log link) with variance ``phi mu``, ``mu + k mu^2`` or ``mu``; or differences. Where none is named, that
+        of the outcome's role: quasi-Poisson for a count, linear for a measure.
     season : {"harmonics", "months", "none"}
         Pairs of sine and cosine at the year's frequency and its multiples, or one effect a month (quarter).
     harmonics : int
@@ -127,7 +128,7 @@ class InterruptedTimeSeries:
         gives=(),
     )
 
-    family: Literal["quasipoisson", "negative_binomial", "poisson", "linear"] = "quasipoisson"
+    family: Literal["quasipoisson", "negative_binomial", "poisson", "linear"] = cast("Any", ByRole("quasipoisson"))
     season: Literal["harmonics", "months", "none"] = "harmonics"
     harmonics: int = 2
     slope_change: bool = True
@@ -190,6 +191,9 @@ class InterruptedTimeSeries:
             If a series is too short, has no events before or after, does not identify its terms, or the family is one
             for counts and the outcome is none. Every series that cannot be fitted is named.
         """
+        asked = of_role(self, design)
+        if asked is not self:
+            return asked.fit(design, seed=seed).saying(BY_ROLE_NOTE)
         arrays, counts = design.arrays, design.is_count
         fitted = self._fitted(arrays, counts=counts)
         newey_west = self.errors == "newey_west"

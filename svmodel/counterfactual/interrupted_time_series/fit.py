@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from svmodel import periods
-from svmodel.counterfactual.series import LEAST_BEFORE
+from svmodel.counterfactual.series import LEAST_BEFORE, least_before
 from svmodel.errors import EstimationError, Problems
 from svmodel.numerics.arrays import Floats
 from svmodel.numerics.negative_binomial import nb2_dispersion
@@ -52,18 +52,22 @@ class Terms:
 
 def build_terms(index: pd.PeriodIndex, series: Series, season: str, harmonics: int, *, slope_change: bool) -> Terms:
     """Return the columns; covariates that do not change over the periods used say nothing and are left out."""
-    per_year = periods.per_year(index)
+    per_year = periods.year_length(index)
     T = len(index)
     years = (np.arange(T) - series.start) / per_year
     columns = [np.ones(T), years]
     if season == "harmonics":
-        for k in range(1, min(harmonics, per_year // 2) + 1):
+        for k in range(1, min(harmonics, int(per_year) // 2) + 1):
             angle = 2 * np.pi * k * np.arange(T) / per_year
             # at the highest frequency of all the sine is zero in every period
             columns += [np.cos(angle)] if 2 * k == per_year else [np.sin(angle), np.cos(angle)]
     elif season == "months" and per_year > 1:
-        of_year = np.arange(T) % per_year
-        columns += [(of_year == s).astype(np.float64) for s in range(1, per_year)]
+        of_year = np.asarray(index.month) - 1 if periods.has_weeks(index) else np.arange(T) % int(per_year)
+        # seasons that the series never sees would be columns of zeros
+        columns += [(of_year == s).astype(np.float64) for s in np.unique(of_year)[1:]]
+    if season != "none" and index.freqstr == "D":
+        weekday = np.asarray(index.day_of_week)
+        columns += [(weekday == d).astype(np.float64) for d in range(1, 7)]
     stop = len(columns)
     for x in series.covariates.T:
         if np.ptp(x[series.used]) > 0:
@@ -85,11 +89,13 @@ def find_problems(
     use = series.used
     y, X = series.y[use], terms.X[use]
     before, after = int(series.before.sum()), int(series.after.sum())
-    least = LEAST_BEFORE[periods.per_year(index)]
+    least = least_before(index, seasonal=terms.season.stop > terms.season.start)
     word = periods.describe_frequency(index)
     if before < least:
         text = f"{before} known {word}s before the start, and a line with its season needs {least}"
         fix = "Give earlier data; with controls, a difference-in-differences needs fewer."
+        if least > LEAST_BEFORE[periods.per_year(index)]:
+            fix = f"Give earlier data, or use season='none'. {fix.partition('; ')[2].capitalize()}"
         found.add(text, where=name, fix=fix, rule="few_before")
     if after < LEAST_AFTER and slope:
         text = f"{after} known {word}s from the start on show no change of slope"

@@ -248,6 +248,11 @@ class StructuralTimeSeries:
         seasons = periods.per_year(arrays.periods) if self.season == "dummies" else 1
         log = self.transform == "log"
         found, title = Problems(), "a structural time series cannot answer this"
+        if seasons > 1 and periods.has_weeks(arrays.periods):
+            word = periods.describe_frequency(arrays.periods)
+            fix = "Use season='none' with controls that have the season, or sum the days to months."
+            found.add(f"no whole number of {word}s makes a year, as season='dummies' needs", fix=fix, rule="season")
+            found.raise_if_any(EstimationError, title)
         all_series = treated_series(arrays, each=self.areas == "each")
         names = [shorten([arrays.areas[int(i)] for i in s.rows], limit=2).replace("'", "") for s in all_series]
         for s, name in zip(all_series, names, strict=True):

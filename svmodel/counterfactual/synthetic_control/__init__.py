@@ -89,10 +89,10 @@ class SyntheticControl:
     holds every constant effect that this test does not reject. Placebo effects are taken as rates, at the treated
     areas' exposure. Rates of small areas stray more: a placebo's gaps are scaled by the square root of the ratio of
     ``a + b / size`` of the treated area and of its own, a and b learnt from the donors (Ferman and Pinto 2019). Counts
-    without an exposure stray the further, the more there are: gaps are then scaled by the square root of the ratio of
-    ``phi m + omega m^2`` at the level m, and by how far the treated area itself strayed before its start, where that is
-    beyond chance. It supposes donors otherwise as noisy as treated areas. ``diagnostics`` has the p-value by the ratio
-    of gaps after and before the start too.
+    without an exposure stray the further, the more there are, and how much further no area of another level tells: a
+    placebo's gaps are divided by how far the donor itself strayed before the start and multiplied by how far the
+    treated area did. It supposes donors otherwise as noisy as treated areas. ``diagnostics`` has the p-value by the
+    ratio of gaps after and before the start too.
 
     *Outside the hull.* What the weights leave over before the start is split into noise, which differs from one period
     to the next, and a systematic part. If that is above a quarter of the donors' standard deviation, a note says so and

@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import combinations
 from typing import Literal
 
 import numpy as np
 
-from svmodel.counterfactual.noise_by_level import NoiseByLevel, excess, learn, levels, moments, roughness
+from svmodel.counterfactual.noise_by_level import levels, own_variance
 from svmodel.counterfactual.synthetic_control.units import FEWEST_DONORS, Layout
 from svmodel.numerics.arrays import Floats, Ints
+from svmodel.numerics.resampling.conley_taber import widening
+from svmodel.numerics.resampling.permutations import distance_limit, needed, rank_p_value
 from svmodel.numerics.synthetic.nested_v import NestedFit, nested_v
 from svmodel.numerics.synthetic.ridge_augmented import ridge_augmented
 from svmodel.numerics.synthetic.simplex import simplex_weights
@@ -70,13 +73,15 @@ class Fitted:
         Synthetic rate, and the group's own less it; NaN where something is not known.
     target, matched : ndarray, shape (B,)
         The group's rates over blocks before the start, and the synthetic ones.
-    uniform : float
-        Root mean square gap that equal weights would leave over the blocks.
-    spread, level_spread : float
-        Standard deviation of the donors within blocks (root mean square), and of their means over all blocks.
+    held : ndarray, shape (B, J)
+        The donors' rates over the blocks.
+    intercept : bool
+        Whether levels may differ by a constant.
     nested : NestedFit or None
     penalty : float
         Of the ridge; NaN without.
+    dual : ndarray, optional
+        What the search for weights of a similar group can begin with.
     """
 
     weights: Floats
@@ -86,16 +91,36 @@ class Fitted:
     gap: Floats
     target: Floats
     matched: Floats
-    uniform: float
-    spread: float
-    level_spread: float
+    held: Floats
+    intercept: bool
     nested: NestedFit | None = None
     penalty: float = math.nan
+    dual: Floats | None = None
 
     @property
     def rmspe(self) -> float:
         """Root mean squared gap over the blocks before the start."""
         return float(np.sqrt(np.mean((self.target - self.matched) ** 2)))
+
+    @cached_property
+    def uniform(self) -> float:
+        """Root mean square gap that equal weights would leave over the blocks."""
+        even = self.target - self.held.mean(axis=1)
+        return float(np.sqrt(np.mean((even - even.mean() if self.intercept else even) ** 2)))
+
+    @cached_property
+    def spread(self) -> float:
+        """Standard deviation of the donors within blocks, root mean square."""
+        return float(np.sqrt(self._levels.var(axis=1, ddof=1).mean()))
+
+    @cached_property
+    def level_spread(self) -> float:
+        """Standard deviation of the donors' means over all blocks."""
+        return float(self._levels.mean(axis=0).std(ddof=1))
+
+    @property
+    def _levels(self) -> Floats:
+        return self.held - self.held.mean(axis=0) if self.intercept else self.held
 
     @property
     def misfit(self) -> float:
@@ -155,27 +180,24 @@ def _nested(
     return replace(found, v=v)
 
 
-def fit_group(how: Matching, layout: Layout, k: int, rows: Ints, donors: Ints) -> Fitted:
-    """Fit the areas `rows` in the place of slot `k`."""
+def fit_group(how: Matching, layout: Layout, k: int, rows: Ints, donors: Ints, near: Floats | None = None) -> Fitted:
+    """Fit the areas `rows` in the place of slot `k`; the search may begin `near` the dual of a similar group."""
     slot = layout.slots[k]
     y, exposure = layout.y[rows].sum(axis=0), layout.exposure[rows].sum(axis=0)
-    A = slot.blocks(layout.y[donors], layout.exposure[donors], how.block).T
+    A = layout.blocks(k, how.block)[donors].T
     b = slot.blocks(y, exposure, how.block)
-    nested, penalty = None, math.nan
+    nested, penalty, dual = None, math.nan, None
     if how.by_predictors:
         nested = _nested(how, layout, k, rows, donors, (A, b))
         weights = nested.weights
     else:
-        weights = simplex_weights(A, b, intercept=how.intercept).weights
+        found = simplex_weights(A, b, intercept=how.intercept, dual=near)
+        weights, dual = found.weights, found.dual
     if how.ridge:
         made = ridge_augmented(A, b, simplex=weights, penalty=how.penalty, intercept=how.intercept)
         weights, penalty = made.weights, made.penalty
     offset = float(np.mean(b - A @ weights)) if how.intercept else 0.0
     path = weights @ layout.rates[donors] + offset
-    level = A - A.mean(axis=0) if how.intercept else A
-    even = b - A.mean(axis=1)
-    if how.intercept:
-        even = even - even.mean()
     return Fitted(
         weights=weights,
         donors=donors,
@@ -184,16 +206,19 @@ def fit_group(how: Matching, layout: Layout, k: int, rows: Ints, donors: Ints) -
         gap=y / exposure - path,
         target=b,
         matched=A @ weights + offset,
-        uniform=float(np.sqrt(np.mean(even**2))),
-        spread=float(np.sqrt(level.var(axis=1, ddof=1).mean())),
-        level_spread=float(level.mean(axis=0).std(ddof=1)),
+        held=A,
+        intercept=how.intercept,
         nested=nested,
         penalty=penalty,
+        dual=dual,
     )
 
 
 #: Ways to give the treated areas' places to donors that are all tried; of more, some are drawn.
 ENUMERATED = 1000
+#: Donors, evenly through their sizes, from which the two numbers of the variance by size are learnt where donors do not
+#: stand in one by one anyway: they then have an error of a tenth, which does not tell in a ratio of like sizes.
+LEARNT_FROM = 200
 
 
 @dataclass(frozen=True, eq=False)
@@ -266,13 +291,10 @@ class Placebos:
     gaps : tuple of Gaps
     enumerated : bool
         Whether they are all there are.
-    beyond : float
-        How many times the variance that their level says treated areas have before the start; gaps allow for it.
     """
 
     gaps: tuple[Gaps, ...]
     enumerated: bool
-    beyond: float = 1.0
 
     def __len__(self) -> int:
         return len(self.gaps)
@@ -294,7 +316,7 @@ class Placebos:
         # a placebo that is matched to the last digit, before and after, says nothing of either
         with np.errstate(divide="ignore", invalid="ignore"):
             ratios = np.array([g.after for g in self.gaps]) / np.array([g.before for g in self.gaps])
-        return (1 + int((ratios >= real.ratio).sum())) / (1 + len(ratios))
+        return rank_p_value(real.ratio, ratios)
 
 
 def placebos(how: Matching, layout: Layout, real: Sequence[Fitted], *, draws: int, seed: int) -> Placebos:
@@ -310,32 +332,30 @@ def placebos(how: Matching, layout: Layout, real: Sequence[Fitted], *, draws: in
         ways //= math.factorial(size)
     enumerated = ways <= (draws if how.by_predictors else max(ENUMERATED, draws))
     dealt = _every(np.arange(J), sizes) if enumerated else _drawn(J, sizes, draws, seed)
-    noise = [scaling_of(how, layout, k, _alone(how, layout, k), fit) for k, fit in enumerate(real)]
+    noise = [scaling_of(how, layout, k, fit) for k, fit in enumerate(real)]
     made = []
     for groups in dealt:
         rest = np.delete(layout.donors, np.concatenate(groups))
-        fits = [fit_group(how, layout, k, layout.donors[g], rest) for k, g in enumerate(groups)]
+        fits = [fit_group(how, layout, k, layout.donors[g], rest, real[k].dual) for k, g in enumerate(groups)]
         pairs = enumerate(zip(groups, fits, strict=True))
         made.append(gaps(layout, [noise[k].at_size(layout.donors[g], f) for k, (g, f) in pairs]))
-    return Placebos(tuple(made), enumerated, max(n.beyond for n in noise))
+    return Placebos(tuple(made), enumerated)
 
 
 def own_placebos(how: Matching, layout: Layout, k: int, real: Fitted) -> Placebos:
     """Every donor in turn in the place of slot `k`, which holds one area; none where donors are too few."""
     if len(layout.donors) <= FEWEST_DONORS:
         return Placebos((), enumerated=True)
-    fits = _alone(how, layout, k)
-    noise = scaling_of(how, layout, k, fits, real)
+    fits = _alone(how, layout, k, np.arange(len(layout.donors)))
+    noise = scaling_of(how, layout, k, real, fits)
     sized = [noise.at_size(layout.donors[[j]], f) for j, f in enumerate(fits)]
-    return Placebos(tuple(gaps(layout, [f], [k]) for f in sized), enumerated=True, beyond=noise.beyond)
+    return Placebos(tuple(gaps(layout, [f], [k]) for f in sized), enumerated=True)
 
 
-def _alone(how: Matching, layout: Layout, k: int) -> list[Fitted]:
-    """Fit every donor in turn in the place of slot `k`, by the others; none where nothing is scaled by them."""
-    if layout.arrays.exposure is None and not how.counts and len(layout.slots[k].rows) > 1:
-        return []
+def _alone(how: Matching, layout: Layout, k: int, which: Ints) -> list[Fitted]:
+    """Fit each of some donors in the place of slot `k`, by the others."""
     donors = layout.donors
-    return [fit_group(how, layout, k, donors[[j]], np.delete(donors, j)) for j in range(len(donors))]
+    return [fit_group(how, layout, k, donors[[j]], np.delete(donors, j)) for j in which.tolist()]
 
 
 @dataclass(frozen=True, eq=False)
@@ -351,28 +371,26 @@ class Scaling:
         The slot's own.
     by_rate : (a, b)
         Variance ``a + b / size`` of an area's effect on its rate; (1, 0) where all are alike.
-    by_number : NoiseByLevel, optional
-        Of counts without an exposure.
-    beyond : float
-        How many times the variance that their level says treated areas have before the start.
+    level : ndarray, shape (N,), optional
+        Of every area before the slot's start, where gaps are brought to the slot's own noise: of counts without an
+        exposure.
+    centred : bool
+        Whether a constant gap before the start is no noise.
     """
 
     layout: Layout
     k: int
     real: Fitted
     by_rate: tuple[float, float] = (1.0, 0.0)
-    by_number: NoiseByLevel | None = None
-    beyond: float = 1.0
+    level: Floats | None = None
+    centred: bool = False
 
     def at_size(self, rows: Ints, fit: Fitted) -> Fitted:
         """Return a placebo's fit with its gaps at the noise of the treated areas' size."""
         layout, slot = self.layout, self.layout.slots[self.k]
-        if self.by_number is not None:
-            wanted, theirs = (
-                float(self.by_number.variance(moments_of(layout, self.k, r, f)))
-                for r, f in ((slot.rows, self.real), (rows, fit))
-            )
-            return replace(fit, gap=fit.gap * math.sqrt(self.beyond * wanted / theirs))
+        if self.level is not None:
+            wide = widening(len(layout.donors), sum(len(s.rows) for s in layout.slots))
+            return replace(fit, gap=fit.gap * wide * math.sqrt(self._wanted / self._variance(self.level, rows, fit)))
         a, b = self.by_rate
         if b == 0:
             return fit
@@ -381,29 +399,31 @@ class Scaling:
         variance = [float(np.sum((e / e.sum()) ** 2 * (a + b / e))) for e in (own, placebo)]
         return replace(fit, gap=fit.gap * math.sqrt(variance[0] / variance[1]))
 
+    @cached_property
+    def _wanted(self) -> float:
+        return math.nan if self.level is None else self._variance(self.level, self.layout.slots[self.k].rows, self.real)
 
-def moments_of(layout: Layout, k: int, rows: Ints, fit: Fitted) -> Floats:
-    """Return what the noise of a gap is made of; see :func:`svmodel.counterfactual.noise_by_level.moments`."""
-    before = layout.slots[k].before
-    return moments(levels(layout.y[np.ix_(rows, before)]), fit.weights, levels(layout.y[np.ix_(fit.donors, before)]))
-
-
-def scaling_of(how: Matching, layout: Layout, k: int, alone: Sequence[Fitted], real: Fitted) -> Scaling:
-    """Learn the scaling of slot `k` from donors that were treated one at a time."""
-    if layout.arrays.exposure is not None:
-        return Scaling(layout, k, real, by_rate=variance_by_size(layout, k, alone))
-    if not how.counts or not alone:
-        return Scaling(layout, k, real)
-    slot = layout.slots[k]
-    at = np.array([moments_of(layout, k, layout.donors[[j]], f) for j, f in enumerate(alone)])
-    noise = learn(np.array([f.gap[slot.after].mean() ** 2 for f in alone]), at, floor=1 / len(slot.after))
-    rough = learn(np.array([roughness(f.gap[slot.before]) for f in alone]), at, floor=0.0)
-    told = float(rough.variance(moments_of(layout, k, slot.rows, real)))
-    beyond = excess(roughness(real.gap[slot.before]), told, len(slot.before))
-    return Scaling(layout, k, real, by_number=noise, beyond=beyond)
+    def _variance(self, level: Floats, rows: Ints, fit: Fitted) -> float:
+        """Return the variance of a group's gap, per area, from before the start."""
+        gap = fit.gap[self.layout.slots[self.k].before]
+        return own_variance(gap, level[rows], fit.weights, level[fit.donors], centred=self.centred)
 
 
-def variance_by_size(layout: Layout, k: int, alone: Sequence[Fitted]) -> tuple[float, float]:
+def scaling_of(how: Matching, layout: Layout, k: int, real: Fitted, alone: Sequence[Fitted] = ()) -> Scaling:
+    """Return the scaling of slot `k`; by rates it is learnt from donors that are treated one at a time."""
+    if layout.arrays.exposure is None:
+        level = levels(layout.y[:, layout.slots[k].before]) if how.counts else None
+        return Scaling(layout, k, real, level=level, centred=how.intercept)
+    which = np.arange(len(layout.donors))
+    if not alone:
+        size = layout.exposure[np.ix_(layout.donors, layout.slots[k].after)].mean(axis=1)
+        some = np.linspace(0, len(which) - 1, min(len(which), LEARNT_FROM)).round().astype(np.int64)
+        which = np.sort(np.argsort(size, kind="stable")[some])
+        alone = _alone(how, layout, k, which)
+    return Scaling(layout, k, real, by_rate=variance_by_size(layout, k, which, alone))
+
+
+def variance_by_size(layout: Layout, k: int, which: Ints, alone: Sequence[Fitted]) -> tuple[float, float]:
     """Return (a, b) of the variance ``a + b / size`` of a single area's rate effect.
 
     By non-negative least squares of squared placebo effects on one over size (Ferman and Pinto 2019).
@@ -412,7 +432,7 @@ def variance_by_size(layout: Layout, k: int, alone: Sequence[Fitted]) -> tuple[f
 
     after = layout.slots[k].after
     squares = np.array([float(np.mean(f.gap[after])) ** 2 for f in alone])
-    inverse = 1 / layout.exposure[np.ix_(layout.donors, after)].mean(axis=1)
+    inverse = 1 / layout.exposure[np.ix_(layout.donors[which], after)].mean(axis=1)
     unit = float(squares.mean())
     if not unit > 0:
         return 1.0, 0.0
@@ -463,8 +483,5 @@ def spread_of(estimate: float, errors: Floats, level: float) -> Spread:
     n = len(errors)
     if n < 2 or not math.isfinite(estimate) or not np.isfinite(errors).all():
         return Spread()
-    size = np.abs(errors)
-    p = (1 + int((size >= abs(estimate) * (1 - 1e-9)).sum())) / (n + 1)
-    k = math.floor((1 - level) * (n + 1) + 1e-9)
-    reach = float(np.sort(size)[n - k]) if k >= 1 else math.nan
-    return Spread(float(errors.std()), estimate - reach, estimate + reach, p)
+    reach = distance_limit(np.abs(errors), level) if needed(level, n + 1) else math.nan
+    return Spread(float(errors.std()), estimate - reach, estimate + reach, rank_p_value(estimate, errors))

@@ -28,7 +28,7 @@ from svmodel.counterfactual.synthetic_control.units import Layout, Slot
 from svmodel.design import Design
 from svmodel.errors import shorten
 from svmodel.numerics.arrays import Floats, Ints
-from svmodel.result.doubts import design_doubts
+from svmodel.result.doubts import design_doubts, shared_noise
 from svmodel.result.notes import Note, Notes, ResultWarning
 from svmodel.result.scales import is_rounding
 from svmodel.result.tables import ALL_TREATED, observed_and_expected
@@ -305,11 +305,6 @@ def errors_rest_on(layout: Layout, made: Placebos, hull: Sequence[Note], p_ratio
         f"stray from theirs. By the ratio of the gaps after and before the start p = {p_ratio:.3f} (Abadie, Diamond "
         "and Hainmueller 2010)."
     )
-    if made.beyond > 1:
-        text += (
-            f" Before the start the treated areas strayed {math.sqrt(made.beyond):.1f} times as far as donors of their "
-            "level would, and the errors allow for it."
-        )
     needed = int(np.ceil(1 / (1 - level) - 1e-9)) - 1
     if n >= needed:
         return text
@@ -334,7 +329,7 @@ def notes_of(
     _on_fit(notes, design, layout, fits, real, matched, how)
     _on_data(notes, design, layout)
     notes.add(zero_donors(design, layout.y[np.ix_(layout.donors, layout.slots[0].before)]))
-    notes.add(design_doubts(design, additive=True, rates=True))
+    notes.add([*design_doubts(design, additive=True, rates=True), *shared_noise(design)])
     return notes
 
 

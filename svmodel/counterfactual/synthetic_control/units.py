@@ -92,6 +92,16 @@ class Layout:
         """Outcome per unit of exposure, shape (N, T)."""
         return self.y / self.exposure
 
+    def blocks(self, k: int, size: int) -> Floats:
+        """Return every area's rates over blocks before the start of slot `k`, shape (N, blocks)."""
+        if (k, size) not in self._blocks:
+            self._blocks[k, size] = self.slots[k].blocks(self.y, self.exposure, size)
+        return self._blocks[k, size]
+
+    @cached_property
+    def _blocks(self) -> dict[tuple[int, int], Floats]:
+        return {}
+
     @cached_property
     def lacking(self) -> list[str]:
         """Predictors of donors or treated areas that are averaged over fewer periods than they ask for."""

@@ -73,10 +73,12 @@ class SyntheticDiD:
     ``std_error`` is the standard deviation of their effects; p is the rank of the estimate's size among them, itself
     counted; the interval holds what that test does not reject, so the two agree, and it is missing where there are
     fewer placebos than the level needs (19 for 95%). It supposes that treated areas would have strayed as donors did;
-    of rates, allowance is made for size, and of counts without an exposure for level: large ones stray further, so that
-    placebo effects are scaled by the square root of ``phi m + omega m^2`` (and by how far the treated area itself
-    strayed before its start, where that is beyond chance). The jackknife (algorithm 3) and the bootstrap (algorithm 2)
-    need several treated areas. Where areas were chosen for their recorded highs none of this helps.
+    of rates, allowance is made for size. Counts without an exposure stray the further, the more there are, and how much
+    further no area of another level tells: each placebo's gaps are divided by how far the donor itself strayed before
+    the start and multiplied by how far the treated area did, so that the test is one of standardised effects (as the
+    ratio of gaps after and before the start is: Abadie, Diamond and Hainmueller 2010). The jackknife (algorithm 3) and
+    the bootstrap (algorithm 2) need several treated areas. Where areas were chosen for their recorded highs none of
+    this helps.
 
     References
     ----------
@@ -158,7 +160,8 @@ class SyntheticDiD:
         design : Design
             A count or a measure, with areas that are never treated.
         seed : int
-            For placebo sets that are drawn, and for the bootstrap; nothing else is random.
+            For placebo sets that are drawn, for which donor of a set stands for which of several unlike treated areas,
+            and for the bootstrap; nothing else is random.
 
         Returns
         -------

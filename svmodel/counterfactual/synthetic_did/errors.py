@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
+from typing import TypeAlias
 
 import numpy as np
 
-from svmodel.counterfactual.noise_by_level import NoiseByLevel, excess, learn, levels, moments, roughness
+from svmodel.counterfactual.noise_by_level import levels, own_variance
 from svmodel.counterfactual.synthetic_did.blocks import FEWEST_DONORS, Block, Index, data_order
 from svmodel.counterfactual.synthetic_did.estimate import Estimate, Terms, estimate, terms_of
-from svmodel.counterfactual.synthetic_did.weights import gaps, target_of, time_weights, weigh
+from svmodel.counterfactual.synthetic_did.weights import gaps, target_of, time_weights_without, weigh
 from svmodel.design import DesignArrays
 from svmodel.errors import EstimationError
 from svmodel.numerics.arrays import Floats
+from svmodel.numerics.resampling.conley_taber import widening
+from svmodel.numerics.resampling.permutations import distance_limit, rank_p_value
 from svmodel.result.rule import choose
 from svmodel.result.scales import critical_value
 
@@ -55,15 +58,11 @@ class Placebos:
         Whether these are all sets there are.
     rescaled : bool
         Whether effects were brought to the noise of areas of the treated areas' size.
-    excess : float
-        How many times the variance that areas of their level have the treated areas have themselves before the start;
-        1 where that may be chance, or where areas are compared by rates.
     """
 
     effects: Floats
     enumerated: bool
     rescaled: bool
-    excess: float = 1.0
 
     def uncertainty(self, value: Floats, level: float) -> Uncertainty:
         """Compare the estimates with the placebos.
@@ -72,12 +71,9 @@ class Placebos:
         test does not reject once they are taken off, so that the two always agree.
         """
         size = np.abs(self.effects)
-        n = len(size)
-        # rounding must not decide whether a placebo is as large as the estimate
-        as_large = (size >= np.abs(value) * (1 - 1e-9)).sum(axis=0)
-        rank = math.floor((1 - level) * (n + 1) + 1e-9)
-        half = np.sort(size, axis=0)[::-1][rank - 1] if rank >= 1 else np.full(len(value), math.inf)
-        return Uncertainty(self.effects.std(axis=0), half, (1 + as_large) / (n + 1), n)
+        half = np.array([distance_limit(column, level) for column in size.T])
+        p = np.array([rank_p_value(float(v), column) for v, column in zip(value, size.T, strict=True)])
+        return Uncertainty(self.effects.std(axis=0), half, p, len(size))
 
 
 def pool_of(est: Estimate) -> Index:
@@ -99,8 +95,8 @@ def placebos(
 
     Of rates, those of small areas stray more. A placebo's gaps are scaled by the square root of
     ``(a + b / size of the treated area) / (a + b / size of the donor)``, with a and b from donors treated one at a time
-    (Ferman and Pinto 2019). Of numbers, those of large areas stray more, and gaps are scaled alike by
-    :class:`~svmodel.counterfactual.noise_by_level.NoiseByLevel`.
+    (Ferman and Pinto 2019). Of numbers, those of large areas stray more, and gaps are scaled by how far each area
+    strayed before the start: :func:`~svmodel.counterfactual.noise_by_level.own_variance`.
 
     Parameters
     ----------
@@ -113,29 +109,33 @@ def placebos(
         return None
     chosen, enumerated = _sets(len(pool), sizes, most, rng)
     largest = int(np.argmax([len(b.treated) * len(b.after) for b in est.blocks]))
-    by_size = est.held.rates or numbers is not None
-    alone = [_one(est, largest, pool[[k]], pool[[k]]) for k in range(len(pool))] if by_size else []
     scaling: _ByRate | _ByNumber | None = None
+    alone: list[Stand] = []
     if numbers is not None:
-        scaling = _ByNumber.learn(est, largest, pool, alone, numbers)
-    elif alone:
+        scaling = _ByNumber(est, levels(numbers[:, est.blocks[largest].before]))
+    elif est.held.rates:
+        alone = [_stand_in(est, largest, pool[[k]], pool[[k]]) for k in range(len(pool))]
         scaling = _ByRate.learn(est, est.blocks[largest], pool, [found for found, _ in alone])
     reuse = sum(sizes) == 1 and bool(alone)
     effects = np.empty((len(chosen), len(terms.keys)))
     for row, places in enumerate(chosen):
         taken = pool[places]
         columns = []
-        for which, own in enumerate(np.split(taken, np.cumsum(sizes)[:-1])):
-            found = (alone[int(places[0])] if reuse else _one(est, which, own, taken))[0]
-            if scaling is not None:
-                found = found * scaling.factor(est, which, own)[:, None]
-            columns.append((est.blocks[which].size * found).sum(axis=0))
+        for which, group in enumerate(np.split(taken, np.cumsum(sizes)[:-1])):
+            # unlike areas: no donor may stand for the largest because of its own size
+            own = rng.permutation(group) if scaling is not None and len(group) > 1 else group
+            stand = alone[int(places[0])] if reuse else _stand_in(est, which, own, taken)
+            factor = 1.0 if scaling is None else scaling.factor(which, own, stand)[:, None]
+            columns.append((est.blocks[which].size * stand[0] * factor).sum(axis=0))
         effects[row] = terms.chosen @ np.concatenate(columns)
-    beyond = scaling.beyond if isinstance(scaling, _ByNumber) else 1.0
-    return Placebos(effects, enumerated, scaling is not None, beyond)
+    return Placebos(effects, enumerated, scaling is not None)
 
 
-def _one(est: Estimate, which: int, own: Index, taken: Index) -> tuple[Floats, Floats]:
+#: Gaps of areas, shape (areas, periods), and the weights of all donors of their block.
+Stand: TypeAlias = tuple[Floats, Floats]
+
+
+def _stand_in(est: Estimate, which: int, own: Index, taken: Index) -> Stand:
     """Return the gaps of donors in the place of a block's treated areas, and the weights of all donors."""
     block, fit = est.blocks[which], est.weights[which]
     stays = ~np.isin(block.donors, taken)
@@ -182,6 +182,7 @@ def _every(left: tuple[int, ...], sizes: list[int]) -> Iterator[tuple[int, ...]]
 class _ByRate:
     """Variance ``a + b / size`` of an area's effect on its rate."""
 
+    est: Estimate
     a: float
     b: float
 
@@ -202,62 +203,45 @@ class _ByRate:
             if not (expected > 0).all():
                 return None
             weight = 1 / expected
-        return cls(float(fitted[0]), float(fitted[1] * size.mean()))
+        return cls(est, float(fitted[0]), float(fitted[1] * size.mean()))
 
-    def factor(self, est: Estimate, which: int, own: Index) -> Floats:
+    def factor(self, which: int, own: Index, _: Stand) -> Floats:
         """Return what the gaps of donors in the place of a block's areas are multiplied with."""
-        block = est.blocks[which]
-        theirs = est.held.size[np.ix_(own, block.after)].mean(axis=1)
+        block = self.est.blocks[which]
+        theirs = self.est.held.size[np.ix_(own, block.after)].mean(axis=1)
         return np.asarray(np.sqrt((self.a + self.b / block.after_size.mean(axis=1)) / (self.a + self.b / theirs)))
 
 
 @dataclass(frozen=True, eq=False)
 class _ByNumber:
-    """Noise by level, with the levels of all areas and what each donor's gap is made of.
+    """Every area's own noise before the start, at its level at the least.
 
     Attributes
     ----------
-    noise : NoiseByLevel
-        Of the mean gap after the start.
+    est : Estimate
     level : ndarray, shape (N,)
-    parts : mapping of int to ndarray, shape (2,)
-        Moments of donors treated one at a time.
-    beyond : float
-        How many times the variance that their level says treated areas have before the start.
     """
 
-    noise: NoiseByLevel
+    est: Estimate
     level: Floats
-    parts: dict[int, Floats]
-    beyond: float
 
-    @classmethod
-    def learn(
-        cls, est: Estimate, which: int, pool: Index, alone: list[tuple[Floats, Floats]], numbers: Floats
-    ) -> _ByNumber:
-        """Learn from donors treated one at a time in the place of the block `which`."""
-        block, n_before = est.blocks[which], len(est.blocks[which].before)
-        level = levels(numbers[:, block.before])
-        parts = {
-            int(j): moments(level[[j]], omega, level[block.donors]) for j, (_, omega) in zip(pool, alone, strict=True)
-        }
-        at = np.array(list(parts.values()))
-        squared = np.array([found[0, n_before:].mean() ** 2 for found, _ in alone])
-        noise = learn(squared, at, floor=1 / len(block.after))
-        rough = learn(np.array([roughness(found[0, :n_before]) for found, _ in alone]), at, floor=0.0)
-        own = [roughness(gap[:n_before]) for gap in est.gaps[which]]
-        told = [
-            float(rough.variance(moments(level[[i]], est.weights[which].omega, level[block.donors])))
-            for i in block.treated
-        ]
-        return cls(noise, level, parts, excess(sum(own), sum(told), n_before * len(own)) if n_before > 1 else 1.0)
-
-    def factor(self, est: Estimate, which: int, own: Index) -> Floats:
+    def factor(self, which: int, own: Index, stand: Stand) -> Floats:
         """Return what the gaps of donors in the place of a block's areas are multiplied with."""
-        block, omega = est.blocks[which], est.weights[which].omega
-        wanted = np.array([moments(self.level[[i]], omega, self.level[block.donors]) for i in block.treated])
-        theirs = np.array([self.parts[int(j)] for j in own])
-        return np.asarray(np.sqrt(self.beyond * self.noise.variance(wanted) / self.noise.variance(theirs)))
+        block = self.est.blocks[which]
+        wanted = self._variances(which, block.treated, (self.est.gaps[which], self.est.weights[which].omega))
+        wide = widening(len(block.donors), sum(len(b.treated) for b in self.est.blocks))
+        return np.asarray(wide * np.sqrt(wanted / self._variances(which, own, stand)))
+
+    def _variances(self, which: int, areas: Index, stand: Stand) -> Floats:
+        block, (found, omega) = self.est.blocks[which], stand
+        donors, centred = self.level[block.donors], self.est.how.method != "sc"
+        before = found[:, : len(block.before)]
+        return np.array(
+            [
+                own_variance(gap, self.level[[i]], omega, donors, centred=centred, fitted=not centred)
+                for gap, i in zip(before, areas, strict=True)
+            ]
+        )
 
 
 def can_jackknife(est: Estimate) -> bool:
@@ -279,7 +263,7 @@ def jackknife(est: Estimate, terms: Terms, *, level: float, out_of_sample: bool)
     treated = np.concatenate([b.treated for b in est.blocks])
     areas = np.union1d(treated, np.concatenate([b.donors for b in est.blocks]))
     strays = [_strays(est, k, out_of_sample=out_of_sample) for k in range(len(est.blocks))]
-    without = np.array([terms.chosen @ _without(est, int(i), strays) for i in areas])
+    without = _without(est, areas, strays) @ terms.chosen.T
     n = len(areas)
     square = (n - 1) / n * (without - value) ** 2
     std_error = np.sqrt(square.sum(axis=0))
@@ -298,28 +282,29 @@ def _strays(est: Estimate, which: int, *, out_of_sample: bool) -> Floats:
     strays = gaps(donors, donors, fit)
     if not out_of_sample or est.how.method != "sdid" or len(donors) <= FEWEST_DONORS:
         return strays
-    for j in np.flatnonzero(fit.omega > 0):
-        others = np.delete(donors, j, axis=0)
-        lam, _ = time_weights(others, len(block.after), solver=est.how.solver, noise=fit.noise, start=fit)
-        strays[j] = gaps(donors[[j]], donors, replace(fit, lam=lam))[0]
+    weighted = np.flatnonzero(fit.omega > 0)
+    lam = time_weights_without(donors, len(block.after), weighted, fit, solver=est.how.solver)
+    apart = donors[weighted] - fit.omega @ donors
+    strays[weighted] = apart - (apart[:, : len(block.before)] * lam).sum(axis=1, keepdims=True)
     return strays
 
 
-def _without(est: Estimate, area: int, strays: list[Floats]) -> Floats:
-    """Return the effects by column with one area left out, scaled to the size of all."""
-    columns = []
+def _without(est: Estimate, areas: Index, strays: list[Floats]) -> Floats:
+    """Return the effects by column with each of the areas left out, scaled to the size of all; (areas, columns)."""
+    parts = []
     for block, fit, found, apart in zip(est.blocks, est.weights, est.gaps, strays, strict=True):
-        stays = block.treated != area
         size = block.size
-        if area in block.donors:
-            j = int(np.flatnonzero(block.donors == area)[0])
-            # the others' weights are scaled up to sum to one, so their mean moves away from this area
-            moved = fit.omega[j] / (1 - fit.omega[j]) * apart[j]
-            columns.append((size * (found + moved)).sum(axis=0))
-        else:
-            part = (size * found)[stays].sum(axis=0)
-            columns.append(part * size.sum(axis=0) / size[stays].sum(axis=0))
-    return np.concatenate(columns)
+        every = np.repeat((size * found).sum(axis=0)[None, :], len(areas), axis=0)
+        # the others' weights are scaled up to sum to one, so their mean moves away from this area
+        weighted = np.flatnonzero(fit.omega > 0)
+        moved = (fit.omega[weighted] / (1 - fit.omega[weighted]))[:, None] * apart[weighted]
+        every[np.searchsorted(areas, block.donors[weighted])] += size.sum(axis=0) * moved
+        stay = size.sum(axis=0) - size
+        every[np.searchsorted(areas, block.treated)] = (
+            ((size * found).sum(axis=0) - size * found) * size.sum(axis=0) / stay
+        )
+        parts.append(every)
+    return np.hstack(parts)
 
 
 def bootstrap(
@@ -446,11 +431,6 @@ def _placebos_rest_on(done: Placebos, errors: Uncertainty, level: float) -> str:
         f"would have strayed as donors did{size}. "
         f"The smallest p-value that can come out is {1 / (errors.draws + 1):.2g}."
     )
-    if done.excess > 1:
-        text += (
-            f" Before the start the treated areas strayed {math.sqrt(done.excess):.1f} times as far as donors of their "
-            "level would, and the errors allow for it."
-        )
     if math.isinf(errors.half[0]):
         text += f" That is too coarse for a {level:.0%} interval, which is therefore not given."
     return text

@@ -17,7 +17,7 @@ from svmodel.counterfactual.synthetic_did.estimate import Estimate, Terms
 from svmodel.design import EXCLUDED, NEVER, Design, DesignArrays
 from svmodel.errors import shorten
 from svmodel.numerics.arrays import Floats
-from svmodel.result.doubts import design_doubts
+from svmodel.result.doubts import design_doubts, shared_noise
 from svmodel.result.notes import Notes
 from svmodel.result.scales import is_rounding
 from svmodel.result.tables import ALL_TREATED, observed_and_expected
@@ -196,7 +196,7 @@ def _on_data(notes: Notes, design: Design, est: Estimate, word: str) -> None:
         return shorten([design.panel.label(arrays.areas[i]) for i in places]).replace("'", "")
 
     notes.add(zero_donors(design, arrays.y[np.ix_(block.donors, block.before)]))
-    notes.add(design_doubts(design, additive=True, rates=est.held.rates))
+    notes.add([*design_doubts(design, additive=True, rates=est.held.rates), *shared_noise(design)])
     if est.held.rates:
         notes.say(
             "Areas are compared by rates per 100,000, so that large and small ones can stand for each other; effects "

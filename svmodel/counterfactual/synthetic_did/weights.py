@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from svmodel.counterfactual.synthetic_did.blocks import Block
+from svmodel.counterfactual.synthetic_did.blocks import Block, Index
 from svmodel.numerics.arrays import Floats
+from svmodel.numerics.synthetic.leave_one_out import leaving_one_out
 from svmodel.numerics.synthetic.simplex import simplex_weights
 
 #: Ridge of the time weights in standard deviations of the noise: there to make them unique.
@@ -114,6 +115,20 @@ def time_weights(
         return two_stages(before, after, zeta, intercept=True, least=1e-5 * noise, start=first), np.nan
     fit = simplex_weights(before, after, ridge=zeta**2, intercept=True, start=first)
     return fit.weights, fit.kkt
+
+
+def time_weights_without(y: Floats, n_after: int, which: Index, fit: BlockWeights, *, solver: str) -> Floats:
+    """Return the weights of periods before the start found without each of some donors, shape (n, before).
+
+    Arguments are as of :func:`weigh`; `which` are rows of `y`, and `fit` is the answer of all donors.
+    """
+    if solver == "frank_wolfe":
+        found = [
+            time_weights(np.delete(y, j, axis=0), n_after, solver=solver, noise=fit.noise, start=fit)[0] for j in which
+        ]
+        return np.array(found).reshape(len(which), len(fit.lam))
+    ridge = (ETA_LAMBDA * fit.noise) ** 2
+    return leaving_one_out(y[:, :-n_after], y[:, -n_after:].mean(axis=1), which, ridge=ridge, weights=fit.lam)
 
 
 def gaps(y: Floats, donors: Floats, weights: BlockWeights) -> Floats:

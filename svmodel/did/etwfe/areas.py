@@ -13,7 +13,7 @@ from svmodel.did.etwfe.sums import pattern_noise, patterns
 from svmodel.did.expected_poisson import Imputed
 from svmodel.numerics.arrays import Floats, Ints
 from svmodel.numerics.cluster.membership import Clusters
-from svmodel.numerics.resampling.conley_taber import placebo_sums
+from svmodel.numerics.resampling.conley_taber import PlaceboSums, placebo_sums
 from svmodel.result.many_effects import Rows, by_noise
 from svmodel.result.scales import critical_value
 from svmodel.result.tables import COUNTERFACTUAL, observed_and_expected
@@ -121,13 +121,18 @@ def area_rows(imputed: Imputed, own: OwnSums, groups: Mapping[str, Ints], level:
     linear = [shared.sums(own.linear[at]) for shared, at in pairs]
     noise = tuple(np.array([part.sum() for part in parts]) for parts in (linear, square, observed))
     noise = noise[0], noise[1] + shape, noise[2]
+    alone: dict[tuple[int, bool], PlaceboSums] = {}
+
+    def drawn(at: Ints, spread: Floats) -> PlaceboSums:
+        # the size of a single one cancels, so that those that are held against the same placebos share their sums
+        key = id(own.placebos[int(at[0])]), bool(spread[0] > 0)
+        if len(at) == 1 and key in alone:
+            return alone[key]
+        made = placebo_sums([(*own.placebos[int(k)], s[None]) for k, s in zip(at, spread, strict=True)])
+        return alone.setdefault(key, made) if len(at) == 1 else made
+
     placebos = [
-        placebo_sums(
-            [
-                (*own.placebos[int(k)], s[None])
-                for k, s in zip(at[shared.first], np.sqrt(np.maximum(chance + sized, 0.0)), strict=True)
-            ]
-        )
+        drawn(at[shared.first], np.sqrt(np.maximum(chance + sized, 0.0)))
         for (shared, at), chance, sized in zip(pairs, linear, square, strict=True)
     ]
     found = by_noise(summed(own.observed), summed(own.expected), noise, placebos, level)

@@ -111,6 +111,43 @@ def pattern_noise(imputed: Imputed, pattern: Pattern, windows: Floats, *, counts
     return learn_noise(*held, pattern.level_cells, windows, counts=counts)
 
 
+@dataclass(frozen=True, eq=False)
+class Book:
+    """Noise over single periods of a pattern, and over all of them: what most sums ask for, whatever their term."""
+
+    noise: Noise
+    place: dict[bytes, int]
+
+    @classmethod
+    def of(cls, imputed: Imputed, pattern: Pattern, *, counts: bool) -> Book:
+        """Learn it."""
+        windows = np.vstack([np.eye(len(pattern.target))[pattern.target], pattern.target.astype(np.float64)])
+        place = {w.tobytes(): k for k, w in enumerate(windows)}
+        return cls(pattern_noise(imputed, pattern, windows, counts=counts), place)
+
+    def find(self, windows: Floats) -> Noise | None:
+        """Return the noise over these windows; None where one is another."""
+        at = [self.place.get(w.tobytes(), -1) for w in windows]
+        if min(at) < 0:
+            return None
+        n = self.noise
+        placebos = tuple(n.placebos[k] for k in at)
+        return Noise(n.phi[at], n.omega[at], n.share[at], n.areas[at], n.correlation[np.ix_(at, at)], placebos)
+
+
+def _noise_of(imputed: Imputed, block: CohortBlock, pattern: Pattern, windows: Floats, *, counts: bool) -> Noise:
+    """Learn the noise over windows, each of the periods of a cohort once for all terms."""
+    place = next((k for k, b in enumerate(imputed.blocks) if b is block), None)
+    key = ("noise", place, pattern.target.tobytes(), pattern.level_cells.tobytes(), counts)
+    if place is not None and (len(windows) > 1 or key in imputed.memory):
+        if key not in imputed.memory:
+            imputed.memory[key] = Book.of(imputed, pattern, counts=counts)
+        found = imputed.memory[key].find(windows)
+        if found is not None:
+            return found
+    return pattern_noise(imputed, pattern, windows, counts=counts)
+
+
 def learn(imputed: Imputed, block: CohortBlock, pattern: Pattern, weights: Floats, *, counts: bool) -> Learnt:
     """Learn the noise of weighted sums over the cells of some areas of one cohort."""
     windows = weights * pattern.target
@@ -118,7 +155,7 @@ def learn(imputed: Imputed, block: CohortBlock, pattern: Pattern, weights: Float
     out = Learnt.nothing(len(weights))
     if len(live) == 0:
         return out
-    noise = pattern_noise(imputed, pattern, windows[live], counts=counts)
+    noise = _noise_of(imputed, block, pattern, windows[live], counts=counts)
     units = imputed.arrays.units.take(block.areas[pattern.inside])
     size = units.sums(block.expected[pattern.inside] @ windows[live].T)
     phi_part, omega_part = noise.phi * size.sum(axis=0), noise.omega * (size**2).sum(axis=0)
@@ -326,7 +363,7 @@ def all_terms(imputed: Imputed, level: float, *, counts: bool) -> Terms:
     cells, first = _cell_rows(imputed, level, counts=counts)
     events, joint, second = _event_rows(imputed, level, counts=counts)
     averages, third = _average_rows(imputed, level, counts=counts)
-    complete = all(made.complete for made in (average, *first, *second, *third))
+    complete = all(made.complete for made in (average, *first, *second, third))
     return Terms([*overall, *averages, *events, *cells], average, joint, complete, has_leads=len(second) > 1)
 
 
@@ -472,7 +509,7 @@ def _joint(aggregates: list[Aggregates], horizon: Ints, *, noise: bool) -> Joint
     )
 
 
-def _average_rows(imputed: Imputed, level: float, *, counts: bool) -> tuple[list[Rows], list[Aggregates]]:
+def _average_rows(imputed: Imputed, level: float, *, counts: bool) -> tuple[list[Rows], Aggregates]:
     """Rows of the averages: over horizons, over cohorts by their size, over calendar periods."""
     T = imputed.target.shape[1]
     time = np.arange(T)
@@ -486,23 +523,22 @@ def _average_rows(imputed: Imputed, level: float, *, counts: bool) -> tuple[list
     people = None
     if exposure is not None:
         people = [np.where(b.target, exposure[b.areas], 0.0).sum(axis=0) for b in imputed.blocks]
-    rows: list[Rows] = []
-    all_made = []
-    for term, slot in slots.items():
-        for base in (cells, people):
-            if base is None:
-                continue
-            total = np.zeros(max(T, len(imputed.cohorts)))
-            for g, n in zip(imputed.cohorts, base, strict=True):
-                np.add.at(total, slot(int(g)), n)
-            share = (total > 0).astype(np.float64)
-            if term == "cohort_average":
-                share[: len(imputed.cohorts)] = [len(b.areas) for b in imputed.blocks]
-            each = np.divide(share / share.sum(), total, out=np.zeros_like(total), where=total > 0)
-            weights = [(each[slot(int(g))] * (n > 0))[None, :] for g, n in zip(imputed.cohorts, base, strict=True)]
-            made = aggregate(imputed, imputed.blocks, weights, counts=counts)
-            per = PerCell(1.0, None, events=False) if base is cells else PerCell(1.0, 1.0, events=False)
-            got = made.rows(term, np.array([0]), level, per)
-            rows.append(got if base is cells else only(got, "per_100k"))
-            all_made.append(made)
-    return rows, all_made
+    kinds = [(term, base) for term in slots for base in (cells, people) if base is not None]
+    weights = [np.zeros((len(kinds), T)) for _ in imputed.blocks]
+    for q, (term, base) in enumerate(kinds):
+        slot, total = slots[term], np.zeros(max(T, len(imputed.cohorts)))
+        for g, n in zip(imputed.cohorts, base, strict=True):
+            np.add.at(total, slot(int(g)), n)
+        share = (total > 0).astype(np.float64)
+        if term == "cohort_average":
+            share[: len(imputed.cohorts)] = [len(b.areas) for b in imputed.blocks]
+        each = np.divide(share / share.sum(), total, out=np.zeros_like(total), where=total > 0)
+        for w, g, n in zip(weights, imputed.cohorts, base, strict=True):
+            w[q] = each[slot(int(g))] * (n > 0)
+    made = aggregate(imputed, imputed.blocks, weights, counts=counts)
+    rows = []
+    for q, (term, base) in enumerate(kinds):
+        per = PerCell(1.0, None, events=False) if base is cells else PerCell(1.0, 1.0, events=False)
+        got = made.rows(term, np.array([q]), level, per)
+        rows.append(got if base is cells else only(got, "per_100k"))
+    return rows, made

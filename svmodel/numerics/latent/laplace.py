@@ -14,6 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from svmodel.numerics.arrays import Floats
+from svmodel.numerics.latent.area_shocks import AreaShocks, Columns, ShockedPrior
 from svmodel.numerics.latent.cells import Integrated
 from svmodel.numerics.latent.factors import DensePrior, Factor, ModeError, Prior
 from svmodel.numerics.latent.grid import Entry, LatentGrid
@@ -62,7 +63,7 @@ class LatentProblem:
     offset : ndarray, shape (n,)
     sparse : bool, optional
         Whether the precision of the field is held as a sparse matrix; where None, beyond 2,000 effects that are not of
-        single cells.
+        single cells. With areas' shocks it never is.
     """
 
     grid: LatentGrid
@@ -80,19 +81,30 @@ class LatentProblem:
         return found[0] if found else None
 
     @cached_property
+    def _shocks(self) -> int | None:
+        """Which block has a series by itself for every area."""
+        found = [j for j, s in enumerate(self.structures) if isinstance(s, AreaShocks)]
+        if len(found) > 1:
+            raise ValueError("a model can have one block of areas' shocks")
+        return found[0] if found else None
+
+    @cached_property
     def _kept(self) -> list[int]:
-        return [j for j in range(len(self.structures)) if j != self._cells]
+        """Blocks in the order in which they are worked with: areas' shocks last."""
+        kept = [j for j in range(len(self.structures)) if j not in (self._cells, self._shocks)]
+        return kept if self._shocks is None else [*kept, self._shocks]
 
     @cached_property
     def worked(self) -> LatentProblem:
         """The same model in the form that Newton's method takes.
 
         Effects of single cells are integrated out of the likelihood. Where the field is large, area effects on a map
-        are joined by the field that follows borders, which keeps their precision sparse.
+        are joined by the field that follows borders, which keeps their precision sparse. Areas' shocks come last.
         """
         structures = [self.structures[j] for j in self._kept]
         is_sparse = sum(s.size for s in structures) > _LARGEST_DENSE if self.sparse is None else self.sparse
-        if self._cells is None and not is_sparse:
+        is_sparse = is_sparse and self._shocks is None
+        if self._cells is None and self._shocks is None and not is_sparse:
             return replace(self, sparse=False)
         if is_sparse:
             from svmodel.numerics.latent.sparse import opened
@@ -137,11 +149,18 @@ class LatentProblem:
 
     def prior(self, hyper: dict[str, float]) -> Prior:
         """Return the prior precision of the field as it is worked with."""
+        if self._shocks is not None:
+            return ShockedPrior.of(self._columns, self.structures, hyper)
         if not self.sparse:
             return DensePrior.of(self.grid.blocks, self.structures, hyper)
         from svmodel.numerics.latent.sparse import SparsePrior
 
         return SparsePrior.of(self.structures, hyper)
+
+    @cached_property
+    def _columns(self) -> Columns:
+        """How all but areas' shocks enter, which come last."""
+        return Columns(LatentGrid(self.grid.entries[:-1], self.grid.known))
 
     def predictor(self, effects: Floats) -> Floats:
         """Return the linear predictor of the known cells."""
@@ -219,12 +238,20 @@ class LatentProblem:
         drawn = (centre[:, None] + found.factor.draw(size, rng)).T
         if work.grid is self.grid:
             return drawn
-        out = np.zeros((size, self.grid.size))
-        for j, block in zip(self._kept, work.grid.blocks, strict=True):
-            mine = self.grid.blocks[j]
-            out[:, mine] = drawn[:, block.start : block.start + mine.stop - mine.start]
+        out = self.in_order(drawn)
         if self._cells is not None:
             out[:, self.grid.blocks[self._cells]] = self._draw_cells(found, work.predictor(drawn), rng)
+        return out
+
+    def in_order(self, worked: Floats) -> Floats:
+        """Return fields as they are worked with, shape (S, q), in the order of the blocks, shape (S, p).
+
+        Effects of single cells are left at their prior mean.
+        """
+        out = np.broadcast_to(self.mean, (len(worked), self.grid.size)).copy()
+        for j, block in zip(self._kept, self.worked.grid.blocks, strict=True):
+            mine = self.grid.blocks[j]
+            out[:, mine] = worked[:, block.start : block.start + mine.stop - mine.start]
         return out
 
     def _draw_cells(self, found: Conditional, eta: Floats, rng: np.random.Generator) -> Floats:

@@ -11,15 +11,32 @@ import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from svmodel.numerics.arrays import Floats, Ints
+from svmodel.numerics.resampling.permutations import as_far_among, limit_among
 
 #: Sums that are enumerated; beyond, so many are drawn, always the same.
 _MOST_SUMS = 20_000
-#: Values from which the quantiles of a 95% interval can be told: 1 / (39 + 1) = 2.5%.
-ENOUGH = 39
+#: Values from which a size that 5% exceed can be told: 1 / (19 + 1) = 5%.
+ENOUGH = 19
+
+
+def widening(areas: int, treated: int) -> float:
+    """Return the factor on placebo sums over several areas: the standard deviations behind them are estimates.
+
+    One area is exchangeable with its placebos whatever they were divided by. A sum is set against values whose scale
+    has an error of its own, as Student's t has: of J placebo areas the variance of t is ``J / (J - 2)``. And a placebo
+    area is part of what it strays from, so that its miss has ``(J - 1) / J`` of the variance.
+
+    Examples
+    --------
+    >>> widening(40, 1), round(widening(40, 3), 3)
+    (1.0, 1.039)
+    """
+    return 1.0 if treated == 1 or areas < 3 else float(np.sqrt(areas / (areas - 2) * areas / (areas - 1)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,87 +59,54 @@ class PlaceboSums:
 
     @property
     def widening(self) -> float:
-        """Factor on the values: the standard deviations behind a sum over several areas are estimates.
-
-        One area is exchangeable with its placebos whatever they were divided by. A sum is set against values whose
-        scale has an error of its own, as Student's t has: the variance of t is ``J / (J - 2)``. And a placebo area is
-        part of what it strays from, so that its miss has ``(J - 1) / J`` of the variance.
-        """
-        J = self.areas
-        return 1.0 if self.treated == 1 or J < 3 else float(np.sqrt(J / (J - 2) * J / (J - 1)))
+        """Factor on the values; see :func:`widening`."""
+        return widening(self.areas, self.treated)
 
     @property
     def told(self) -> bool:
-        """Whether there are enough values to tell a tail of 2.5% from them; if not, Student's t stands in."""
+        """Whether there are enough values to tell the largest 5% from them; if not, Student's t stands in."""
         return len(self.values) >= ENOUGH
 
     def critical(self, level: float) -> tuple[float, float]:
-        """Return the quantiles between which the statistic lies with probability `level`; never both of one sign.
+        """Return the limits between which the statistic lies with probability `level`, as far below zero as above.
 
-        The k-th of m values stands at ``k / (m + 1)``, so that a single treated area, exchangeable with the placebo
-        areas, lies outside with probability ``1 - level``. Infinite where the values do not reach so far.
+        They are the size that ``1 - level`` of the values and the statistic itself reach
+        (:func:`~svmodel.numerics.resampling.permutations.distance_limit`), so that the interval holds what
+        :meth:`p_value` does not reject. Infinite where the values do not reach so far.
 
         Examples
         --------
         >>> PlaceboSums(np.arange(-20.0, 21.0), 41, 1).critical(0.9)
-        (-18.9, 18.9)
+        (-19.0, 19.0)
         """
-        m, tail = len(self.values), (1 - level) / 2
         if not self.told:
             t = _student(level, self.areas - 2)
             return -t, t
-        if tail * (m + 1) < 1 - 1e-9:
-            return -np.inf, np.inf
-        low, high = self._quantile(tail), self._quantile(1 - tail)
-        low = -np.inf if np.isnan(low) else round(float(low) * self.widening, 10)
-        return min(low, 0.0), max(round(float(high) * self.widening, 10), 0.0)
+        reach = limit_among(self._sizes, level)
+        return -reach, reach
 
     def p_value(self, statistic: float) -> float:
-        """Return twice the tail beyond `statistic`, away from zero: one less the level of the interval that it limits.
+        """Return the rank of the statistic's size among the values, as every placebo test of the package gives it.
 
-        Never below the least that so many placebos can show, ``2 / (m + 1)``. Where all placebos strayed to one side a
-        statistic that strayed less lies in their other tail; as the interval holds the estimate, so that tail is no
-        evidence for an effect of the estimate's sign, and p is 1.
+        See :func:`~svmodel.numerics.resampling.permutations.rank_p_value`.
 
         Examples
         --------
-        >>> round(PlaceboSums(np.arange(-20.0, 21.0), 41, 1).p_value(-18.9), 7)
-        0.1
+        >>> round(PlaceboSums(np.arange(-20.0, 21.0), 41, 1).p_value(-19.0), 7)
+        0.1190476
         """
         from scipy import special
 
         if not self.told:
             return float(2 * special.stdtr(max(self.areas - 2, 1), -abs(statistic)))
-        m = len(self.values)
-        below = self._below(statistic / self.widening)
-        if statistic == 0:
-            return 1.0
-        return max(min(2 * (below if statistic < 0 else 1 - below), 1.0), 2 / (m + 1))
+        if np.isnan(statistic):
+            return float("nan")
+        return (1 + as_far_among(abs(statistic), self._sizes)) / (1 + len(self.values))
 
-    def _quantile(self, share: float) -> float:
-        """Return the value below which `share` lies, on the line between two: ``numpy.quantile``'s ``weibull``."""
-        m = len(self.values)
-        place = min(max(share * (m + 1) - 1, 0.0), m - 1.0)
-        k = min(int(place), m - 2)
-        low, high = float(self.values[k]), float(self.values[k + 1])
-        part = place - k
-        if part in {0.0, 1.0}:
-            return high if part else low
-        # between two infinite values of one sign lies that infinity
-        return low if low == high else low + (high - low) * part
-
-    def _below(self, value: float) -> float:
-        """Return the share below a value, on the line between two finite ones."""
-        m = len(self.values)
-        first = int(np.searchsorted(self.values, -np.inf, side="right"))
-        last = int(np.searchsorted(self.values, np.inf, side="left"))
-        k = int(np.searchsorted(self.values[first:last], value, side="right")) + first
-        if k == first:
-            return (first + 1) / (m + 1)
-        if k == last:
-            return last / (m + 1)
-        low, high = float(self.values[k - 1]), float(self.values[k])
-        return (k + (value - low) / (high - low)) / (m + 1)
+    @cached_property
+    def _sizes(self) -> Floats:
+        """Sizes of the values, widened and rounded, ascending: sums of many areas are asked for many rows."""
+        return np.sort(np.round(np.abs(self.values) * self.widening, 10))
 
 
 def _student(level: float, df: int) -> float:
@@ -174,14 +158,13 @@ def placebo_sums(parts: Sequence[tuple[Floats, Floats, Floats]]) -> PlaceboSums:
         return PlaceboSums(np.empty(0), areas, treated)
     sizes = tuple(len(d) for d, _, _ in kinds)
     every = math.prod(sizes) <= _MOST_SUMS
-    miss, variance = np.zeros(1), np.zeros(1)
+    # misses and variances are the two parts of one number, so that each placebo is looked up once
+    total = np.zeros(1, dtype=np.complex128)
     for k, (d, v, s) in enumerate(kinds):
-        if every:
-            miss, variance = (miss[:, None] + s * d).ravel(), (variance[:, None] + s**2 * v).ravel()
-        else:
-            drawn = _drawn(sizes)[k]
-            miss, variance = miss + (s * d)[drawn], variance + (s**2 * v)[drawn]
-    return PlaceboSums(np.sort(np.round(miss / np.sqrt(variance), 12)), areas, treated)
+        one = np.empty(len(d), dtype=np.complex128)
+        one.real, one.imag = s * d, s**2 * v
+        total = (total[:, None] + one).ravel() if every else total + one.take(_drawn(sizes)[k])
+    return PlaceboSums(np.sort(np.round(total.real / np.sqrt(total.imag), 12)), areas, treated)
 
 
 @functools.lru_cache(maxsize=16)

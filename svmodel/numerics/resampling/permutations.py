@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Share of the observed statistic's size below which two statistics are one: the same sum in another order.
 _ROUNDING = 1e-9
+#: Room for (1 - level) (B + 1) to be a whole number in spite of rounding: 0.05 x 20 is 1.0000000000000009.
+_WHOLE = 1e-9
 
 
 def count_assignments(labels: Labels, strata: Labels) -> int:
@@ -139,32 +141,83 @@ def sample_assignments(labels: Labels, strata: Labels, draws: int, rng: np.rando
 
 
 def rank_p_value(observed: float, others: Floats) -> float:
-    """Return the two-sided p-value ``(b + 1) / (B + 1)``, b the number of others at least as far from zero.
+    """Return the two-sided p-value ``(1 + b) / (1 + B)``, b the number of B others at least as far from zero.
+
+    This is the one convention of the package, whatever was reassigned: dates among areas, donors put in the treated
+    areas' place, or untreated areas whose misses stand for a treated one's. Sizes are ranked, not the two tails apart,
+    as doubling the smaller tail needs twice as many placebos for the same p.
 
     Parameters
     ----------
     observed : float
     others : ndarray, shape (B,)
-        Statistics of the other assignments; without missing ones.
+        Statistics of the other assignments; without missing ones. What differs from the observed size by rounding (a
+        share of 1e-9) ties with it, and counts.
 
     Returns
     -------
     float
-        Never 0: the actual assignment is one of those that might have been.
+        Never 0: the actual assignment is one of those that might have been. NaN where the statistic is, or there are no
+        others.
 
     References
     ----------
     Phipson and Smyth (2010). Permutation p-values should never be zero. *Statistical Applications in Genetics and
-    Molecular Biology* 9(1), article 39.
+    Molecular Biology* 9(1), article 39. Abadie, Diamond and Hainmueller (2010), *JASA* 105, section 3.4: the rank of
+    the treated area among itself and all donors.
 
     Examples
     --------
     >>> rank_p_value(-3.0, np.array([1.0, 3.0, -2.0]))
     0.5
     """
-    if math.isnan(observed):
+    if math.isnan(observed) or not len(others):
         return math.nan
     return (1 + int(as_far(abs(observed), np.abs(others)).sum())) / (1 + len(others))
+
+
+def needed(level: float, total: int) -> int:
+    """Return how many of the others must be as far from zero for an effect to be kept: ``(b + 1) / total > 1 - level``.
+
+    Examples
+    --------
+    >>> needed(0.95, 20), needed(0.95, 39), needed(0.95, 1000)
+    (1, 1, 50)
+    """
+    return math.floor((1 - level) * total + _WHOLE)
+
+
+def distance_limit(sizes: Floats, level: float) -> float:
+    """Return how far from the estimate the interval reaches when the others' statistics do not depend on the effect.
+
+    The effect tau is kept as long as enough of the `sizes` are at least ``|estimate - tau|``, so that the limit is one
+    of them, and the interval is the set of effects that :func:`rank_p_value` does not reject. Infinite with fewer
+    others than the level needs (19 at 95%).
+
+    Examples
+    --------
+    >>> distance_limit(np.arange(1.0, 39.0), 0.95), distance_limit(np.arange(1.0, 19.0), 0.95)
+    (38.0, inf)
+    """
+    return limit_among(np.sort(sizes), level)
+
+
+def limit_among(ascending: Floats, level: float) -> float:
+    """Return :func:`distance_limit` of sizes that are sorted."""
+    k = needed(level, len(ascending) + 1)
+    return float(ascending[-k]) if k else math.inf
+
+
+def as_far_among(size: float, ascending: Floats) -> int:
+    """Return how many of some sorted sizes are at least as large, as :func:`as_far` has it.
+
+    Examples
+    --------
+    >>> as_far_among(0.3, np.array([0.05, 0.1 + 0.2, 1.0]))
+    2
+    """
+    least = size if math.isinf(size) else size * (1 - _ROUNDING)
+    return len(ascending) - int(np.searchsorted(ascending, least, side="left"))
 
 
 def as_far(observed: Floats | float, others: Floats) -> NDArray[np.bool_]:

@@ -153,35 +153,33 @@ def variance_functions(squared: Floats, size: Floats, take: Mask, floor: Floats)
     """
     W = len(floor)
     phi, omega = np.full(W, np.nan), np.zeros(W)
-    left = np.arange(W)
-    size, squared = np.where(take, size, 0.0), np.where(take, squared, 0.0)
-    fitted = size * np.maximum(np.maximum(squared.sum(axis=0) / size.sum(axis=0), floor), 1e-12)
+    left, going = np.arange(W), np.ones(W, dtype=bool)
+    size, squared = np.where(take, size, 0.0).T, np.where(take, squared, 0.0).T
+    fitted = size * np.maximum(np.maximum(squared.sum(axis=1) / size.sum(axis=1), floor), 1e-12)[:, None]
+    # what is weighted and summed over areas, window by window: (W, 5, J)
+    terms = np.stack([size**2, size**3, size**4, size * squared, size**2 * squared], axis=1)
     for _ in range(30):
         weight = np.divide(1.0, fitted**2, out=np.zeros_like(fitted), where=size > 0)
-        one = size * weight
-        two = size * one
-        a, b, c = two.sum(axis=0), (size * two).sum(axis=0), (size**2 * two).sum(axis=0)
-        r, s = (one * squared).sum(axis=0), (two * squared).sum(axis=0)
+        a, b, c, r, s = (terms @ weight[:, :, None])[:, :, 0].T
         determinant = a * c - b * b
         told = determinant > 1e-12 * a * c
         with np.errstate(divide="ignore", invalid="ignore"):
-            p, o = (
-                np.where(told, (c * r - b * s) / determinant, 0.0),
-                np.where(told, (a * s - b * r) / determinant, 0.0),
-            )
+            p, o = (c * r - b * s) / determinant, (a * s - b * r) / determinant
         alone = ~told | (o < 0)
         p, o = np.where(alone, r / a, p), np.where(alone, 0.0, o)
         low = p < floor
         p, o = np.where(low, floor, p), np.where(low, np.maximum((s - floor * b) / c, 0.0), o)
         moved = np.abs(p - phi[left]) + np.abs(o - omega[left])
+        # one that has settled stays as it is, however long those beside it take
+        p, o = np.where(going, p, phi[left]), np.where(going, o, omega[left])
         phi[left], omega[left] = p, o
-        going = ~(moved < 1e-9 * (np.abs(p) + np.abs(o)))
+        going &= ~(moved < 1e-9 * (np.abs(p) + np.abs(o)))
         if not going.any():
             break
-        if not going.all():
-            left, floor, p, o = left[going], floor[going], p[going], o[going]
-            size, squared = size[:, going], squared[:, going]
-        fitted = np.maximum(p * size + o * size**2, 1e-12)
+        if going.sum() < 0.7 * len(left):
+            left, floor, p, o, size, terms = left[going], floor[going], p[going], o[going], size[going], terms[going]
+            going = np.ones(len(left), dtype=bool)
+        fitted = np.maximum(p[:, None] * size + o[:, None] * size**2, 1e-12)
     return phi, omega
 
 

@@ -7,17 +7,26 @@ quadratic one, so an active set finds the donors that carry weight and a linear 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from svmodel.numerics.arrays import Floats
+from svmodel.numerics.synthetic.many_columns import by_dual
 
 #: Reduced gradients below this share of the problem's own size are rounding.
 _ROUNDING = 1e-13
 #: A fit whose relative KKT residual is above this is tried again by non-negative least squares.
 _LOOSE = 1e-10
+#: From so many columns a row on, the dual is tried, and an active set looks at some columns at a time.
+_MANY = 3
+#: A ridge below this share of the problem's size only breaks ties, which the dual of an exact fit does as well.
+_TIE = 1e-8
+#: Columns a row that an active set looks at: at first, and how many more where others would lower the objective.
+_LOOKED_AT, _MORE = 3, 1
 #: Singular values below this share of the largest count as zero when uniqueness is asked.
 _RANK = 1e-10
 
@@ -42,6 +51,8 @@ class SimplexFit:
         elsewhere), as a share of the objective of the worst single column.
     unique : bool
         Whether no other weights reach the minimum. If others do, `weights` are those of smallest norm.
+    dual : ndarray, shape (T + 1,), optional
+        Where there are many more columns than rows: what a similar problem can begin with.
     """
 
     weights: Floats
@@ -50,6 +61,7 @@ class SimplexFit:
     gap: float
     kkt: float
     unique: bool
+    dual: Floats | None = None
 
 
 def simplex_weights(
@@ -59,6 +71,7 @@ def simplex_weights(
     ridge: float = 0.0,
     intercept: bool = False,
     start: Floats | None = None,
+    dual: Floats | None = None,
 ) -> SimplexFit:
     """Minimise ``||A w + a0 - b||^2 / T + ridge ||w||^2`` over weights that are non-negative and sum to one.
 
@@ -74,6 +87,8 @@ def simplex_weights(
         Whether ``a0`` is free; otherwise it is 0.
     start : ndarray, shape (J,), optional
         Weights to begin from, e.g. those of a similar problem. It saves time and does not touch the answer.
+    dual : ndarray, shape (T + 1,), optional
+        The same, for a problem of many columns: :attr:`SimplexFit.dual` of a similar one.
 
     Returns
     -------
@@ -102,14 +117,31 @@ def simplex_weights(
     ([0.5, 0.5, 0.0], 0.0, True)
     """
     problem = _Problem.of(A, b, ridge, intercept)
-    weights = _active_set(problem, _beginning(problem, start))
+    rows, columns = problem.a.shape
+    if start is not None and start.shape != (columns,):
+        raise ValueError(f"a start of shape {start.shape} does not fit {columns} columns")
+    if columns > _MANY * rows:
+        tiny = ridge <= _TIE * problem.size
+        short = by_dual(problem.a, problem.b, 0.0 if tiny else ridge, dual)
+        if short is not None and problem.residual(short[0])[1] <= _LOOSE:
+            # without a ridge more columns than rows carry weight, so that others do as well
+            fit = _fit_of(problem, A, b, short[0], intercept=intercept, unique=ridge > 0)
+            return replace(fit, dual=short[1])
+        weights = _some_at_a_time(problem, start) if ridge == 0 else active_set(problem, _beginning(problem, start))
+    else:
+        weights = active_set(problem, _beginning(problem, start))
     if problem.residual(weights)[1] > _LOOSE:
         other = _non_negative(problem)
         if problem.residual(other)[1] < problem.residual(weights)[1]:
-            weights = _active_set(problem, other)
+            weights = active_set(problem, other)
     unique = True
     if ridge == 0 and len(weights) > 1:
         weights, unique = _smallest_norm(problem, weights)
+    return _fit_of(problem, A, b, weights, intercept=intercept, unique=unique)
+
+
+def _fit_of(problem: _Problem, A: Floats, b: Floats, weights: Floats, *, intercept: bool, unique: bool) -> SimplexFit:
+    """Return the fit with the proof of how good it is."""
     gap, kkt = problem.residual(weights)
     offset = float((b - A @ weights).mean()) if intercept else 0.0
     return SimplexFit(weights, offset, problem.objective(weights), gap, kkt, unique)
@@ -125,8 +157,13 @@ class _Problem:
     a: Floats
     b: Floats
     ridge: float
-    gram: Floats
     size: float
+
+    @cached_property
+    def gram(self) -> Floats:
+        gram = self.a.T @ self.a / len(self.b)
+        gram[np.diag_indices_from(gram)] += self.ridge
+        return np.asarray(gram)
 
     @classmethod
     def of(cls, a: Floats, b: Floats, ridge: float, intercept: bool) -> _Problem:
@@ -141,10 +178,8 @@ class _Problem:
         a, b = a - centre[:, None], b - centre
         if intercept:
             a, b = a - a.mean(axis=0), b - b.mean()
-        gram = a.T @ a / len(b)
-        gram[np.diag_indices_from(gram)] += ridge
         size = float(((a - b[:, None]) ** 2).mean(axis=0).max()) + ridge
-        return cls(a, b, ridge, gram, size)
+        return cls(a, b, ridge, size)
 
     def objective(self, w: Floats) -> float:
         left = self.a @ w - self.b
@@ -167,8 +202,6 @@ def _beginning(problem: _Problem, start: Floats | None) -> Floats:
     n = problem.a.shape[1]
     if start is not None:
         given = np.where(np.isfinite(start), np.maximum(start, 0.0), 0.0)
-        if given.shape != (n,):
-            raise ValueError(f"a start of shape {given.shape} does not fit {n} columns")
         if given.sum() > 0:
             return np.asarray(given / given.sum(), dtype=np.float64)
     if problem.ridge > 0:
@@ -194,8 +227,53 @@ def _thinned(problem: _Problem) -> Floats:
         inside = np.flatnonzero(w > 0)
 
 
-def _active_set(problem: _Problem, w: Floats) -> Floats:
-    """Return the optimum, or the last point where rounding or the limit on steps ends progress."""
+def _some_at_a_time(problem: _Problem, start: Floats | None) -> Floats:
+    """Return the optimum, found on the columns that promise most, with others taken in until none would help."""
+    rows, n = problem.a.shape
+    if start is None:
+        w = np.zeros(n)
+        w[((problem.a - problem.b[:, None]) ** 2).sum(axis=0).argmin()] = 1.0
+    else:
+        w = _beginning(problem, start)
+    looked_at = w > 0
+    more = _LOOKED_AT * rows
+    while True:
+        g = np.where(looked_at, math.inf, problem.half_gradient(w))
+        level = float(w @ problem.half_gradient(w))
+        promise = np.argpartition(g, min(more, n - 1))[:more]
+        promise = promise[g[promise] < level - _ROUNDING * problem.size]
+        if not len(promise):
+            return w
+        looked_at[promise] = True
+        more = _MORE * rows
+        some = np.flatnonzero(looked_at)
+        w[some] = active_set(replace(problem, a=problem.a[:, some]), w[some])
+
+
+class Quadratic(Protocol):
+    """What an active set asks of a problem: ``w' gram w / 2`` less a linear part, half its gradient, and its size."""
+
+    @property
+    def gram(self) -> Floats:
+        """Second derivatives, shape (J, J)."""
+
+    @property
+    def size(self) -> float:
+        """Objective of the worst single column: what rounding is measured by."""
+
+    def half_gradient(self, w: Floats) -> Floats:
+        """Return half the gradient at `w`."""
+
+
+def active_set(problem: Quadratic, w: Floats) -> Floats:
+    """Return the optimum, or the last point where rounding or the limit on steps ends progress.
+
+    Parameters
+    ----------
+    problem : Quadratic
+    w : ndarray, shape (J,)
+        Weights on the simplex to begin from.
+    """
     n = len(w)
     w, used = w.copy(), w > 0
     rounding = _ROUNDING * problem.size
@@ -309,7 +387,8 @@ def _others(columns: Floats, w: Floats, tied: NDArray[np.intp]) -> bool:
     from scipy.optimize import linprog
 
     idle = w[tied] == 0
-    if not idle.any():
+    used = int((~idle).sum())
+    if not idle.any() or np.linalg.matrix_rank(columns[:, ~idle], tol=_RANK) < used:
         return True
     found = linprog(-idle.astype(float), A_eq=columns, b_eq=columns @ w[tied], bounds=(0, 1), method="highs")
     return bool(found.status == 0 and -found.fun > 1e-7)

@@ -45,6 +45,16 @@ def components(use: Mask) -> NDArray[np.int64]:
 
     if use.all(axis=1).any():  # one area seen throughout links all periods
         return np.zeros(use.shape[1], dtype=np.int64)
+    live = use.any(axis=0)
+    linked = use[use.any(axis=1).argmax()]
+    # what most panels are, one component, shows in a few rounds from any area; the graph is for the others
+    for _ in range(5):
+        further = use[(use & linked).any(axis=1)].any(axis=0)
+        if (further == live).all():
+            return np.where(live, 0, -1)
+        if (further == linked).all():
+            break
+        linked = further
     seen = use.astype(np.float32)
     labels = csgraph.connected_components(csr_array(seen.T @ seen), directed=False)[1].astype(np.int64)
     empty = ~use.any(axis=0)

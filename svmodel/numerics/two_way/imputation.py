@@ -96,7 +96,9 @@ def sum_cells(blocks: Sequence[CohortBlock], weights: Sequence[Floats]) -> Sums:
     of_observed, of_expected, of_shape = (np.zeros((N, Q)) for _ in range(3))
     for fit in {id(b.fit): b.fit for b in blocks}.values():
         mine = [(b, w) for b, w in zip(blocks, weights, strict=True) if b.fit is fit]
-        gradient = np.sum([w @ b.gradient for b, w in mine], axis=0)
+        gradient = np.zeros((Q, fit.terms.size))
+        for b, w in mine:
+            gradient += w @ b.gradient
         of_shape += fit.influence @ gradient.T
     of_expected += of_shape
     for b, w in zip(blocks, weights, strict=True):

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from svmodel import periods
+from svmodel.design.meaning import HARMS
 from svmodel.errors import DataError, EstimationError
 from svmodel.present import prose
 from svmodel.present.plots.paths import change_axis, counts_over_time, course, signed
@@ -45,7 +46,9 @@ _NAMED = 60
 
 
 def prior_posterior(result: Result, *, label: str = "") -> Figure:
-    """Draw the belief about the rate ratio before the data with the one after them; falls are shaded.
+    """Draw the belief about the rate ratio before the data with the one after them; the good side is shaded.
+
+    That is falls, unless the design says that more is good.
 
     Parameters
     ----------
@@ -77,28 +80,32 @@ def prior_posterior(result: Result, *, label: str = "") -> Figure:
     before, after = norm.pdf(logs, middle, spread) / (1 + x), gaussian_kde(draws)(logs) / (1 + x)
     data = pd.DataFrame({"change": 100 * x, "prior": before / 100, "posterior": after / 100})
     figure, axes = canvas(3.6)
-    falls = data["change"] <= 0
-    axes.fill_between(data["change"][falls], data["posterior"][falls], color=BLUE, alpha=0.25, linewidth=0)
+    means = HARMS if result.design is None else result.design.meaning
+    rise = means.good == "more"
+    shaded = data["change"] >= 0 if rise else data["change"] <= 0
+    axes.fill_between(data["change"][shaded], data["posterior"][shaded], color=BLUE, alpha=0.25, linewidth=0)
     axes.plot(data["change"], data["prior"], color=ORANGE, linestyle=(0, (5, 2)))
     axes.plot(data["change"], data["posterior"], color=BLUE)
     axes.axvline(0, color=INK, linewidth=1.0)
     top = 1.22 * float(data[["prior", "posterior"]].to_numpy().max())
     axes.set_ylim(0, top)
     axes.set_yticks([])
-    change_axis(axes, "%")
+    change_axis(axes, "%", f"Change ({means.left})")
     fall = float(np.mean(draws < 0))
     _beside_zero(axes, f"fall: {chance(fall)}", f"rise: {chance(1 - fall)}", top)
     _name_curve(axes, data, "posterior", "After the data", BLUE)
     _name_curve(axes, data, "prior", "Before the data", ORANGE)
     effect = result.effect("att", "rate_ratio")
-    size, *limits = effect.percent
+    size, low_end, high_end = effect.percent
     name = prose.outcome_name(label or "the outcome")
+    held = float(prior["prob_reduction"])
+    way, believed, found = ("rise", 1 - held, 1 - fall) if rise else ("fall", held, fall)
     alt = (
-        f"Two curves of belief about the change in {name}. Before the data the probability of a fall was "
-        f"{chance(float(prior['prob_reduction']))}; after them it is {chance(fall)}, around {prose.change(size)} "
-        f"({prose.level_words(effect.level)}: {prose.change_interval(*limits)})."
+        f"Two curves of belief about the change in {name}. Before the data the probability of a {way} was "
+        f"{chance(believed)}; after them it is {chance(found)}, around {prose.change(size, means.pair)} "
+        f"({prose.level_words(effect.level)}: {prose.change_interval(low_end, high_end, means.pair)})."
     )
-    title = f"Probability of a fall: {chance(float(prior['prob_reduction']))} before the data, {chance(fall)} after"
+    title = f"Probability of a {way}: {chance(believed)} before the data, {chance(found)} after"
     return Figure(figure, alt, data, title, "prior_posterior")
 
 
@@ -131,7 +138,7 @@ def shrinkage(
     names: Mapping[str, str] | None = None,
     disclosure: Disclosure | None = None,
 ) -> Figure:
-    """Draw each treated area's effect by itself with the pooled one, areas with the largest falls first.
+    """Draw each treated area's effect by itself with the pooled one, in order of the pooled one.
 
     Parameters
     ----------
@@ -176,7 +183,7 @@ def shrinkage(
     axes.plot(data["raw"], y, "D", label="By itself", **hollow)
     _name_rows(axes, y, data["label"])
     axes.xaxis.set_major_formatter(lambda v, _: signed(v, "%"))
-    axes.set_xlabel(f"Change (left of zero: fewer; dashed: all treated areas, {signed(round(average, 1), '%')})")
+    axes.set_xlabel(f"Change ({shown.meaning.left}; dashed: all treated areas, {signed(round(average, 1), '%')})")
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2, frameon=False, fontsize=9.5, borderaxespad=0.2)
     raw, pooled = (
         f"{signed(round(data[c].min()), '%')} to {signed(round(data[c].max()), '%')}" for c in ("raw", "pooled")

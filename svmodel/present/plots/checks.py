@@ -128,7 +128,7 @@ def _placebo_in_space(table: pd.DataFrame, label: str) -> Figure | None:
         color=BLUE,
         **BOLD,
     )
-    change_axis(axes, unit, "Effect found (left of zero: fewer)")
+    change_axis(axes, unit, "Effect found (left of zero: a fall)")
     # sets of many areas are not named; single ones, and small sets, are
     named = table.loc[table["placebo"].astype(bool), "areas"] if "areas" in table else pd.Series(dtype=object)
     single = bool(len(named)) and not named.isna().any() and not named.astype(str).str.contains(", ").any()
@@ -192,7 +192,7 @@ def _prior_sensitivity(table: pd.DataFrame, label: str) -> Figure | None:
     axes.hlines(y, data["change_low"], data["change_high"], color=WHISKER, linewidth=2.0)
     axes.plot(data["change"], y, "o", color=BLUE, markersize=7)
     name_rows(axes, [str(r).capitalize() for r in data["row"]])
-    change_axis(axes, "%")
+    change_axis(axes, "%", "Change (left of zero: a fall)")
     said = [f"{r['row']} {signed(round(r['change'], 1), '%')}" for _, r in data.iterrows()]
     alt = f"Change in {prose.outcome_name(label)} by what is believed beforehand: {prose.join(said)}."
     return Figure(figure, alt, data, f"{label}: the effect under other beliefs", "prior_sensitivity")

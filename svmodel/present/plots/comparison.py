@@ -16,18 +16,13 @@ from svmodel.errors import EstimationError
 from svmodel.planning.power import Power
 from svmodel.present import prose
 from svmodel.present.facts import agreement
-from svmodel.present.plots.paths import change_axis, changes, signed
+from svmodel.present.plots.paths import DIFFERENCE, change_axis, changes, signed
 from svmodel.present.protected import ProtectedResult, shown_of
 from svmodel.present.style import BLUE, BOLD, GREY, INK, MAGENTA, PALE, WHISKER, canvas, name_rows, wrapped
 from svmodel.protect import Disclosure
 from svmodel.result.figure import Figure
 
-_XLABEL = {
-    "rate_ratio": "Change (left of zero: fewer)",
-    "difference": "Difference in the outcome's units (left of zero: fewer)",
-    "events": "Events (left of zero: fewer)",
-    "per_100k": "Per 100,000 per period (left of zero: fewer)",
-}
+_XLABEL = {"rate_ratio": "Change", "difference": DIFFERENCE, "events": "Events", "per_100k": "Per 100,000 per period"}
 #: Characters of a reason that stand in a drawing; the data hold all of it.
 _SHORT = 70
 
@@ -90,11 +85,12 @@ def forest(
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False, fontsize=9)
     name_rows(axes, wrapped(data["method"]))
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
-    change_axis(axes, "%" if comparison.scale == "rate_ratio" else "", _XLABEL[comparison.scale])
+    means = comparison.design.meaning
+    change_axis(axes, "%" if comparison.scale == "rate_ratio" else "", f"{_XLABEL[comparison.scale]} ({means.left})")
     outcome = prose.outcome_name(label or comparison.design.outcome)
     alt = _forest_words(data, outcome, comparison.scale)
     facts = [s.fact(method=key) for key, s in shown.items()]
-    title = agreement(f.direction for f in facts if f is not None)
+    title = agreement((f.direction for f in facts if f is not None), means)
     return Figure(figure, alt, data, title, "forest")
 
 
@@ -257,7 +253,7 @@ def power_curve(power: Power, *, label: str = "") -> Figure:
     axes.yaxis.set_major_formatter(lambda v, _: f"{v:.0f}%")
     axes.xaxis.set_major_formatter(lambda v, _: signed(v, unit))
     what = "change" if counts else "difference"
-    axes.set_xlabel(f"True {what} (left of zero: fewer)", color=GREY)
+    axes.set_xlabel(f"True {what} (left of zero: a fall)", color=GREY)
     axes.set_ylabel("Studies that find it")
     outcome = f" in {prose.outcome_name(label)}" if label else ""
     found = power.detectable[np.isfinite(power.detectable["effect"].to_numpy(dtype=np.float64))]

@@ -13,7 +13,7 @@ from svmodel.errors import EstimationError
 from svmodel.present import prose
 from svmodel.present.facts import EffectFact, agreement
 from svmodel.present.horizons import grouped, span_name, span_of
-from svmodel.present.plots.paths import change_axis, changes, signed
+from svmodel.present.plots.paths import DIFFERENCE, change_axis, changes, signed
 from svmodel.present.protected import ProtectedResult, shown_of
 from svmodel.present.style import BLUE, GREY, INK, WHISKER, canvas, mark_period, name_rows, number_axis, wrapped
 from svmodel.protect import Disclosure
@@ -131,7 +131,8 @@ def _event_words(
         f"Points with {prose.level_words(level)}s: the change in {prose.outcome_name(label)} by {per}s since the start."
     )
     if each:
-        words += f" Each point is the mean of one {each}: all its {per}s that are known count alike."
+        one = each if each[0].isdigit() or " " in each else f"one {each}"
+        words += f" Each point is the mean of {one}: all its {per}s that are known count alike."
     if after.empty:
         return f"{label}: change by time since the start", f"{words} Every change is suppressed or not available."
     down = int((after["change"] < 0).sum())
@@ -192,10 +193,11 @@ def estimators_compared(
     name_rows(axes, wrapped(data["method"]))
     unit = "%" if scale == "rate_ratio" else ""
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
-    change_axis(axes, unit, *(() if unit else ("Difference in the outcome's units (left of zero: fewer)",)))
+    means = next(iter(shown.values())).meaning
+    change_axis(axes, unit, f"{'Change' if unit else DIFFERENCE} ({means.left})")
     low = int((data["change"] < 0).sum())
     alt = f"Average change in {prose.outcome_name(label or 'the outcome')} by {len(data)} methods with intervals: "
     ends = f"{prose.number(data['change'].min())} to {prose.number(data['change'].max())}"
     alt += f"{low} of {len(data)} are below zero; they run from {ends}."
     facts = [s.fact(method=key) for key, s in shown.items()]
-    return Figure(figure, alt, data, agreement(f.direction for f in facts if f is not None), "methods")
+    return Figure(figure, alt, data, agreement((f.direction for f in facts if f is not None), means), "methods")

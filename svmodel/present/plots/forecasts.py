@@ -112,13 +112,18 @@ def _fan_title(past: pd.DataFrame, future: pd.DataFrame, label: str) -> str:
     return f"{label}: {'lower' if level > future['inner_high'].mean() else 'about the same'} ahead"
 
 
+def _between(low: str, high: str) -> str:
+    return f"is {low}" if low == high else f"runs between {low} and {high}"
+
+
 def _fan_words(data: pd.DataFrame, outer: tuple[float, float] | None, label: str, place: str) -> str:
     ahead = data[data["median"].notna()]
+    per = periods.describe_frequency(pd.PeriodIndex(data["period"]))
     low, high = ahead["median"].min(), ahead["median"].max()
     words = (
-        f"Line of {prose.outcome_name(label)} in {place} with a forecast for {len(ahead)} periods, "
+        f"Line of {prose.outcome_name(label)} in {place} with a forecast for {len(ahead)} {per}s, "
         f"{periods.label(ahead['period'].iloc[0])} to {periods.label(ahead['period'].iloc[-1])}. "
-        f"The middle runs between {prose.count(low)} and {prose.count(high)} a period"
+        f"The middle {_between(prose.count(low), prose.count(high))} a {per}"
     )
     if outer is None:
         return f"{words}."

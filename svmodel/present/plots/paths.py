@@ -66,7 +66,11 @@ def counts_over_time(axes: Any, index: pd.PeriodIndex) -> None:
     axes.set_ylim(low, high + 0.12 * (high - low))
 
 
-def change_axis(axes: Any, unit: str, words: str = "Change (left of zero: fewer)") -> None:
+#: What the axis of a difference is called.
+DIFFERENCE = "Difference in the outcome's units"
+
+
+def change_axis(axes: Any, unit: str, words: str) -> None:
     """Lay out changes along the x axis."""
     axes.xaxis.set_major_formatter(lambda v, _: signed(v, unit))
     axes.set_xlabel(words, color=GREY)

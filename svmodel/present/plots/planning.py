@@ -53,7 +53,7 @@ def assurance_curve(assurance: Assurance, *, label: str = "") -> Figure:
     axes.set_ylim(0, 103)
     axes.yaxis.set_major_formatter(lambda v, _: f"{v:.0f}%")
     axes.xaxis.set_major_formatter(lambda v, _: signed(v, "%"))
-    axes.set_xlabel("True change (left of zero: fewer); bars: what is believed", color=GREY)
+    axes.set_xlabel("True change (left of zero: a fall); bars: what is believed", color=GREY)
     axes.set_ylabel("Studies that are conclusive")
     fifths = parts[parts["group"] == "fifth"].sort_values("change")
     rows = [*fifths.itertuples()]

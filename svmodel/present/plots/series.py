@@ -78,8 +78,11 @@ def rolling(
     for _, row in known.iloc[[0, -1]].drop_duplicates("period").iterrows() if len(known) else ():
         x = row["period"].ordinal - index[0].ordinal
         axes.plot(x, row["count"], "o", color=BLUE, markersize=6)
+        near = known.loc[(known["period"] - row["period"]).map(lambda d: abs(d.n)) <= width // 2, "count"]
+        # beside a line that goes up from here, a number above would lie on it
+        below = float(near.max()) - row["count"] > row["count"] - float(near.min())
         axes.annotate(
-            prose.count(row["count"]), (x, row["count"]), xytext=(0, 9), textcoords="offset points",
+            prose.count(row["count"]), (x, row["count"]), xytext=(0, -16 if below else 9), textcoords="offset points",
             ha="left" if x < len(frame) / 2 else "right", color=BLUE, fontweight="bold",
         )  # fmt: skip
     alt = f"Line of {prose.outcome_name(label)} in {panel.label(area)}, each point the total of one year. "
@@ -89,9 +92,8 @@ def rolling(
 def _direction(known: pd.DataFrame) -> str:
     if len(known) < 2:
         return "totals suppressed or not available"
-    last, year_before = known["count"].iloc[-1], known.loc[known["period"] == known["period"].iloc[-1] - 12, "count"]
-    if known["period"].iloc[-1].freqstr != "M":
-        year_before = known["count"].iloc[[-2]]
+    last, when = known["count"].iloc[-1], known["period"].iloc[-1]
+    year_before = known.loc[known["period"] == when - periods.per_year(pd.PeriodIndex([when])), "count"]
     if year_before.empty:
         return "the yearly total"
     change = last - float(year_before.iloc[0])
@@ -231,15 +233,19 @@ def _place_words(
     ranked = latest[(latest["area"] != "all areas") & latest["rate"].notna()].sort_values("rate", ascending=False)
     start = f"Lines of {prose.outcome_name(label)} a year per {per:,.0f} people, one for each area."
     if np.isnan(own):
-        return f"{place}'s rate is not shown", f"{start} The rate of {place} is suppressed or not available."
+        return (
+            f"{label}: the rate of {place} is not shown",
+            f"{start} The rate of {place} is suppressed or not available.",
+        )
     rank = list(ranked["area"]).index(area) + 1
     words = f"{start} In the year to {periods.label(last)} {place} had {prose.rate(own)}, rank {rank} of {len(ranked)}"
     if np.isnan(everyone):
-        return f"{place} ranks {rank} of {len(ranked)} areas", words + "."
+        return f"{label}: {place} ranks {rank} of {len(ranked)} areas", words + "."
     mine = latest[latest["area"] == area]
     interval = rate_interval(mine["count"], mine["exposure"], per=per)
     side = "above" if own > everyone else "below"
     if interval.low[0] <= everyone <= interval.high[0]:
-        side = "close to"
+        side = "not clearly different from"
     words += f", {side} the {prose.rate(everyone)} of all areas together."
-    return f"{place} is {side} the rate of all areas", words
+    title = f"{label}: {place} is {side} {'all areas' if side.startswith('not') else 'the rate of all areas'}"
+    return title, words

@@ -213,9 +213,11 @@ def donor_weights(result: Result, *, label: str = "", names: Mapping[str, str] |
     axes.set_xlabel("Weight" if groups == 1 else f"Weight, average over {groups} groups of treated areas", color=GREY)
     top = shown.iloc[0]
     effective = 1 / float((data["weight"] ** 2).sum())
+    averaged = "" if groups == 1 else f" on average over {groups} groups of treated areas"
     alt = (
         f"Bars of the weights of {len(shown)} of {len(data)} donors: the largest is {top['area']} with "
-        f"{prose.percent(100 * float(top['weight']))}. The weights count as much as {effective:.1f} equal ones."
+        f"{prose.percent(100 * float(top['weight']))}{averaged}. "
+        f"The weights count as much as {effective:.1f} equal ones."
     )
     name = f"{label}: donors" if label else "Donors"
     return Figure(figure, alt, data, f"{name} of the comparison", "donor_weights")

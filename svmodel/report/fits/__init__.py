@@ -273,6 +273,7 @@ def designs(data: StudyData) -> dict[str, Design]:
             covariates=study.covariates,
             window=study.window,
             anticipation=study.anticipation,
+            good=o.good,
         )
         for o in study.outcomes
     }

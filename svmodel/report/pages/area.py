@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from svmodel.design.meaning import zero_words
 from svmodel.errors import DataError, did_you_mean
 from svmodel.files import atomic_write_text
 from svmodel.present import prose
@@ -124,7 +125,7 @@ class AreaReport:
             sections=self.sections,
             footnotes=(
                 view.disclosure.describe(),
-                "Made with svmodel. Below zero, and “fewer”, always mean fewer harms.",
+                f"Made with svmodel. {zero_words(view.meaning(o) for o in study.outcomes)}",
             ),
             home="../../index.html",
         )

@@ -11,6 +11,7 @@ import pandas as pd
 
 from svmodel import periods
 from svmodel.design import Intervention
+from svmodel.design.meaning import Meaning
 from svmodel.errors import DataError, did_you_mean
 from svmodel.files import path_names
 from svmodel.panel import Panel
@@ -34,6 +35,7 @@ _UNITS = re.compile(
     r"|\b[\d,]+ (?:(?:never|not yet|small|other|further) )?(?:(?:un)?treated )?(?:areas?|controls?|donors?|placebos?"
     r"|months?|quarters?|years?|periods?|methods?|answers?|intervals?|pairs?|specifications?|draws?|starts?|cohorts?"
     r"|groups?|leads?|lags?|blocks?|stacks?|series|ways|sets)\b"
+    r"|\b[\d,]+ (?:never treated|until their own start)\b"
     r"|\bAR\(\d+\)|\b(?:algorithm|section|theorem) \d+"
 )
 #: Whole numbers that nobody reads.
@@ -100,6 +102,10 @@ class AreaView:
     def headline(self) -> OutcomeSpec:
         """The headline outcome."""
         return self.study.headline_outcome
+
+    def meaning(self, outcome: OutcomeSpec) -> Meaning:
+        """Return what a change of an outcome means."""
+        return Meaning.of(counted=outcome.column in self.context.panel.counts, good=outcome.good)
 
     @cached_property
     def _stems(self) -> dict[str, str]:

@@ -161,6 +161,10 @@ def render_template(name: str, /, **values: Any) -> str:
     return re.sub(r"\n\s*\n+", "\n", text).strip() + "\n"
 
 
+#: A name as a study file or a program writes it, in its marks.
+_CODE = re.compile(r"`([^`<>]+)`")
+
+
 @cache
 def _environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -173,6 +177,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["code"] = lambda text: Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704
     environment.filters["kind"] = lambda block: type(block).__name__
     environment.filters["svg"] = lambda figure: Markup(inline_svg(figure))  # noqa: S704 - our own drawing
     environment.filters["heads"] = lambda header: Markup(stacked_heads(header))  # noqa: S704 - escapes its headings

@@ -26,13 +26,14 @@ def effect_words(effects: EffectFact, outcome: str, place: str, intervention: st
         return f"The effect on {name} {place} rests on too few events to be shown."
     ratio, events = effects.rate_ratio, effects.events
     if ratio is not None and effects.posterior:
-        return posterior_words.headline(ratio, outcome, place, intervention=intervention, events=events)
+        means = effects.meaning
+        return posterior_words.headline(ratio, outcome, place, intervention=intervention, events=events, meaning=means)
     if ratio is not None:
         middle, low, high = ratio.percent
-        words = f"{name} {place}: {prose.change(middle)} than expected without {intervention}"
+        words = f"{name} {place}: {prose.change(middle, effects.meaning.pair)} than expected without {intervention}"
         words = words.replace("no change than", "no change from what was")
         if math.isfinite(low):
-            words += f" ({prose.level_words(ratio.level)}: {prose.change_interval(low, high)})"
+            words += f" ({prose.level_words(ratio.level)}: {prose.change_interval(low, high, effects.meaning.pair)})"
         if events is not None:
             words += f". That is {prose.events_change(events.estimate)} over the whole period"
             if math.isfinite(events.conf_low):
@@ -47,7 +48,9 @@ def effect_words(effects: EffectFact, outcome: str, place: str, intervention: st
         span = f"{prose.number(one.conf_low, 2)} to {prose.number(one.conf_high, 2)}"
         size += f" ({prose.level_words(one.level)}: {span})"
     told = f"{prose.sentence(f'{name} {place}: {size}')} {effects.certainty}"
-    return f"{posterior_words.any_change(one.prob_reduction, f'{name} {place}')} {told}" if effects.posterior else told
+    if not effects.posterior:
+        return told
+    return f"{posterior_words.any_change(one.prob_reduction, f'{name} {place}', meaning=effects.meaning)} {told}"
 
 
 def doubt_words(effects: EffectFact, why: str = "see below") -> str:

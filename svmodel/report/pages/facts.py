@@ -137,7 +137,8 @@ def _rank_limits(view: AreaView, outcome: str) -> tuple[int, int]:
 def trend_of(view: AreaView, outcome: str) -> Trend | str:
     """Return the fitted trend of an outcome, or why there is none."""
     index = view.panel.periods
-    breaks = [Break(b.period, b.reason, b.until) for b in view.study.breaks if index[0] < b.period <= index[-1]]
+    declared = [Break(b.period, b.reason, b.until) for b in view.study.breaks]
+    breaks = [b for b in declared if 0 < b.within(index)[0] < len(index)]
     try:
         return fit_trend(view.panel, outcome, exposure=view.study.exposure, area=view.area, breaks=breaks)
     except UserError as error:
@@ -159,7 +160,7 @@ class Worth:
     ----------
     outcome : OutcomeSpec
     averted, averted_low, averted_high : float
-        Events prevented over the whole study; negative where harms rose.
+        Events prevented over the whole study; negative where they rose.
     pounds : float
         Value of one prevented event, after multiplier and discounting: the mean over the treated periods.
     price : float
@@ -219,6 +220,11 @@ def worth_of(view: AreaView, given: UnitCost) -> Worth | str:
             f"{outcome.label} is not the headline outcome, and its price does not answer whether the intervention was "
             "worth it."
         )
+    if not view.meaning(outcome).harms:
+        return (
+            f"{outcome.label} is not counted as a harm by the study file (key `good`), and a price is put on harms "
+            "prevented alone."
+        )
     if not view.starts:
         return f"No part of {view.place} received the intervention."
     effects = view.overall(outcome.column)
@@ -234,6 +240,8 @@ def weighed(view: AreaView, given: UnitCost) -> Worth | str:
     outcome = view.study.outcome(given.outcome)
     result = view.results(outcome.column).get(view.headline_method)
     effects = view.overall(outcome.column)
+    if not view.meaning(outcome).harms:
+        return f"{outcome.label} is not counted as a harm, so nothing of it is prevented."
     if result is None or effects is None:
         return f"The effect on {prose.outcome_name(outcome.label)} could not be estimated, so it has no price."
     if effects.hidden:

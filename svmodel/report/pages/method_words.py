@@ -35,10 +35,10 @@ _ALWAYS = (
         "areas cannot be told apart from it."
     ),
     (
-        "Areas were not chosen just after an unusually bad spell. If they were, part of any fall would have come by "
-        "itself (regression to the mean)."
+        "Areas were not chosen just after an unusual spell. If they were, part of any change would have come by itself "
+        "(regression to the mean)."
     ),
-    "What was done in treated areas did not move harm to, or away from, the areas they are compared with.",
+    "What was done in treated areas changed nothing in the areas they are compared with (no spillover).",
     "Recording did not change in treated areas alone.",
 )
 

@@ -75,6 +75,7 @@ def _outcome(view: AreaView, outcome: OutcomeSpec) -> dict[str, Any]:
     own = view.own(column)
     return {
         "label": outcome.label,
+        "meaning": vars(view.meaning(outcome)),
         "last_year": _last_year(view, column) if column in view.panel.counts else None,
         "trend": _trend(view, column) if column in view.panel.counts else None,
         "forecast": _forecast(view, column),
@@ -122,7 +123,7 @@ def _effects(effects: EffectFact | None) -> dict[str, Any] | None:
         return None
     scales = {s: vars(effects)[s] for s in SCALES}
     held = {s: None if e is None else {k: vars(e)[k] for k in EFFECT_NUMBERS} for s, e in scales.items()}
-    more = {name: getattr(effects, name) for name in ("hidden", "posterior", "in_doubt", "direction")}
+    more: dict[str, Any] = {name: getattr(effects, name) for name in ("hidden", "posterior", "in_doubt", "direction")}
     return {**held, **more}
 
 

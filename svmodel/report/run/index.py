@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from svmodel import periods
+from svmodel.design.meaning import HARMS, Meaning, zero_words
 from svmodel.present import prose
 from svmodel.present.facts import EffectFact, Tally
 from svmodel.present.tables import ABSENT, HIDDEN, NBSP, SHORTHAND, change_cell, with_interval
@@ -67,6 +68,8 @@ class StudyNumbers:
         By code.
     outcomes : tuple of OutcomeRow
         The study's effect on each outcome; empty without an intervention.
+    zero, zero_all : str
+        What below zero means in the tables of the headline and of all outcomes.
     """
 
     answer: str = ""
@@ -76,6 +79,8 @@ class StudyNumbers:
     until: str = ""
     areas: Mapping[str, AreaRow] = field(default_factory=dict)
     outcomes: tuple[OutcomeRow, ...] = ()
+    zero: str = HARMS.zero
+    zero_all: str = HARMS.zero
 
 
 def read_numbers(
@@ -122,8 +127,10 @@ def study_numbers(study: Study, results: Mapping[str, Mapping[str, Any]]) -> Stu
     until = periods.label(periods.parse(max(ends))) if ends else ""
     areas = {code: _area_row(result, head) for code, result in sorted(results.items())}
     alert = _ALERT if any(r.get("unprotected") for r in results.values()) else ""
+    meanings = {o.column: _meaning(first["outcomes"][o.column]) for o in study.outcomes}
+    zero = meanings[head.column].zero
     if first.get("intervention") is None or not study.estimators:
-        return StudyNumbers(_description(head, results, until), alert=alert, until=until, areas=areas)
+        return StudyNumbers(_description(head, results, until), alert=alert, until=until, areas=areas, zero=zero)
     return StudyNumbers(
         answer=_answer(study, first),
         alert=alert,
@@ -132,6 +139,8 @@ def study_numbers(study: Study, results: Mapping[str, Mapping[str, Any]]) -> Stu
         until=until,
         areas=areas,
         outcomes=tuple(_outcome_row(study, first, o) for o in study.outcomes),
+        zero=zero,
+        zero_all=zero_words(meanings.values()),
     )
 
 
@@ -194,7 +203,12 @@ def _area_row(result: Mapping[str, Any], head: OutcomeSpec) -> AreaRow:
 def _own_effect(result: Mapping[str, Any], head: OutcomeSpec) -> str:
     if not result.get("starts"):
         return "not part of it"
-    return _percent(_effects(result["outcomes"][head.column].get("own_effect")))
+    held = result["outcomes"][head.column]
+    return _percent(_effects(held.get("own_effect"), _meaning(held)))
+
+
+def _meaning(held: Mapping[str, Any]) -> Meaning:
+    return Meaning(**held["meaning"]) if "meaning" in held else HARMS
 
 
 def _outcome_row(study: Study, result: Mapping[str, Any], outcome: OutcomeSpec) -> OutcomeRow:
@@ -219,11 +233,11 @@ def _percent(effects: EffectFact | None) -> str:
 
 
 def _overall(study: Study, result: Mapping[str, Any], outcome: OutcomeSpec) -> EffectFact | None:
-    held = result["outcomes"][outcome.column]["study_effects"]
-    return _effects(held.get(study.estimators[0].label))
+    held = result["outcomes"][outcome.column]
+    return _effects(held["study_effects"].get(study.estimators[0].label), _meaning(held))
 
 
-def _effects(held: Mapping[str, Any] | None) -> EffectFact | None:
+def _effects(held: Mapping[str, Any] | None, meaning: Meaning) -> EffectFact | None:
     if held is None:
         return None
     ratio, rate, events, difference = (
@@ -231,7 +245,7 @@ def _effects(held: Mapping[str, Any] | None) -> EffectFact | None:
     )
     hidden, posterior, doubt = (bool(held.get(name, False)) for name in ("hidden", "posterior", "in_doubt"))
     method = str(held.get("estimator", ""))
-    return EffectFact(method, ratio, rate, events, difference, hidden, posterior, in_doubt=doubt)
+    return EffectFact(method, ratio, rate, events, difference, hidden, posterior, in_doubt=doubt, meaning=meaning)
 
 
 def _effect(scale: str, held: Mapping[str, Any] | None) -> Effect | None:

@@ -395,7 +395,9 @@ def _periods_of_file(path: Path, pointer: FilePointer, problems: Problems) -> di
     for code in areas[known][areas[known].duplicated()].unique():
         here = name_lines(lines[np.asarray(known & (areas == code))])
         problems.add(f"{code!r} stands twice in {path.name}, {here}", rule="area_twice")
-    return {} if problems else dict(zip(areas[known].astype(str), read.index[known], strict=True))
+    if problems:
+        return {}
+    return dict(zip(areas[known].astype(str), read.index[known], strict=True))
 
 
 def _areas_of_column(table: Table, pointer: ColumnPointer, problems: Problems) -> dict[str, pd.Period]:

@@ -171,11 +171,16 @@ def _flag(given: Any, _info: ValidationInfo) -> bool:
     return value
 
 
+def _last_period(given: Any, info: ValidationInfo) -> pd.Period:
+    found = _period(given, info)
+    return periods.parse_last(given.text if isinstance(given, Scalar) else given) if found.freqstr in "DM" else found
+
+
 def _period(given: Any, _info: ValidationInfo) -> pd.Period:
     if isinstance(given, dict | list):
         raise wrong("wrong_type", "this has to be a period")
     try:
-        return periods.parse(given.text if isinstance(given, Scalar) else given)
+        return periods.parse_first(given.text if isinstance(given, Scalar) else given)
     except DataError as error:
         raise wrong("bad_period", error.title) from None
 
@@ -259,6 +264,7 @@ _LIST_OF_NAMES = {"anyOf": [{"type": "array", "items": _ANY_SCALAR, "uniqueItems
 Text = Annotated[str, Takes(read_text, "text", _TEXT)]
 Names = Annotated[tuple[str, ...], Takes(_names, "list of texts", _LIST_OF_NAMES)]
 Period = Annotated[pd.Period, Takes(_period, "period", {"type": ["string", "integer"]})]
+LastPeriod = Annotated[pd.Period, Takes(_last_period, "period", {"type": ["string", "integer"]})]
 Flag = Annotated[bool, Takes(_flag, "true or false", {"type": "boolean"})]
 Amount = Annotated[float, Takes(_amount, "number, 0 or more", {"type": "number", "minimum": 0})]
 Year = Annotated[int, whole(1950, 2100, "year")]

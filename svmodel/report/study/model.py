@@ -16,6 +16,7 @@ from svmodel.report.study.fields import (
     LISTED,
     STRICT,
     Keys,
+    LastPeriod,
     Names,
     Period,
     Takes,
@@ -87,9 +88,9 @@ def _two_ends(given: Any) -> Any:
 def _in_order(window: tuple[Any, Any]) -> tuple[Any, Any]:
     first, last = window
     if first is not None and last is not None:
-        if first.freqstr != last.freqstr:
+        if first.freqstr != last.freqstr and {first.freqstr, last.freqstr} != {"D", "M"}:
             raise wrong("bad_window", "the first and the last period are of different lengths")
-        if last < first:
+        if last.end_time < first.start_time:
             raise wrong("bad_window", f"the last period, {last}, is before the first, {first}")
     return window
 
@@ -111,7 +112,9 @@ def _once(outcomes: tuple[OutcomeSpec, ...], info: ValidationInfo) -> tuple[Outc
 
 
 _A_PATH = {"type": "string"}
-_WINDOW = Annotated[tuple[Period | None, Period | None], AfterValidator(_in_order), BeforeValidator(_two_ends), LISTED]
+_WINDOW = Annotated[
+    tuple[Period | None, LastPeriod | None], AfterValidator(_in_order), BeforeValidator(_two_ends), LISTED
+]
 
 
 @dataclass(frozen=True, config=ConfigDict(**STRICT, populate_by_name=True))

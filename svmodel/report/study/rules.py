@@ -197,9 +197,13 @@ def _check_areas(data: StudyData, keys: Keys, problems: Problems) -> None:
                 fix = did_you_mean(area, [*keys.areas, *keys.reporting], limit=4)
                 what = f"{area!r} is no area of the data"
                 problems.add(what, where=where, fix=fix, line=at, rule="unknown_area")
-            elif keys.span is not None and period.freqstr != keys.span[0].freqstr:
+            elif keys.span is not None and not _fits(period, keys.span[0].freqstr):
                 what = f"{period} is not given as a {periods.FREQUENCIES[keys.span[0].freqstr]}, as the data are"
                 problems.add(what, where=where, line=at, rule="bad_period")
+
+
+def _fits(period: pd.Period, freq: str) -> bool:
+    return periods.fit(period, freq).freqstr == freq
 
 
 def _check_periods(study: Study, keys: Keys, problems: Problems) -> None:

@@ -17,6 +17,7 @@ from pydantic import (
 from pydantic.dataclasses import dataclass
 
 from svmodel.costs import CostLine
+from svmodel.design.meaning import GOOD, Good
 from svmodel.errors import Problem, UserError, did_you_mean
 from svmodel.panel.rules import Roles
 from svmodel.protect import RULES, Disclosure
@@ -32,6 +33,7 @@ from svmodel.report.study.fields import (
     File,
     Flag,
     Keys,
+    LastPeriod,
     Names,
     Period,
     Takes,
@@ -120,8 +122,8 @@ class DataSpec(Keys):
     """publishers and licences, printed as written"""
     period_written: Annotated[Text | None, Told("text", "none: as the column shows")] = None
     """how the periods are written, where that can be read in several ways: `day first`, `month first`, `months`,
-    `quarters`, `calendar years`, `financial years`, `academic years`, `year and month`, `Excel dates`, or a time
-    zone"""
+    `quarters`, `calendar years`, `financial years`, `academic years`, `year and month`, `Excel dates`,
+    `days`, `week beginning`, `week ending`, or a time zone"""
     leave_out: Names = ()
     """areas of the data that are not used, such as one without residents"""
     sheet: Annotated[Text | None, Told("text", "none: the sheets of the layout that holds most")] = None
@@ -207,6 +209,12 @@ class OutcomeSpec(Keys):
     hospital: Flag = False
     """adds the caution for hospital counts. It does not choose a disclosure rule: set `hes` where HES data are
     used"""
+    good: Annotated[
+        Annotated[Good, one_of("way", GOOD)] | None,
+        Told("`fewer`, `more` or `neither`", "`fewer` of a count, `neither` of a measure"),
+    ] = None
+    """which way is good. No number depends on it, but what is said of numbers does: a count of which fewer is good
+    counts harms, and only what is prevented of those has a price"""
 
     @model_validator(mode="after")
     def _in_words(self) -> Self:
@@ -238,7 +246,11 @@ class ColumnPointer(Keys):
     """the first period of all"""
 
 
-_PERIODS = TypeAdapter(Mapping[str, Period], config=ConfigDict(arbitrary_types_allowed=True))
+_OF_ANY_TYPE = ConfigDict(arbitrary_types_allowed=True)
+_PERIODS: dict[str, TypeAdapter[Any]] = {
+    "starts": TypeAdapter(Mapping[str, Period], config=_OF_ANY_TYPE),
+    "ends": TypeAdapter(Mapping[str, LastPeriod], config=_OF_ANY_TYPE),
+}
 
 
 def _when(given: Any, _handler: Any, info: ValidationInfo) -> Any:
@@ -249,7 +261,7 @@ def _when(given: Any, _handler: Any, info: ValidationInfo) -> Any:
     if not held:
         raise wrong("nobody_treated", "no area is named")
     pointer = FilePointer if "file" in held else ColumnPointer if "column" in held else None
-    asked: TypeAdapter[Any] = _PERIODS if pointer is None else TypeAdapter(pointer)
+    asked: TypeAdapter[Any] = _PERIODS[info.field_name or "starts"] if pointer is None else TypeAdapter(pointer)
     return asked.validate_python(held, context=info.context)
 
 
@@ -297,13 +309,17 @@ class BreakSpec(Keys):
     """first period of the change"""
     reason: Text
     """in words that a figure can carry"""
-    until: Annotated[Period | None, Told("period", "none: it lasts")] = None
+    until: Annotated[LastPeriod | None, Told("period", "none: it lasts")] = None
     """last period of a passing one"""
 
     @model_validator(mode="after")
     def _goes_forward(self) -> Self:
         until = self.until
-        if until is not None and (until.freqstr != self.period.freqstr or until < self.period):
+        days = {"D", "M"}
+        if until is not None and (
+            (until.freqstr != self.period.freqstr and {until.freqstr, self.period.freqstr} != days)
+            or until.end_time < self.period.start_time
+        ):
             raise all_wrong([(("until",), wrong("bad_period", f"{until} is not after {self.period}"))])
         return self
 

@@ -1,4 +1,4 @@
-"""How likely is it that it worked? Probabilities of falls of several sizes, and of paying for itself."""
+"""How likely is it that it worked? Probabilities of changes of several sizes, and of paying for itself."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from svmodel.report.study import OutcomeSpec
 from svmodel.result.method import scale_of
 from svmodel.words import chance
 
-#: Falls whose probability a page tells, in per cent.
-FALLS = (5, 10, 20)
+#: Changes whose probability a page tells, in per cent.
+SIZES = (5, 10, 20)
 
 
 def method_of(view: AreaView, outcome: OutcomeSpec) -> str | None:
@@ -52,7 +52,7 @@ def blocks(view: AreaView, outcome: OutcomeSpec) -> list[Block]:
 
 
 def _probabilities(view: AreaView, outcome: OutcomeSpec, label: str) -> list[Block]:
-    """Return a table of the probability of falls of several sizes, and of paying for itself."""
+    """Return a table of the probability of changes of several sizes, and of paying for itself."""
     result = view.results(outcome.column)[label]
     columns: list[tuple[str, tuple[NDArray[np.float64], NDArray[np.float64] | None]]] = []
     own = view.own(outcome.column)
@@ -69,17 +69,31 @@ def _probabilities(view: AreaView, outcome: OutcomeSpec, label: str) -> list[Blo
         columns.append(("All treated areas", (np.asarray(result.draws), result.event_draws)))
     if not columns:
         return []
-    rows = [("Any fall", *(chance(float((d < 0).mean())) for _, (d, _) in columns))]
-    for size in FALLS:
-        limit = np.log1p(-size / 100)
-        rows.append((f"A fall of at least {size}%", *(chance(float((d <= limit).mean())) for _, (d, _) in columns)))
-    rows += _break_even(view, outcome, columns)
-    rows.append(("Any rise", *(chance(float((d > 0).mean())) for _, (d, _) in columns)))
+    draws = [d for _, (d, _) in columns]
+    good = view.meaning(outcome).good
+    falls, rises = _sizes(draws, -1), _sizes(draws, 1)
+    if good == "more":
+        rows = [*rises, falls[0]]
+    elif good == "neither":
+        rows = [*falls, *rises]
+    else:
+        rows = [*falls, *_break_even(view, outcome, columns), rises[0]]
     note = "A probability holds given the model, the data and the belief before the data, which the methods state."
     if any("pay for itself" in row[0] for row in rows):
         note += " What it cost is known for the whole study alone."
     title = f"Probability that {prose.outcome_name(outcome.label)} changed by so much, {view.method_name(label)}"
     return [Table(title, ("Change", *(name for name, _ in columns)), tuple(rows), note)]
+
+
+def _sizes(draws: list[NDArray[np.float64]], sign: int) -> list[tuple[str, ...]]:
+    """Return the rows of any change to one side, and of changes of several sizes."""
+    way = "fall" if sign < 0 else "rise"
+    rows = [(f"Any {way}", *(chance(float((sign * d > 0).mean())) for d in draws))]
+    for size in SIZES:
+        limit = abs(np.log1p(sign * size / 100))
+        chances = (chance(float((sign * d >= limit).mean())) for d in draws)
+        rows.append((f"A {way} of at least {size}%", *chances))
+    return rows
 
 
 def _break_even(

@@ -7,6 +7,7 @@ import math
 from svmodel.present import prose
 from svmodel.report.pages.area_view import AreaView
 from svmodel.report.pages.content import Block, Callout
+from svmodel.words import p_number
 
 
 def not_asked(key: str) -> str:
@@ -34,4 +35,4 @@ def p_words(p: float) -> str:
     """Return a p-value as a cell."""
     if not math.isfinite(p):
         return "none"
-    return "below 0.001" if p < 0.001 else f"{p:.3f}"
+    return p_number(p).replace("<", "below")

@@ -76,5 +76,5 @@ def _shrinkage(view: AreaView, outcome: OutcomeSpec, shown: ProtectedResult) -> 
     ]
     if rows:
         caption = f"Effect on {prose.outcome_name(outcome.label)} in {view.place}, by itself and pooled"
-        blocks.append(Table(caption, ("Area", "By itself", "Pooled"), rows, "Below zero means fewer harms."))
+        blocks.append(Table(caption, ("Area", "By itself", "Pooled"), rows, view.meaning(outcome).zero))
     return blocks

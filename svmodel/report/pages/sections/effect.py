@@ -41,13 +41,14 @@ def _where(view: AreaView) -> str:
     if not view.starts:
         return f"{everywhere}. No part of {view.place} received it, so the study's overall effect is shown."
     first, last = min(view.starts.values()), max(view.starts.values())
-    when = f"from {periods.label(first)}" + (f" to {periods.label(last)}" if last != first else "")
+    when = f"from {periods.label(first)}"
+    starting = f"starting in {periods.label(first)}"
+    if last != first:
+        starting = f"the first from {periods.label(first)} and the last from {periods.label(last)}"
     children = view.context.panel.children(view.area)
     if view.area in view.starts:
         return f"{everywhere}. {view.place} received it {when}."
-    return (
-        f"{everywhere}. In {view.place}, {len(view.starts):,} of {len(children):,} areas received it, starting {when}."
-    )
+    return f"{everywhere}. In {view.place}, {len(view.starts):,} of {len(children):,} areas received it, {starting}."
 
 
 def _answer(view: AreaView) -> str:
@@ -65,7 +66,7 @@ def _answer(view: AreaView) -> str:
         parts.append(f"The study's overall effect could not be estimated{_because(view.free_text(why))}")
     elif not headline or not view.starts:
         parts.append(
-            f"Over the whole study: {_inside(effect_words(overall, outcome.label, 'in all treated areas', name))}"
+            f"Over the whole study, {_inside(effect_words(overall, outcome.label, 'in all treated areas', name))}"
         )
         parts += [_by(view, overall), doubt_words(overall)]
     if overall is not None:
@@ -156,11 +157,11 @@ def _methods_table(view: AreaView, outcome: OutcomeSpec) -> Table:
     rows = []
     own = view.own(outcome.column)
     if own is not None:
-        rows.append(own.row(f"{view.place} alone: {view.method_name(own.method)}"))
+        rows.append((f"{view.place} alone: {view.method_name(own.method)}", own))
     for label in view.results(outcome.column):
         effects = view.overall(outcome.column, label)
         if effects is not None:
-            rows.append(effects.row(view.method_name(label)))
+            rows.append((view.method_name(label), effects))
     caption = f"Average effect on {prose.outcome_name(outcome.label)}, by method, all treated areas unless named"
     return effects_table(rows, caption, per=view.per)
 
@@ -170,11 +171,11 @@ def _all_outcomes(view: AreaView) -> list[Block]:
     for outcome in view.outcomes:
         whole = view.overall(outcome.column)
         if whole is not None:
-            overall.append(whole.row(outcome.label))
+            overall.append((outcome.label, whole))
             facts.append(whole)
         mine = view.own(outcome.column)
         if mine is not None:
-            own.append(mine.row(f"{outcome.label}{_named(view, mine.method)}"))
+            own.append((f"{outcome.label}{_named(view, mine.method)}", mine))
     blocks: list[Block] = []
     if own:
         blocks.append(effects_table(own, f"Effect in the treated areas of {view.place}", first="Outcome", per=view.per))

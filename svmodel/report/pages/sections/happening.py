@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from svmodel import periods
+from svmodel.design.meaning import zero_words
 from svmodel.present import plots, prose
 from svmodel.present.protected import mostly_hidden
-from svmodel.present.tables import ABSENT, HIDDEN, NBSP, Table, bracket, change_cell
+from svmodel.present.tables import ABSENT, HIDDEN, NBSP, Table, bracket, change_cell, with_interval
 from svmodel.report.pages.area_view import AreaView
 from svmodel.report.pages.content import Block, Callout, Heading, Points, Section, Words, file_as
 from svmodel.report.pages.facts import LastYear, last_year, trend_of
@@ -104,7 +105,7 @@ def _table(
         slope = ABSENT
         if not isinstance(trend, str):
             c = trend.change_per_year
-            slope = f"{prose.percent(c.estimate)} {bracket(prose.percent(c.conf_low), prose.percent(c.conf_high))}"
+            slope = with_interval(c.estimate, c.conf_low, c.conf_high, 1, "%")
         rows.append(
             (
                 outcome.label,
@@ -120,7 +121,7 @@ def _table(
     header = ("Outcome", "Events", "Change on year before", "Rate per 100,000", "All areas", "Rank", "Trend a year")
     note = (
         "Brackets hold the 95% interval. Rank 1 is the highest rate; its brackets hold the ranks that chance leaves "
-        "open. Below zero means fewer."
+        f"open. {zero_words(view.meaning(o) for o in counted)}"
     )
     return Table(f"{view.place}: the year to {periods.label(end)}", header, tuple(rows), note)
 
