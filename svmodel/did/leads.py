@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -11,15 +12,15 @@ from svmodel.design import DesignArrays
 from svmodel.design.covariates import split_covariates
 from svmodel.errors import EstimationError
 from svmodel.numerics.arrays import Floats, Mask
-from svmodel.numerics.two_way import TwoWay
+from svmodel.numerics.two_way import Normal, TwoWay
 from svmodel.numerics.two_way.before_start import (
     Grouped,
     Null,
     before_start,
-    inverse_normal,
+    inverse_of,
     linear_null,
     poisson_null,
-    regression_weights,
+    within_areas,
 )
 
 
@@ -75,28 +76,45 @@ def before_test(arrays: DesignArrays, parts: Sequence[ImputedBefore], family: st
     # every cell of a horizon alike, or by its expected count
     each = np.stack([m / v[m].sum() for m in inside])
 
+    split = _Split(null, parts)
+
     def weigh(L: Floats) -> Floats:
-        wanted = np.tensordot(L, each, axes=1)
-        out = np.zeros_like(wanted)
-        for part in parts:
-            out += _weights_of_part(wanted, part, null)
-        return out
+        return split.weights(np.tensordot(L, each, axes=1))
 
     # an area's misses before the start sum to zero, so that one group of horizons follows from the others
     return before_start(horizons, weigh, np.arange(len(arrays.areas)), null, spare=1)
 
 
-def _weights_of_part(wanted: Floats, part: ImputedBefore, null: Null) -> Floats:
-    """Return the weights of residuals in weighted sums of one cohort's misses, shape (R, N, T)."""
-    terms, v = null.terms, null.v
-    held = np.where(part.before, v, 0.0)
-    total = held.sum(axis=1)
-    level = np.divide((held * wanted).sum(axis=2), total, out=np.zeros(wanted.shape[:2]), where=total > 0)
-    own = np.where(held > 0, wanted - level[:, :, None], 0.0)
-    # misses move with the coefficients that the other cohorts give
-    moved = np.stack([terms.area_sums(held * one).sum(axis=0) for one in own])
-    use = part.others & (v > 0)
-    rest = TwoWay(use, terms.slopes, None, terms.covariates)
-    weights = np.where(use, v, 0.0)
-    every = np.arange(terms.size)
-    return np.asarray(own - regression_weights(rest, weights, every, inverse_normal(rest, weights))(moved))
+@dataclass(frozen=True, eq=False)
+class _Split:
+    """A model of untreated cells, and what is left of it without each cohort in turn."""
+
+    null: Null
+    parts: Sequence[ImputedBefore]
+
+    @cached_property
+    def normal(self) -> Normal:
+        """The normal equations of all untreated cells."""
+        return self.null.terms.normal(self.null.v)
+
+    def weights(self, wanted: Floats) -> Floats:
+        """Return the weights of residuals in weighted sums of misses, shape (R, N, T), from those of the misses.
+
+        Misses are observed less imputed outcomes, about their area's mean before the start. They move with the
+        coefficients that the other cohorts give. All areas but a cohort's own are in its model, so that what areas add
+        through the models of all cohorts is worked out once, and an area's own cohort is taken off.
+        """
+        terms, v = self.null.terms, self.null.v
+        out = np.zeros_like(wanted)
+        through = np.zeros((len(wanted), terms.size))
+        for part in self.parts:
+            rows = np.flatnonzero(~part.others.any(axis=1) & (v > 0).any(axis=1))
+            mine, own_v = terms.rows(rows), v[rows]
+            own = within_areas(wanted[:, rows], np.where(part.before[rows], own_v, 0.0))
+            moved = np.stack([mine.area_sums(own_v * one).sum(axis=0) for one in own])
+            held = mine.normal(own_v)
+            rest = Normal(self.normal.H - held.H, self.normal.raw - held.raw, self.normal.free)
+            back = moved @ inverse_of(rest)
+            through += back
+            out[:, rows] += own + np.stack([within_areas(mine.index(theta), own_v) for theta in back])
+        return out - np.stack([within_areas(terms.index(theta), v) for theta in through])

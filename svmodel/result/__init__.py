@@ -356,7 +356,8 @@ class Result:
         if self.design is not None:
             negative = self.design.meaning.negative
         else:
-            negative = "lower" if effects["events"] is None else "fewer"
+            told = "lower" if effects["events"] is None else "fewer harms"
+            negative = str(self.provenance.get("negative") or told)
         return Headline(question=question, negative=negative, **effects)
 
     def probability(self, *, reduction: float = 0.0, events: float | None = None) -> float:

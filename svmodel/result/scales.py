@@ -359,4 +359,5 @@ def provenance(design: Design, seed: int) -> dict[str, Any]:
         "synthetic": design.panel.synthetic,
         "source": design.panel.source,
         "question": design.describe(),
+        "negative": design.meaning.negative,
     }

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
 from driven import Browser
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -115,7 +115,7 @@ def test_refusals_stand_in_the_table(make_design):
                 raise EstimationError("no answer without that area")
             return super().fit(design, seed=seed)
 
-    design = make_design(3, effect=0.6, treated=4)
+    design = make_design(3, effect=0.4, treated=6)
     refused = min(design.intervention.starts)
     fitted = replace(CS.fit(design), estimator=Fussy(simultaneous=False))
     check = check_it(fitted)
@@ -123,7 +123,7 @@ def test_refusals_stand_in_the_table(make_design):
     row = check.table.set_index("area").loc[refused]
     assert row["problem"] == "no answer without that area"
     assert np.isnan(row["estimate"])
-    assert "did not answer 1 of the 4" in check.text
+    assert "did not answer 1 of the 6" in check.text
 
 
 @pytest.mark.parametrize("scale", ["rate_ratio", "difference"])

@@ -143,7 +143,9 @@ def test_coverage_with_noise_that_lasts():
         value = Line().point(arrays)
         rows = base.estimates.assign(estimate=value)
         past = base.counterfactual.assign(expected=expected)
-        result = replace(base, estimates=rows, counterfactual=past, design=SimpleNamespace(arrays=arrays))
+        result = replace(
+            base, estimates=rows, counterfactual=past, design=SimpleNamespace(arrays=arrays, panel=d.panel)
+        )
         effect = BlockBootstrap(draws=99).infer(result, seed=k).effect("att", "difference")
         held += effect.conf_low <= 0 <= effect.conf_high
         assert i == 0

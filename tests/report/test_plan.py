@@ -39,7 +39,7 @@ def test_the_dry_plan_changes_with_what_matters_and_only_with_it(runnable, tmp_p
 def test_parameters_name_no_place_of_this_machine(runnable, tmp_path):
     parameters = study_parameters(read_study(runnable))
     assert str(tmp_path) not in str(parameters)
-    assert parameters["outcomes"][0] == {"column": "violence", "label": "Violence", "hospital": False}
+    assert parameters["outcomes"][0] == {"column": "violence", "label": "Violence", "hospital": False, "good": None}
 
 
 def test_code_and_versions_are_told():

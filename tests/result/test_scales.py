@@ -6,11 +6,21 @@ from scipy import stats
 
 from svmodel.numerics.cluster import SmallSample
 from svmodel.numerics.resampling.conley_taber import PlaceboSums
-from svmodel.result.scales import PerCell, from_influence, from_noise, ratio_at
+from svmodel.result.many_effects import by_noise, table_of_rows
+from svmodel.result.scales import PerCell, from_influence, ratio_at
 
 size = st.floats(1, 1000)
 #: Misses of untreated areas that are skewed as those of small counts are.
 PLACEBOS = PlaceboSums(np.sort(np.random.default_rng(0).gamma(1.0, 1.0, 200) - 1.0), 200, 1)
+
+
+def from_noise(observed, expected, noise, cells, exposure):
+    """Rows of one effect, out of the arithmetic for many."""
+    parts = tuple(np.array([float(v)]) for v in noise)
+    found = by_noise(np.array([float(observed)]), np.array([float(expected)]), parts, [PLACEBOS], 0.95)
+    people = None if exposure is None else np.array([exposure])
+    rows = found.rows("area", np.array([float(cells)]), people, level=0.95, events=True)
+    return table_of_rows([rows]).to_dict("records")
 
 
 @settings(deadline=None)  # the first call imports scipy
@@ -27,7 +37,7 @@ def test_scales_agree_on_significance_from_influence(observed, expected, a, b, r
 @given(st.floats(0, 1000), size, st.floats(0.1, 500), st.floats(0, 500), st.floats(0, 1))
 def test_scales_agree_on_significance_from_noise(observed, expected, linear, square, part):
     noise = (linear, square, part * square)
-    rows = from_noise("area", observed, expected, noise, PLACEBOS, PerCell(10, 5000.0), level=0.95)
+    rows = from_noise(observed, expected, noise, 10, 5000.0)
     agree(rows, 1e-9 * max(observed, expected))
     ratio = rows[0]
     if np.isfinite(ratio["conf_high"]):
@@ -76,7 +86,7 @@ def test_shocks_that_were_real_move_the_expected_sum_only():
 
 
 def test_no_noise_known_gives_no_interval():
-    rows = from_noise("area", 5.0, 9.0, (np.nan, 0.0, 0.0), PLACEBOS, PerCell(3, None), level=0.95)
+    rows = from_noise(5.0, 9.0, (np.nan, 0.0, 0.0), 3, None)
     assert [r["scale"] for r in rows] == ["rate_ratio", "difference", "events"]
     assert all(np.isnan(r["std_error"]) and np.isnan(r["p_value"]) and np.isfinite(r["estimate"]) for r in rows)
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from svmodel.numerics.arrays import Floats, Ints
 from svmodel.numerics.cluster.membership import Clusters
-from svmodel.numerics.two_way import TwoWay
+from svmodel.numerics.two_way import Normal, TwoWay
 from svmodel.numerics.two_way.poisson_fe import fit_poisson, informative_cells
 
 #: From R combinations of K effects, shape (R, K), to the weights of residuals of S kinds of area, shape (R, S, T).
@@ -84,7 +84,11 @@ def poisson_null(y: Floats, terms: TwoWay, exposure: Floats | None, clusters: Cl
 
 def inverse_normal(terms: TwoWay, v: Floats) -> Floats:
     """Return a generalised inverse of the normal equations with weights `v`, columns taken at like length."""
-    normal = terms.normal(v)
+    return inverse_of(terms.normal(v))
+
+
+def inverse_of(normal: Normal) -> Floats:
+    """Return a generalised inverse of normal equations, columns taken at like length."""
     H = normal.H[np.ix_(normal.free, normal.free)]
     scale = np.sqrt(np.maximum(normal.raw[normal.free], 0.0))
     scale = np.where(scale > 0, scale, 1.0)
@@ -171,9 +175,12 @@ def scores(weights: Floats, kind: Ints, null: Null) -> Scores:
     own = np.einsum("rst,st,qst->srq", centred, v, centred, optimize=True)
     true = np.einsum("rst,st,qst,s->rq", weights, v, weights, counts.astype(np.float64), optimize=True)
     u = np.empty((N, R))
-    for s in range(len(counts)):
-        rows = np.flatnonzero(kind == s)
-        u[rows] = null.residual[rows] @ weights[:, s].T
+    if len(counts) == N:
+        u[first] = np.einsum("nt,rnt->nr", null.residual[first], weights, optimize=True)
+    else:
+        for s, which in enumerate(np.unique(kind)):
+            rows = np.flatnonzero(kind == which)
+            u[rows] = null.residual[rows] @ weights[:, s].T
     if not units.single:
         u, own, along, counts = units.sums(u), units.sums(own), units.sums(along), np.ones(units.n, dtype=np.int64)
     expected = own - along @ null.inverse @ along.transpose(0, 2, 1)
@@ -189,14 +196,14 @@ def scores(weights: Floats, kind: Ints, null: Null) -> Scores:
     return Scores(u.sum(axis=0), lacking * u.T @ u, areas)
 
 
-def areas_alike(variance: Floats, counts: Ints) -> Floats:
+def areas_alike(variance: Floats, counts: Floats | Ints) -> Floats:
     """Return how many areas of like variance a sum over areas of unlike variance is as good as.
 
     Parameters
     ----------
     variance : ndarray, shape (S, R)
         Of what an area of each kind adds to each of R sums.
-    counts : ndarray of int, shape (S,)
+    counts : ndarray, shape (S,)
         Areas of each kind.
 
     Returns
@@ -222,7 +229,8 @@ def areas_alike(variance: Floats, counts: Ints) -> Floats:
     # x from 0 to 1 is t from 0 to infinity; cubed, so that the ends are smooth
     root = x / (1 - x)
     t, dt = root**3, 3 * root**2 / (1 - x) ** 2 * node_weights / 2
-    s = variance / (counts @ variance)
+    s, which = np.unique(np.round(variance / (counts @ variance), 12), axis=0, return_inverse=True)
+    counts = np.bincount(which.ravel(), weights=counts)
     grown = 1 + 2 * t[:, None, None] * s[None]
     by_kind = counts[None, :, None]
     inside = (by_kind * 3 * s[None] ** 2 / grown**2).sum(axis=1) * np.exp(-0.5 * (by_kind * np.log(grown)).sum(axis=1))
@@ -322,8 +330,19 @@ def regression_weights(terms: TwoWay, v: Floats, columns: Ints, inverse: Floats)
         back = inverse[:, columns] @ L.T
         out = np.empty((len(L), *terms.shape))
         for r, theta in enumerate(back.T):
-            about = _about_area(terms.index(theta), v)
-            out[r] = np.divide(about, v, out=np.zeros_like(about), where=v > 0)
+            out[r] = within_areas(terms.index(theta), v)
         return out
 
     return weigh
+
+
+def within_areas(x: Floats, v: Floats) -> Floats:
+    """Return values less their v-weighted mean over each area's cells, zero where v is; any shape that ends in (N, T).
+
+    Examples
+    --------
+    >>> within_areas(np.array([[1.0, 3.0, 9.0]]), np.array([[1.0, 1.0, 0.0]])).tolist()
+    [[-1.0, 1.0, 0.0]]
+    """
+    about = _about_area(x, v)
+    return np.divide(about, v, out=np.zeros_like(about), where=np.broadcast_to(v > 0, about.shape))
