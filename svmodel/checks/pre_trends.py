@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,6 +19,8 @@ from svmodel.result.scales import is_rounding
 from svmodel.words import p_value, plural
 
 _NAME = "pre_trends"
+#: Share of the largest variance of a lead below which that of their average is rounding.
+_NOTHING = 1e-12
 #: Areas alike below which a test about zero is not made: with four it rejects .4% of true nulls at nominal 5%, and next
 #: to nothing else; just below five, for rounding. What is made has its size and power in
 #: benchmarks/results/calibration_joint_tests.md.
@@ -276,26 +279,31 @@ def _text(
     unit = "" if leads.scale == "log_rate_ratio" else " in the outcome's units"
     pooled = f", averaged into {len(rows)} {plural('group', len(rows))}" if len(rows) < n else ""
     dropped = f" (of which {rank} independent)" if rank < len(rows) else ""
+    mean = np.full(n, 1 / n)
+    spread = float(mean @ leads.covariance @ mean)
+    # leads of one group cancel where their covariance is singular: their average then has no error to speak of
+    averaged = spread > _NOTHING * float(np.diag(leads.covariance).max())
     if p < 0.05:
         first = "Before the start, treated and control areas were already moving apart"
         last = "Part of what looks like an effect may be that earlier drift going on."
     else:
         first = "Before the start, treated and control areas moved alike as far as these data can tell"
-        mean = np.full(n, 1 / n)
-        error = float(np.sqrt(mean @ leads.covariance @ mean))
-        seen = float(stats.t.ppf(0.975, df) + stats.t.ppf(0.8, df)) * error
-        size = change(seen, leads.scale).lstrip("+") + unit
-        last = (
-            "Passing does not prove that they would have stayed alike: an average gap before the start smaller than "
-            f"about {size} would have been overlooked more often than one time in five (Roth 2022)."
-        )
+        last = "Passing does not prove that they would have stayed alike."
+        if averaged:
+            seen = float(stats.t.ppf(0.975, df) + stats.t.ppf(0.8, df)) * math.sqrt(spread)
+            size = change(seen, leads.scale).lstrip("+") + unit
+            last = (
+                f"{last[:-1]}: an average gap before the start smaller than about {size} would have been overlooked "
+                "more often than one time in five (Roth 2022)."
+            )
     bounds = [
         change(float(v), leads.scale).lstrip("+") + unit
         for v in (rows["equivalence_bound"].max(), table["equivalence_bound"].iloc[-1])
     ]
+    on_average = f" and of {bounds[1]} on average" if averaged else ""
     allowed = (
-        f"The data still allow a gap of up to {bounds[0]} in {'one of the groups' if pooled else 'one of the periods'} "
-        f"and of {bounds[1]} on average (equivalence tests at 5%)."
+        f"The data still allow a gap of up to {bounds[0]} in {'one of the groups' if pooled else 'one of the periods'}"
+        f"{on_average} (equivalence test{'s' if averaged else ''} at 5%)."
     )
     return (
         f"{first} (joint test of {n} {plural('lead', n)}{pooled}{dropped}: "

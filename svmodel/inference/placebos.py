@@ -14,7 +14,7 @@ from svmodel.design.clusters import cluster_words
 from svmodel.errors import DesignError, EstimationError, Problems
 from svmodel.inference.assignments import Sets, dealt_units, given_dates
 from svmodel.inference.inversion import too_few
-from svmodel.inference.statistic import PathEstimator, Statistic, answered, scale_of
+from svmodel.inference.statistic import PathEstimator, Statistic, answered, scale_of, with_choices
 from svmodel.numerics.arrays import Floats, Ints, Mask
 from svmodel.numerics.resampling.permutations import distance_limit, needed, rank_p_value
 from svmodel.result import Result
@@ -245,7 +245,9 @@ class InSpacePlacebos:
             sets.append(mine.names)
             if own is not None:
                 if quick is None:
-                    path = path_of(result.refit(design=given_dates(design, sets_of, mine), estimator=statistic.bare))
+                    # a path needs no errors, where an estimator can leave them out
+                    bare = with_choices(statistic.bare, inference="none")
+                    path = path_of(result.refit(design=given_dates(design, sets_of, mine), estimator=bare))
                 else:
                     path = quick_path(quick, placebo)
                 ratios.append(path.ratio)

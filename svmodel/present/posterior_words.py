@@ -151,7 +151,7 @@ of 20% or a rise of 4%.
     if math.isfinite(low):
         size += f" ({prose.level_words(ratio.level)}: {prose.change_interval(low, high, meaning.pair)})"
     if events is not None:
-        size += f", which is {prose.events_change(events.estimate)} over the whole period"
+        size += f", which is {prose.events_of(middle, events.estimate)} over the whole period"
         if math.isfinite(events.conf_low):
             size += f" ({prose.events_interval(events.conf_low, events.conf_high)})"
     return f"{first} {prose.sentence(size)} {fits(ratio)}"

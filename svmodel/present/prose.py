@@ -151,6 +151,19 @@ def events_change(value: float | None, *, about: str = "about ") -> str:
     return _change(value, 0, "", about) if _known(value) else MISSING  # type: ignore[arg-type]
 
 
+def events_of(percent: float, value: float | None) -> str:
+    """Return the events that a per cent change is, in words; where they show as none, the change is not called none.
+
+    Examples
+    --------
+    >>> events_of(-12.0, -312.4), events_of(-100.0, -0.4), events_of(-100.0, 0.0), events_of(0.0, 0.0)
+    ('about 312 fewer', 'less than one event', 'too little to show in rounded counts', 'no change')
+    """
+    if not _known(value) or round(abs(value)) or round(abs(percent), 1) == 0:  # type: ignore[arg-type]
+        return events_change(value)
+    return "less than one event" if value else "too little to show in rounded counts"
+
+
 def events_interval(low: float | None, high: float | None) -> str:
     """Return the interval of a change in events in words.
 

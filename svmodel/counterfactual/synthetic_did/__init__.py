@@ -23,7 +23,7 @@ from svmodel.seeds import derive_seed
 _CHOICES = {
     "method": ("sdid", "did", "sc"),
     "solver": ("exact", "frank_wolfe"),
-    "inference": ("auto", "placebo", "cluster", "jackknife", "bootstrap"),
+    "inference": ("auto", "placebo", "cluster", "jackknife", "bootstrap", "none"),
 }
 
 
@@ -44,11 +44,11 @@ class SyntheticDiD:
         Compare rates per 100,000 where the design has an exposure; else the outcome itself.
     level : float
         Coverage of the intervals.
-    inference : {"auto", "placebo", "cluster", "jackknife", "bootstrap"}
+    inference : {"auto", "placebo", "cluster", "jackknife", "bootstrap", "none"}
         ``auto``: placebos where few areas are treated and enough are not, ``cluster`` otherwise; no interval where the
         design bears none. ``cluster`` is the jackknife with each donor's change taken by time weights found without it
         (or the bootstrap where no jackknife can be had); ``jackknife`` is that of the paper, whose errors came out 7%
-        too small over 24 earlier periods and 15% over 56. The notes say which and why.
+        too small over 24 earlier periods and 15% over 56. The notes say which and why. ``none`` leaves errors out.
     n_draws : int
         Placebo sets. All are gone through where there are no more than this; else this many are drawn. The bootstrap
         takes a fifth as many resamples.

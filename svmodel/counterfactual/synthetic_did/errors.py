@@ -380,13 +380,15 @@ def choose_uncertainty(
 
     Parameters
     ----------
-    asked : {"auto", "placebo", "cluster", "jackknife", "bootstrap"}
+    asked : {"auto", "placebo", "cluster", "jackknife", "bootstrap", "none"}
     level : float
     most : int
         Placebo sets; the bootstrap takes a fifth as many resamples.
     counts : bool
         Whether the outcome is a count.
     """
+    if asked == "none":
+        return Chosen(_no_errors(terms), "none", "No errors were asked for.", in_doubt=True)
     choice = choose(arrays, asked if asked in ("auto", "placebo") else "cluster")
     areas = f"{choice.n_treated} treated and {choice.n_never} never treated areas"
     if choice.kind == "placebo":

@@ -198,6 +198,6 @@ def estimators_compared(
     low = int((data["change"] < 0).sum())
     alt = f"Average change in {prose.outcome_name(label or 'the outcome')} by {len(data)} methods with intervals: "
     ends = f"{prose.number(data['change'].min())} to {prose.number(data['change'].max())}"
-    alt += f"{low} of {len(data)} are below zero; they run from {ends}."
+    alt += f"{low} of {len(data)} are below zero; they run from {ends}." if data["change"].notna().any() else "none."
     facts = [s.fact(method=key) for key, s in shown.items()]
     return Figure(figure, alt, data, agreement((f.direction for f in facts if f is not None), means), "methods")

@@ -138,7 +138,7 @@ def _compared(study: Study, design: Design, results: Mapping[str, Result], seed:
 
 def _gaps(result: Result, seed: int) -> Placebos:
     """Return placebos with their gaps: every one where they are few, else a number of them drawn by lot."""
-    return InSpacePlacebos(draws=_LINES).placebos(result, seed=seed, paths=True)
+    return InSpacePlacebos(draws=_LINES).placebos(result, seed=seed, paths=True, most=_LINES)
 
 
 def _opinion(spec: InferenceSpec, head: Result, seed: int) -> Result:

@@ -36,7 +36,7 @@ _UNITS = re.compile(
     r"|months?|quarters?|years?|periods?|methods?|answers?|intervals?|pairs?|specifications?|draws?|starts?|cohorts?"
     r"|groups?|leads?|lags?|blocks?|stacks?|series|ways|sets)\b"
     r"|\b[\d,]+ (?:never treated|until their own start)\b"
-    r"|\bAR\(\d+\)|\b(?:algorithm|section|theorem) \d+"
+    r"|\bF\([\d,]+, [\d,]+\)|\bof which \d+ independent|\bAR\(\d+\)|\b(?:algorithm|section|theorem) \d+"
 )
 #: Whole numbers that nobody reads.
 _ENDLESS = re.compile(r"\b\d{1,3}(?:,\d{3}){3,}\b")

@@ -35,7 +35,7 @@ def effect_words(effects: EffectFact, outcome: str, place: str, intervention: st
         if math.isfinite(low):
             words += f" ({prose.level_words(ratio.level)}: {prose.change_interval(low, high, effects.meaning.pair)})"
         if events is not None:
-            words += f". That is {prose.events_change(events.estimate)} over the whole period"
+            words += f". That is {prose.events_of(middle, events.estimate)} over the whole period"
             if math.isfinite(events.conf_low):
                 words += f" ({prose.events_interval(events.conf_low, events.conf_high)})"
         return f"{prose.sentence(words)} {effects.certainty}"
