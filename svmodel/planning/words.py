@@ -26,7 +26,10 @@ def power_found(least: pd.DataFrame, at_null: Any, work: Work, chosen: Estimator
     """Return the least detectable effects and the error of the first kind in sentences."""
     shape, counts = work.source.shape, work.roles.counts
     n_controls = work.source.n_controls
-    text = f"{len(shape.start)} treated areas, {n_controls} controls, {shape.length} periods, {label(chosen)}"
+    source = work.source
+    # a study that is laid into the past treats areas that were never treated, and leaves fewer of them as controls
+    among = f" of {len(source.areas)} areas without the intervention" if isinstance(source, History) else ""
+    text = f"{len(shape.start)} treated areas and {n_controls} controls{among}, {shape.length} periods, {label(chosen)}"
     text += f" with {type(work.inference).__name__}: " if work.inference is not None else ": "
     parts = []
     for row in least.itertuples():

@@ -201,11 +201,11 @@ def test_where_the_history_comes_from(design):
     assert any("in 13 places along the months" in n for n in before.notes)
     never = sv.power(design, [0.5], draws=10)
     assert any("16 areas without the intervention (areas that are never treated)" in n for n in never.notes)
-    assert "8 treated areas, 8 controls, 48 periods" in never.text
+    assert "8 treated areas and 8 controls of 16 areas without the intervention, 48 periods" in never.text
     planned = sv.power(design, [0.5], planned=True, draws=10)
-    assert "8 treated areas, 16 controls, 48 periods" in planned.text
+    assert "8 treated areas and 16 controls of 24 areas without the intervention, 48 periods" in planned.text
     model = sv.power(design, [0.5], method="model", n_treated=20, n_controls=30, study=(60, 24), draws=10)
-    assert "20 treated areas, 30 controls, 84 periods" in model.text
+    assert "20 treated areas and 30 controls, 84 periods" in model.text
 
 
 def test_treated_cells_of_a_real_intervention_are_never_used():

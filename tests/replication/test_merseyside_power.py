@@ -40,7 +40,8 @@ def test_only_a_fall_of_about_a_fifth_could_be_found(pilot, method):
         draws=24,
         seed=1,
     )
-    assert "13 treated areas, 64 controls, 58 periods" in found.text
+    assert "13 treated areas and 64 controls" in found.text
+    assert ", 58 periods, " in found.text
     least = found.detectable["effect"][0]
     assert 0.70 < least < 0.87
     assert found.type_one_error <= 0.25
