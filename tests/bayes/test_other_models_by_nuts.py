@@ -16,8 +16,12 @@ SERIES = {
 }
 
 
+#: `make test` holds the largest; `make calibrate` all.
+LONG = ("one series", "as CausalImpact")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", list(SERIES))
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.long if n in LONG else ()) for n in SERIES])
 def test_an_audit_of_a_series_agrees(name):
     estimator, areas = SERIES[name]
     made = simulate.panel(areas, 84, mean=60, cohorts=((60, 1),), effect=0.8, seed=1)

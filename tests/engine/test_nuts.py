@@ -36,8 +36,8 @@ def both(model: LatentModel) -> list[Pair]:
     return [Pair(name, mine[name], theirs[name], nuts.CHAINS) for name in mine]
 
 
-#: `make test` holds the two that are quickest; `make calibrate` all.
-LONG = ("60 x 60 at 12 a month", "BYM2 + RW1, 300 areas x 48 months")
+#: `make test` holds one, and a map in tests/bayes; `make calibrate` all.
+LONG = ("60 x 60 at 12 a month", "60 x 60 at 1 a month", "BYM2 + RW1, 300 areas x 48 months")
 
 
 @pytest.mark.slow
